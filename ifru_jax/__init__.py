@@ -1,0 +1,66 @@
+"""Recommendation unlearning in JAX: make a trained recommender forget, without retraining.
+
+>>> import jax, numpy as np, ifru_jax
+>>> rng = np.random.default_rng(0)
+>>> users, items = rng.integers(0, 30, 600), rng.integers(0, 40, 600)
+>>> data = ifru_jax.drop_duplicates(ifru_jax.Interactions.from_arrays(users, items, (users + items) % 2))
+>>> split = ifru_jax.random_split(data)
+>>> trained = ifru_jax.fit(jax.random.key(0), ifru_jax.mf(embedding_size=8), split, progress=False)
+>>> unlearned, report = ifru_jax.unlearn(trained, users=[3])
+>>> report.forgotten == (split.train.users == split.train.user_index([3])[0]).sum()
+np.True_
+"""
+
+from ifru_jax.api import evaluate, fit, unlearn
+from ifru_jax.data import (
+    Dataset,
+    ForgetRequest,
+    Interactions,
+    Split,
+    drop_duplicates,
+    from_frame,
+    leave_last_out,
+    load_dataset,
+    random_split,
+    read_interactions,
+    temporal_split,
+)
+from ifru_jax.errors import DataError, IfruError, ModelError, NumericsError
+from ifru_jax.models import FlaxRecommender, lightgcn, mf
+from ifru_jax.training import TrainConfig, Trained
+from ifru_jax.training.checkpoint import load, save
+from ifru_jax.unlearning import IFRU, IFRUConfig, Report, Retrain
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "IFRU",
+    "DataError",
+    "Dataset",
+    "FlaxRecommender",
+    "ForgetRequest",
+    "IFRUConfig",
+    "IfruError",
+    "Interactions",
+    "ModelError",
+    "NumericsError",
+    "Report",
+    "Retrain",
+    "Split",
+    "TrainConfig",
+    "Trained",
+    "drop_duplicates",
+    "evaluate",
+    "fit",
+    "from_frame",
+    "leave_last_out",
+    "lightgcn",
+    "load",
+    "load_dataset",
+    "mf",
+    "random_split",
+    "read_interactions",
+    "save",
+    "temporal_split",
+    "unlearn",
+]

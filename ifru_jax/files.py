@@ -1,0 +1,29 @@
+"""Files that are whole or not there: write beside the target, flush to disk, then rename."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
+    """Replaces the file at `path` with `content` (text as UTF-8); a reader sees the old file or the new one.
+
+    On any failure the old file stays and nothing else is left behind. The folder must exist.
+    """
+    path = Path(path)
+    # In the same folder: a rename is atomic only within one file system.
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes it private
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise

@@ -1,0 +1,156 @@
+"""A sparsity pattern of (row, column) edges, sorted both ways, padded on the host and masked on the device.
+
+One `Edges` serves as the adjacency of a bipartite graph (users × items) and as a list of interactions to score. Holding both
+sort orders makes a sum over edges into rows, and one into columns, a product with a CSR matrix: see `primitives`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax.errors import DataError
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["rows", "cols", "row_ptr", "col_order", "col_rows", "col_ptr", "mask"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class Edges:
+    """Edges e = (rows[e], cols[e]), sorted by row.
+
+    Duplicates are separate edges. Padding edges stand last, at the last row and column, with mask False: they add nothing
+    to any sum and their score is 0.
+
+    Attributes:
+      rows: int32 [e], ascending.
+      cols: int32 [e].
+      row_ptr: int32 [num_rows + 1], edges row_ptr[r] … row_ptr[r+1] − 1 belong to row r.
+      col_order: int32 [e], the permutation that sorts the edges by column.
+      col_rows: int32 [e], rows[col_order].
+      col_ptr: int32 [num_cols + 1].
+      mask: bool [e], False for padding.
+    """
+
+    rows: jax.Array
+    cols: jax.Array
+    row_ptr: jax.Array
+    col_order: jax.Array
+    col_rows: jax.Array
+    col_ptr: jax.Array
+    mask: jax.Array
+
+    @property
+    def num_rows(self) -> int:
+        return self.row_ptr.shape[-1] - 1
+
+    @property
+    def num_cols(self) -> int:
+        return self.col_ptr.shape[-1] - 1
+
+    @property
+    def users(self) -> jax.Array:
+        """The rows, where the pattern is one of interactions."""
+        return self.rows
+
+    @property
+    def items(self) -> jax.Array:
+        """The columns, where the pattern is one of interactions."""
+        return self.cols
+
+    @property
+    def capacity(self) -> int:
+        """Edges including padding."""
+        return self.rows.shape[-1]
+
+
+def capacity_of(size: int, *, least: int = 16) -> int:
+    """The bucket that holds `size` entries: the next power of two, so that few shapes are ever compiled."""
+    return max(least, 1 << max(0, size - 1).bit_length())
+
+
+def build_edges(
+    rows: np.ndarray,
+    cols: np.ndarray,
+    *,
+    num_rows: int,
+    num_cols: int,
+    capacity: int | None = None,
+) -> tuple[Edges, np.ndarray]:
+    """Sorts and pads edges on the host.
+
+    Args:
+      rows, cols: integers [n].
+      num_rows, num_cols: sizes of the two sides.
+      capacity: edges to pad to; None pads nothing.
+
+    Returns:
+      The pattern, and the int64 [n] order in which the given edges stand in it: `values[order]` belongs to the first n edges.
+
+    Raises:
+      DataError: more edges than the capacity holds.
+    """
+    num_edges = len(rows)
+    capacity = num_edges if capacity is None else capacity
+    if num_edges > capacity:
+        raise DataError(f"{num_edges} edges don't fit a capacity of {capacity}: raise the capacity.")
+    padding = capacity - num_edges
+    # One integer key sorts faster than np.lexsort, and the second key makes the result independent of the order given.
+    order = np.argsort(rows.astype(np.int64) * num_cols + cols, kind="stable")
+    rows_by_row = np.concatenate([rows[order], np.full(padding, num_rows - 1)]).astype(np.int32)
+    cols_by_row = np.concatenate([cols[order], np.full(padding, num_cols - 1)]).astype(np.int32)
+    col_order = np.argsort(cols_by_row, kind="stable").astype(np.int32)
+    edges = Edges(
+        rows=jnp.asarray(rows_by_row),
+        cols=jnp.asarray(cols_by_row),
+        row_ptr=jnp.asarray(_pointers(rows_by_row, num_rows)),
+        col_order=jnp.asarray(col_order),
+        col_rows=jnp.asarray(rows_by_row[col_order]),
+        col_ptr=jnp.asarray(_pointers(cols_by_row, num_cols)),
+        mask=jnp.asarray(np.arange(capacity) < num_edges),
+    )
+    return edges, order
+
+
+def _pointers(sorted_or_not: np.ndarray, size: int) -> np.ndarray:
+    counts = np.bincount(sorted_or_not, minlength=size)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+
+
+def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
+    """The pattern without some of its edges, at the same capacity, in the same order; on the host, without sorting again.
+
+    Args:
+      edges: a pattern of n edges and its padding.
+      keep: bool [n], the edges that stay.
+    """
+    capacity, num_kept = edges.capacity, int(keep.sum())
+    if num_kept == len(keep):
+        return edges
+    kept_order = np.asarray(edges.col_order)
+    kept_order = kept_order[kept_order < len(keep)]
+    position = np.cumsum(keep) - 1
+    padding = np.arange(num_kept, capacity)
+
+    def padded(values: np.ndarray, fill: int) -> np.ndarray:
+        return np.concatenate([values[: len(keep)][keep], np.full(capacity - num_kept, fill, values.dtype)])
+
+    rows = padded(np.asarray(edges.rows), edges.num_rows - 1)
+    cols = padded(np.asarray(edges.cols), edges.num_cols - 1)
+    # Padding stands at the last column, after the real edges there, so it closes the column order too.
+    col_order = np.concatenate([position[kept_order[keep[kept_order]]], padding]).astype(np.int32)
+    return Edges(
+        rows=jnp.asarray(rows),
+        cols=jnp.asarray(cols),
+        row_ptr=jnp.asarray(_pointers(rows, edges.num_rows)),
+        col_order=jnp.asarray(col_order),
+        col_rows=jnp.asarray(rows[col_order]),
+        col_ptr=jnp.asarray(_pointers(cols, edges.num_cols)),
+        mask=jnp.asarray(np.arange(capacity) < num_kept),
+    )

@@ -1,0 +1,44 @@
+"""The (user, item) pairs a model is asked to score: a sorted `Edges` pattern, or plain index arrays.
+
+Sums over a fixed set of interactions (a whole loss, its Hessian) use `Edges` and stay on the sparse primitives. A minibatch
+or a list of candidates is drawn anew each time, so sorting would not pay: it uses `IndexPairs`. A model treats both alike:
+it reads `pairs.users` and `pairs.items`, or calls `inner_products`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+
+from ifru_jax.graph.edges import Edges
+from ifru_jax.graph.primitives import edge_scores
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["users", "items"], meta_fields=[])
+@dataclass(frozen=True)
+class IndexPairs:
+    """Pairs in any order: users int32 [n], items int32 [n]."""
+
+    users: jax.Array
+    items: jax.Array
+
+
+Pairs = Edges | IndexPairs
+
+
+def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pairs) -> jax.Array:
+    """⟨user_vectors[u], item_vectors[i]⟩ for each pair.
+
+    Args:
+      user_vectors: float [num_users, d].
+      item_vectors: float [num_items, d].
+      pairs: n pairs.
+
+    Returns:
+      float [n]; 0 at the padding of `Edges`.
+    """
+    if isinstance(pairs, Edges):
+        return edge_scores(user_vectors, item_vectors, pairs)
+    return (user_vectors[pairs.users] * item_vectors[pairs.items]).sum(axis=1)

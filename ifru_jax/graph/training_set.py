@@ -1,0 +1,139 @@
+"""The interactions a model was trained on, sorted, padded and on the device, with their graph.
+
+The host keeps `Interactions` in the order of the device arrays, so that a request resolved on the host is a mask on the
+device. Removing interactions keeps every shape: nothing that was compiled for the set before is compiled again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.graph.bipartite import BipartiteGraph, build_graph
+from ifru_jax.graph.edges import Edges, build_edges, capacity_of, keep_edges
+from ifru_jax.graph.pairs import Pairs
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["pairs", "labels", "weights"], meta_fields=[])
+@dataclass(frozen=True)
+class Examples:
+    """Pairs with labels, and how much each counts in a sum.
+
+    Attributes:
+      pairs: n pairs, padding included.
+      labels: float [n].
+      weights: float [n]; 1 counts, 0 does not (padding, or what a request removed).
+    """
+
+    pairs: Pairs
+    labels: jax.Array
+    weights: jax.Array
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Interactions on host and device.
+
+    Attributes:
+      interactions: the n interactions, sorted by (user, item).
+      examples: the same, padded to a capacity; weights 1 for each interaction.
+      graph: of the interactions with a positive label, in the same order.
+      positives: int64 [p], the place of each edge of the graph among the interactions.
+    """
+
+    interactions: Interactions
+    examples: Examples
+    graph: BipartiteGraph
+    positives: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.interactions)
+
+    def without(self, forgotten: np.ndarray) -> TrainingSet:
+        """The set without the interactions where `forgotten` (bool [n]) is True; same shapes on the device."""
+        keep = ~forgotten
+        edges = self.examples.pairs
+        assert isinstance(edges, Edges)
+        kept = self.interactions.select(keep)
+        return _assemble(
+            kept,
+            pairs=keep_edges(edges, keep),
+            graph_edges=keep_edges(self.graph.edges, keep[self.positives]),
+            dtype=self.examples.labels.dtype,
+        )
+
+    def edge_mask(self, kept: np.ndarray) -> np.ndarray:
+        """bool [capacity of the graph]: the edges of interactions where `kept` (bool [n]) is True; False at padding."""
+        mask = np.zeros(self.graph.edges.capacity, bool)
+        mask[: len(self.positives)] = kept[self.positives]
+        return mask
+
+    def example_mask(self, chosen: np.ndarray) -> np.ndarray:
+        """bool [capacity of the examples]: `chosen` (bool [n]), False at padding."""
+        mask = np.zeros(self.examples.labels.shape[0], bool)
+        mask[: len(chosen)] = chosen
+        return mask
+
+
+def build_training_set(
+    interactions: Interactions, *, capacity: int | None = None, graph_capacity: int | None = None
+) -> TrainingSet:
+    """Sorts, pads and moves interactions to the device.
+
+    Args:
+      interactions: labels above ½ are the edges of the graph.
+      capacity: interactions to pad to; None takes the next power of two up to 65,536 and the next multiple of 65,536 above.
+      graph_capacity: edges to pad the graph to; None as above.
+    """
+    labels = interactions.labels
+    num_positive = int((labels > 0.5).sum())
+    capacity = padded_size(len(interactions)) if capacity is None else capacity
+    sizes = {"num_rows": interactions.num_users, "num_cols": interactions.num_items}
+    pairs, order = build_edges(interactions.users, interactions.items, capacity=capacity, **sizes)
+    ordered = interactions.select(order)
+    positives = ordered.labels > 0.5
+    graph_edges, _ = build_edges(
+        ordered.users[positives],
+        ordered.items[positives],
+        capacity=min(capacity, padded_size(num_positive)) if graph_capacity is None else graph_capacity,
+        **sizes,
+    )
+    return _assemble(ordered, pairs=pairs, graph_edges=graph_edges, dtype=jnp.result_type(float))
+
+
+def build_examples(interactions: Interactions, *, capacity: int | None = None) -> Examples:
+    """A small set of interactions (a forget set) on the device, padded to a power of two."""
+    pairs, order = build_edges(
+        interactions.users,
+        interactions.items,
+        num_rows=interactions.num_users,
+        num_cols=interactions.num_items,
+        capacity=capacity or capacity_of(len(interactions)),
+    )
+    return _examples(interactions.select(order), pairs, jnp.result_type(float))
+
+
+def padded_size(size: int) -> int:
+    """Capacity of a whole data set: padding never costs more than a tenth of a large one."""
+    step = 1 << 16
+    return capacity_of(size) if size <= step else -(-size // step) * step
+
+
+def _examples(ordered: Interactions, pairs: Edges, dtype: jnp.dtype) -> Examples:
+    labels = np.zeros(pairs.capacity)
+    labels[: len(ordered)] = ordered.labels
+    return Examples(pairs=pairs, labels=jnp.asarray(labels, dtype), weights=pairs.mask.astype(dtype))
+
+
+def _assemble(ordered: Interactions, *, pairs: Edges, graph_edges: Edges, dtype: jnp.dtype) -> TrainingSet:
+    return TrainingSet(
+        interactions=ordered,
+        examples=_examples(ordered, pairs, dtype),
+        graph=build_graph(graph_edges, dtype),
+        positives=np.flatnonzero(ordered.labels > 0.5),
+    )

@@ -1,0 +1,67 @@
+"""Scope: which rows a request may change, by the importance of nodes.
+
+    s_0(v) = forgotten interactions at v / d(v)
+    s_k(w) = Σ_{v ∈ N(w) ∪ {w}} s_{k−1}(v) / d(w),    d(v) = 1 + interactions at v
+
+over the interactions of both labels. Of the nodes first reached at hop k the most important share is kept. Source: Zhang et al.
+(arXiv 2307.02147), §4.3, importance-based pruning. Unlike in the authors' code, the endpoints of forgotten interactions are
+never pruned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.errors import DataError
+from ifru_jax.graph.neighbourhood import Nodes, endpoints
+
+
+def importance_scope(data: Interactions, forgotten: np.ndarray, ratios: Sequence[float] | None) -> Nodes:
+    """The nodes whose rows may change.
+
+    Args:
+      data: all interactions, the forgotten included.
+      forgotten: bool [n].
+      ratios: share of the nodes newly reached at hop 1, 2, … that is kept; () keeps the endpoints of forgotten
+        interactions alone; None keeps every node.
+
+    Raises:
+      DataError: a ratio outside [0, 1].
+    """
+    if ratios is None:
+        return Nodes(np.ones(data.num_users, bool), np.ones(data.num_items, bool))
+    bad = [r for r in ratios if not 0 <= r <= 1]
+    if bad:
+        raise DataError(f"scope ratio {bad[0]} is not a share: give one value from 0 to 1 per hop.")
+    chosen = data.select(forgotten)
+    kept = endpoints(chosen.users, chosen.items, num_users=data.num_users, num_items=data.num_items)
+    reached = kept
+    scores = importance(data, forgotten, num_hops=len(ratios))
+    for (user_score, item_score), ratio in zip(scores[1:], ratios, strict=True):
+        fresh = np.concatenate([(user_score > 0) & ~reached.users, (item_score > 0) & ~reached.items])
+        score = np.where(fresh, np.concatenate([user_score, item_score]), 0)
+        count = int(np.ceil(ratio * fresh.sum()))
+        # Stable, so that among equals the lower number stays and the result doesn't depend on the sort.
+        best = np.argsort(-score, kind="stable")[:count]
+        added = np.zeros(len(score), bool)
+        added[best] = True
+        kept = Nodes(kept.users | added[: data.num_users], kept.items | added[data.num_users :])
+        reached = Nodes(user_score > 0, item_score > 0)
+    return kept
+
+
+def importance(data: Interactions, forgotten: np.ndarray, *, num_hops: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """[(s_k of users, s_k of items)] for k = 0 … num_hops, float64 [num_users] and [num_items]."""
+    user_degree, item_degree = 1.0 + data.user_degrees(), 1.0 + data.item_degrees()
+    gone = data.select(forgotten)
+    users, items = gone.user_degrees() / user_degree, gone.item_degrees() / item_degree
+    scores = [(users, items)]
+    for _ in range(num_hops):
+        from_items = np.bincount(data.users, weights=items[data.items], minlength=data.num_users)
+        from_users = np.bincount(data.items, weights=users[data.users], minlength=data.num_items)
+        users, items = (users + from_items) / user_degree, (items + from_users) / item_degree
+        scores.append((users, items))
+    return scores

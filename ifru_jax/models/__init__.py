@@ -1,0 +1,9 @@
+"""Recommenders: the protocol, the Flax adapter, and the models that ship."""
+
+from ifru_jax.models.flax_recommender import FlaxRecommender
+from ifru_jax.models.lightgcn import lightgcn
+from ifru_jax.models.mf import mf
+from ifru_jax.models.registry import model_from_description
+from ifru_jax.models.recommender import Params, Recommender, Side
+
+__all__ = ["FlaxRecommender", "Params", "Recommender", "Side", "lightgcn", "mf", "model_from_description"]

@@ -1,0 +1,85 @@
+"""A Flax Linen module as a `Recommender`.
+
+>>> import jax
+>>> from ifru_jax.models import mf
+>>> params = mf(embedding_size=8).init(jax.random.key(0), num_users=3, num_items=5)
+>>> params["item_embedding"].shape
+(5, 8)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax.errors import ModelError
+from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs, build_edges, build_graph
+from ifru_jax.models.recommender import Params, Side
+
+
+@dataclass(frozen=True)
+class FlaxRecommender:
+    """Wraps a module whose `__call__(pairs, graph)` returns logits [n].
+
+    A module with tables has fields `num_users` and `num_items`, which are set here: by `init` from its arguments, by `score`
+    from the tables it is given.
+
+    Attributes:
+      module: a Linen module; its fields are the hyper-parameters.
+      user_tables: names of its parameters [num_users, …].
+      item_tables: names of its parameters [num_items, …].
+      num_hops: see `Recommender`.
+    """
+
+    module: nn.Module
+    user_tables: tuple[str, ...] = ()
+    item_tables: tuple[str, ...] = ()
+    num_hops: int = 0
+
+    @property
+    def tables(self) -> Mapping[str, Side]:
+        sides: dict[str, Side] = dict.fromkeys(self.user_tables, "user")
+        return sides | dict.fromkeys(self.item_tables, "item")
+
+    def describe(self) -> dict[str, Any]:
+        """Class name and fields of the module, for a file."""
+        fields = {f.name: getattr(self.module, f.name) for f in dataclasses.fields(self.module)}
+        return {"module": type(self.module).__name__} | {n: v for n, v in fields.items() if n not in ("parent", "name")}
+
+    def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
+        nothing = np.zeros(0, np.int32)
+        edges, _ = build_edges(nothing, nothing, num_rows=num_users, num_cols=num_items, capacity=1)
+        variables = self._sized(num_users, num_items).init(key, IndexPairs(jnp.asarray(nothing), jnp.asarray(nothing)), build_graph(edges))
+        params = dict(variables["params"])
+        for name, side in self.tables.items():
+            size = num_users if side == "user" else num_items
+            if name not in params or params[name].shape[0] != size:
+                found = params[name].shape if name in params else "no such parameter"
+                raise ModelError(
+                    f"{name!r} is declared a {side} table of {size} rows, but the module has {found} "
+                    f"(its parameters: {sorted(params)}): correct the declaration or the module."
+                )
+        return params
+
+    def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+        rows = {side: params[name].shape[0] for name, side in self.tables.items()}
+        module = self._sized(rows.get("user", graph.edges.num_rows), rows.get("item", graph.edges.num_cols))
+        logits = module.apply({"params": params}, pairs, graph)
+        if not isinstance(logits, jax.Array) or logits.shape != pairs.users.shape:
+            raise ModelError(
+                f"{type(self.module).__name__} returned {getattr(logits, 'shape', type(logits))} for {pairs.users.shape} "
+                "pairs: a score is one logit per pair."
+            )
+        return logits
+
+    def _sized(self, num_users: int, num_items: int) -> nn.Module:
+        sizes = {"num_users": num_users, "num_items": num_items}
+        fields = {name: size for name, size in sizes.items() if name in type(self.module).__dataclass_fields__}
+        return self.module.clone(**fields)

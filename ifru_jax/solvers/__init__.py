@@ -1,0 +1,30 @@
+"""Solvers for the step δ = f(H) b: Lanczos with a spectral filter, and conjugate gradients. Each brings its evidence."""
+
+from ifru_jax.solvers.cg import conjugate_gradient
+from ifru_jax.solvers.lanczos import Krylov, lanczos
+from ifru_jax.solvers.result import Solution, Status, check
+from ifru_jax.solvers.spectral import (
+    FILTERS,
+    SPECTRUM_RATIO,
+    FilterName,
+    damping_from_spectrum,
+    damping_path,
+    ritz,
+    spectral_step,
+)
+
+__all__ = [
+    "FILTERS",
+    "SPECTRUM_RATIO",
+    "FilterName",
+    "Krylov",
+    "Solution",
+    "Status",
+    "check",
+    "conjugate_gradient",
+    "damping_from_spectrum",
+    "damping_path",
+    "lanczos",
+    "ritz",
+    "spectral_step",
+]

@@ -1,0 +1,93 @@
+"""Lanczos tridiagonalisation: H ≈ Qᵀ T Q on the Krylov space of (H, b).
+
+    β_{j+1} q_{j+1} = H q_j − α_j q_j − β_j q_{j−1},   q_0 = b / ‖b‖
+
+with each new vector orthogonalised against all before it. One pass serves every damping (see `spectral`). Source: Lanczos (J.
+Res. Natl. Bur. Stand., 1950); full reorthogonalisation after Golub & Van Loan, "Matrix Computations", §10.3.
+
+This differs from `matfree.decomp.tridiag_sym` in one point that we need: when the space is exhausted (β → 0, the rule for
+requests that touch few parameters) it stops and says so, where matfree divides by β; it also allows more steps than there are
+parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+MatVec = Callable[[jax.Array], jax.Array]
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["basis", "diagonal", "off_diagonal", "length", "num_steps"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class Krylov:
+    """A Krylov space and H in it.
+
+    Attributes:
+      basis: float [m, p], orthonormal rows q_j; zero rows after a breakdown.
+      diagonal: float [m], α.
+      off_diagonal: float [m], β; entry j couples q_j with q_{j+1}, the last one leads out of the space.
+      length: ‖b‖.
+      num_steps: int32, rows of the basis in use, 0 if b = 0.
+    """
+
+    basis: jax.Array
+    diagonal: jax.Array
+    off_diagonal: jax.Array
+    length: jax.Array
+    num_steps: jax.Array
+
+    @property
+    def active(self) -> jax.Array:
+        """bool [m], the steps that were taken."""
+        return jnp.arange(self.diagonal.shape[0]) < self.num_steps
+
+    def matrix(self) -> jax.Array:
+        """T, float [m, m]; steps that were not taken have rows and columns of zeros."""
+        coupled = jnp.where(self.active[1:], self.off_diagonal[:-1], 0)
+        return jnp.diag(self.diagonal) + jnp.diag(coupled, 1) + jnp.diag(coupled, -1)
+
+
+def lanczos(*, num_steps: int) -> Callable[[MatVec, jax.Array], Krylov]:
+    """Builds `decompose(matvec, b)` with at most `num_steps` products; b is a float [p]."""
+
+    def decompose(matvec: MatVec, b: jax.Array) -> Krylov:
+        dtype = b.dtype
+        tiny = jnp.finfo(dtype).eps
+        length = jnp.linalg.norm(b)
+        first = jnp.where(length > 0, b / jnp.where(length > 0, length, 1), 0)
+
+        def step(j, state):
+            basis, diagonal, off_diagonal, q, alive, taken, size = state
+            basis = basis.at[j].set(q)
+            image = matvec(q)
+            alpha = jnp.dot(q, image)
+            before = jnp.where(j > 0, off_diagonal[jnp.maximum(j - 1, 0)], 0)
+            image = image - alpha * q - before * basis[jnp.maximum(j - 1, 0)]
+            image = image - basis.T @ (basis @ image)
+            beta = jnp.linalg.norm(image)
+            # |α| and β bound ‖H‖ on the space so far; below rounding of that, what is left of the image is noise.
+            size = jnp.maximum(size, jnp.abs(alpha) + beta)
+            diagonal = diagonal.at[j].set(jnp.where(alive, alpha, 0))
+            taken = taken + alive
+            alive = alive & (beta > 10 * tiny * size)
+            off_diagonal = off_diagonal.at[j].set(jnp.where(alive, beta, 0))
+            q = jnp.where(alive, image / jnp.where(beta > 0, beta, 1), 0)
+            return basis, diagonal, off_diagonal, q, alive, taken, size
+
+        zeros = jnp.zeros((num_steps,), dtype)
+        start = (
+            jnp.zeros((num_steps, b.shape[0]), dtype), zeros, zeros, first, length > 0, jnp.int32(0), jnp.zeros((), dtype)
+        )  # fmt: skip
+        basis, diagonal, off_diagonal, _, _, taken, _ = jax.lax.fori_loop(0, num_steps, step, start)
+        return Krylov(basis, diagonal, off_diagonal, length, taken)
+
+    return decompose

@@ -1,0 +1,122 @@
+"""The step δ = f(H) b by a spectral filter f, from one Krylov space.
+
+    T = V diag(t) Vᵀ,   δ = ‖b‖ Qᵀ V f(t) Vᵀ e₁
+
+Two filters, both with f(0) = 1/λ and both safe where the curvature t is negative:
+
+    gradient flow   f(t) = (1 − e^{−t/λ}) / t      what gradient flow for a time 1/λ makes of a lasting force b
+    absolute        f(t) = 1 / (|t| + λ)
+
+An early-stopped model is a gradient flow that was stopped; without D_f it would have felt the force b all the while. That is the
+first filter, and 1/λ is the time. How long a model was trained shows in its spectrum: a direction with t < 0 is one that training
+was still escaping along, by e^{|t|/λ}. Hence the rule, which consults no label:
+
+    λ = max(|t_min| / c, λ_floor)
+
+with t_min the most negative Ritz value, c = 1.5 for the gradient flow and 2.5 for the absolute filter (docs/damping.md). Every λ
+can be read off the same space (`damping_path`). Source: the absolute filter is the "saddle-free" step of Dauphin et al.
+(NeurIPS 2014), §4; early stopping as the spectral filter 1 − e^{−tτ}: Ali, Kolter, Tibshirani (AISTATS 2019), eq. 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from ifru_jax.solvers.lanczos import Krylov, MatVec, lanczos
+from ifru_jax.solvers.result import Solution, Status
+
+FilterName = Literal["gradient-flow", "absolute"]
+
+# c of the damping rule, per filter.
+SPECTRUM_RATIO: dict[FilterName, float] = {"gradient-flow": 1.5, "absolute": 2.5}
+
+
+def gradient_flow(values: jax.Array, damping: jax.Array) -> jax.Array:
+    """(1 − e^{−t/λ}) / t, continued by 1/λ at t = 0."""
+    ratio = values / damping
+    small = jnp.abs(ratio) < 1e-3
+    safe = jnp.where(small, 1, ratio)
+    return jnp.where(small, 1 - ratio / 2 + ratio**2 / 6, -jnp.expm1(-safe) / safe) / damping
+
+
+def absolute(values: jax.Array, damping: jax.Array) -> jax.Array:
+    """1 / (|t| + λ)."""
+    return 1 / (jnp.abs(values) + damping)
+
+
+FILTERS: dict[FilterName, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "gradient-flow": gradient_flow,
+    "absolute": absolute,
+}
+
+
+def spectral_step(*, num_steps: int = 20, filter: FilterName = "gradient-flow") -> Callable[..., Solution]:
+    """Builds `solve(matvec, b, floor=…, damping=…)`.
+
+    `floor` is the least λ that the rule may choose, > 0; `damping` (float or None) overrides the rule.
+    """
+    decompose = lanczos(num_steps=num_steps)
+
+    def solve(matvec: MatVec, b: jax.Array, *, floor: jax.Array, damping: jax.Array | None = None) -> Solution:
+        krylov = decompose(matvec, b)
+        values, vectors = ritz(krylov)
+        ratio = SPECTRUM_RATIO[filter]
+        chosen = damping_from_spectrum(values, floor=floor, ratio=ratio) if damping is None else damping
+        return _solution(krylov, values, vectors, jnp.asarray(chosen, b.dtype), filter)
+
+    return solve
+
+
+def ritz(krylov: Krylov) -> tuple[jax.Array, jax.Array]:
+    """Ritz values [m] ascending (NaN last, for steps not taken) and vectors [m, m] in the basis, as columns."""
+    matrix = krylov.matrix()
+    matrix = jnp.where(jnp.isfinite(matrix), matrix, 0)
+    # Steps that were not taken form a block of their own; put far right, its eigenvalues sort last.
+    beyond = 2 * jnp.sum(jnp.abs(matrix)) + 1
+    values, vectors = jnp.linalg.eigh(matrix + jnp.diag(jnp.where(krylov.active, 0, beyond)))
+    return jnp.where(krylov.active, values, jnp.nan), vectors
+
+
+def damping_from_spectrum(ritz_values: jax.Array, *, floor: jax.Array, ratio: float) -> jax.Array:
+    """λ = max(|min(t_min, 0)| / ratio, floor); Ritz values [m], NaN for steps not taken."""
+    lowest = jnp.nanmin(ritz_values, initial=0.0)
+    return jnp.maximum(-lowest / ratio, floor)
+
+
+def damping_path(krylov: Krylov, dampings: jax.Array, *, filter: FilterName = "gradient-flow") -> jax.Array:
+    """Solutions [k, p] for k dampings from one Krylov space."""
+    values, vectors = ritz(krylov)
+    return jax.vmap(lambda damping: _solution(krylov, values, vectors, damping, filter).solution)(dampings)
+
+
+def _solution(
+    krylov: Krylov, values: jax.Array, vectors: jax.Array, damping: jax.Array, filter: FilterName
+) -> Solution:
+    length = krylov.length
+    known = jnp.where(krylov.active, values, 0)
+    weights = jnp.where(krylov.active, FILTERS[filter](known, damping), 0) * vectors[0]
+    coefficients = length * (vectors @ weights)
+    solution = krylov.basis.T @ coefficients
+    curvature = jnp.sum(known * (length * weights) ** 2)
+    tridiagonal = jnp.all(jnp.isfinite(krylov.diagonal)) & jnp.all(jnp.isfinite(krylov.off_diagonal))
+    finite = tridiagonal & jnp.all(jnp.isfinite(solution)) & jnp.isfinite(length) & jnp.isfinite(damping)
+    out_of_space = krylov.off_diagonal[-1] * jnp.abs(coefficients[-1])
+    residual = jnp.where(length > 0, out_of_space / jnp.where(length > 0, length, 1), 0)
+    status = jnp.select(
+        [~finite, length == 0, krylov.off_diagonal[-1] == 0],
+        [Status.NOT_FINITE, Status.ZERO_RIGHT_HAND_SIDE, Status.SPACE_EXHAUSTED],
+        Status.STEPS_SPENT,
+    )
+    return Solution(
+        solution=jnp.where(finite, solution, 0),
+        status=status.astype(jnp.int32),
+        num_steps=krylov.num_steps,
+        residual=residual,
+        damping=damping,
+        ritz_values=values,
+        predicted_decrease=jnp.where(finite, length * coefficients[0] - 0.5 * curvature, 0),
+    )

@@ -1,0 +1,137 @@
+"""A trained model as one file: NumPy arrays and a JSON description, no pickle.
+
+The file is an uncompressed `.npz`. It holds the parameters, the retained interactions and the numbers of the objective; after a
+request nothing of the forgotten data, as `Trained` itself.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.errors import DataError, ModelError
+from ifru_jax.files import write_atomic
+from ifru_jax.graph import build_training_set
+from ifru_jax.models import FlaxRecommender, Params, Recommender, model_from_description
+from ifru_jax.training.fit import TrainConfig
+from ifru_jax.training.objectives import Loss, bce
+from ifru_jax.training.trained import Trained
+
+_FORMAT = 1
+_COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "item_ids")
+_LOSSES: dict[str, Loss] = {"bce": bce}
+
+
+def save(trained: Trained, path: str | Path) -> None:
+    """Writes a trained model to `path` (by convention `.npz`), all or nothing."""
+    data = trained.interactions
+    description = {
+        "format": _FORMAT,
+        "model": trained.model.describe() if isinstance(trained.model, FlaxRecommender) else None,
+        "loss": next((name for name, loss in _LOSSES.items() if loss is trained.loss), None),
+        "config": asdict(trained.config),
+        "total": trained.total,
+        "num_steps": trained.num_steps,
+        "damping_floor": trained.damping_floor,
+        "sizes": [data.num_users, data.num_items],
+        # With the same capacities every compiled function, and every rounding, is that of the saved model.
+        "capacities": [trained.training_set.examples.labels.shape[0], trained.training_set.graph.edges.capacity],
+    }
+    arrays = {f"params/{name}": leaf for name, leaf in _flatten(trained.params).items()}
+    arrays |= {f"data/{c}": getattr(data, c) for c in _COLUMNS if getattr(data, c) is not None}
+    arrays["description"] = np.asarray(json.dumps(description, allow_nan=False))
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    write_atomic(path, content.getvalue())
+
+
+def load(path: str | Path, *, model: Recommender | None = None, loss: Loss | None = None) -> Trained:
+    """Reads what `save` wrote.
+
+    Args:
+      path: the file.
+      model: needed for a model that does not ship with ifru_jax; the file has only its parameters.
+      loss: needed for a loss that does not ship.
+
+    Raises:
+      DataError: no such file, or one that `save` did not write.
+      ModelError: a model is needed, or the one given doesn't fit the parameters.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise DataError(f"{source} is not a file: give the path that was passed to save.")
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        description = json.loads(str(arrays["description"]))
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{source} can't be read as a saved model ({error}): it is damaged or something else.") from error
+    if description.get("format") != _FORMAT:
+        raise DataError(f"{source} has format {description.get('format')}, this version reads {_FORMAT}: upgrade ifru_jax.")
+    model = _model(description, model)
+    columns = {c: arrays[f"data/{c}"] for c in _COLUMNS if f"data/{c}" in arrays}
+    num_users, num_items = description["sizes"]
+    data = Interactions(**columns, num_users=num_users, num_items=num_items)
+    params = _unflatten({n.removeprefix("params/"): a for n, a in arrays.items() if n.startswith("params/")})
+    _check_fit(model, params, num_users, num_items)
+    capacity, graph_capacity = description["capacities"]
+    return Trained(
+        model=model,
+        params=params,
+        training_set=build_training_set(data, capacity=capacity, graph_capacity=graph_capacity),
+        total=description["total"],
+        config=TrainConfig(**description["config"]),
+        loss=_loss(description, loss),
+        num_steps=description["num_steps"],
+        damping_floor=description["damping_floor"],
+    )
+
+
+def _model(description: dict[str, Any], model: Recommender | None) -> Recommender:
+    if model is not None:
+        return model
+    if description["model"] is None or (known := model_from_description(description["model"])) is None:
+        raise ModelError("the file holds the parameters of a model that does not ship with ifru_jax: pass it as load(…, model=…).")
+    return known
+
+
+def _loss(description: dict[str, Any], loss: Loss | None) -> Loss:
+    if loss is not None:
+        return loss
+    if description["loss"] not in _LOSSES:
+        raise ModelError("the model was trained with a loss that does not ship with ifru_jax: pass it as load(…, loss=…).")
+    return _LOSSES[description["loss"]]
+
+
+def _check_fit(model: Recommender, params: Params, num_users: int, num_items: int) -> None:
+    expected = jax.eval_shape(lambda key: model.init(key, num_users, num_items), jax.random.key(0))
+    wanted, found = (
+        {name: tuple(leaf.shape) for name, leaf in _flatten(tree).items()} for tree in (expected, params)
+    )
+    if wanted != found:
+        raise ModelError(f"the file has parameters {found}, but the model wants {wanted}: pass the model that was saved.")
+
+
+def _flatten(params: Any) -> dict[str, Any]:
+    paths, _ = jax.tree_util.tree_flatten_with_path(params)
+    return {"/".join(str(key.key) for key in path): leaf for path, leaf in paths}
+
+
+def _unflatten(leaves: dict[str, np.ndarray]) -> Params:
+    params: Params = {}
+    for name, leaf in leaves.items():
+        *folders, last = name.split("/")
+        node = params
+        for folder in folders:
+            node = node.setdefault(folder, {})
+        node[last] = jnp.asarray(leaf)
+    return params

@@ -1,0 +1,97 @@
+"""A trained model with what later requests need: parameters, the retained interactions, and the terms of its objective.
+
+After a request nothing of the forgotten data is left in it: no interaction, no original id of a user or item without data, no
+optimiser state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.splits import Split
+from ifru_jax.errors import DataError
+from ifru_jax.graph import BipartiteGraph, IndexPairs, TrainingSet, build_training_set, capacity_of
+from ifru_jax.models import Params, Recommender
+from ifru_jax.training.fit import TrainConfig, fit_params
+from ifru_jax.training.objectives import Loss, bce
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained recommender that can forget.
+
+    Attributes:
+      model: how parameters become scores.
+      params: θ.
+      training_set: the interactions it stands for now (D, or D_r after requests), with their graph.
+      total: N, interactions it was first trained on; every loss is divided by it, also after deletions.
+      config: hyper-parameters of training; `config.reg` is λ₂.
+      loss: per-interaction loss.
+      num_steps: optimiser steps that training took.
+      damping_floor: least damping λ of a request, from the spectrum of the whole problem; None until it was computed.
+    """
+
+    model: Recommender
+    params: Params
+    training_set: TrainingSet
+    total: int
+    config: TrainConfig
+    loss: Loss = bce
+    num_steps: int = 0
+    damping_floor: float | None = None
+
+    @property
+    def interactions(self) -> Interactions:
+        """The interactions the model stands for, sorted by user and item."""
+        return self.training_set.interactions
+
+    def with_params(self, params: Params) -> Trained:
+        """The same with other parameters."""
+        return replace(self, params=params)
+
+    def score(self, users: npt.ArrayLike, items: npt.ArrayLike) -> np.ndarray:
+        """Logits float [n] of user rows int [n] with item rows int [n].
+
+        Raises:
+          DataError: arrays of different lengths, or rows outside the tables.
+        """
+        user_rows, item_rows = np.asarray(users), np.asarray(items)
+        data = self.interactions
+        for kind, rows, size in (("user", user_rows, data.num_users), ("item", item_rows, data.num_items)):
+            if rows.ndim != 1 or rows.dtype.kind not in "iu" or len(rows) != len(user_rows):
+                raise DataError(f"{kind} rows have shape {rows.shape}, dtype {rows.dtype}: give one integer per pair.")
+            if len(rows) and not 0 <= rows.min() <= rows.max() < size:
+                raise DataError(f"{kind} rows reach from {rows.min()} to {rows.max()}: the table has 0 … {size - 1}.")
+        padding = capacity_of(len(user_rows)) - len(user_rows)
+        pairs = IndexPairs(*(jnp.asarray(np.pad(r, (0, padding)).astype(np.int32)) for r in (user_rows, item_rows)))
+        return np.asarray(score_pairs(self.model, self.params, pairs, self.training_set.graph))[: len(user_rows)]
+
+
+def _score(model: Recommender, params: Params, pairs: IndexPairs, graph: BipartiteGraph) -> jax.Array:
+    return model.score(params, pairs, graph)
+
+
+score_pairs = jax.jit(_score, static_argnums=0)
+"""`score_pairs(model, params, pairs, graph)`: compiled scores of a list of pairs."""
+
+
+def train(
+    key: jax.Array,
+    model: Recommender,
+    data: Split,
+    config: TrainConfig,
+    *,
+    loss: Loss = bce,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> Trained:
+    """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors."""
+    training_set = build_training_set(data.train)
+    params, history = fit_params(key, model, training_set, data.valid, config, loss=loss, on_epoch=on_epoch)
+    return Trained(model, params, training_set, len(data.train), config, loss, history.num_steps)

@@ -1,0 +1,44 @@
+"""Choices of the IFRU step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ifru_jax.errors import DataError
+from ifru_jax.solvers import FilterName
+
+
+@dataclass(frozen=True)
+class IFRUConfig:
+    """How to forget. The defaults are the ones the documented experiments support.
+
+    Attributes:
+      scope: share of the nodes kept at hop 1, 2, … from the forgotten interactions; () their endpoints only; None all rows.
+      spillover: "whole-graph", by "neighbourhood" subgraphs, "auto" (the cheaper of the two) or "none" (an ablation).
+      curvature: "hessian" (exact) or "gauss-newton".
+      solver: "lanczos" (spectral filter on a Krylov space) or "cg" (H + λI, stops at negative curvature).
+      filter: of the Lanczos solve, see `ifru_jax.solvers.spectral`.
+      num_steps: products with the curvature at the most.
+      metric_exponent: of the degrees in the metric M of the damping; 0 damps all rows alike.
+      damping: λ; None takes it from the spectrum.
+      tolerance: relative residual at which CG stops.
+      block_size: affected interactions per neighbourhood subgraph.
+    """
+
+    scope: tuple[float, ...] | None = None
+    spillover: Literal["auto", "whole-graph", "neighbourhood", "none"] = "auto"
+    curvature: Literal["hessian", "gauss-newton"] = "hessian"
+    solver: Literal["lanczos", "cg"] = "lanczos"
+    filter: FilterName = "gradient-flow"
+    num_steps: int = 20
+    metric_exponent: float = 0.5
+    damping: float | None = None
+    tolerance: float = 1e-4
+    block_size: int = 4096
+
+    def __post_init__(self) -> None:
+        if self.num_steps < 1:
+            raise DataError(f"num_steps is {self.num_steps}: a solve takes at least one step.")
+        if self.damping is not None and not self.damping > 0:
+            raise DataError(f"damping is {self.damping}: it must be positive, or None to take it from the spectrum.")

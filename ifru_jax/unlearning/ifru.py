@@ -1,0 +1,200 @@
+"""IFRU: recommendation unlearning by one damped second-order step.
+
+    scope → b = direct + spillover → solve f(H) b → update → swap the graph → report
+
+Source: Zhang et al., "Recommendation Unlearning via Influence Function" (arXiv 2307.02147, ACM TORS 2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.splits import Split
+from ifru_jax.errors import DataError
+from ifru_jax.graph import TrainingSet, build_examples
+from ifru_jax.graph.neighbourhood import HostGraph, Nodes, stack
+from ifru_jax.influence.scope import importance_scope
+from ifru_jax.influence.spillover import (
+    affected_interactions,
+    blocks,
+    neighbourhood_spillover,
+    scatter_rows,
+)
+from ifru_jax.models import Params, Recommender
+from ifru_jax.solvers import Status, check
+from ifru_jax.training import TrainConfig, Trained, train
+from ifru_jax.training.objectives import squared_norm
+from ifru_jax.unlearning.clock import Clock
+from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.influence_step import add_parts, direct_part, solve_part, spillover_part, update_part
+from ifru_jax.unlearning.prepare import prepare
+from ifru_jax.unlearning.report import Report
+
+_neighbourhood_part = jax.jit(neighbourhood_spillover, static_argnames=("model", "loss"))
+
+
+@dataclass(frozen=True)
+class IFRU:
+    """IFRU as a `Method`; its state is a `Trained`."""
+
+    model: Recommender
+    train_config: TrainConfig
+    config: IFRUConfig = IFRUConfig()
+
+    def fit(self, key: jax.Array, data: Split) -> Trained:
+        return prepare(train(key, self.model, data, self.train_config), config=self.config)
+
+    def forget(self, state: Trained, request: ForgetRequest) -> tuple[Trained, Report]:
+        return forget(state, request, config=self.config)
+
+    def score(self, state: Trained, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return state.score(users, items)
+
+
+def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFRUConfig()) -> tuple[Trained, Report]:
+    """Forgets what the request names. The result takes further requests.
+
+    Args:
+      trained: a model of `prepare`, or one that this function returned.
+      request: what to forget; an empty one returns the very same model.
+      config: how.
+
+    Returns:
+      The model as retraining without the forgotten interactions would have left it, as closely as one step goes, on the retained
+      graph and without a trace of the forgotten data; and the evidence.
+
+    Raises:
+      DataError: the request names something that isn't there, or everything.
+      NumericsError: the computation was not finite; nothing was changed.
+    """
+    clock = Clock()
+    data = trained.interactions
+    forgotten = request.select(data)
+    if not forgotten.any():
+        return trained, Report(retained=len(data), seconds=clock.seconds())
+    if trained.damping_floor is None:
+        raise DataError("the model has no damping floor yet: pass it through ifru_jax.unlearning.prepare once after training.")
+    scope = importance_scope(data, forgotten, config.scope)
+    clock.part("scope")
+
+    retained = trained.training_set.without(forgotten)
+    clock.part("graph", retained.graph, retained.examples)
+
+    rhs, evidence = _right_hand_side(trained, retained, forgotten, config)
+    clock.part("influence", rhs)
+
+    step, solution = solve_part(
+        trained.model,
+        trained.loss,
+        config,
+        trained.params,
+        rhs,
+        retained.examples,
+        retained.graph,
+        (jnp.asarray(scope.users), jnp.asarray(scope.items)),
+        total=float(trained.total),
+        reg=trained.config.reg,
+        floor=trained.damping_floor,
+    )
+    clock.part("solve", step)
+
+    status = check(solution)
+    params, lost_users, lost_items = update_part(trained.model, trained.params, step, retained.examples)
+    cleared = _newly_lost(data, np.asarray(lost_users), np.asarray(lost_items))
+    retained = _without_names(retained, cleared)
+    unlearned = replace(trained, params=params, training_set=retained)
+    clock.part("update", params)
+
+    products = int(solution.num_steps)
+    report = Report(
+        forgotten=int(forgotten.sum()),
+        retained=len(retained),
+        scope_users=int(scope.users.sum()),
+        scope_items=int(scope.items.sum()),
+        cleared_users=int(cleared.users.sum()),
+        cleared_items=int(cleared.items.sum()),
+        norm_step=float(jnp.sqrt(squared_norm(step))),
+        status=Status(status).name,
+        num_products=products,
+        damping=float(solution.damping),
+        ritz_values=tuple(float(t) for t in np.asarray(solution.ritz_values) if np.isfinite(t)),
+        residual=float(solution.residual),
+        predicted_decrease=float(solution.predicted_decrease),
+        seconds=clock.seconds(),
+        **evidence,
+    )
+    return unlearned, report
+
+
+def _right_hand_side(
+    trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig
+) -> tuple[Params, dict]:
+    """b = direct + spillover, with what the report says of it."""
+    model, loss, params, before = trained.model, trained.loss, trained.params, trained.training_set.graph
+    data, total = trained.interactions, float(trained.total)
+    examples = build_examples(data.select(forgotten))
+    direct, norm_direct = direct_part(model, loss, params, examples, before, total=total)
+    changes_graph = model.num_hops > 0 and bool((forgotten & (data.labels > 0.5)).any())
+    evidence = {"norm_direct": float(norm_direct), "spillover": "none", "affected": 0}
+    if not changes_graph or config.spillover == "none":
+        return direct, evidence | {"norm_rhs": float(norm_direct)}
+
+    affected = affected_interactions(data, forgotten, num_hops=model.num_hops)
+    way = config.spillover
+    if way == "auto":
+        # Blocks repeat what their neighbourhoods share; beyond a small part of the data one pass over the graph is cheaper.
+        way = "neighbourhood" if affected.sum() * 2 * model.num_hops < len(data) // 4 else "whole-graph"
+    if way == "neighbourhood":
+        spillover = _by_neighbourhood(trained, retained, forgotten, affected, config)
+        norm_spillover = jnp.sqrt(squared_norm(spillover))
+    else:
+        spillover, norm_spillover = spillover_part(
+            model, loss, params, retained.examples, before, retained.graph, total=total
+        )
+    rhs, norm_rhs = add_parts(direct, spillover)
+    return rhs, evidence | {
+        "spillover": way,
+        "affected": int(affected.sum()),
+        "norm_spillover": float(norm_spillover),
+        "norm_rhs": float(norm_rhs),
+    }
+
+
+def _by_neighbourhood(
+    trained: Trained, retained: TrainingSet, forgotten: np.ndarray, affected: np.ndarray, config: IFRUConfig
+) -> Params:
+    model, data, old = trained.model, trained.interactions, trained.training_set
+    kept = ~forgotten[old.positives]
+    after = np.zeros(len(old.positives))
+    after[kept] = np.asarray(retained.graph.weights)[: kept.sum()]
+    graph = HostGraph(
+        users=data.users[old.positives],
+        items=data.items[old.positives],
+        before=np.asarray(old.graph.weights)[: len(old.positives)],
+        after=after,
+        num_users=data.num_users,
+        num_items=data.num_items,
+    )
+    parts = blocks(graph, data, np.flatnonzero(affected), num_hops=model.num_hops, block_size=config.block_size)
+    if not parts:
+        return jax.tree.map(jnp.zeros_like, trained.params)
+    dtype = retained.examples.labels.dtype
+    batch = stack(parts, graph, data.users, data.items, data.labels, dtype=dtype)
+    local = _neighbourhood_part(model, trained.loss, trained.params, batch, total=float(trained.total))
+    return scatter_rows(model, trained.params, batch, local)
+
+
+def _newly_lost(before: Interactions, users: np.ndarray, items: np.ndarray) -> Nodes:
+    """Rows without data now that had some before."""
+    return Nodes(users & (before.user_degrees() > 0), items & (before.item_degrees() > 0))
+
+
+def _without_names(retained: TrainingSet, cleared: Nodes) -> TrainingSet:
+    named = retained.interactions.erase_ids(np.flatnonzero(cleared.users), np.flatnonzero(cleared.items))
+    return replace(retained, interactions=named)

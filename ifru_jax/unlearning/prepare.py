@@ -1,0 +1,64 @@
+"""What may be computed before any request comes: the least damping, from the spectrum of the whole problem.
+
+    λ_floor = |t_min(H̃)| / c,   c as in `solvers.spectral`
+
+1/λ stands for how long the model was trained, which is a property of the model, not of a request: a small request sees few
+directions, and the spectrum on them alone would damp too little. The floor comes from m Lanczos steps on all rows, started from the
+gradient of the loss; every request is damped at least that much, so that requests one by one add up to the same as all at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from ifru_jax.errors import NumericsError
+from ifru_jax.models import Params, Recommender
+from ifru_jax.solvers import SPECTRUM_RATIO
+from ifru_jax.training import Loss, Trained, objective
+from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.influence_step import solve_part
+
+# Where the whole problem is convex as far as Lanczos sees, this share of the largest Ritz value.
+CONVEX_SHARE = 1e-3
+
+
+def prepare(trained: Trained, *, config: IFRUConfig = IFRUConfig()) -> Trained:
+    """The model with its damping floor.
+
+    Raises:
+      NumericsError: the spectrum is not finite.
+    """
+    examples, graph = trained.training_set.examples, trained.training_set.graph
+    data = trained.interactions
+    gradient = _gradient(
+        trained.model, trained.loss, trained.params, examples, graph, total=float(trained.total), reg=trained.config.reg
+    )
+    everything = (jnp.ones(data.num_users, bool), jnp.ones(data.num_items, bool))
+    _, solution = solve_part(
+        trained.model,
+        trained.loss,
+        replace(config, solver="lanczos", damping=None, curvature="hessian", scope=None),
+        trained.params,
+        gradient,
+        examples,
+        graph,
+        everything,
+        total=float(trained.total),
+        reg=trained.config.reg,
+        floor=1e-30,
+    )
+    values = jnp.asarray(solution.ritz_values)
+    lowest, largest = float(jnp.nanmin(values)), float(jnp.nanmax(jnp.abs(values)))
+    floor = max(-lowest / SPECTRUM_RATIO[config.filter], CONVEX_SHARE * largest)
+    if not floor > 0:
+        raise NumericsError(f"the spectrum of the Hessian reaches from {lowest} to {largest}: check the parameters.")
+    return replace(trained, damping_floor=floor)
+
+
+@partial(jax.jit, static_argnames=("model", "loss"))
+def _gradient(model: Recommender, loss: Loss, params: Params, examples, graph, *, total, reg) -> Params:
+    return jax.grad(lambda p: objective(model, loss, p, examples, graph, total=total, reg=reg))(params)

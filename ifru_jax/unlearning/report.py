@@ -1,0 +1,52 @@
+"""What a request did, in numbers; it names nobody."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Report:
+    """Evidence of one request.
+
+    Attributes:
+      forgotten: interactions that were forgotten.
+      retained: interactions that remain.
+      affected: retained interactions whose score the changed graph can change; all of them for a whole-graph spillover.
+      spillover: how it was computed: "whole-graph", "neighbourhood", or "none" where the model has no graph to change.
+      scope_users, scope_items: rows that could change.
+      cleared_users, cleared_items: rows set to zero by this request because no interaction was left.
+      norm_direct, norm_spillover, norm_rhs, norm_step: Euclidean norms of direct, spillover, b and δ.
+      status: how the solve ended, see `ifru_jax.solvers.Status`.
+      num_products: products with the curvature.
+      damping: λ.
+      ritz_values: eigenvalue estimates of the scaled curvature, ascending.
+      residual: see `ifru_jax.solvers.Solution`.
+      predicted_decrease: by how much the step should lower the quadratic model of the objective.
+      seconds: wall-clock seconds of each part, and "total" from the request to parameters that can serve.
+    """
+
+    forgotten: int = 0
+    retained: int = 0
+    affected: int = 0
+    spillover: str = "none"
+    scope_users: int = 0
+    scope_items: int = 0
+    cleared_users: int = 0
+    cleared_items: int = 0
+    norm_direct: float = 0.0
+    norm_spillover: float = 0.0
+    norm_rhs: float = 0.0
+    norm_step: float = 0.0
+    status: str = "NOTHING_TO_FORGET"
+    num_products: int = 0
+    damping: float | None = None
+    ritz_values: tuple[float, ...] = ()
+    residual: float = 0.0
+    predicted_decrease: float = 0.0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)

@@ -1,0 +1,67 @@
+"""Full retraining: the gold standard, and what every other method is measured against.
+
+The model is trained from fresh parameters on D_r, to the same objective: the mean over |D_r| goes with λ₂ N / |D_r|, so that both
+objectives are sums divided by the same N. Users and items without a retained interaction are forgotten in the validation data
+too: they steer no early stopping.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import jax
+import numpy as np
+
+from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.splits import Split
+from ifru_jax.models import Recommender
+from ifru_jax.training import TrainConfig, Trained, fit_params, train
+from ifru_jax.unlearning.clock import Clock
+from ifru_jax.unlearning.report import Report
+
+
+@dataclass(frozen=True, eq=False)
+class RetrainState:
+    """A model and what training it again takes."""
+
+    trained: Trained
+    valid: Interactions
+    key: jax.Array
+
+
+@dataclass(frozen=True)
+class Retrain:
+    """Retraining as a `Method`. Each retraining draws a new key from the one of `fit`: other initialisation, other batches."""
+
+    model: Recommender
+    train_config: TrainConfig
+
+    def fit(self, key: jax.Array, data: Split) -> RetrainState:
+        return RetrainState(train(key, self.model, data, self.train_config), data.valid, key)
+
+    def forget(self, state: RetrainState, request: ForgetRequest) -> tuple[RetrainState, Report]:
+        clock = Clock()
+        before = state.trained
+        forgotten = request.select(before.interactions)
+        retained = before.training_set.without(forgotten)
+        valid = surviving(state.valid, retained.interactions)
+        key, fresh = jax.random.split(jax.random.fold_in(state.key, 1))
+        params, history = fit_params(
+            fresh, self.model, retained, valid, self.train_config, loss=before.loss, total=before.total
+        )
+        clock.part("training", params)
+        after = replace(before, params=params, training_set=retained, num_steps=history.num_steps)
+        report = Report(
+            forgotten=int(forgotten.sum()), retained=len(retained), status="RETRAINED", seconds=clock.seconds()
+        )
+        return RetrainState(after, valid, key), report
+
+    def score(self, state: RetrainState, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        return state.trained.score(users, items)
+
+
+def surviving(valid: Interactions, retained: Interactions) -> Interactions:
+    """The validation interactions of users and items that still have a retained interaction."""
+    users, items = retained.user_degrees() > 0, retained.item_degrees() > 0
+    return valid.select(users[valid.users] & items[valid.items])

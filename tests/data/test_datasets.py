@@ -1,0 +1,129 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from ifru_jax.data import Dataset, Interactions, load_dataset, protocol_split
+from ifru_jax.data.datasets import LABEL_ABOVE
+from ifru_jax.errors import DataError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty data folder, and no way to download."""
+    monkeypatch.setenv("IFRU_JAX_DATA", str(tmp_path))
+    monkeypatch.setenv("IFRU_JAX_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def write(path, users, items, ratings):
+    frame = pl.DataFrame({"user": users, "item": items, "rating": ratings})
+    frame.write_csv(path, compression="gzip") if path.suffix == ".gz" else frame.write_csv(path)
+    return path
+
+
+def complete(num_users, num_items):
+    users, items = np.divmod(np.arange(num_users * num_items), num_items)
+    return users, items
+
+
+def test_folder(folder):
+    users, items = complete(6, 6)
+    write(folder / "amazon.csv.gz", users, items, 1 + (users + items) % 5)
+    write(folder / "mine.csv.gz", users, items, 1 + (users + items) % 5)
+    assert load_dataset("amazon").label_above == 4
+    mine = load_dataset("mine")
+    assert (mine.name, mine.label_above, len(mine.interactions), mine.given_test) == ("mine", 3, 36, None)
+
+
+def test_published_split(folder):
+    users, items = complete(6, 8)
+    keep = (users + items) % 2 == 0
+    write(folder / "gowalla-train.csv.gz", users[keep], items[keep], np.ones(24, int))
+    write(folder / "gowalla-test.csv.gz", [0, 1], [1, 0], [1, 1])
+    dataset = load_dataset("gowalla")
+    assert dataset.label_above is None
+    split = protocol_split(dataset)
+    assert [len(part) for part in split.parts] == [44, 4, 4]  # a tenth of 24 is valid, one negative each
+    assert [part.labels.mean() for part in split.parts] == [0.5] * 3
+    assert all(part.groups is not None for part in split.parts)
+
+
+def test_path(folder):
+    users, items = complete(6, 6)
+    for suffix, ratings, above in [
+        ("a.csv", 1 + users % 10 * 9 // 5, 5.5),
+        ("b.csv", users % 2, 0.5),
+        ("c.csv", np.ones(36, int), None),
+    ]:
+        dataset = load_dataset(write(folder / suffix, users, items, ratings))
+        assert (dataset.name, dataset.label_above) == (suffix[0], above)
+    with pytest.raises(DataError, match="there is no such file"):
+        load_dataset(folder / "missing.csv")
+    with pytest.raises(DataError, match="unknown kind of file"):
+        load_dataset(str(folder / "missing"))
+
+
+def test_protocol_split_makes_labels_and_split():
+    users, items = complete(30, 20)
+    ratings = 1 + (users + items) % 5
+    dataset = Dataset("x", Interactions.from_arrays(users, items, ratings), label_above=3)
+    split = protocol_split(dataset)
+    assert [len(part) for part in split.parts] == [360, 120, 120]
+    assert set(split.train.labels.tolist()) == {0, 1}
+    assert split.train.labels.mean() == pytest.approx(0.4, abs=0.05)
+    assert protocol_split(dataset, label_above=1).train.labels.mean() == pytest.approx(0.8, abs=0.05)
+    assert (protocol_split(dataset, seed=1).train.users != split.train.users).any()
+
+
+def test_protocol_split_of_implicit_data_samples_negatives():
+    users, items = complete(30, 20)
+    half = (users + items) % 2 == 0
+    split = protocol_split(Dataset("x", Interactions.from_arrays(users[half], items[half], np.full(300, 5.0))))
+    assert [len(part) for part in split.parts] == [360, 120, 120]
+    assert set(split.train.labels.tolist()) == {0, 1}
+
+
+def test_protocol_split_errors():
+    users, items = complete(6, 6)
+    data = Interactions.from_arrays(users, items, 1 + users % 5)
+    for above in (0, 5, 9):
+        with pytest.raises(DataError, match="leaves x with one kind of label: its ratings go from 1 to 5"):
+            protocol_split(Dataset("x", data), label_above=above)
+    with pytest.raises(DataError, match="7-core"):
+        protocol_split(Dataset("x", data, 3), k=7)
+
+
+def test_names(folder):
+    with pytest.raises(DataError, match=r"unknown data set 'bookcrosing': did you mean bookcrossing\?") as caught:
+        load_dataset("bookcrosing")
+    assert all(name in str(caught.value) for name in LABEL_ABOVE)
+    with pytest.raises(DataError, match="unknown data set 'zzz': Give one of"):
+        load_dataset("zzz")
+    for name in ("bookcrossing", "amazon"):
+        with pytest.raises(DataError, match=f"{name} can't be downloaded .* put {name}.csv.gz"):
+            load_dataset(name)
+    for name in ("ml-100k", "gowalla"):
+        with pytest.raises(DataError, match=r"can't be downloaded .*IFRU_JAX_DATA"):
+            load_dataset(name)
+
+
+def test_missing_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("IFRU_JAX_DATA", str(tmp_path / "missing"))
+    with pytest.raises(DataError, match="which is no folder"):
+        load_dataset("amazon")
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "valid", "test", "users", "items"),
+    [
+        ("ml-100k", 59_572, 19_858, 19_857, 943, 1_349),
+        ("bookcrossing", 53_131, 17_604, 17_598, 6_336, 6_901),
+        ("amazon", 117_464, 39_154, 39_155, 6_170, 2_746),
+    ],
+)
+def test_sizes_of_the_shared_data(shared_data, monkeypatch, name, train, valid, test, users, items):
+    monkeypatch.setenv("IFRU_JAX_DATA", str(shared_data))
+    split = protocol_split(load_dataset(name))
+    assert [len(part) for part in split.parts] == [train, valid, test]
+    assert (split.train.num_users, split.train.num_items) == (users, items)

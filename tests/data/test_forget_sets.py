@@ -1,0 +1,131 @@
+import numpy as np
+import pytest
+
+from ifru_jax.data import (
+    Interactions,
+    Split,
+    label_noise,
+    parse_forget,
+    random_interactions,
+    random_items,
+    random_users,
+    read_request,
+    sample_negatives,
+)
+from ifru_jax.errors import DataError
+
+
+def train_data(num_users=20, num_items=10):
+    users, items = np.divmod(np.arange(num_users * num_items), num_items)
+    return Interactions.from_arrays(users + 100, [f"i{item}" for item in items], (users + items) % 3 > 0)
+
+
+def with_negatives():
+    data = Interactions.from_arrays(np.repeat(np.arange(20), 3), np.tile(np.arange(12), 5))
+    return sample_negatives(Split(data, data.select(slice(0)), data.select(slice(0)))).train  # pyright: ignore
+
+
+def test_label_noise_flips_the_last_share_and_nothing_else():
+    train = train_data()
+    noisy, request = label_noise(train, 0.02)
+    last = np.arange(200) >= 196
+    np.testing.assert_array_equal(noisy.labels != train.labels, last)
+    np.testing.assert_array_equal(request.select(noisy), last)
+    np.testing.assert_array_equal(noisy.users, train.users)
+
+
+def test_label_noise_takes_whole_groups():
+    train = with_negatives()
+    noisy, request = label_noise(train, 1 / len(train))  # the last row is a negative
+    flipped = noisy.labels != train.labels
+    assert flipped.sum() == 2
+    np.testing.assert_array_equal(flipped, request.select(noisy))
+    assert noisy.labels[-2:].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("spec", ["noise:0.02", "interaction:0.02", "user:0.1", "item:0.1"])
+@pytest.mark.parametrize("train", [train_data(), with_negatives()])
+def test_makers_are_deterministic(spec, train):
+    first_train, first = parse_forget(spec)(train)
+    second_train, second = parse_forget(spec)(train)
+    np.testing.assert_array_equal(first.select(first_train), second.select(second_train))
+    if not spec.startswith("noise"):
+        assert first_train is train
+
+
+def test_shares_are_shares_of_what_is_named():
+    train = train_data()
+    assert random_interactions(train, 0.05).select(train).sum() == 10
+    assert len(random_users(train, 0.1).users) == 2
+    assert len(random_items(train, 0.2).items) == 2
+    assert len(random_users(train, 1e-9).users) == 1  # at least one
+    assert random_users(train, 0.1, seed=1).users.tolist() != random_users(train, 0.1, seed=2).users.tolist()
+
+
+def test_random_interactions_of_implicit_data_are_positives():
+    train = with_negatives()
+    hits = random_interactions(train, 0.1).select(train)
+    assert hits.sum() == 12  # 6 of 60 positives, with their negatives
+    assert train.labels[hits].sum() == 6
+
+
+def test_only_rows_with_interactions_are_drawn():
+    train = train_data().select(np.arange(30))  # of 3 of the 20 users
+    for seed in range(20):
+        assert random_users(train, 0.5, seed).users.max() < 3
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
+def test_bad_shares(share):
+    train = train_data()
+    for maker in (label_noise, random_interactions, random_users, random_items):
+        with pytest.raises(DataError, match="share to forget is"):
+            maker(train, share)
+
+
+def test_label_noise_needs_labels():
+    with pytest.raises(DataError, match="needs labels 0 and 1, got 1 … 5: binarize"):
+        label_noise(Interactions.from_arrays([0, 1], [0, 1], [1, 5]), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("user,item\n100,i3\n102,i0\n", [3, 20]),
+        ("user\n101\n", range(10, 20)),
+        ("item\ni4\n", range(4, 200, 10)),
+    ],
+)
+def test_read_request(tmp_path, text, expected):
+    path = tmp_path / "request.csv"
+    path.write_text(text)
+    train = train_data()
+    assert np.flatnonzero(read_request(path, train).select(train)).tolist() == list(expected)
+    same_train, request = parse_forget(f"file:{path}")(train)
+    assert same_train is train
+    assert request.select(train).sum() == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", r"needs the columns user and item, or one of them; it has \['a', 'b'\]"),
+        ("user,item\n100,i3\n101,\n", "item of row 1 is missing"),
+        ("user,item\n100,i77\n", "item i77 is not in the data"),
+        ("user,item\n7,i3\n", "user 7 is not in the data"),
+    ],
+)
+def test_bad_request_files(tmp_path, text, message):
+    path = tmp_path / "request.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=message) as caught:
+        read_request(path, train_data())
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "spec", ["", "noise", "noise:", "noise:2", "noise:0", "noise:nan", "users:0.1", "file:", "0.02"]
+)
+def test_bad_specs_list_the_valid_forms(spec):
+    with pytest.raises(DataError, match=r"noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE .* file:PATH"):
+        parse_forget(spec)

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ifru_jax.data.interactions import Interactions, erased_mark
+from ifru_jax.errors import DataError
+
+IDS = st.one_of(
+    st.lists(st.integers(0, 2**60), min_size=1, max_size=20),
+    st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1), min_size=1, max_size=20),
+)
+
+
+@given(IDS)
+def test_ids_survive_numbering(ids):
+    data = Interactions.from_arrays(ids, ids)
+    assert data.user_ids is not None
+    assert data.user_ids[data.users].tolist() == ids
+    np.testing.assert_array_equal(data.item_index(ids), data.items)
+    np.testing.assert_array_equal(data.user_degrees(), np.bincount(data.users))
+
+
+@given(IDS, st.randoms(use_true_random=False))
+def test_numbering_does_not_depend_on_the_order(ids, random):
+    shuffled = random.sample(ids, len(ids))
+    np.testing.assert_array_equal(
+        Interactions.from_arrays(ids, ids).user_ids, Interactions.from_arrays(shuffled, shuffled).user_ids
+    )
+
+
+def test_dtypes_are_fixed():
+    data = Interactions.from_arrays([3, 1], [0, 5], [4, 2], timestamps=[10, 20])
+    assert data.users.dtype == data.items.dtype == np.int32
+    assert data.labels.dtype == np.float32
+    assert data.timestamps is not None
+    assert data.timestamps.dtype == np.float64
+    assert Interactions.from_arrays([3.0, 1.0], ["a", "b"]).user_ids.tolist() == [1, 3]  # pyright: ignore
+
+
+def test_select_keeps_the_tables():
+    data = Interactions.from_arrays([1, 2, 3], [4, 5, 6], timestamps=[7, 8, 9])
+    part = data.select(np.array([2, 0]))
+    assert (part.num_users, part.num_items, len(part)) == (3, 3, 2)
+    assert part.timestamps is not None
+    assert part.timestamps.tolist() == [9, 7]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([], []), "non-empty"),
+        (([[1, 2]], [1, 2]), "one-dimensional"),
+        (([1, -2], [1, 2]), "user id -2 of row 1 is negative"),
+        (([1, 2], [1.5, 2]), "item id 1.5 of row 0 is not a whole number"),
+        (([1, 2], [1, np.nan]), "item id nan of row 1"),
+        (([1, 2], [1, np.inf]), "item id inf of row 1"),
+        ((["ann", ""], [1, 2]), "user id of row 1 is empty"),
+        ((["ann", None], [1, 2]), "user id of row 1 is missing"),
+        (([True, False], [1, 2]), "dtype bool"),
+        (([1, 2], [1, 2], [1, np.nan]), "rating of interaction 1 is nan"),
+        (([1, 2], [1, 2], ["5", "good"]), "rating 'good' of row 1 is not a number"),
+        (([1, 2], [1, 2], [1, 2, 3]), "labels has shape"),
+        (([1, 2], [1, 2, 3]), "items has shape"),
+    ],
+)
+def test_bad_columns_are_named(arguments, message):
+    with pytest.raises(DataError, match=message):
+        Interactions.from_arrays(*arguments)
+
+
+def test_bad_timestamps_are_named():
+    with pytest.raises(DataError, match="timestamp of interaction 1 is nan"):
+        Interactions.from_arrays([1, 2], [1, 2], timestamps=[1, np.nan])
+
+
+def test_rows_outside_the_tables_are_named():
+    labels = np.ones(2, np.float32)
+    with pytest.raises(DataError, match="user 3 of interaction 1 is outside 0 … 1"):
+        Interactions(np.array([0, 3]), np.array([0, 0]), labels, num_users=2, num_items=1)
+    with pytest.raises(DataError, match="integer array"):
+        Interactions(np.array([0.0, 1.0]), np.array([0, 0]), labels, num_users=2, num_items=1)
+    with pytest.raises(DataError, match="user_ids has shape"):
+        Interactions(np.array([0, 1]), np.array([0, 0]), labels, num_users=2, num_items=1, user_ids=np.array([1]))
+
+
+@pytest.mark.parametrize("ids", [[10, 20, 30], ["a", "b", "c"]])
+def test_unknown_ids_are_named(ids):
+    data = Interactions.from_arrays(ids, ids)
+    with pytest.raises(DataError, match="user 99 is not in the data"):
+        data.user_index([99])
+    with pytest.raises(DataError, match="item zoë is not in the data"):
+        data.item_index(["zoë"])
+    with pytest.raises(DataError, match="not in the data"):
+        data.user_index([10**30])
+    assert data.user_index([]).tolist() == []
+
+
+def test_ids_are_found_in_either_type():
+    assert Interactions.from_arrays([10, 20], [1, 2]).user_index(["20"]).tolist() == [1]
+    assert Interactions.from_arrays(["10", "x"], [1, 2]).user_index([10]).tolist() == [0]
+
+
+def test_rows_are_ids_when_there_are_none():
+    data = Interactions(np.array([0, 1]), np.array([0, 0]), np.ones(2), num_users=2, num_items=1)
+    assert data.user_index([1]).tolist() == [1]
+    with pytest.raises(DataError, match="user 2 is not"):
+        data.user_index([2])
+
+
+@pytest.mark.parametrize("ids", [[10, 20, 30], ["a", "b", "c"]])
+def test_erased_ids_are_gone(ids):
+    data = Interactions.from_arrays(ids, ids).erase_ids(np.array([1]), np.array([], int))
+    assert data.user_ids is not None
+    assert data.user_ids[1] == erased_mark(data.user_ids.dtype)
+    assert data.item_ids is not None
+    assert data.item_ids.tolist() == ids
+    assert data.user_index([ids[2], ids[0]]).tolist() == [2, 0]
+    for gone in (ids[1], erased_mark(data.user_ids.dtype)):
+        with pytest.raises(DataError, match="not in the data"):
+            data.user_index([gone])

@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from ifru_jax.data import Interactions, Split, binarize, random_split, sample_negatives
+from ifru_jax.errors import DataError
+
+PAIRS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8)), min_size=4, max_size=40, unique=True)
+
+
+def split_of(pairs):
+    users, items = zip(*pairs, strict=True)
+    return random_split(Interactions.from_arrays(users, items, timestamps=np.arange(len(pairs))))
+
+
+def rows(part, label):
+    which = part.labels == label
+    return list(zip(part.users[which].tolist(), part.items[which].tolist(), strict=True))
+
+
+@given(PAIRS, st.integers(1, 3), st.integers(0, 3))
+def test_negatives(pairs, per_positive, seed):
+    split = split_of(pairs)
+    observed = {row for part in split.parts for row in rows(part, 1)}
+    per_user = {user: sum(row[0] == user for row in observed) for user, _ in observed}
+    free = {user: split.train.num_items - count for user, count in per_user.items()}
+    assume(min(free.values()) > 0)
+    sampled = sample_negatives(split, per_positive=per_positive, seed=seed)
+    negatives = [row for part in sampled.parts for row in rows(part, 0)]
+    assert not observed & set(negatives)
+    for user, count in per_user.items():
+        mine = [row for row in negatives if row[0] == user]
+        assert len(mine) == count * per_positive
+        assert len(set(mine)) == min(len(mine), free[user])  # unique as long as there are items left
+    seen_groups = set()
+    for before, part in zip(split.parts, sampled.parts, strict=True):
+        assert rows(part, 1) == rows(before, 1)
+        groups = part.groups.reshape(-1, per_positive + 1)  # pyright: ignore
+        assert (groups == groups[:, :1]).all()
+        assert part.labels.reshape(groups.shape)[:, 0].all()
+        assert (part.users.reshape(groups.shape) == part.users.reshape(groups.shape)[:, :1]).all()
+        np.testing.assert_array_equal(part.timestamps, np.repeat(before.timestamps, per_positive + 1))  # pyright: ignore
+        assert not seen_groups & set(groups[:, 0].tolist())
+        seen_groups |= set(groups[:, 0].tolist())
+
+
+def test_negatives_are_fixed_by_the_seed_and_uniform():
+    data = Interactions.from_arrays(np.arange(4000), np.zeros(4000, int))
+    wide = Interactions(data.users, data.items, data.labels, num_users=4000, num_items=5)
+    split = Split(wide, wide.select(slice(0)), wide.select(slice(0)))  # pyright: ignore
+    first, again, other = (sample_negatives(split, seed=seed).train.items for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    counts = np.bincount(first, minlength=5)
+    assert counts[0] == 4000  # the positives
+    assert counts[1:].min() > 900  # expected 1,000 each, standard deviation 27
+
+
+def test_errors():
+    split = split_of([(0, 0), (0, 1), (1, 0), (2, 1), (2, 2), (3, 3)])
+    with pytest.raises(DataError, match="per_positive = 0"):
+        sample_negatives(split, per_positive=0)
+    with pytest.raises(DataError, match="train has groups already"):
+        sample_negatives(sample_negatives(split))
+    with pytest.raises(DataError, match="labels that are not positive"):
+        sample_negatives(Split(*(binarize(part, above=1) for part in split.parts)))
+    full = Interactions.from_arrays(["ann", "ann", "bob"], [0, 1, 0])
+    with pytest.raises(DataError, match="user ann has interactions with all 2 items"):
+        sample_negatives(Split(full, full.select(slice(0)), full.select(slice(0))))  # pyright: ignore
