@@ -21,13 +21,13 @@ import jax
 import numpy as np
 import tyro
 
+from experiments.hyperparameters import CONFIGS, model_label
 from experiments.models import ModelName, build_model
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.graph import build_training_set
 from ifru_jax.training import TrainConfig, fit_params
 
 RESULTS = Path(__file__).parent / "results" / "tuning.jsonl"
-CONFIGS = Path(__file__).parent / "configs" / "hyperparameters.json"
 # Margin in validation AUC within which a faster configuration counts as equally good.
 MARGIN = 1e-3
 
@@ -96,7 +96,10 @@ def search(data: str, model: ModelName, layers: int, *, results: Path = RESULTS)
         done.append(record)
         with results.open("a") as file:
             file.write(json.dumps(record) + "\n")
-        print(f"{data} {model}-{layers} {asdict(candidate)} {record['valid_auc']:.4f} {len(history.seconds)} epochs", flush=True)
+        print(
+            f"{data} {model}-{layers} {asdict(candidate)} {record['valid_auc']:.4f} {len(history.seconds)} epochs",
+            flush=True,
+        )
 
 
 def read_results(path: Path) -> list[dict]:
@@ -124,7 +127,11 @@ def choose(results: list[dict]) -> dict:
     best = max(results, key=lambda r: r["valid_auc"])
     same_objective = [r for r in results if all(r["candidate"][k] == best["candidate"][k] for k in ("reg", "init_std"))]
     protocol = max(
-        (r for r in same_objective if r["candidate"]["batch_size"] == 2048 and r["candidate"]["learning_rate"] in (1e-2, 1e-3, 1e-4)),
+        (
+            r
+            for r in same_objective
+            if r["candidate"]["batch_size"] == 2048 and r["candidate"]["learning_rate"] in (1e-2, 1e-3, 1e-4)
+        ),
         key=lambda r: r["valid_auc"],
     )
     options = []
@@ -141,7 +148,7 @@ def write_configs(results: Path = RESULTS, out: Path = CONFIGS) -> None:
     """Chooses for every cell with results and writes the table of hyper-parameters."""
     cells: dict[tuple, list[dict]] = {}
     for result in read_results(results):
-        cells.setdefault((result["data"], f"{result['model']}-{result['layers']}"), []).append(result)
+        cells.setdefault((result["data"], model_label(result["model"], result["layers"])), []).append(result)
     table: dict[str, dict] = {}
     for (data, model), found in sorted(cells.items()):
         table.setdefault(data, {})[model] = choose(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -13,9 +14,10 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation import ranking_metrics
+from ifru_jax.graph import GridPairs
 from ifru_jax.metrics import auc
 from ifru_jax.models import Recommender
-from ifru_jax.training import Loss, TrainConfig, Trained, bce, train
+from ifru_jax.training import Loss, TrainConfig, Trained, bce, score_pairs, train
 from ifru_jax.unlearning import IFRUConfig, Report, forget, prepare
 
 
@@ -90,15 +92,19 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
     None where a figure has no answer (one label only, no relevant item).
     """
     value = float(auc(trained.score(test.users, test.items), test.labels))
+    return {"auc": None if np.isnan(value) else value, **rank(trained, test, k=k)}
+
+
+def rank(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
+    """NDCG@k and Recall@k over the full ranking, seen items left out; None without a relevant item."""
     num_items = trained.interactions.num_items
 
-    def score_block(users: np.ndarray) -> np.ndarray:
-        users = np.asarray(users)
-        rows, columns = np.repeat(users, num_items), np.tile(np.arange(num_items, dtype=np.int32), len(users))
-        return trained.score(rows, columns).reshape(len(users), num_items)
+    def score_block(users: np.ndarray) -> jax.Array:
+        grid = GridPairs(jnp.asarray(users), jnp.arange(num_items, dtype=jnp.int32))
+        scores = score_pairs(trained.model, trained.params, grid, trained.training_set.graph)
+        return scores.reshape(len(users), num_items)
 
-    ranking = ranking_metrics(score_block, trained.interactions, test, k=k)
-    return {"auc": None if np.isnan(value) else value, **ranking}
+    return ranking_metrics(score_block, trained.interactions, test, k=k)
 
 
 class training_progress:  # noqa: N801 — used as a context manager

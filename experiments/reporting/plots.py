@@ -65,9 +65,7 @@ def comparison_figure(summary: Mapping[str, Any]) -> Figure:
         panel.grid(axis="x", color="#dddddd", linewidth=0.6)
         panel.set_axisbelow(True)
     figure.suptitle(_text(heading(summary), 110), fontsize=10)
-    figure.legend(
-        *gap_panel.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8
-    )
+    figure.legend(*gap_panel.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
     return figure
 
 
@@ -78,9 +76,7 @@ def _draw_auc(panel: Axes, methods: Mapping[str, Any]) -> None:
             _absent(panel, row)
             continue
         panel.errorbar(mean, row, xerr=std, fmt="o", color=BLUE, markersize=5, capsize=3, linewidth=1.2)
-        panel.annotate(
-            plain(mean, 4), (mean, row), (0, 5), textcoords="offset points", ha="center", fontsize=7.5, color=GREY
-        )
+        panel.annotate(plain(mean, 4), (mean, row), (0, 5), textcoords="offset points", ha="center", fontsize=7.5, color=GREY)
     panel.margins(x=0.16)
     panel.xaxis.set_major_locator(MaxNLocator(4))
     panel.ticklabel_format(axis="x", useOffset=False)
@@ -147,9 +143,7 @@ def _value(figures: Mapping[str, Mapping[str, float | None]], name: str, part: s
 def _absent(panel: Axes, row: float) -> None:
     """Says that the figure does not apply, where an empty row could be taken for a zero."""
     position, coordinates = (0.02, row), ("axes fraction", "data")
-    panel.annotate(
-        "does not apply", position, xycoords=coordinates, va="center", fontsize=7, color="#888888", bbox=PAPER
-    )
+    panel.annotate("does not apply", position, xycoords=coordinates, va="center", fontsize=7, color="#888888", bbox=PAPER)
 
 
 def _log_axis(panel: Axes) -> None:

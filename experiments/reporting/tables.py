@@ -79,14 +79,22 @@ def heading(summary: Mapping[str, Any]) -> str:
     return f"{summary['dataset']}, {summary['model']}, forget {summary['forget']}, {seeds}"
 
 
-def rich_table(summary: Mapping[str, Any]) -> Table:
-    """A table for a terminal of 110 columns; headings of two words are broken."""
+# Columns that a terminal of fewer than `FULL_WIDTH` columns goes without.
+FULL_WIDTH = 110
+DISPENSABLE = ("AUC-or", "AUC-and", "forget loss")
+
+
+def rich_table(summary: Mapping[str, Any], *, width: int = FULL_WIDTH) -> Table:
+    """A table for a terminal of `width` columns, 80 at least; headings of two words are broken."""
     table = Table(title=Text(caption(summary)), box=box.SIMPLE_HEAD, title_justify="left", collapse_padding=True)
     table.add_column("method", overflow="fold")
-    for name, *_ in COLUMNS:
-        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
+    shown = [width >= FULL_WIDTH or name not in DISPENSABLE for name, *_ in COLUMNS]
+    for (name, *_), keep in zip(COLUMNS, shown, strict=True):
+        if keep:
+            table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     for method, figures in summary["methods"].items():
-        table.add_row(Text(method), *cells(figures))  # Text: a name is no markup
+        row = [cell for cell, keep in zip(cells(figures), shown, strict=True) if keep]
+        table.add_row(Text(method), *row)  # Text: a name is no markup
     return table
 
 

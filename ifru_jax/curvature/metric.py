@@ -18,9 +18,7 @@ from ifru_jax.graph.edges import Edges
 from ifru_jax.models import Params, Side
 
 
-def degree_metric(
-    params: Params, tables: Mapping[str, Side], retained: Examples, *, exponent: float = 0.5
-) -> Params:
+def degree_metric(params: Params, tables: Mapping[str, Side], retained: Examples, *, exponent: float = 0.5) -> Params:
     """Diagonal of M, one value per row, shaped to broadcast against each parameter.
 
     Args:

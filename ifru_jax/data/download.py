@@ -147,9 +147,7 @@ def _download(pooch: Any, url: str, checksum: str | None, folder: Path, name: st
             downloader = pooch.HTTPDownloader(progressbar=progress, timeout=_TIMEOUT)
             return Path(pooch.retrieve(url, checksum, fname="raw", path=folder, downloader=downloader))
     except OSError as error:  # what requests raises is one
-        raise DataError(
-            f"{url}: can't be downloaded ({error}): check the connection, or {where_to_put(name)}."
-        ) from error
+        raise DataError(f"{url}: can't be downloaded ({error}): check the connection, or {where_to_put(name)}.") from error
     except ValueError as error:  # pooch's word for a wrong checksum
         raise DataError(f"{url}: {error} The file was dropped: try again later, or {where_to_put(name)}.") from error
     finally:

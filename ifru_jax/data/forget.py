@@ -101,9 +101,7 @@ class ForgetRequest:
         if data.groups is not None:
             hits = _with_groups(data.groups, hits, pairs)
         if len(data) and hits.all():
-            raise DataError(
-                f"{self} asks for all {len(data)} interactions: nothing is left, train a new model instead."
-            )
+            raise DataError(f"{self} asks for all {len(data)} interactions: nothing is left, train a new model instead.")
         return hits
 
     def _pair_hits(self, data: Interactions) -> np.ndarray:

@@ -35,9 +35,7 @@ def label_noise(train: Interactions, share: float) -> tuple[Interactions, Forget
       DataError: labels that are not 0/1, or a share outside (0, 1).
     """
     if not np.isin(train.labels, (0, 1)).all():
-        raise DataError(
-            f"label noise needs labels 0 and 1, got {train.labels.min():g} … {train.labels.max():g}: binarize first."
-        )
+        raise DataError(f"label noise needs labels 0 and 1, got {train.labels.min():g} … {train.labels.max():g}: binarize first.")
     last = np.arange(len(train)) >= len(train) - _count(share, len(train))
     request = ForgetRequest(pairs=_pairs(train, last))
     # The request decides, so that what is noisy is exactly what is forgotten: copies and groups included.

@@ -178,9 +178,7 @@ def _number(kind: str, ids: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     if array.dtype.kind == "f":
         bad = np.flatnonzero(~(np.abs(array) < 2.0**53) | (array != np.floor(array)))
         if bad.size:
-            raise DataError(
-                f"{kind} id {array[bad[0]]} of row {bad[0]} is not a whole number: {kind} ids are integers or strings."
-            )
+            raise DataError(f"{kind} id {array[bad[0]]} of row {bad[0]} is not a whole number: {kind} ids are integers or strings.")
         array = array.astype(np.int64)
     if array.dtype.kind not in "iuU":
         raise DataError(f"{kind} ids have dtype {array.dtype}: {kind} ids are integers or strings.")

@@ -39,9 +39,7 @@ class Split:
     def __post_init__(self) -> None:
         sizes = [(part.num_users, part.num_items) for part in self.parts]
         if len(set(sizes)) > 1:
-            raise DataError(
-                f"train, valid and test have tables of (users, items) {sizes}: number them together, then split."
-            )
+            raise DataError(f"train, valid and test have tables of (users, items) {sizes}: number them together, then split.")
 
     @property
     def parts(self) -> tuple[Interactions, Interactions, Interactions]:
@@ -115,9 +113,7 @@ def given_split(train: Interactions, test: Interactions, *, valid_share: float =
     leaks = np.flatnonzero(contains(distinct(keys[: len(train)]), keys[len(train) :]))
     if leaks.size:
         user, item = _original_ids(test)[0][leaks[0]], _original_ids(test)[1][leaks[0]]
-        raise DataError(
-            f"user {user} with item {item} is in train and in test ({leaks.size} such): drop it from one of the two."
-        )
+        raise DataError(f"user {user} with item {item} is in train and in test ({leaks.size} such): drop it from one of the two.")
     order = _shuffled(data.select(np.arange(len(train))), seed)
     num_train = len(train) - round(valid_share * len(train))
     return _seen_in_train(data, order[:num_train], order[num_train:], np.arange(len(train), len(data)))

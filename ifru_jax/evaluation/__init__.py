@@ -7,7 +7,6 @@ masks     which pairs count: survivors, and those touched by the request
 figures   all figures of one method and one seed
 """
 
-from ifru_jax.metrics import auc
 from ifru_jax.evaluation.fidelity import (
     forget_loss,
     forget_slope,
@@ -21,6 +20,7 @@ from ifru_jax.evaluation.fidelity import (
 from ifru_jax.evaluation.figures import Pairs, PairScores, figures
 from ifru_jax.evaluation.masks import survivors, touched_and, touched_or
 from ifru_jax.evaluation.ranking import ranking_metrics
+from ifru_jax.metrics import auc
 
 __all__ = [
     "PairScores",

@@ -2,7 +2,7 @@
 
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph, normalised_weights
 from ifru_jax.graph.edges import Edges, build_edges, capacity_of, keep_edges
-from ifru_jax.graph.pairs import IndexPairs, Pairs, inner_products
+from ifru_jax.graph.pairs import GridPairs, IndexPairs, Pairs, inner_products
 from ifru_jax.graph.primitives import edge_scores, kernels, propagate, propagate_back
 from ifru_jax.graph.training_set import Examples, TrainingSet, build_examples, build_training_set
 
@@ -10,6 +10,7 @@ __all__ = [
     "BipartiteGraph",
     "Edges",
     "Examples",
+    "GridPairs",
     "IndexPairs",
     "Pairs",
     "TrainingSet",

@@ -178,8 +178,7 @@ def _pad(
     pairs, pair_order = pattern(users[part.chosen], items[part.chosen], sizes["chosen"])
     edges, edge_order = pattern(graph.users[part.edges], graph.items[part.edges], sizes["edges"])
     before, after = (
-        BipartiteGraph(edges, along(weights[part.edges][edge_order], sizes["edges"]))
-        for weights in (graph.before, graph.after)
+        BipartiteGraph(edges, along(weights[part.edges][edge_order], sizes["edges"])) for weights in (graph.before, graph.after)
     )
     examples = Examples(pairs, along(labels[part.chosen][pair_order], sizes["chosen"]), pairs.mask.astype(dtype))
     return Neighbourhood(_rows(part.users, sizes["users"]), _rows(part.items, sizes["items"]), examples, before, after)

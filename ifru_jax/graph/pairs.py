@@ -1,8 +1,8 @@
 """The (user, item) pairs a model is asked to score: a sorted `Edges` pattern, or plain index arrays.
 
 Sums over a fixed set of interactions (a whole loss, its Hessian) use `Edges` and stay on the sparse primitives. A minibatch
-or a list of candidates is drawn anew each time, so sorting would not pay: it uses `IndexPairs`. A model treats both alike:
-it reads `pairs.users` and `pairs.items`, or calls `inner_products`.
+or a list of candidates is drawn anew each time, so sorting would not pay: it uses `IndexPairs`, and a full ranking `GridPairs`. A
+model treats all alike: it reads `pairs.users` and `pairs.items`, or calls `inner_products`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 
 from ifru_jax.graph.edges import Edges
 from ifru_jax.graph.primitives import edge_scores
@@ -25,7 +26,24 @@ class IndexPairs:
     items: jax.Array
 
 
-Pairs = Edges | IndexPairs
+@partial(jax.tree_util.register_dataclass, data_fields=["grid_users", "grid_items"], meta_fields=[])
+@dataclass(frozen=True)
+class GridPairs:
+    """Every one of b users with every one of c items, user by user, n = b c: a full ranking."""
+
+    grid_users: jax.Array
+    grid_items: jax.Array
+
+    @property
+    def users(self) -> jax.Array:
+        return jnp.repeat(self.grid_users, self.grid_items.shape[0])
+
+    @property
+    def items(self) -> jax.Array:
+        return jnp.tile(self.grid_items, self.grid_users.shape[0])
+
+
+Pairs = Edges | IndexPairs | GridPairs
 
 
 def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pairs) -> jax.Array:
@@ -41,4 +59,6 @@ def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pair
     """
     if isinstance(pairs, Edges):
         return edge_scores(user_vectors, item_vectors, pairs)
+    if isinstance(pairs, GridPairs):
+        return (user_vectors[pairs.grid_users] @ item_vectors[pairs.grid_items].T).reshape(-1)
     return (user_vectors[pairs.users] * item_vectors[pairs.items]).sum(axis=1)

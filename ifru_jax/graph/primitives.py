@@ -22,6 +22,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jax.core import ShapedArray
 from jax.experimental import sparse
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
@@ -186,7 +187,7 @@ def _(weights, x, rows, cols, row_ptr, col_order, col_rows, col_ptr, mask, *, tr
     _check(x.ndim == 2, f"propagate: features must be [nodes, d], got {x.shape}")
     _check(x.shape[0] == source.shape[0] - 1, f"propagate: {x.shape[0]} feature rows for {source.shape[0] - 1} nodes")
     _check(weights.dtype == x.dtype, f"propagate: weights are {weights.dtype}, features {x.dtype}")
-    return jax.core.ShapedArray((target.shape[0] - 1, x.shape[1]), x.dtype)
+    return ShapedArray((target.shape[0] - 1, x.shape[1]), x.dtype)
 
 
 @_scores_p.def_abstract_eval
@@ -197,7 +198,7 @@ def _(*operands, terms, kernels):
         expected = (edges.num_rows, edges.num_cols)
         _check((a.shape[0], b.shape[0]) == expected, f"edge_scores: {a.shape} and {b.shape} for {expected} nodes")
         _check(a.dtype == b.dtype, f"edge_scores: dtypes {a.dtype} and {b.dtype}")
-    return jax.core.ShapedArray(edges.rows.shape, operands[0].dtype)
+    return ShapedArray(edges.rows.shape, operands[0].dtype)
 
 
 def _register(primitive, portable, cpu):
@@ -241,7 +242,7 @@ def _propagate_jvp(primals, tangents, **params):
     if not isinstance(d_x, ad.Zero):
         parts.append(_propagate_p.bind(weights, d_x, *edges, **params))
     if not parts:
-        return out, ad.Zero.from_primal_value(out)
+        return out, ad.Zero.from_primal_value(out)  # pyright: ignore[reportAttributeAccessIssue]
     return out, parts[0] if len(parts) == 1 else parts[0] + parts[1]
 
 
@@ -263,7 +264,7 @@ def _scores_jvp(primals, tangents, *, terms, kernels):
     pairs = [(d, b) for d, b in zip(d_left, right, strict=True) if not isinstance(d, ad.Zero)]
     pairs += [(a, d) for a, d in zip(left, d_right, strict=True) if not isinstance(d, ad.Zero)]
     if not pairs:
-        return out, ad.Zero.from_primal_value(out)
+        return out, ad.Zero.from_primal_value(out)  # pyright: ignore[reportAttributeAccessIssue]
     factors = [a for a, _ in pairs] + [b for _, b in pairs]
     return out, _scores_p.bind(*factors, *edges, terms=len(pairs), kernels=kernels)
 

@@ -15,7 +15,13 @@ from ifru_jax.training.objectives import Loss, weighted_loss
 
 
 def direct_influence(
-    model: Recommender, loss: Loss, params: Params, forgotten: Examples, graph: BipartiteGraph, *, total: jax.Array | float
+    model: Recommender,
+    loss: Loss,
+    params: Params,
+    forgotten: Examples,
+    graph: BipartiteGraph,
+    *,
+    total: jax.Array | float,
 ) -> Params:
     """∇ of the forgotten interactions' loss on the graph before the deletion, divided by N = `total`."""
     return jax.grad(lambda p: weighted_loss(model, loss, p, forgotten, graph) / total)(params)

@@ -56,8 +56,10 @@ class FlaxRecommender:
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         nothing = np.zeros(0, np.int32)
         edges, _ = build_edges(nothing, nothing, num_rows=num_users, num_cols=num_items, capacity=1)
-        variables = self._sized(num_users, num_items).init(key, IndexPairs(jnp.asarray(nothing), jnp.asarray(nothing)), build_graph(edges))
-        params = dict(variables["params"])
+        variables = self._sized(num_users, num_items).init(
+            key, IndexPairs(jnp.asarray(nothing), jnp.asarray(nothing)), build_graph(edges)
+        )
+        params: Params = dict(variables["params"])
         for name, side in self.tables.items():
             size = num_users if side == "user" else num_items
             if name not in params or params[name].shape[0] != size:
@@ -81,5 +83,6 @@ class FlaxRecommender:
 
     def _sized(self, num_users: int, num_items: int) -> nn.Module:
         sizes = {"num_users": num_users, "num_items": num_items}
-        fields = {name: size for name, size in sizes.items() if name in type(self.module).__dataclass_fields__}
+        known = {field.name for field in dataclasses.fields(self.module)}
+        fields: dict[str, Any] = {name: size for name, size in sizes.items() if name in known}
         return self.module.clone(**fields)

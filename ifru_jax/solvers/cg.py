@@ -1,7 +1,8 @@
 """Conjugate gradients for (H + λI) δ = b that notice negative curvature.
 
 The Hessian of a bilinear model is indefinite, and plain CG on it diverges. This one stops at the first direction p with
-pᵀ(H + λI)p ≤ 0 and returns the point reached before it, with the status saying so. Source: Hestenes & Stiefel (1952); the test is
+pᵀ(H + λI)p ≤ 0 (to rounding) and returns the point reached before it, with the status saying so. b and the directions are kept at
+unit length, so that no scale of H or b that a float holds overflows on the way. Source: Hestenes & Stiefel (1952); the test is
 that of Steihaug, SIAM J. Numer. Anal. 20 (1983), without the trust region.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.solvers.lanczos import MatVec
+from ifru_jax.solvers.lanczos import MatVec, norm
 from ifru_jax.solvers.result import Solution, Status
 
 
@@ -21,51 +22,57 @@ def conjugate_gradient(*, num_steps: int = 100, tolerance: float = 1e-4) -> Call
 
     def solve(matvec: MatVec, b: jax.Array, *, damping: jax.Array) -> Solution:
         damping = jnp.asarray(damping, b.dtype)
-        length = jnp.linalg.norm(b)
+        length = norm(b)
+        unit = b / jnp.where(length > 0, length, 1)
 
         def damped(v):
             return matvec(v) + damping * v
 
         def running(state):
-            _, _, _, squared, steps, status = state
-            return (status == Status.STEPS_SPENT) & (steps < num_steps) & (jnp.sqrt(squared) > tolerance * length)
+            *_, squared, steps, status = state
+            return (status == Status.STEPS_SPENT) & (steps < num_steps) & (jnp.sqrt(squared) > tolerance)
 
         def step(state):
-            x, r, p, squared, steps, _ = state
-            image = damped(p)
-            curvature = jnp.dot(p, image)
+            x, r, p, largest, squared, steps, _ = state
+            size = norm(p)
+            direction = p / size
+            image = damped(direction)
+            curvature = jnp.dot(direction, image)
+            largest = jnp.maximum(largest, norm(image))
             finite = jnp.isfinite(curvature)
-            positive = finite & (curvature > 0)
-            rate = jnp.where(positive, squared / jnp.where(positive, curvature, 1), 0)
-            x = x + rate * p
+            # A curvature below the rounding of the product has no sign.
+            positive = finite & (curvature > jnp.finfo(b.dtype).eps * largest)
+            rate = jnp.where(positive, squared / size / jnp.where(positive, curvature, 1), 0)
+            x = x + rate * direction
             residual = jnp.where(positive, r - rate * image, r)
             new_squared = jnp.dot(residual, residual)
             p = residual + new_squared / squared * p
-            status = jnp.select(
-                [~finite, ~positive], [Status.NOT_FINITE, Status.NEGATIVE_CURVATURE], Status.STEPS_SPENT
-            ).astype(jnp.int32)
-            return x, residual, p, new_squared, steps + 1, status
+            status = jnp.select([~finite, ~positive], [Status.NOT_FINITE, Status.NEGATIVE_CURVATURE], Status.STEPS_SPENT).astype(
+                jnp.int32
+            )
+            return x, residual, p, largest, new_squared, steps + 1, status
 
-        start = (jnp.zeros_like(b), b, b, jnp.dot(b, b), jnp.int32(0), jnp.int32(Status.STEPS_SPENT))
-        x, r, _, squared, steps, status = jax.lax.while_loop(running, step, start)
-        relative = jnp.sqrt(squared) / jnp.where(length > 0, length, 1)
+        zero = jnp.zeros((), b.dtype)
+        start = (jnp.zeros_like(b), unit, unit, zero, jnp.dot(unit, unit), jnp.int32(0), jnp.int32(Status.STEPS_SPENT))
+        x, r, _, _, squared, steps, status = jax.lax.while_loop(running, step, start)
+        relative = jnp.sqrt(squared)
+        solution = length * x
         status = jnp.select(
-            [~jnp.isfinite(length), length == 0, (status == Status.STEPS_SPENT) & (relative <= tolerance)],
+            [~jnp.all(jnp.isfinite(solution)), length == 0, (status == Status.STEPS_SPENT) & (relative <= tolerance)],
             [Status.NOT_FINITE, Status.ZERO_RIGHT_HAND_SIDE, Status.CONVERGED],
             status,
         )
         finite = status != Status.NOT_FINITE
-        x = jnp.where(finite, x, 0)
-        # (H + λ) x = b − r, so the curvature along x needs no product more.
-        curvature = jnp.dot(x, b - r) - damping * jnp.dot(x, x)
+        # (H + λ) x = b − r, so bᵀx − ½ xᵀHx needs no product more.
+        decrease = length * (length * 0.5 * (jnp.dot(x, unit + r) + jnp.dot(damping * x, x)))
         return Solution(
-            solution=x,
+            solution=jnp.where(finite, solution, 0),
             status=status.astype(jnp.int32),
             num_steps=steps,
-            residual=jnp.where(length > 0, relative, 0),
+            residual=jnp.where(finite, relative, 0),
             damping=damping,
             ritz_values=jnp.full((num_steps,), jnp.nan, b.dtype),
-            predicted_decrease=jnp.where(finite, jnp.dot(b, x) - 0.5 * curvature, 0),
+            predicted_decrease=jnp.where(finite, decrease, 0),
         )
 
     return solve

@@ -56,31 +56,39 @@ class Krylov:
         return jnp.diag(self.diagonal) + jnp.diag(coupled, 1) + jnp.diag(coupled, -1)
 
 
+def norm(v: jax.Array) -> jax.Array:
+    """‖v‖ of a float [p], whatever its scale: squares overflow float32 from 2e19 on and vanish below 1e-23."""
+    largest = jnp.max(jnp.abs(v), initial=0)
+    return largest * jnp.linalg.norm(v / jnp.where(largest > 0, largest, 1))
+
+
 def lanczos(*, num_steps: int) -> Callable[[MatVec, jax.Array], Krylov]:
     """Builds `decompose(matvec, b)` with at most `num_steps` products; b is a float [p]."""
 
     def decompose(matvec: MatVec, b: jax.Array) -> Krylov:
         dtype = b.dtype
         tiny = jnp.finfo(dtype).eps
-        length = jnp.linalg.norm(b)
+        length = norm(b)
         first = jnp.where(length > 0, b / jnp.where(length > 0, length, 1), 0)
 
         def step(j, state):
             basis, diagonal, off_diagonal, q, alive, taken, size = state
             basis = basis.at[j].set(q)
             image = matvec(q)
-            alpha = jnp.dot(q, image)
-            before = jnp.where(j > 0, off_diagonal[jnp.maximum(j - 1, 0)], 0)
-            image = image - alpha * q - before * basis[jnp.maximum(j - 1, 0)]
-            image = image - basis.T @ (basis @ image)
-            beta = jnp.linalg.norm(image)
-            # |α| and β bound ‖H‖ on the space so far; below rounding of that, what is left of the image is noise.
-            size = jnp.maximum(size, jnp.abs(alpha) + beta)
-            diagonal = diagonal.at[j].set(jnp.where(alive, alpha, 0))
+            scale = norm(image)
+            unit = image / jnp.where(scale > 0, scale, 1)
+            alpha = jnp.dot(q, unit)
+            before = jnp.where(j > 0, off_diagonal[jnp.maximum(j - 1, 0)], 0) / jnp.where(scale > 0, scale, 1)
+            rest = unit - alpha * q - before * basis[jnp.maximum(j - 1, 0)]
+            rest = rest - basis.T @ (basis @ rest)
+            beta = jnp.linalg.norm(rest)
+            # No ‖H q‖ exceeds ‖H‖; below the rounding of that, what is left of the image is noise.
+            size = jnp.maximum(size, scale)
+            diagonal = diagonal.at[j].set(jnp.where(alive, scale * alpha, 0))
             taken = taken + alive
-            alive = alive & (beta > 10 * tiny * size)
-            off_diagonal = off_diagonal.at[j].set(jnp.where(alive, beta, 0))
-            q = jnp.where(alive, image / jnp.where(beta > 0, beta, 1), 0)
+            alive = alive & (scale * beta > 10 * tiny * size)
+            off_diagonal = off_diagonal.at[j].set(jnp.where(alive, scale * beta, 0))
+            q = jnp.where(alive, rest / jnp.where(beta > 0, beta, 1), 0)
             return basis, diagonal, off_diagonal, q, alive, taken, size
 
         zeros = jnp.zeros((num_steps,), dtype)

@@ -2,20 +2,20 @@
 
     T = V diag(t) Vᵀ,   δ = ‖b‖ Qᵀ V f(t) Vᵀ e₁
 
-Two filters, both with f(0) = 1/λ and both safe where the curvature t is negative:
+Two filters. Both are at most f(0) = 1/λ and so can't blow up where the curvature t is negative:
 
-    gradient flow   f(t) = (1 − e^{−t/λ}) / t      what gradient flow for a time 1/λ makes of a lasting force b
+    gradient flow   f(t) = (1 − e^{−|t|/λ}) / |t|
     absolute        f(t) = 1 / (|t| + λ)
 
-An early-stopped model is a gradient flow that was stopped; without D_f it would have felt the force b all the while. That is the
-first filter, and 1/λ is the time. How long a model was trained shows in its spectrum: a direction with t < 0 is one that training
-was still escaping along, by e^{|t|/λ}. Hence the rule, which consults no label:
+Gradient flow under a lasting force b goes, after a time 1/λ, as far as (1 − e^{−t/λ}) / t times b. An early-stopped model is such a
+flow that was stopped, and without D_f it would have felt b all the while. How long it was trained shows in its spectrum: a direction
+with t < 0 is one that training was still escaping along when it stopped. Hence the rule, which consults no label:
 
     λ = max(|t_min| / c, λ_floor)
 
-with t_min the most negative Ritz value, c = 1.5 for the gradient flow and 2.5 for the absolute filter (docs/damping.md). Every λ
-can be read off the same space (`damping_path`). Source: the absolute filter is the "saddle-free" step of Dauphin et al.
-(NeurIPS 2014), §4; early stopping as the spectral filter 1 − e^{−tτ}: Ali, Kolter, Tibshirani (AISTATS 2019), eq. 6.
+with t_min the most negative Ritz value, c = 2 for the gradient flow and 2.5 for the absolute filter (measured: docs/damping.md).
+Every λ can be read off the same space (`damping_path`). Source: |t| in place of t is the "saddle-free" step of Dauphin et al.
+(NeurIPS 2014), §4; early stopping as the spectral filter 1 − e^{−tτ}: Ali, Kolter, Tibshirani (AISTATS 2019), §3.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from ifru_jax.solvers.result import Solution, Status
 FilterName = Literal["gradient-flow", "absolute"]
 
 # c of the damping rule, per filter.
-SPECTRUM_RATIO: dict[FilterName, float] = {"gradient-flow": 1.5, "absolute": 2.5}
+SPECTRUM_RATIO: dict[FilterName, float] = {"gradient-flow": 2.0, "absolute": 2.5}
 
 
 def gradient_flow(values: jax.Array, damping: jax.Array) -> jax.Array:
-    """(1 − e^{−t/λ}) / t, continued by 1/λ at t = 0."""
-    ratio = values / damping
-    small = jnp.abs(ratio) < 1e-3
-    safe = jnp.where(small, 1, ratio)
-    return jnp.where(small, 1 - ratio / 2 + ratio**2 / 6, -jnp.expm1(-safe) / safe) / damping
+    """(1 − e^{−|t|/λ}) / |t|, continued by 1/λ at t = 0."""
+    size = jnp.abs(values)
+    ratio = size / damping
+    flat = ratio == 0
+    return jnp.where(flat, 1 / damping, -jnp.expm1(-ratio) / jnp.where(flat, 1, size))
 
 
 def absolute(values: jax.Array, damping: jax.Array) -> jax.Array:
@@ -75,10 +75,13 @@ def ritz(krylov: Krylov) -> tuple[jax.Array, jax.Array]:
     """Ritz values [m] ascending (NaN last, for steps not taken) and vectors [m, m] in the basis, as columns."""
     matrix = krylov.matrix()
     matrix = jnp.where(jnp.isfinite(matrix), matrix, 0)
+    # eigh is as exact as its largest entry allows, so T is brought to size one before anything of size one joins it.
+    scale = jnp.max(jnp.abs(matrix))
+    matrix = matrix / jnp.where(scale > 0, scale, 1)
     # Steps that were not taken form a block of their own; put far right, its eigenvalues sort last.
     beyond = 2 * jnp.sum(jnp.abs(matrix)) + 1
     values, vectors = jnp.linalg.eigh(matrix + jnp.diag(jnp.where(krylov.active, 0, beyond)))
-    return jnp.where(krylov.active, values, jnp.nan), vectors
+    return jnp.where(krylov.active, scale * values, jnp.nan), vectors
 
 
 def damping_from_spectrum(ritz_values: jax.Array, *, floor: jax.Array, ratio: float) -> jax.Array:
@@ -93,19 +96,18 @@ def damping_path(krylov: Krylov, dampings: jax.Array, *, filter: FilterName = "g
     return jax.vmap(lambda damping: _solution(krylov, values, vectors, damping, filter).solution)(dampings)
 
 
-def _solution(
-    krylov: Krylov, values: jax.Array, vectors: jax.Array, damping: jax.Array, filter: FilterName
-) -> Solution:
+def _solution(krylov: Krylov, values: jax.Array, vectors: jax.Array, damping: jax.Array, filter: FilterName) -> Solution:
     length = krylov.length
     known = jnp.where(krylov.active, values, 0)
-    weights = jnp.where(krylov.active, FILTERS[filter](known, damping), 0) * vectors[0]
-    coefficients = length * (vectors @ weights)
-    solution = krylov.basis.T @ coefficients
-    curvature = jnp.sum(known * (length * weights) ** 2)
+    gains = jnp.where(krylov.active, FILTERS[filter](known, damping), 0)
+    weights = gains * vectors[0]
+    coefficients = vectors @ weights
+    solution = krylov.basis.T @ (length * coefficients)
+    # bᵀδ − ½ δᵀHδ = ‖b‖² Σ v₀² f (1 − ½ t f), where no term is negative, since t f(t) ≤ 1.
+    decrease = jnp.sum((length * vectors[0]) * (length * weights) * (1 - 0.5 * known * gains))
     tridiagonal = jnp.all(jnp.isfinite(krylov.diagonal)) & jnp.all(jnp.isfinite(krylov.off_diagonal))
     finite = tridiagonal & jnp.all(jnp.isfinite(solution)) & jnp.isfinite(length) & jnp.isfinite(damping)
-    out_of_space = krylov.off_diagonal[-1] * jnp.abs(coefficients[-1])
-    residual = jnp.where(length > 0, out_of_space / jnp.where(length > 0, length, 1), 0)
+    residual = krylov.off_diagonal[-1] * jnp.abs(coefficients[-1])
     status = jnp.select(
         [~finite, length == 0, krylov.off_diagonal[-1] == 0],
         [Status.NOT_FINITE, Status.ZERO_RIGHT_HAND_SIDE, Status.SPACE_EXHAUSTED],
@@ -115,8 +117,8 @@ def _solution(
         solution=jnp.where(finite, solution, 0),
         status=status.astype(jnp.int32),
         num_steps=krylov.num_steps,
-        residual=residual,
+        residual=jnp.where(finite, residual, 0),
         damping=damping,
         ritz_values=values,
-        predicted_decrease=jnp.where(finite, length * coefficients[0] - 0.5 * curvature, 0),
+        predicted_decrease=jnp.where(finite, decrease, 0),
     )

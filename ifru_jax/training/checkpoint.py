@@ -114,9 +114,7 @@ def _loss(description: dict[str, Any], loss: Loss | None) -> Loss:
 
 def _check_fit(model: Recommender, params: Params, num_users: int, num_items: int) -> None:
     expected = jax.eval_shape(lambda key: model.init(key, num_users, num_items), jax.random.key(0))
-    wanted, found = (
-        {name: tuple(leaf.shape) for name, leaf in _flatten(tree).items()} for tree in (expected, params)
-    )
+    wanted, found = ({name: tuple(leaf.shape) for name, leaf in _flatten(tree).items()} for tree in (expected, params))
     if wanted != found:
         raise ModelError(f"the file has parameters {found}, but the model wants {wanted}: pass the model that was saved.")
 

@@ -20,8 +20,8 @@ import optax
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError
-from ifru_jax.metrics import auc
 from ifru_jax.graph import BipartiteGraph, Examples, IndexPairs, TrainingSet, capacity_of
+from ifru_jax.metrics import auc
 from ifru_jax.models import Params, Recommender
 from ifru_jax.training.objectives import Loss, bce, squared_norm
 
@@ -175,7 +175,7 @@ def _epoch(
         losses = loss(model.score(params, pairs, graph), examples.labels[which])
         return jnp.sum(counts * losses) / jnp.sum(counts) + 0.5 * reg * squared_norm(params)
 
-    def step(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Params, Any]:
+    def step(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Any, Any]:
         params, opt_state = carry
         which = jax.lax.dynamic_slice(order, (i * batch_size,), (batch_size,))
         counts = (i * batch_size + jnp.arange(batch_size) < size).astype(examples.labels.dtype)

@@ -23,9 +23,7 @@ def bce(logits: jax.Array, labels: jax.Array) -> jax.Array:
     return jax.nn.softplus(logits) - labels * logits
 
 
-def weighted_loss(
-    model: Recommender, loss: Loss, params: Params, examples: Examples, graph: BipartiteGraph
-) -> jax.Array:
+def weighted_loss(model: Recommender, loss: Loss, params: Params, examples: Examples, graph: BipartiteGraph) -> jax.Array:
     """Σ w_z ℓ(z; θ, G), a scalar sum (not a mean)."""
     return jnp.sum(examples.weights * loss(model.score(params, examples.pairs, graph), examples.labels))
 

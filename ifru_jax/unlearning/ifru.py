@@ -48,7 +48,11 @@ class IFRU:
     config: IFRUConfig = IFRUConfig()
 
     def fit(self, key: jax.Array, data: Split) -> Trained:
-        return prepare(train(key, self.model, data, self.train_config), config=self.config)
+        return self.prepare(train(key, self.model, data, self.train_config))
+
+    def prepare(self, trained: Trained) -> Trained:
+        """What may be done before any request comes."""
+        return prepare(trained, config=self.config)
 
     def forget(self, state: Trained, request: ForgetRequest) -> tuple[Trained, Report]:
         return forget(state, request, config=self.config)
@@ -132,9 +136,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     return unlearned, report
 
 
-def _right_hand_side(
-    trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig
-) -> tuple[Params, dict]:
+def _right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig) -> tuple[Params, dict]:
     """b = direct + spillover, with what the report says of it."""
     model, loss, params, before = trained.model, trained.loss, trained.params, trained.training_set.graph
     data, total = trained.interactions, float(trained.total)
@@ -154,9 +156,7 @@ def _right_hand_side(
         spillover = _by_neighbourhood(trained, retained, forgotten, affected, config)
         norm_spillover = jnp.sqrt(squared_norm(spillover))
     else:
-        spillover, norm_spillover = spillover_part(
-            model, loss, params, retained.examples, before, retained.graph, total=total
-        )
+        spillover, norm_spillover = spillover_part(model, loss, params, retained.examples, before, retained.graph, total=total)
     rhs, norm_rhs = add_parts(direct, spillover)
     return rhs, evidence | {
         "spillover": way,

@@ -96,9 +96,7 @@ def solve_part(
 
 
 @partial(jax.jit, static_argnames=("model",))
-def update_part(
-    model: Recommender, params: Params, step: Params, retained: Examples
-) -> tuple[Params, jax.Array, jax.Array]:
+def update_part(model: Recommender, params: Params, step: Params, retained: Examples) -> tuple[Params, jax.Array, jax.Array]:
     """θ̂ + δ with rows of nodes without a retained interaction set to zero; and these nodes, bool per side.
 
     L2-regularised retraining takes a row that no interaction holds to zero; one second-order step does not.
@@ -152,9 +150,7 @@ def _inverse_root_metric(
 
 def _curvature(model, loss, config, params, retained, after, *, total, reg):
     if config.curvature == "hessian":
-        return hessian_product(
-            lambda p: objective(model, loss, p, retained, after, total=total, reg=reg), params
-        )
+        return hessian_product(lambda p: objective(model, loss, p, retained, after, total=total, reg=reg), params)
     product = gauss_newton_product(
         lambda p: model.score(p, retained.pairs, after),
         lambda s: jnp.sum(retained.weights * loss(s, retained.labels)) / total,

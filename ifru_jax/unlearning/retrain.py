@@ -47,14 +47,10 @@ class Retrain:
         retained = before.training_set.without(forgotten)
         valid = surviving(state.valid, retained.interactions)
         key, fresh = jax.random.split(jax.random.fold_in(state.key, 1))
-        params, history = fit_params(
-            fresh, self.model, retained, valid, self.train_config, loss=before.loss, total=before.total
-        )
+        params, history = fit_params(fresh, self.model, retained, valid, self.train_config, loss=before.loss, total=before.total)
         clock.part("training", params)
         after = replace(before, params=params, training_set=retained, num_steps=history.num_steps)
-        report = Report(
-            forgotten=int(forgotten.sum()), retained=len(retained), status="RETRAINED", seconds=clock.seconds()
-        )
+        report = Report(forgotten=int(forgotten.sum()), retained=len(retained), status="RETRAINED", seconds=clock.seconds())
         return RetrainState(after, valid, key), report
 
     def score(self, state: RetrainState, users: np.ndarray, items: np.ndarray) -> np.ndarray:

@@ -123,9 +123,7 @@ def test_bad_request_files(tmp_path, text, message):
     assert str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "spec", ["", "noise", "noise:", "noise:2", "noise:0", "noise:nan", "users:0.1", "file:", "0.02"]
-)
+@pytest.mark.parametrize("spec", ["", "noise", "noise:", "noise:2", "noise:0", "noise:nan", "users:0.1", "file:", "0.02"])
 def test_bad_specs_list_the_valid_forms(spec):
     with pytest.raises(DataError, match=r"noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE .* file:PATH"):
         parse_forget(spec)

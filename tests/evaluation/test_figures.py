@@ -57,9 +57,7 @@ def test_each_figure_is_over_its_own_pairs():
     assert found["share_removed"] == pytest.approx(1 - found["rms"] / original_rms)
 
     remaining = pairs.forgotten_survives
-    assert found["forget_gap"] == pytest.approx(
-        gap(method.forgotten[remaining], [r.forgotten[remaining] for r in retrained])
-    )
+    assert found["forget_gap"] == pytest.approx(gap(method.forgotten[remaining], [r.forgotten[remaining] for r in retrained]))
     assert found["forget_rms"] == pytest.approx(np.mean([rms(method.forgotten, r.forgotten) for r in retrained]))
     assert found["forget_loss"] == pytest.approx(forget_loss(method.forgotten, pairs.forgotten_labels))
 

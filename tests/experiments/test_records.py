@@ -76,9 +76,7 @@ def test_a_bad_line_in_the_middle_is_an_error(tmp_path):
         read_records(path)
 
 
-@pytest.mark.parametrize(
-    "change", [{"seed": "0"}, {"seed": True}, {"figures": None}, {"config": None}, {"method": 3}], ids=str
-)
+@pytest.mark.parametrize("change", [{"seed": "0"}, {"seed": True}, {"figures": None}, {"config": None}, {"method": 3}], ids=str)
 def test_a_record_of_another_form_is_refused(tmp_path, change):
     with pytest.raises(DataError, match=next(iter(change))):
         append_record(tmp_path / "r.jsonl", {**record(), **change})

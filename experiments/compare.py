@@ -1,0 +1,85 @@
+"""Compares ways to forget with retraining, on one data set and model.
+
+    python -m experiments.compare --data ml-100k --model mf --forget noise:0.02 --methods original,retrain,ifru --seeds 3 --out out
+
+Writes into DIR: results.jsonl (a line per method and seed), summary.json, report.md, comparison.png and comparison.svg.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from experiments.comparison import run, set_up
+from experiments.models import ModelName
+from experiments.reporting import append_record, rich_table, write_report
+from experiments.reporting.tables import FULL_WIDTH
+from ifru_jax.errors import IfruError
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Compares ways to forget with retraining.
+
+    Attributes:
+      data: a data set by name (movielens-small, ml-100k, ml-1m, bookcrossing, amazon, gowalla, or a NAME in the folder
+        IFRU_JAX_DATA), or the path of a CSV, CSV.GZ, TSV, Parquet or RecBole .inter file with user, item, rating
+        [, timestamp].
+      out: folder for the results; made if it isn't there.
+      label_above: ratings above it are positive; by default the paper's for known data, the middle of the scale else.
+      model: what is trained.
+      layers: of lightgcn.
+      forget: noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, or file:PATH of a CSV with user,item.
+      methods: names with commas between; original and retrain are always run.
+      seeds: of initialisation and batch order.
+    """
+
+    data: str
+    out: Path
+    label_above: float | None = None
+    model: ModelName = "mf"
+    layers: int = 1
+    forget: str = "noise:0.02"
+    methods: str = "original,retrain,ifru"
+    seeds: int = 3
+
+
+def main(options: Compare, *, title: str | None = None) -> dict:
+    """Runs the comparison, shows the table, writes the files, returns the summary."""
+    # A file or a pipe has no width of its own.
+    console = Console(width=None if Console().is_terminal else FULL_WIDTH)
+    setup = set_up(options.data, options.model, options.layers, options.forget, label_above=options.label_above)
+    methods = [name.strip() for name in options.methods.split(",") if name.strip()]
+    console.print(f"{setup.dataset}: {setup.split}, to forget {setup.forget}")
+    options.out.mkdir(parents=True, exist_ok=True)
+    results = options.out / "results.jsonl"
+    results.unlink(missing_ok=True)
+    records = []
+    with console.status("starting") as status:
+        for record in run(setup, methods, options.seeds, tell=status.update):
+            append_record(results, record)
+            records.append(record)
+    notes = [] if setup.params.tuned else ["This data set and model were not tuned: default hyper-parameters were used."]
+    title = title or f"Forgetting {setup.forget} on {setup.dataset} with {setup.model}"
+    summary = write_report(options.out, records, title=title, notes=notes, seeds=options.seeds)
+    console.print(rich_table(summary, width=console.width))
+    console.print(f"report: {options.out / 'report.md'}")
+    return summary
+
+
+def command(options: Compare) -> int:
+    """Runs `main` and turns an error of ours into one line on stderr and exit status 2."""
+    try:
+        main(options)
+    except IfruError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command(tyro.cli(Compare)))

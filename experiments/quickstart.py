@@ -1,0 +1,36 @@
+"""The main job in one command: a recommender forgets, beside one that was retrained.
+
+    python -m experiments.quickstart --out out
+
+Trains matrix factorisation on 100,004 real film ratings (MovieLens, embedded, no download), flips the labels of 2 % of the training
+data as an attacker would, and then makes the model forget them: three seeds, original, retrained and IFRU side by side. Under two
+minutes on two cores. Writes results.jsonl, summary.json, report.md and a figure into DIR.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from experiments.compare import Compare, command
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """Trains, forgets and compares with retraining, on embedded real data.
+
+    Attributes:
+      out: folder for the results; made if it isn't there.
+      seeds: of initialisation and batch order.
+    """
+
+    out: Path = Path("out/quickstart")
+    seeds: int = 3
+
+
+if __name__ == "__main__":
+    options = tyro.cli(Quickstart)
+    sys.exit(command(Compare(data="movielens-small", out=options.out, seeds=options.seeds)))

@@ -1,0 +1,117 @@
+"""Saving and loading: same numbers elsewhere, nothing of the forgotten, nothing half-written."""
+
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+from ifru_jax import DataError, FlaxRecommender, ForgetRequest, ModelError, TrainConfig, lightgcn, load, mf, save, unlearn
+from ifru_jax.training import train
+from ifru_jax.unlearning import forget, prepare
+from tests.unlearning.conftest import tastes
+
+REQUEST = np.array([[0, 0]])
+
+
+@pytest.fixture(scope="module")
+def trained():
+    from ifru_jax import random_split
+
+    config = TrainConfig(learning_rate=1e-2, batch_size=128, reg=1e-4, epochs=20)
+    return prepare(train(jax.random.key(0), lightgcn(embedding_size=6, init_std=0.1), random_split(tastes()), config))
+
+
+def some_pairs(trained, first, count):
+    data = trained.interactions
+    return ForgetRequest(pairs=np.stack([data.users, data.items], axis=1)[first : first + count])
+
+
+def test_unlearned_in_another_process_gives_the_same_numbers(trained, tmp_path):
+    save(trained, tmp_path / "model.npz")
+    request = some_pairs(trained, 5, 8)
+    np.save(tmp_path / "pairs.npy", request.pairs)
+    script = (
+        "import numpy as np, ifru_jax; from pathlib import Path; import sys; folder = Path(sys.argv[1]);"
+        "trained = ifru_jax.load(folder / 'model.npz');"
+        "request = ifru_jax.ForgetRequest(pairs=np.load(folder / 'pairs.npy'));"
+        "unlearned, _ = ifru_jax.unlearn(trained, request); ifru_jax.save(unlearned, folder / 'unlearned.npz')"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    here, _ = forget(trained, request)
+    there = load(tmp_path / "unlearned.npz")
+    for name in here.params:
+        np.testing.assert_array_equal(here.params[name], there.params[name])
+    np.testing.assert_array_equal(here.interactions.users, there.interactions.users)
+    assert (there.total, there.config, there.damping_floor) == (here.total, here.config, here.damping_floor)
+
+
+def test_the_file_has_no_trace_of_the_forgotten(trained, tmp_path):
+    """The id as text in the bytes of the file, and the pair among the rows of its arrays."""
+    path = tmp_path / "model.npz"
+    save(trained, path)
+    name, item = "user-0007-secret", trained.interactions.items[trained.interactions.users == 7][0]
+    as_bytes = [name.encode(), name.encode("utf-32-le")]
+    assert any(form in path.read_bytes() for form in as_bytes)
+    unlearned, _ = unlearn(trained, users=[name])
+    save(unlearned, path)
+    assert not any(form in path.read_bytes() for form in as_bytes)
+    with np.load(path, allow_pickle=False) as file:
+        assert not np.any(file["data/users"] == 7)
+        assert not np.any(file["params/user_embedding"][7])
+        for array in (file[n] for n in file.files if n.startswith("data/") and file[n].dtype.kind in "iu"):
+            assert len(array) in (len(unlearned.interactions), unlearned.interactions.num_users, unlearned.interactions.num_items)
+
+    one_pair, _ = unlearn(trained, ForgetRequest(pairs=np.array([[7, item]])))
+    save(one_pair, path)
+    with np.load(path, allow_pickle=False) as file:
+        assert not np.any((file["data/users"] == 7) & (file["data/items"] == item))
+
+
+def test_a_model_of_ones_own_has_to_be_passed(trained, tmp_path):
+    class Own(type(trained.model.module)):
+        """A module that does not ship."""
+
+    own = FlaxRecommender(Own(6, 1, 0.1), ("user_embedding",), ("item_embedding",), num_hops=1)
+    path = tmp_path / "own.npz"
+    save(type(trained)(**{**vars(trained), "model": own}), path)
+    with pytest.raises(ModelError, match="does not ship"):
+        load(path)
+    np.testing.assert_array_equal(
+        load(path, model=own).params["user_embedding"], trained.params["user_embedding"]
+    )
+    with pytest.raises(ModelError, match=r"has parameters .* but the model wants"):
+        load(path, model=mf(embedding_size=7))
+
+
+def test_bad_files(trained, tmp_path):
+    with pytest.raises(DataError, match="not a file"):
+        load(tmp_path / "missing.npz")
+    path = tmp_path / "model.npz"
+    save(trained, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match="damaged"):
+        load(path)
+    np.savez(path, users=np.arange(3))
+    with pytest.raises(DataError, match="damaged or something else"):
+        load(path)
+    np.savez(path, description=np.array({"format": 1}, dtype=object))
+    with pytest.raises(DataError, match="damaged or something else"):
+        load(path)
+
+
+def test_a_failed_save_leaves_the_old_file(trained, tmp_path, monkeypatch):
+    path = tmp_path / "model.npz"
+    save(trained, path)
+    before = path.read_bytes()
+
+    def broken(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", broken)
+    with pytest.raises(OSError, match="disk full"):
+        save(trained, path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]

@@ -1,0 +1,85 @@
+"""Training: deterministic, stops when it should, learns, and treats D_r by the objective of D."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from ifru_jax import DataError, NumericsError, TrainConfig, evaluate, fit, lightgcn, mf, random_split
+from ifru_jax.graph import build_training_set
+from ifru_jax.training import fit_params
+from tests.unlearning.conftest import tastes
+
+CONFIG = TrainConfig(learning_rate=1e-2, batch_size=128, reg=1e-4, epochs=30)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return random_split(tastes())
+
+
+def run(split, key=0, model=None, config=CONFIG, **options):
+    model = model or mf(embedding_size=6, init_std=0.1)
+    return fit_params(jax.random.key(key), model, build_training_set(split.train), split.valid, config, **options)
+
+
+def test_a_key_decides_everything(split):
+    (first, history), (second, again), (other, _) = (run(split, key) for key in (0, 0, 1))
+    np.testing.assert_array_equal(first["user_embedding"], second["user_embedding"])
+    assert history.valid_metric == again.valid_metric
+    assert np.any(first["user_embedding"] != other["user_embedding"])
+
+
+def test_order_and_capacity_of_the_data_change_nothing_but_the_batches(split):
+    shuffled = split.train.select(np.random.default_rng(0).permutation(len(split.train)))
+    (a, _), (b, _) = run(split), run(replace(split, train=shuffled))
+    np.testing.assert_array_equal(a["item_embedding"], b["item_embedding"])
+
+
+@pytest.mark.parametrize("model", [mf(embedding_size=6, init_std=0.1), lightgcn(embedding_size=6, init_std=0.1)])
+def test_it_learns_the_tastes(split, model):
+    trained = fit(jax.random.key(0), model, split, config=CONFIG, progress=False)
+    found = evaluate(trained, split.test)
+    assert found["auc"] > 0.8
+    assert found["ndcg@20"] > 0.2
+
+
+def test_it_stops_early_and_keeps_the_best(split):
+    seen = []
+    params, history = run(split, config=replace(CONFIG, epochs=200, patience=3), on_epoch=lambda *a: seen.append(a))
+    assert len(history.valid_metric) == history.best_epoch + 4
+    assert max(history.valid_metric) == history.valid_metric[history.best_epoch]
+    assert [epoch for epoch, _ in seen] == list(range(len(history.valid_metric)))
+    stopped, _ = run(split, config=replace(CONFIG, epochs=history.best_epoch + 1))
+    np.testing.assert_array_equal(params["user_embedding"], stopped["user_embedding"])
+
+
+def test_the_regulariser_keeps_its_weight_when_data_is_removed(split):
+    """λ₂ N / |D_r| beside the mean over D_r."""
+    half = split.train.select(np.arange(len(split.train) // 2))
+    config = replace(CONFIG, epochs=3)
+    a, _ = run(replace(split, train=half), config=config, total=len(split.train))
+    b, _ = run(replace(split, train=half), config=replace(config, reg=config.reg * len(split.train) / len(half)))
+    np.testing.assert_allclose(a["user_embedding"], b["user_embedding"], rtol=1e-5, atol=1e-7)
+
+
+def test_training_and_retraining_share_one_compilation(split):
+    from ifru_jax.training.fit import _epoch
+
+    whole = build_training_set(split.train)
+    model = mf(embedding_size=6, init_std=0.1)
+    fit_params(jax.random.key(0), model, whole, split.valid, replace(CONFIG, epochs=1))
+    before = _epoch._cache_size()
+    rest = whole.without(np.arange(len(whole)) < 50)
+    fit_params(jax.random.key(1), model, rest, split.valid, replace(CONFIG, epochs=1, learning_rate=1e-3), total=len(whole))
+    assert _epoch._cache_size() == before
+
+
+def test_bad_data_and_divergence(split):
+    with pytest.raises(DataError, match="one label only"):
+        run(replace(split, valid=split.valid.with_labels(np.ones(len(split.valid)))))
+    with pytest.raises(DataError, match="no interaction to train on"):
+        run(replace(split, train=split.train.select(np.zeros(len(split.train), bool))))
+    with pytest.raises(NumericsError, match="lower the learning rate"):
+        run(split, config=replace(CONFIG, learning_rate=1e30))

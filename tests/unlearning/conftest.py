@@ -1,0 +1,35 @@
+"""A small recommender that was really trained, on generated tastes."""
+
+import jax
+import numpy as np
+import pytest
+
+from ifru_jax import Interactions, TrainConfig, drop_duplicates, lightgcn, mf, random_split
+from ifru_jax.training import train
+from ifru_jax.unlearning import prepare
+
+NUM_USERS, NUM_ITEMS = 40, 50
+CONFIG = TrainConfig(learning_rate=1e-2, batch_size=128, reg=1e-4, epochs=40)
+
+
+def tastes(seed: int = 0) -> Interactions:
+    """Two groups of users with opposite tastes, some noise; string ids so that files can be searched for them."""
+    rng = np.random.default_rng(seed)
+    users, items = rng.integers(0, NUM_USERS, 1200), rng.integers(0, NUM_ITEMS, 1200)
+    likes = ((users % 2) == (items % 2)) ^ (rng.random(1200) < 0.1)
+    data = Interactions.from_arrays(
+        [f"user-{u:04d}-secret" for u in users], [f"item-{i:04d}-secret" for i in items], likes
+    )
+    return drop_duplicates(data)
+
+
+@pytest.fixture(scope="session")
+def split():
+    return random_split(tastes())
+
+
+@pytest.fixture(scope="session", params=["mf", "lightgcn-1", "lightgcn-2"])
+def trained(request, split):
+    models = {"mf": mf(embedding_size=6, init_std=0.1)}
+    models |= {f"lightgcn-{n}": lightgcn(num_layers=n, embedding_size=6, init_std=0.1) for n in (1, 2)}
+    return prepare(train(jax.random.key(0), models[request.param], split, CONFIG))

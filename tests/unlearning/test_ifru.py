@@ -1,0 +1,237 @@
+"""The whole step: what it must leave alone, what it must change, and against a dense float64 twin."""
+
+import logging
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from ifru_jax import DataError, ForgetRequest, IFRUConfig, unlearn
+from ifru_jax.curvature import degree_metric
+from ifru_jax.graph import build_training_set
+from ifru_jax.solvers import SPECTRUM_RATIO
+from ifru_jax.training import objective
+from ifru_jax.unlearning import forget
+from ifru_jax.unlearning.influence_step import solve_part
+
+
+def pairs_of(data, which):
+    return ForgetRequest(pairs=np.stack([data.users[which], data.items[which]], axis=1))
+
+
+def largest_difference(a, b):
+    return max(float(jnp.abs(x - y).max()) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def test_an_empty_request_returns_the_very_same_model(trained):
+    for request in (ForgetRequest(), None):
+        unlearned, report = unlearn(trained, request)
+        assert unlearned is trained
+        assert report.forgotten == 0
+        assert report.status == "NOTHING_TO_FORGET"
+
+
+def test_unlearning_changes_the_data_and_the_graph(trained):
+    data = trained.interactions
+    which = np.arange(0, 40, 4)
+    unlearned, report = forget(trained, pairs_of(data, which))
+    assert report.forgotten == len(which)
+    assert len(unlearned.interactions) == len(data) - len(which)
+    fresh = build_training_set(
+        unlearned.interactions,
+        capacity=trained.training_set.examples.labels.shape[0],
+        graph_capacity=trained.training_set.graph.edges.capacity,
+    )
+    same = jax.tree.map(lambda a, b: bool((a == b).all()), fresh.graph, unlearned.training_set.graph)
+    assert all(jax.tree.leaves(same))
+    assert largest_difference(trained.params, unlearned.params) > 0
+    assert report.norm_direct > 0
+    assert (report.norm_spillover > 0) == (trained.model.num_hops > 0)
+    assert report.seconds["total"] == pytest.approx(sum(v for k, v in report.seconds.items() if k != "total"))
+
+
+def test_what_was_given_is_unchanged(trained):
+    before = jax.tree.map(np.array, trained.params)
+    forget(trained, pairs_of(trained.interactions, np.arange(5)))
+    assert largest_difference(before, trained.params) == 0
+
+
+def test_the_step_is_the_dense_formula(trained):
+    """θ' − θ̂ = M^-½ f(M^-½ H M^-½) M^-½ b with H and b by brute force, in float64."""
+    with jax.enable_x64(True):
+        model, loss = trained.model, trained.loss
+        data, total, reg = trained.interactions, float(trained.total), trained.config.reg
+        params = jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), trained.params)
+        which = np.arange(3, 60, 5)
+        forgotten = np.zeros(len(data), bool)
+        forgotten[which] = True
+        old, new = build_training_set(data), build_training_set(data.select(~forgotten))
+
+        def gradient(of):
+            return jax.grad(lambda p: objective(model, loss, p, of.examples, of.graph, total=total, reg=reg))(params)
+
+        flat, unravel = ravel_pytree(params)
+        b = ravel_pytree(gradient(old))[0] - ravel_pytree(gradient(new))[0]
+
+        def flat_objective(x):
+            return objective(model, loss, unravel(x), new.examples, new.graph, total=total, reg=reg)
+
+        H = jax.jacfwd(jax.grad(flat_objective))(flat)
+        metric = degree_metric(params, model.tables, new.examples)
+        root = ravel_pytree(jax.tree.map(lambda m, p: jnp.broadcast_to(m**-0.5, p.shape), metric, params))[0]
+        t, V = jnp.linalg.eigh(root[:, None] * H * root[None, :])
+        damping = float(-t[0] / SPECTRUM_RATIO["gradient-flow"])
+        f = -jnp.expm1(-jnp.abs(t) / damping) / jnp.abs(t)
+        expected = root * (V @ (f * (V.T @ (root * b))))
+
+        everything = (jnp.ones(data.num_users, bool), jnp.ones(data.num_items, bool))
+        step, solution = solve_part(
+            model, loss, IFRUConfig(num_steps=len(flat), damping=damping), params, unravel(b), new.examples, new.graph,
+            everything, total=total, reg=reg, floor=damping,
+        )  # fmt: skip
+        np.testing.assert_allclose(ravel_pytree(step)[0], expected, rtol=1e-6, atol=1e-9 * float(jnp.abs(expected).max()))
+        assert float(solution.predicted_decrease) > 0
+
+    # The same through the public call, which works in float32 and stops after 20 steps.
+    unlearned, _ = forget(trained, pairs_of(data, which), config=IFRUConfig(damping=damping))
+    actual = ravel_pytree(unlearned.params)[0] - ravel_pytree(trained.params)[0]
+    assert np.linalg.norm(actual - expected) < 0.05 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("block_size", [7, 4096])
+def test_spillover_by_neighbourhoods_and_over_the_whole_graph_agree(trained, block_size):
+    request = pairs_of(trained.interactions, np.arange(2, 30, 3))
+    ways = ("whole-graph", "neighbourhood", "auto")
+    results = [forget(trained, request, config=IFRUConfig(spillover=way, block_size=block_size)) for way in ways]
+    scale = results[0][1].norm_step
+    for unlearned, report in results[1:]:
+        assert largest_difference(results[0][0].params, unlearned.params) < 1e-3 * scale
+        assert report.norm_spillover == pytest.approx(results[0][1].norm_spillover, rel=1e-4)
+
+
+def test_rows_outside_the_scope_stay(trained):
+    data = trained.interactions
+    request = pairs_of(data, np.array([0, 1]))
+    unlearned, report = forget(trained, request, config=IFRUConfig(scope=()))
+    users, items = np.unique(data.users[:2]), np.unique(data.items[:2])
+    changed_users = np.flatnonzero(np.any(unlearned.params["user_embedding"] != trained.params["user_embedding"], axis=1))
+    changed_items = np.flatnonzero(np.any(unlearned.params["item_embedding"] != trained.params["item_embedding"], axis=1))
+    np.testing.assert_array_equal(changed_users, users)
+    np.testing.assert_array_equal(changed_items, items)
+    assert (report.scope_users, report.scope_items) == (len(users), len(items))
+
+
+def test_a_forgotten_user_leaves_a_row_of_zeros_and_no_id(trained):
+    name = str(trained.interactions.user_ids[7])
+    unlearned, report = unlearn(trained, users=[name])
+    assert report.cleared_users == 1
+    assert not np.any(unlearned.params["user_embedding"][7])
+    assert unlearned.score(np.full(5, 7), np.arange(5)) == pytest.approx(0)
+    with pytest.raises(DataError, match=r"user-0007-secret is not in the data.*already forgotten"):
+        unlearn(unlearned, users=[name])
+
+
+def test_three_requests_one_after_the_other(trained):
+    model = trained
+    for first in (0, 20, 40):
+        model, report = unlearn(model, pairs_of(model.interactions, np.arange(first, first + 6)))
+        assert report.forgotten == 6
+    assert len(model.interactions) == len(trained.interactions) - 18
+    assert model.total == trained.total
+
+
+def test_requests_one_by_one_come_out_as_all_at_once(trained):
+    rng = np.random.default_rng(1)
+    which = rng.choice(len(trained.interactions), 20, replace=False)
+    request = pairs_of(trained.interactions, which)
+    at_once, _ = forget(trained, request)
+    model = trained
+    for part in np.array_split(request.pairs, 10):
+        model, _ = forget(model, ForgetRequest(pairs=part))
+    move = np.linalg.norm(ravel_pytree(at_once.params)[0] - ravel_pytree(trained.params)[0])
+    apart = np.linalg.norm(ravel_pytree(at_once.params)[0] - ravel_pytree(model.params)[0])
+    assert apart < 0.15 * move
+
+
+def test_order_of_the_data_does_not_matter(split, trained):
+    shuffled = trained.interactions.select(np.random.default_rng(0).permutation(len(trained.interactions)))
+    again = replace(trained, training_set=build_training_set(shuffled))
+    request = pairs_of(trained.interactions, np.arange(9))
+    np.testing.assert_array_equal(*(forget(t, request)[0].params["user_embedding"] for t in (trained, again)))
+
+
+@pytest.mark.parametrize("solver", ["lanczos", "cg"])
+@pytest.mark.parametrize("curvature", ["hessian", "gauss-newton"])
+def test_every_solver_forgets_and_says_how_it_ended(trained, solver, curvature):
+    request = pairs_of(trained.interactions, np.arange(12))
+    config = IFRUConfig(solver=solver, curvature=curvature, num_steps=60)
+    unlearned, report = forget(trained, request, config=config)
+    assert report.status in {"CONVERGED", "STEPS_SPENT", "SPACE_EXHAUSTED", "NEGATIVE_CURVATURE"}
+    assert np.isfinite(ravel_pytree(unlearned.params)[0]).all()
+    assert report.predicted_decrease > 0
+
+
+def test_nothing_compiles_anew_for_another_request_of_the_same_bucket(trained):
+    forget(trained, pairs_of(trained.interactions, np.arange(10)), config=IFRUConfig(spillover="whole-graph"))
+    with _Compilations() as compiled:
+        for first in (30, 50, 70):
+            request = pairs_of(trained.interactions, np.arange(first, first + 9))
+            forget(trained, request, config=IFRUConfig(spillover="whole-graph"))
+    assert compiled == []
+
+
+class _Compilations:
+    """Collects what XLA compiles meanwhile."""
+
+    def __enter__(self):
+        self.names = []
+        self.handler = logging.Handler()
+        self.handler.emit = lambda record: self.names.append(record.getMessage()) if "Compiling" in record.msg else None
+        logging.getLogger("jax").addHandler(self.handler)
+        jax.config.update("jax_log_compiles", True)
+        return self.names
+
+    def __exit__(self, *_):
+        jax.config.update("jax_log_compiles", False)
+        logging.getLogger("jax").removeHandler(self.handler)
+
+
+def test_the_counter_of_compilations_counts():
+    with _Compilations() as compiled:
+        jax.jit(lambda x: x * 2)(jnp.ones(3))
+    assert compiled
+
+
+def test_bad_requests(trained):
+    data = trained.interactions
+    with pytest.raises(DataError, match="nothing is left"):
+        unlearn(trained, users=list(data.user_ids))
+    with pytest.raises(DataError, match="nobody"):
+        unlearn(trained, users=["nobody"])
+    with pytest.raises(DataError, match="give one of the two"):
+        unlearn(trained, ForgetRequest(), users=["user-0001-secret"])
+    with pytest.raises(DataError, match="no interaction with item"):
+        missing = next(i for i in range(data.num_items) if i not in data.items[data.users == 0])
+        unlearn(trained, ForgetRequest(pairs=np.array([[0, missing]])))
+    with pytest.raises(DataError, match="damping floor"):
+        forget(replace(trained, damping_floor=None), pairs_of(data, np.arange(2)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"num_steps": 0}, "num_steps is 0"), ({"damping": 0.0}, "must be positive"), ({"damping": float("nan")}, "positive")],
+)
+def test_bad_configurations(options, message):
+    with pytest.raises(DataError, match=message):
+        IFRUConfig(**options)
+
+
+def test_parameters_that_are_not_finite_are_refused(trained):
+    from ifru_jax import NumericsError
+
+    broken = trained.with_params(jax.tree.map(lambda x: x.at[0, 0].set(jnp.nan), trained.params))
+    with pytest.raises(NumericsError, match="not finite"):
+        forget(broken, pairs_of(trained.interactions, np.arange(5)))
