@@ -15,10 +15,11 @@ import tyro
 from rich.console import Console
 
 from experiments.comparison import run, set_up
+from experiments.methods import parse_methods
 from experiments.models import ModelName
 from experiments.reporting import append_record, rich_table, write_report
 from experiments.reporting.tables import FULL_WIDTH
-from ifru_jax.errors import IfruError
+from ifru_jax.errors import DataError, IfruError
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,22 @@ def main(options: Compare, *, title: str | None = None) -> dict:
     """Runs the comparison, shows the table, writes the files, returns the summary."""
     # A file or a pipe has no width of its own.
     console = Console(width=None if Console().is_terminal else FULL_WIDTH)
+    methods = parse_methods(options.methods)
+    if options.seeds < 1:
+        raise DataError(f"seeds is {options.seeds}: compare at least one.")
     setup = set_up(options.data, options.model, options.layers, options.forget, label_above=options.label_above)
-    methods = [name.strip() for name in options.methods.split(",") if name.strip()]
     console.print(f"{setup.dataset}: {setup.split}, to forget {setup.forget}")
     options.out.mkdir(parents=True, exist_ok=True)
+    # Line by line beside the results of an earlier run, which stay until this one is complete.
     results = options.out / "results.jsonl"
-    results.unlink(missing_ok=True)
+    unfinished = options.out / "results.unfinished.jsonl"
+    unfinished.unlink(missing_ok=True)
     records = []
     with console.status("starting") as status:
         for record in run(setup, methods, options.seeds, tell=status.update):
-            append_record(results, record)
+            append_record(unfinished, record)
             records.append(record)
+    unfinished.replace(results)
     notes = [] if setup.params.tuned else ["This data set and model were not tuned: default hyper-parameters were used."]
     title = title or f"Forgetting {setup.forget} on {setup.dataset} with {setup.model}"
     summary = write_report(options.out, records, title=title, notes=notes, seeds=options.seeds)

@@ -22,7 +22,6 @@ from experiments.reporting import environment
 from ifru_jax.api import rank
 from ifru_jax.data import ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
 from ifru_jax.data.forget_sets import random_interactions, random_items, random_users
-from ifru_jax.errors import DataError
 from ifru_jax.evaluation import Pairs, PairScores, figures
 from ifru_jax.models import Recommender
 from ifru_jax.training import Trained, objective
@@ -88,12 +87,7 @@ def run(setup: Setup, methods: Sequence[str], seeds: int, *, tell: Tell = lambda
       methods: names; the original and retraining are always among them.
       seeds: K ≥ 1; at least two models are retrained, for the noise between them.
       tell: called with what is being done.
-
-    Raises:
-      DataError: seeds < 1, or an unknown method.
     """
-    if seeds < 1:
-        raise DataError(f"seeds is {seeds}: compare at least one.")
     choice = setup.params.best
     model = setup.build(choice.init_std)
     others = {name: build_method(name, model, choice.train) for name in methods if name not in ALWAYS}
@@ -102,25 +96,25 @@ def run(setup: Setup, methods: Sequence[str], seeds: int, *, tell: Tell = lambda
     for seed in range(seeds):
         tell(f"training the original model, seed {seed}")
         began = time.perf_counter()
-        originals.append(_train(model, choice, setup.split, seed))
+        originals.append(train_original(setup, seed))
         training.append({"seconds.training": time.perf_counter() - began})
     gradient = gradient_seconds(originals[0])
 
     tell("compiling retraining")
     retrained: list[Trained] = []
     retraining: list[Report] = []
-    _retrain(model, choice, setup, originals[0], seed=0, epochs=1)
+    retrain(setup, originals[0], seed=0, epochs=1)
     for seed in range(max(seeds, 2)):
         tell(f"retraining without the forgotten data, seed {seed}")
-        after, report = _retrain(model, choice, setup, originals[min(seed, seeds - 1)], seed)
+        after, report = retrain(setup, originals[min(seed, seeds - 1)], seed)
         retrained.append(after)
         retraining.append(report)
     baseline = float(np.median([report.seconds["total"] for report in retraining]))
     speeds = {"retrain": baseline} | _baselines(setup, originals[0], tell)
 
-    pairs, views = _views(setup, originals[0], retrained[0])
-    before = [views(state) for state in originals]
-    after_all = [views(state) for state in retrained]
+    pairs, scores = views(setup, originals[0], retrained[0])
+    before = [scores(state) for state in originals]
+    after_all = [scores(state) for state in retrained]
     compare = _Comparer(setup, pairs, before, after_all, speeds, gradient)
 
     for seed, state in enumerate(originals):
@@ -138,7 +132,7 @@ def run(setup: Setup, methods: Sequence[str], seeds: int, *, tell: Tell = lambda
                 first_call = first.seconds["total"]
             extra["seconds.first_call"] = first_call
             state, report = method.forget(state, setup.request)
-            yield compare.record(name, seed, views(state), before[seed], state, report, extra, method=method)
+            yield compare.record(name, seed, scores(state), before[seed], state, report, extra, method=method)
 
 
 @dataclass(frozen=True)
@@ -217,16 +211,28 @@ def gradient_seconds(trained: Trained, *, repeats: int = 7) -> float:
     return float(np.median(seconds))
 
 
-def _train(model: Recommender, choice: Choice, split: Split, seed: int) -> Trained:
-    return Retrain(model, choice.train).fit(jax.random.key(seed), split).trained
+def train_original(setup: Setup, seed: int) -> Trained:
+    """The model that is later asked to forget."""
+    choice = setup.params.best
+    return Retrain(setup.build(choice.init_std), choice.train).fit(jax.random.key(seed), setup.split).trained
 
 
-def _retrain(
-    model: Recommender, choice: Choice, setup: Setup, original: Trained, seed: int, *, epochs: int | None = None
+def retrain(
+    setup: Setup, original: Trained, seed: int, *, choice: Choice | None = None, epochs: int | None = None
 ) -> tuple[Trained, Report]:
+    """A model trained without the forgotten interactions, with another initialisation and other batches than the original.
+
+    Args:
+      setup: the comparison.
+      original: for its training data.
+      seed: the key of `train_original` is split, so the same seed is another key here.
+      choice: hyper-parameters; None takes those of the comparison.
+      epochs: at the most; None takes those of the choice.
+    """
+    choice = choice or setup.params.best
     config = choice.train if epochs is None else replace(choice.train, epochs=epochs)
     state = RetrainState(original, setup.split.valid, jax.random.key(seed))
-    after, report = Retrain(model, config).forget(state, setup.request)
+    after, report = Retrain(setup.build(choice.init_std), config).forget(state, setup.request)
     return after.trained, report
 
 
@@ -237,9 +243,8 @@ def _baselines(setup: Setup, original: Trained, tell: Tell) -> dict[str, float]:
         if choice is None:
             continue
         tell(f"timing the {name} retraining")
-        model = setup.build(choice.init_std)
-        _retrain(model, choice, setup, original, seed=0, epochs=1)
-        _, report = _retrain(model, choice, setup, original, seed=0)
+        retrain(setup, original, seed=0, choice=choice, epochs=1)
+        _, report = retrain(setup, original, seed=0, choice=choice)
         seconds[name] = report.seconds["total"]
     return seconds
 
@@ -255,7 +260,7 @@ def _prepared(method: Any, original: Trained) -> tuple[Trained, dict[str, float]
     return state, seconds
 
 
-def _views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, Callable[[Trained], PairScores]]:
+def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, Callable[[Trained], PairScores]]:
     """The pairs that are compared, and the scores of a model on them."""
     data = original.interactions
     forgotten = data.select(setup.request.select(data))

@@ -1,8 +1,10 @@
 """Fixtures and settings for all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 from hypothesis import settings
 
@@ -19,3 +21,12 @@ def shared_data() -> Path:
         if folder and Path(folder).is_dir():
             return Path(folder)
     pytest.skip("needs the data sets: set IFRU_JAX_DATA to their folder")
+
+
+@pytest.fixture(scope="module")
+def float64() -> Iterator[None]:
+    """Double precision for all tests of a module; a module asks for it with `pytest.mark.usefixtures`."""
+    before = jax.config.read("jax_enable_x64")
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)

@@ -30,20 +30,21 @@ from jax.interpreters import ad, batching, mlir
 from ifru_jax.graph.edges import Edges
 
 Kernels = Literal["auto", "portable"]
-_kernels: list[Kernels] = ["auto"]
+# Part of every jit cache's key: what was traced with one choice isn't reused for the other.
+_kernels = jax.make_user_context("auto")
 
 # Edges scored at once on CPU: two gathered blocks of 4,096 × 48 floats stay in a core's cache.
 _CHUNK = 4096
 
+# XLA has neither CSR products nor complex numbers of other floats.
+_FAST_DTYPES = (jnp.float32, jnp.float64)
+
 
 @contextmanager
 def kernels(choice: Kernels) -> Iterator[None]:
-    """Within the block, functions are traced with these kernels ("portable": no CPU special case)."""
-    _kernels.append(choice)
-    try:
+    """Within the block, functions run with these kernels ("portable": no CPU special case), compiled anew where need be."""
+    with _kernels(choice):
         yield
-    finally:
-        _kernels.pop()
 
 
 def propagate(weights: jax.Array, x: jax.Array, edges: Edges) -> jax.Array:
@@ -57,7 +58,7 @@ def propagate(weights: jax.Array, x: jax.Array, edges: Edges) -> jax.Array:
     Returns:
       float [num_rows, d].
     """
-    return _propagate_p.bind(weights, x, *_operands(edges), transpose=False, kernels=_kernels[-1])
+    return _propagate_p.bind(weights, x, *_operands(edges), transpose=False, kernels=_kernels.value)
 
 
 def propagate_back(weights: jax.Array, y: jax.Array, edges: Edges) -> jax.Array:
@@ -71,7 +72,7 @@ def propagate_back(weights: jax.Array, y: jax.Array, edges: Edges) -> jax.Array:
     Returns:
       float [num_cols, d].
     """
-    return _propagate_p.bind(weights, y, *_operands(edges), transpose=True, kernels=_kernels[-1])
+    return _propagate_p.bind(weights, y, *_operands(edges), transpose=True, kernels=_kernels.value)
 
 
 def edge_scores(a: jax.Array, b: jax.Array, edges: Edges) -> jax.Array:
@@ -85,7 +86,7 @@ def edge_scores(a: jax.Array, b: jax.Array, edges: Edges) -> jax.Array:
     Returns:
       float [e].
     """
-    return _scores_p.bind(a, b, *_operands(edges), terms=1, kernels=_kernels[-1])
+    return _scores_p.bind(a, b, *_operands(edges), terms=1, kernels=_kernels.value)
 
 
 def _operands(edges: Edges) -> tuple[jax.Array, ...]:
@@ -204,19 +205,20 @@ def _(*operands, terms, kernels):
 def _register(primitive, portable, cpu):
     def lower(fast):
         def kernel(*operands, kernels, **params):
-            chosen = portable if kernels == "portable" else fast
+            chosen = portable if kernels == "portable" or operands[0].dtype not in _FAST_DTYPES else fast
             return chosen(*operands, kernels=kernels, **params)
 
         return kernel
 
     mlir.register_lowering(primitive, mlir.lower_fun(lower(portable), multiple_results=False))
     mlir.register_lowering(primitive, mlir.lower_fun(lower(cpu), multiple_results=False), platform="cpu")
-    primitive.def_impl(lambda *operands, **params: _call(primitive, params)(*operands))
+    primitive.def_impl(lambda *operands, **params: _call(primitive, operands, params))
 
 
-def _call(primitive, params):
-    """Outside jit a primitive runs as a compiled call of its own."""
-    return _compiled(primitive, tuple(sorted(params.items())))
+def _call(primitive, operands, params):
+    """Outside jit a primitive runs as a compiled call of its own; under `jax.disable_jit` too, for it has no other form."""
+    with jax.disable_jit(False):
+        return _compiled(primitive, tuple(sorted(params.items())))(*operands)
 
 
 def _compiled(primitive, params, cache={}):  # noqa: B006 — the cache is meant to live as long as the module

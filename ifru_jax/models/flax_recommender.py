@@ -62,8 +62,8 @@ class FlaxRecommender:
         params: Params = dict(variables["params"])
         for name, side in self.tables.items():
             size = num_users if side == "user" else num_items
-            if name not in params or params[name].shape[0] != size:
-                found = params[name].shape if name in params else "no such parameter"
+            found = getattr(params.get(name), "shape", "no such array")
+            if found[:1] != (size,):
                 raise ModelError(
                     f"{name!r} is declared a {side} table of {size} rows, but the module has {found} "
                     f"(its parameters: {sorted(params)}): correct the declaration or the module."

@@ -7,13 +7,13 @@ Two filters. Both are at most f(0) = 1/λ and so can't blow up where the curvatu
     gradient flow   f(t) = (1 − e^{−|t|/λ}) / |t|
     absolute        f(t) = 1 / (|t| + λ)
 
-Gradient flow under a lasting force b goes, after a time 1/λ, as far as (1 − e^{−t/λ}) / t times b. An early-stopped model is such a
-flow that was stopped, and without D_f it would have felt b all the while. How long it was trained shows in its spectrum: a direction
-with t < 0 is one that training was still escaping along when it stopped. Hence the rule, which consults no label:
+Gradient flow under a lasting force b goes, after a time 1/λ, as far as (1 − e^{−t/λ}) / t times b. An early-stopped model is
+such a flow that was stopped, and without D_f it would have felt b all the while. How long it was trained shows in its spectrum:
+a direction with t < 0 is one that training was still escaping along when it stopped. Hence the rule, which consults no label:
 
     λ = max(|t_min| / c, λ_floor)
 
-with t_min the most negative Ritz value, c = 2 for the gradient flow and 2.5 for the absolute filter (measured: docs/damping.md).
+with t_min the most negative Ritz value, c = 2.5 for the gradient flow and 3 for the absolute filter (measured: docs/damping.md).
 Every λ can be read off the same space (`damping_path`). Source: |t| in place of t is the "saddle-free" step of Dauphin et al.
 (NeurIPS 2014), §4; early stopping as the spectral filter 1 − e^{−tτ}: Ali, Kolter, Tibshirani (AISTATS 2019), §3.
 """
@@ -32,7 +32,7 @@ from ifru_jax.solvers.result import Solution, Status
 FilterName = Literal["gradient-flow", "absolute"]
 
 # c of the damping rule, per filter.
-SPECTRUM_RATIO: dict[FilterName, float] = {"gradient-flow": 2.0, "absolute": 2.5}
+SPECTRUM_RATIO: dict[FilterName, float] = {"gradient-flow": 2.5, "absolute": 3.0}
 
 
 def gradient_flow(values: jax.Array, damping: jax.Array) -> jax.Array:

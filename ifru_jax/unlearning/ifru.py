@@ -90,7 +90,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     retained = trained.training_set.without(forgotten)
     clock.part("graph", retained.graph, retained.examples)
 
-    rhs, evidence = _right_hand_side(trained, retained, forgotten, config)
+    rhs, evidence = right_hand_side(trained, retained, forgotten, config)
     clock.part("influence", rhs)
 
     step, solution = solve_part(
@@ -136,7 +136,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     return unlearned, report
 
 
-def _right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig) -> tuple[Params, dict]:
+def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig) -> tuple[Params, dict]:
     """b = direct + spillover, with what the report says of it."""
     model, loss, params, before = trained.model, trained.loss, trained.params, trained.training_set.graph
     data, total = trained.interactions, float(trained.total)

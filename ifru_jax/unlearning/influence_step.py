@@ -9,7 +9,9 @@ Source: Zhang et al. (arXiv 2307.02147), eq. 7–11; the metric and the filter a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +22,15 @@ from ifru_jax.graph import BipartiteGraph, Examples
 from ifru_jax.influence.direct import direct_influence
 from ifru_jax.influence.spillover import gradient_change
 from ifru_jax.models import Params, Recommender
-from ifru_jax.solvers import SPECTRUM_RATIO, Solution, conjugate_gradient, spectral_step
+from ifru_jax.solvers import (
+    SPECTRUM_RATIO,
+    Solution,
+    conjugate_gradient,
+    damping_path,
+    lanczos,
+    ritz,
+    spectral_step,
+)
 from ifru_jax.training.objectives import Loss, objective, squared_norm
 from ifru_jax.unlearning.config import IFRUConfig
 
@@ -78,21 +88,59 @@ def solve_part(
       reg: λ₂.
       floor: least damping.
     """
+    problem = _scaled(model, loss, config, params, rhs, retained, after, scope, total=total, reg=reg)
+    if config.solver == "lanczos":
+        solve = spectral_step(num_steps=config.num_steps, filter=config.filter)
+        solution = solve(problem.product, problem.rhs, floor=floor, damping=config.damping)
+    else:
+        solve = conjugate_gradient(num_steps=config.num_steps, tolerance=config.tolerance)
+        solution = solve(problem.product, problem.rhs, damping=_cg_damping(config, floor))
+    return problem.to_params(solution.solution), solution
+
+
+@partial(jax.jit, static_argnames=("model", "loss", "config"))
+def path_part(
+    model: Recommender,
+    loss: Loss,
+    config: IFRUConfig,
+    params: Params,
+    rhs: Params,
+    retained: Examples,
+    after: BipartiteGraph,
+    scope: tuple[jax.Array, jax.Array],
+    ratios: jax.Array,
+    *,
+    total: Scalar,
+    reg: Scalar,
+) -> tuple[Params, jax.Array]:
+    """The steps for λ = |t_min| / ratio, for all `ratios` [k] from one Krylov space: δ [k, …], and the Ritz values [m].
+
+    The other arguments are those of `solve_part`.
+    """
+    problem = _scaled(model, loss, config, params, rhs, retained, after, scope, total=total, reg=reg)
+    krylov = lanczos(num_steps=config.num_steps)(problem.product, problem.rhs)
+    values, _ = ritz(krylov)
+    path = damping_path(krylov, -jnp.nanmin(values) / ratios, filter=config.filter)
+    return jax.vmap(problem.to_params)(path), values
+
+
+class _Scaled(NamedTuple):
+    """The problem in the metric of the damping, on flat vectors."""
+
+    product: Callable[[jax.Array], jax.Array]
+    rhs: jax.Array
+    to_params: Callable[[jax.Array], Params]
+
+
+def _scaled(model, loss, config, params, rhs, retained, after, scope, *, total, reg) -> _Scaled:
     scale = _inverse_root_metric(model, params, retained, scope, exponent=config.metric_exponent)
     scale, unravel = ravel_pytree(scale)
     product = _curvature(model, loss, config, params, retained, after, total=total, reg=reg)
-
-    def scaled_product(v: jax.Array) -> jax.Array:
-        return scale * ravel_pytree(product(unravel(scale * v)))[0]
-
-    scaled_rhs = scale * ravel_pytree(rhs)[0]
-    if config.solver == "lanczos":
-        solve = spectral_step(num_steps=config.num_steps, filter=config.filter)
-        solution = solve(scaled_product, scaled_rhs, floor=floor, damping=config.damping)
-    else:
-        solve = conjugate_gradient(num_steps=config.num_steps, tolerance=config.tolerance)
-        solution = solve(scaled_product, scaled_rhs, damping=_cg_damping(config, floor))
-    return unravel(scale * solution.solution), solution
+    return _Scaled(
+        product=lambda v: scale * ravel_pytree(product(unravel(scale * v)))[0],
+        rhs=scale * ravel_pytree(rhs)[0],
+        to_params=lambda v: unravel(scale * v),
+    )
 
 
 @partial(jax.jit, static_argnames=("model",))

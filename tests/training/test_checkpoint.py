@@ -78,9 +78,7 @@ def test_a_model_of_ones_own_has_to_be_passed(trained, tmp_path):
     save(type(trained)(**{**vars(trained), "model": own}), path)
     with pytest.raises(ModelError, match="does not ship"):
         load(path)
-    np.testing.assert_array_equal(
-        load(path, model=own).params["user_embedding"], trained.params["user_embedding"]
-    )
+    np.testing.assert_array_equal(load(path, model=own).params["user_embedding"], trained.params["user_embedding"])
     with pytest.raises(ModelError, match=r"has parameters .* but the model wants"):
         load(path, model=mf(embedding_size=7))
 

@@ -1,0 +1,142 @@
+"""How much to damp, in which metric, with which filter: the study behind the defaults.
+
+    IFRU_JAX_DATA=DIR python -m experiments.damping_study           # about half an hour; appends to results/damping.jsonl
+    python -m experiments.tables                                     # docs/damping_table.md
+
+Six cells (three data sets, MF and LightGCN-1, 2 % of noise, three seeds). One Krylov space per model and metric gives every ratio
+c of the rule λ = |t_min| / c and, read again, every filter. A cell that is done is not run again.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.progress import track
+
+from experiments.comparison import Setup, retrain, set_up, train_original, views
+from experiments.models import ModelName
+from experiments.reporting import append_record, read_records
+from ifru_jax.evaluation import figures
+from ifru_jax.solvers import FilterName
+from ifru_jax.training import Trained
+from ifru_jax.unlearning import IFRUConfig, prepare
+from ifru_jax.unlearning.ifru import right_hand_side
+from ifru_jax.unlearning.influence_step import path_part, update_part
+
+RESULTS = Path(__file__).parent / "results" / "damping.jsonl"
+EXPONENTS = (0.0, 0.15, 0.3, 0.5, 0.75)
+STEPS = (10, 20, 30)
+RATIOS: dict[FilterName, tuple[float, ...]] = {
+    "gradient-flow": (1.5, 2.0, 2.5, 3.0),
+    "absolute": (2.0, 2.5, 3.0, 4.0),
+}
+CELLS: tuple[tuple[str, ModelName, int], ...] = (
+    ("ml-100k", "mf", 0),
+    ("bookcrossing", "mf", 0),
+    ("amazon", "mf", 0),
+    ("ml-100k", "lightgcn", 1),
+    ("bookcrossing", "lightgcn", 1),
+    ("amazon", "lightgcn", 1),
+)
+SEEDS = 3
+FIGURES = ("auc", "gap", "forget_gap", "forget_slope")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to take the step."""
+
+    exponent: float
+    num_steps: int
+    filter: FilterName
+
+    def config(self) -> IFRUConfig:
+        return IFRUConfig(metric_exponent=self.exponent, num_steps=self.num_steps, filter=self.filter)
+
+
+def variants() -> Iterator[Variant]:
+    """Every exponent with 20 steps, and the default exponent with other numbers of steps."""
+    default = IFRUConfig()
+    for name in RATIOS:
+        for exponent in EXPONENTS:
+            yield Variant(exponent, default.num_steps, name)
+        for num_steps in STEPS:
+            if num_steps != default.num_steps:
+                yield Variant(default.metric_exponent, num_steps, name)
+
+
+def study(setup: Setup) -> Iterator[dict]:
+    """Records of one cell: a line per variant and ratio, figures averaged over seeds."""
+    originals = [prepare(train_original(setup, seed)) for seed in range(SEEDS)]
+    retrained = [retrain(setup, original, seed)[0] for seed, original in enumerate(originals)]
+    pairs, scores = views(setup, originals[0], retrained[0])
+    before, after = [scores(t) for t in originals], [scores(t) for t in retrained]
+    for variant in track(list(variants()), description=f"{setup.dataset} {setup.model}", transient=True):
+        ratios = RATIOS[variant.filter]
+        found = []
+        for seed, original in enumerate(originals):
+            for ratio, unlearned in zip(ratios, _steps(original, setup, variant.config(), ratios), strict=True):
+                result = figures(scores(unlearned), pairs, original=before[seed], originals=before, retrained=after)
+                found.append((ratio, {name: result[name] for name in FIGURES}))
+        for ratio in ratios:
+            of_ratio = [f for r, f in found if r == ratio]
+            yield {
+                "dataset": setup.dataset,
+                "model": setup.model,
+                "exponent": variant.exponent,
+                "num_steps": variant.num_steps,
+                "filter": variant.filter,
+                "ratio": ratio,
+                "figures": {name: float(np.mean([f[name] for f in of_ratio])) for name in FIGURES},
+            }
+
+
+def _steps(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[float, ...]) -> Iterator[Trained]:
+    """The model after the request, for each ratio."""
+    data = trained.interactions
+    forgotten = setup.request.select(data)
+    retained = trained.training_set.without(forgotten)
+    rhs, _ = right_hand_side(trained, retained, forgotten, config)
+    everything = (jnp.ones(data.num_users, bool), jnp.ones(data.num_items, bool))
+    steps, _ = path_part(
+        trained.model,
+        trained.loss,
+        config,
+        trained.params,
+        rhs,
+        retained.examples,
+        retained.graph,
+        everything,
+        jnp.asarray(ratios),
+        total=float(trained.total),
+        reg=trained.config.reg,
+    )
+    for place in range(len(ratios)):
+        step = jax.tree.map(lambda leaf, at=place: leaf[at], steps)
+        params, *_ = update_part(trained.model, trained.params, step, retained.examples)
+        yield Trained(**(vars(trained) | {"params": params, "training_set": retained}))
+
+
+def main() -> int:
+    """Runs the cells that are missing."""
+    done = {(r["dataset"], r["model"]) for r in read_records(RESULTS)} if RESULTS.exists() else set()
+    for data, model, layers in CELLS:
+        setup = set_up(data, model, layers, "noise:0.02")
+        if (setup.dataset, setup.model) in done:
+            continue
+        # A cell counts as done only when it is complete.
+        for record in list(study(setup)):
+            append_record(RESULTS, record)
+    sys.stdout.write(json.dumps({"cells": len(CELLS)}) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""The committed comparisons, cell by cell; a cell that is done is not run again.
+
+    IFRU_JAX_DATA=DIR python -m experiments.suite            # all cells that are missing, smallest data first; about an hour
+    IFRU_JAX_DATA=DIR python -m experiments.suite --again    # all cells
+
+Each cell is one `experiments.compare`; its results.jsonl and summary.json go to experiments/results/DATA_MODEL_FORGET.
+`python -m experiments.tables` makes the tables of the docs from them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from experiments.compare import Compare, main
+from experiments.hyperparameters import model_label
+from experiments.models import ModelName
+from ifru_jax.errors import IfruError
+
+RESULTS = Path(__file__).parent / "results"
+KEPT = ("results.jsonl", "summary.json")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One comparison of the suite."""
+
+    data: str
+    model: ModelName
+    layers: int
+    forget: str
+    methods: str
+
+    @property
+    def folder(self) -> Path:
+        label = model_label(self.model, self.layers if self.model == "lightgcn" else 0)
+        return RESULTS / f"{self.data}_{label}_{self.forget.replace(':', '-')}"
+
+
+def cells() -> list[Cell]:
+    """Smallest data first."""
+    found = []
+    for data in ("ml-100k", "bookcrossing", "amazon"):
+        for model, layers in (("mf", 0), ("lightgcn", 1)):
+            found.append(Cell(data, model, layers, "noise:0.02", "ifru,ifru-stream,ifru-absolute,ifru-endpoints"))
+            found += [Cell(data, model, layers, f"user:{share}", "ifru") for share in ("0.01", "0.05")]
+    found += [Cell(data, "lightgcn", 2, "noise:0.02", "ifru") for data in ("ml-100k", "bookcrossing")]
+    return found
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Runs the committed comparisons.
+
+    Attributes:
+      again: also cells that have results.
+      only: cells whose folder name contains this.
+      seeds: per cell.
+    """
+
+    again: bool = False
+    only: str = ""
+    seeds: int = 3
+
+
+def run_suite(options: Suite) -> int:
+    """Returns the number of cells that failed."""
+    console = Console()
+    chosen = [cell for cell in cells() if options.only in cell.folder.name]
+    missing = [cell for cell in chosen if options.again or not (cell.folder / "summary.json").exists()]
+    console.print(f"{len(chosen)} cells, {len(missing)} to run")
+    failed = 0
+    for number, cell in enumerate(missing, start=1):
+        console.rule(f"{number} of {len(missing)}: {cell.folder.name}")
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                main(
+                    Compare(
+                        data=cell.data,
+                        out=Path(folder),
+                        model=cell.model,
+                        layers=cell.layers,
+                        forget=cell.forget,
+                        methods=cell.methods,
+                        seeds=options.seeds,
+                    )
+                )
+            except IfruError as error:
+                console.print(f"[bold red]error:[/] {error}")
+                failed += 1
+                continue
+            cell.folder.mkdir(parents=True, exist_ok=True)
+            for name in KEPT:
+                shutil.copyfile(Path(folder) / name, cell.folder / f".{name}")
+                (cell.folder / f".{name}").replace(cell.folder / name)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(run_suite(tyro.cli(Suite)))
