@@ -177,9 +177,7 @@ class _Comparer:
         config = {"training": asdict(choice.train) | {"init_std": choice.init_std}, "tuned": setup.params.tuned}
         if isinstance(method, IFRU):
             config["unlearning"] = asdict(method.config)
-        if report is not None and report.damping is not None:
-            evidence = report.as_dict()
-            config["report"] = {name: evidence[name] for name in evidence if name not in ("seconds", "ritz_values")}
+        evidence = {} if report is None else report.as_dict()
         return {
             "dataset": setup.dataset,
             "model": setup.model,
@@ -188,6 +186,7 @@ class _Comparer:
             "seed": seed,
             "figures": found | extra,
             "config": config,
+            "evidence": {name: value for name, value in evidence.items() if name not in ("seconds", "ritz_values")},
             "environment": environment(),
         }
 

@@ -43,11 +43,14 @@ class Cell:
         return RESULTS / f"{self.data}_{label}_{self.forget.replace(':', '-')}"
 
 
+MODELS: tuple[tuple[ModelName, int], ...] = (("mf", 0), ("lightgcn", 1))
+
+
 def cells() -> list[Cell]:
     """Smallest data first."""
     found = []
     for data in ("ml-100k", "bookcrossing", "amazon"):
-        for model, layers in (("mf", 0), ("lightgcn", 1)):
+        for model, layers in MODELS:
             found.append(Cell(data, model, layers, "noise:0.02", "ifru,ifru-stream,ifru-absolute,ifru-endpoints"))
             found += [Cell(data, model, layers, f"user:{share}", "ifru") for share in ("0.01", "0.05")]
     found += [Cell(data, "lightgcn", 2, "noise:0.02", "ifru") for data in ("ml-100k", "bookcrossing")]

@@ -45,8 +45,12 @@ class FlaxRecommender:
 
     @property
     def tables(self) -> Mapping[str, Side]:
-        sides: dict[str, Side] = dict.fromkeys(self.user_tables, "user")
-        return sides | dict.fromkeys(self.item_tables, "item")
+        sides: dict[str, Side] = {}
+        for name in self.user_tables:
+            sides[name] = "user"
+        for name in self.item_tables:
+            sides[name] = "item"
+        return sides
 
     def describe(self) -> dict[str, Any]:
         """Class name and fields of the module, for a file."""

@@ -85,7 +85,7 @@ def test_a_file_of_interactions_is_forgotten(ratings, tmp_path):
     assert command(Compare(data=str(ratings), out=tmp_path / "out", forget=f"file:{request}", seeds=1)) == 0
     records = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert {r["forget"] for r in records} == {"file"}
-    assert [r["config"]["report"]["forgotten"] for r in records if r["method"] == "ifru"] == [7]
+    assert [r["evidence"]["forgotten"] for r in records if r["method"] == "ifru"] == [7]
     assert [r["seed"] for r in records if r["method"] == "retrain"] == [0, 1], "two retrained models even with one seed"
 
 

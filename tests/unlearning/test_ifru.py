@@ -213,8 +213,8 @@ def test_bad_requests(trained):
         unlearn(trained, users=["nobody"])
     with pytest.raises(DataError, match="give one of the two"):
         unlearn(trained, ForgetRequest(), users=["user-0001-secret"])
+    missing = next(i for i in range(data.num_items) if i not in data.items[data.users == 0])
     with pytest.raises(DataError, match="no interaction with item"):
-        missing = next(i for i in range(data.num_items) if i not in data.items[data.users == 0])
         unlearn(trained, ForgetRequest(pairs=np.array([[0, missing]])))
     with pytest.raises(DataError, match="damping floor"):
         forget(replace(trained, damping_floor=None), pairs_of(data, np.arange(2)))
