@@ -1,10 +1,11 @@
 """Fixtures and settings for all tests."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import pytest
 from hypothesis import settings
 
@@ -30,3 +31,23 @@ def float64() -> Iterator[None]:
     jax.config.update("jax_enable_x64", True)
     yield
     jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture(scope="session")
+def dense_scores() -> Callable[..., jax.Array]:
+    """Scores of every user with every item, [users, items]: LightGCN as matrix products, MF with no layer."""
+
+    def scores(users: jax.Array, items: jax.Array, counts: jax.Array, num_layers: int) -> jax.Array:
+        """`counts` [users, items]: how often each edge is in the graph."""
+        degrees = counts.sum(1)[:, None] * counts.sum(0)[None, :]
+        weights = counts / jnp.sqrt(jnp.where(degrees > 0, degrees, 1))
+        adjacency = jnp.block([[jnp.zeros((len(users), len(users))), weights], [weights.T, jnp.zeros((len(items), len(items)))]])
+        layer = jnp.concatenate([users, items])
+        total = layer
+        for _ in range(num_layers):
+            layer = adjacency @ layer
+            total = total + layer
+        mean = total / (num_layers + 1)
+        return mean[: len(users)] @ mean[len(users) :].T
+
+    return scores

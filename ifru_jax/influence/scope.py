@@ -43,9 +43,9 @@ def importance_scope(data: Interactions, forgotten: np.ndarray, ratios: Sequence
     for (user_score, item_score), ratio in zip(scores[1:], ratios, strict=True):
         fresh = np.concatenate([(user_score > 0) & ~reached.users, (item_score > 0) & ~reached.items])
         score = np.where(fresh, np.concatenate([user_score, item_score]), 0)
-        count = int(np.ceil(ratio * fresh.sum()))
-        # Stable, so that among equals the lower number stays and the result doesn't depend on the sort.
-        best = np.argsort(-score, kind="stable")[:count]
+        count = int(np.ceil(np.round(ratio * fresh.sum(), 9)))  # .07 · 100 is 7.000000000000001
+        # In single precision equals are equal whatever the order of their sums was. The sort is stable, so the lower number stays.
+        best = np.argsort(-score.astype(np.float32), kind="stable")[:count]
         added = np.zeros(len(score), bool)
         added[best] = True
         kept = Nodes(kept.users | added[: data.num_users], kept.items | added[data.num_users :])

@@ -47,7 +47,11 @@ def test_without_equals_building_from_the_rest(rows, data):
     assert_same(whole.without(forgotten), training_set(rest))
 
 
-@given(ROWS.map(lambda rows: list({row[:2]: row for row in rows}.values())).flatmap(lambda r: st.tuples(st.just(r), st.permutations(r))))
+@given(
+    ROWS.map(lambda rows: list({row[:2]: row for row in rows}.values())).flatmap(
+        lambda r: st.tuples(st.just(r), st.permutations(r))
+    )
+)
 @settings(max_examples=30)
 def test_the_order_of_the_data_does_not_matter(both):
     first, second = (training_set(interactions(rows)) for rows in both)

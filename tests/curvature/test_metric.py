@@ -1,0 +1,66 @@
+"""The metric of the damping against NumPy."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ifru_jax.curvature import degree_metric, node_degrees
+from ifru_jax.graph import Examples, build_edges
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+USERS, ITEMS, CAPACITY = 5, 4, 16
+ROWS = st.lists(st.tuples(st.integers(0, USERS - 1), st.integers(0, ITEMS - 1), st.booleans()), max_size=CAPACITY)
+
+TABLES = {"user": "user", "item": "item", "bias": "item", "deep": "user"}
+PARAMS = {
+    "user": jnp.ones((USERS, 3)),
+    "item": jnp.ones((ITEMS, 2)),
+    "bias": jnp.ones(ITEMS),
+    "deep": jnp.ones((USERS, 2, 2)),
+    "shared": {"kernel": jnp.ones((3, 2)), "scale": jnp.ones(())},
+}
+
+
+def examples(rows):
+    """Interactions; those not kept stay in the pattern with weight 0."""
+    users, items, kept = np.array(rows, int).reshape(-1, 3).T
+    pattern, order = build_edges(users, items, num_rows=USERS, num_cols=ITEMS, capacity=CAPACITY)
+    weights = np.zeros(CAPACITY)
+    weights[: len(rows)] = kept[order]
+    return Examples(pattern, jnp.ones(CAPACITY), jnp.asarray(weights))
+
+
+def counted(rows):
+    users = np.zeros(USERS)
+    items = np.zeros(ITEMS)
+    for u, i, kept in rows:
+        users[u] += kept
+        items[i] += kept
+    return users, items
+
+
+@given(ROWS)
+@settings(max_examples=20)
+def test_degrees_count_what_has_weight(rows):
+    for got, expected in zip(node_degrees(examples(rows)), counted(rows), strict=True):
+        np.testing.assert_array_equal(got, expected)
+
+
+@given(ROWS, st.sampled_from([0.0, 0.5, 1.0]))
+@settings(max_examples=20)
+def test_metric_of_every_row(rows, exponent):
+    users, items = counted(rows)
+    median = np.median(1 + np.concatenate([users, items]))
+    expected = {"user": ((1 + users) / median) ** exponent, "item": ((1 + items) / median) ** exponent}
+    metric = degree_metric(PARAMS, TABLES, examples(rows), exponent=exponent)
+    assert metric.keys() == PARAMS.keys()
+    for name, side in TABLES.items():
+        assert metric[name].shape == (len(expected[side]), *[1] * (PARAMS[name].ndim - 1))
+        np.testing.assert_allclose(metric[name].ravel(), expected[side], rtol=1e-12)
+    assert metric["shared"]["kernel"].tolist() == [[1.0]]
+    assert metric["shared"]["scale"] == 1
+    if exponent == 0:
+        assert all((metric[name] == 1).all() for name in TABLES)

@@ -1,0 +1,119 @@
+"""Any Flax module as a recommender, and what is said of one that doesn't fit."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ifru_jax.errors import ModelError
+from ifru_jax.graph import IndexPairs, build_edges, build_graph, inner_products
+from ifru_jax.models import FlaxRecommender, lightgcn, mf, model_from_description
+
+USERS, ITEMS = 4, 3
+PAIRS = IndexPairs(jnp.array([0, 3, 1]), jnp.array([2, 0, 0]))
+
+
+def no_graph(users=USERS, items=ITEMS):
+    nothing = np.zeros(0, int)
+    return build_graph(build_edges(nothing, nothing, num_rows=users, num_cols=items, capacity=1)[0])
+
+
+class Neural(nn.Module):
+    """Embeddings with biases through a dense layer: tables of two shapes, and shared parameters in a dict of their own."""
+
+    num_users: int = 0
+    num_items: int = 0
+    hidden: int = 2
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        init = nn.initializers.normal(1.0)
+        users = self.param("user", init, (self.num_users, 2))
+        items = self.param("item", init, (self.num_items, 2))
+        bias = self.param("bias", init, (self.num_items,))
+        both = jnp.concatenate([users[pairs.users], items[pairs.items]], axis=1)
+        deep = nn.Dense(1)(nn.tanh(nn.Dense(self.hidden)(both)))[:, 0]
+        return inner_products(users, items, pairs) + bias[pairs.items] + deep
+
+
+class Constant(nn.Module):
+    """No table, and an output of any shape."""
+
+    column: bool = False
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        level = self.param("level", nn.initializers.ones, ())
+        scores = jnp.full(pairs.users.shape, level)
+        return scores[:, None] if self.column else scores
+
+
+class Unfit(nn.Module):
+    """Returns no array at all."""
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        return 1.0 if pairs.users.shape else None
+
+
+NEURAL = FlaxRecommender(Neural(), ("user",), ("item", "bias"))
+
+
+def test_tables_and_shared_parameters():
+    params = NEURAL.init(jax.random.key(0), USERS, ITEMS)
+    assert {"user", "item", "bias", "Dense_0", "Dense_1"} == params.keys()
+    assert NEURAL.tables == {"user": "user", "item": "item", "bias": "item"}
+    assert NEURAL.score(params, PAIRS, no_graph()).shape == (3,)
+
+
+def test_the_number_of_rows_comes_from_the_tables():
+    """A neighbourhood has fewer rows than the data: rows 3 and 1, items 0 and 2, numbered anew."""
+    params = NEURAL.init(jax.random.key(0), USERS, ITEMS)
+    users, items = jnp.array([3, 1]), jnp.array([2, 0])
+    subset = params | {"user": params["user"][users], "item": params["item"][items], "bias": params["bias"][items]}
+    local = IndexPairs(jnp.array([0, 1]), jnp.array([1, 1]))
+    np.testing.assert_array_equal(NEURAL.score(subset, local, no_graph(2, 2)), NEURAL.score(params, PAIRS, no_graph())[1:])
+
+
+def test_a_model_without_tables():
+    constant = FlaxRecommender(Constant())
+    params = constant.init(jax.random.key(0), USERS, ITEMS)
+    np.testing.assert_array_equal(constant.score(params, PAIRS, no_graph()), [1, 1, 1])
+    assert constant.tables == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        (FlaxRecommender(Neural(), ("users",)), "'users' is declared a user table of 4 rows.*no such array"),
+        (FlaxRecommender(Neural(), ("item",)), r"'item' is declared a user table of 4 rows, but the module has \(3, 2\)"),
+        (FlaxRecommender(Neural(), (), ("Dense_0",)), "'Dense_0' is declared an item table of 3 rows"),
+        (FlaxRecommender(Constant(), ("level",)), r"'level' is declared a user table of 4 rows, but the module has \(\)"),
+    ],
+)
+def test_a_table_declared_wrongly(model, found):
+    with pytest.raises(ModelError, match=found.replace("an item", "a[n]? item")):
+        model.init(jax.random.key(0), USERS, ITEMS)
+
+
+@pytest.mark.parametrize(
+    ("module", "found"), [(Constant(column=True), r"Constant returned \(3, 1\) for \(3,\) pairs"), (Unfit(), "Unfit returned")]
+)
+def test_a_score_that_is_no_vector(module, found):
+    model = FlaxRecommender(module)
+    params = {"level": jnp.ones(())}
+    with pytest.raises(ModelError, match=found):
+        model.score(params, PAIRS, no_graph())
+    with pytest.raises(ModelError, match=found):
+        jax.eval_shape(model.score, params, PAIRS, no_graph())
+
+
+@pytest.mark.parametrize("model", [mf(embedding_size=7, init_std=0.3), lightgcn(num_layers=3, embedding_size=5)])
+def test_a_description_is_enough_to_rebuild_what_ships(model):
+    assert model_from_description(model.describe()) == model
+
+
+def test_a_description_of_anything_else_is_not():
+    assert model_from_description(NEURAL.describe()) is None
+    assert NEURAL.describe() == {"module": "Neural", "num_users": 0, "num_items": 0, "hidden": 2}
