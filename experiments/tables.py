@@ -193,8 +193,8 @@ def results_page() -> str:
     sections = {
         "Flipped labels, forgotten": (
             "2 % of the training labels were flipped, trained on, and then forgotten. An arrow goes from the original model to "
-            "IFRU. A gap of 1 is the distance of one retrained model from another; a slope of 1 means that IFRU changed the forgotten "
-            "pairs exactly as much as retraining does.",
+            "IFRU. A gap of 1 is the distance of one retrained model from another; a slope of 1 means that IFRU changed the "
+            "forgotten pairs exactly as much as retraining does.",
             noise_table(noise),
         ),
         "Whole users, forgotten": (
@@ -209,7 +209,8 @@ def results_page() -> str:
         "Time": (
             "Warm seconds on two CPU cores from the request to parameters that can serve. *Retraining* is the configuration of the "
             "comparison (best validation AUC); *protocol* is Adam with batch 2,048 and patience 10 at its best learning rate; "
-            "*fastest* any configuration within .001 of the best validation AUC. *Full gradients* is the time in full-batch gradients.",
+            "*fastest* any configuration within .001 of the best validation AUC. *Full gradients*: the time in full-batch "
+            "gradients.",
             time_table(every),
         ),
         "One thing changed": ("`ifru` is the default.", ablation_table(full)),
