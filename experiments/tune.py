@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import jax
@@ -33,6 +33,18 @@ RESULTS = Path(__file__).parent / "results" / "tuning.jsonl"
 # The first trains every candidate, the others the best few.
 SEEDS = (1000, 1001, 1002)
 CONFIRMED = 3
+# Learning rate and batch size of candidates for the two baselines, trained to the objective of the best configuration.
+BASELINES = (
+    (1e-2, 2048),
+    (1e-3, 2048),
+    (1e-4, 2048),
+    (1e-2, 8192),
+    (3e-3, 2048),
+    (3e-3, 512),
+    (3e-4, 2048),
+    (1e-3, 8192),
+    (1e-3, 512),
+)
 # Margin in validation AUC within which a faster configuration counts as equally good.
 MARGIN = 1e-3
 
@@ -114,6 +126,9 @@ def search(data: str, model: ModelName, layers: int, *, results: Path = RESULTS)
     for result in sorted(firsts.values(), key=lambda r: -r["valid_auc"])[:CONFIRMED]:
         for seed in SEEDS[1:]:
             run(Candidate(**result["candidate"]), seed)
+    best = Candidate(**confirmed_best(done)["candidate"])
+    for learning_rate, batch_size in BASELINES:
+        run(replace(best, learning_rate=learning_rate, batch_size=batch_size), SEEDS[0])
 
 
 def seed_of(result: dict) -> int:
@@ -137,20 +152,25 @@ def stopped_at(curve: list[float], patience: int) -> tuple[float, int]:
     return curve[best], len(curve)
 
 
+def confirmed_best(results: list[dict]) -> dict:
+    """Of the candidates trained with the most seeds, the one with the best mean."""
+
+    def over_seeds(candidate: dict) -> list[float]:
+        return list({seed_of(r): r["valid_auc"] for r in results if r["candidate"] == candidate}.values())
+
+    firsts = [r for r in results if seed_of(r) == SEEDS[0]]
+    most = max(len(over_seeds(r["candidate"])) for r in firsts)
+    return max((r for r in firsts if len(over_seeds(r["candidate"])) == most), key=lambda r: np.mean(over_seeds(r["candidate"])))
+
+
 def choose(results: list[dict]) -> dict:
     """The three configurations of one cell."""
 
     def config(result: dict, patience: int) -> dict:
         return result["candidate"] | {"patience": patience}
 
-    every, results = results, [r for r in results if seed_of(r) == SEEDS[0]]
-
-    def over_seeds(result: dict) -> list[float]:
-        return [r["valid_auc"] for r in every if r["candidate"] == result["candidate"]]
-
-    most = max(len(over_seeds(r)) for r in results)
-    confirmed = [r for r in results if len(over_seeds(r)) == most]
-    best = max(confirmed, key=lambda r: np.mean(over_seeds(r)))
+    best = confirmed_best(results)
+    results = [r for r in results if seed_of(r) == SEEDS[0]]
     same_objective = [r for r in results if all(r["candidate"][k] == best["candidate"][k] for k in ("reg", "init_std"))]
     protocol = max(
         (

@@ -1,0 +1,185 @@
+"""The step f(H) b, its damping and its evidence, against dense eigenvectors."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ifru_jax.errors import NumericsError
+from ifru_jax.solvers import (
+    FILTERS,
+    SPECTRUM_RATIO,
+    Status,
+    check,
+    damping_from_spectrum,
+    damping_path,
+    lanczos,
+    spectral_step,
+)
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+SIZE, FLOOR = 8, 0.05
+SEEDS = st.integers(0, 2**32 - 1)
+NAMES = sorted(FILTERS)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def by_rule(num_steps, name, matrix, b, floor=FLOOR):
+    return spectral_step(num_steps=num_steps, filter=name)(lambda v: matrix @ v, b, floor=floor)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def damped(num_steps, name, matrix, b, damping):
+    return spectral_step(num_steps=num_steps, filter=name)(lambda v: matrix @ v, b, floor=1e9, damping=damping)
+
+
+@jax.jit
+def space(matrix, b):
+    return lanczos(num_steps=4)(lambda v: matrix @ v, b)
+
+
+def problem(seed):
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(SIZE, SIZE))
+    return matrix + matrix.T, rng.normal(size=SIZE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(SEEDS)
+@settings(max_examples=20)
+def test_as_many_steps_as_parameters_give_the_dense_answer(dense_step, name, seed):
+    matrix, b = problem(seed)
+    solution = by_rule(SIZE, name, matrix, b)
+    damping = max(-np.linalg.eigvalsh(matrix)[0] / SPECTRUM_RATIO[name], FLOOR)
+    np.testing.assert_allclose(solution.damping, damping, rtol=1e-9)
+    np.testing.assert_allclose(solution.solution, dense_step(name, matrix, b, damping), atol=1e-8)
+    np.testing.assert_allclose(solution.ritz_values, np.linalg.eigvalsh(matrix), atol=1e-9)
+    assert solution.num_steps == SIZE
+    assert check(solution) is Status.SPACE_EXHAUSTED
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(SEEDS, st.floats(1e-3, 1e3))
+@settings(max_examples=20)
+def test_evidence_of_a_partial_solve(name, seed, damping):
+    matrix, b = problem(seed)
+    solution = damped(4, name, matrix, b, damping)
+    basis = np.asarray(space(matrix, b).basis)
+    step = np.asarray(solution.solution)
+    assert check(solution) is Status.STEPS_SPENT
+    assert solution.damping == damping  # an explicit damping is not held above the floor
+    np.testing.assert_allclose(solution.predicted_decrease, b @ step - step @ matrix @ step / 2, rtol=1e-8)
+    outside = matrix @ step - basis.T @ (basis @ (matrix @ step))
+    np.testing.assert_allclose(solution.residual, np.linalg.norm(outside) / np.linalg.norm(b), rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(SEEDS, st.sampled_from([1, 4]))
+@settings(max_examples=20)
+def test_no_step_is_longer_than_the_filter_allows(name, seed, num_steps):
+    matrix, b = problem(seed)
+    solution = by_rule(num_steps, name, matrix, b)
+    assert np.linalg.norm(solution.solution) <= np.linalg.norm(b) / solution.damping * (1 + 1e-12)
+    assert np.dot(solution.solution, b) >= 0
+    assert solution.predicted_decrease >= 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(SEEDS)
+@settings(max_examples=10)
+def test_a_path_is_one_solve_for_each_damping(name, seed):
+    matrix, b = problem(seed)
+    dampings = jnp.array([0.01, 0.3, 5.0])
+    separate = [damped(4, name, matrix, b, damping).solution for damping in dampings]
+    np.testing.assert_allclose(damping_path(space(matrix, b), dampings, filter=name), separate, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_filters(dense_filter, name):
+    values = np.concatenate([-np.logspace(-12, 3, 46), [0.0], np.logspace(-12, 3, 46)])
+    for damping in (1e-6, 0.3, 1e4):
+        gains = np.asarray(FILTERS[name](jnp.asarray(values), damping))
+        np.testing.assert_allclose(gains, dense_filter(name, values, damping), rtol=1e-13)
+        assert gains.argmax() == 46 or gains.max() == gains[46]
+        np.testing.assert_allclose(gains[46], 1 / damping, rtol=1e-15)
+        assert (values * gains <= 1 + 1e-15).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_filters_at_the_ends_of_float32(name):
+    values, damping = jnp.array([0, 1e-38, 1e30, -1e30], jnp.float32), jnp.float32(1e-30)
+    np.testing.assert_allclose(FILTERS[name](values, damping), [1e30, 1e30, 1e-30, 1e-30], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("values", "damping"),
+    [
+        ([-4.0, 1.0, np.nan], 2.0),
+        ([-4.0, -6.0, 1.0], 3.0),
+        ([-0.1, 1.0, 2.0], 0.5),
+        ([0.5, 1.0, np.nan], 0.5),
+        ([np.nan] * 3, 0.5),
+    ],
+)
+def test_the_rule_of_the_damping(values, damping):
+    assert damping_from_spectrum(jnp.array(values), floor=0.5, ratio=2.0) == damping
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_right_hand_side_of_zero(name):
+    solution = by_rule(SIZE, name, problem(0)[0], np.zeros(SIZE))
+    assert check(solution) is Status.ZERO_RIGHT_HAND_SIDE
+    assert (solution.num_steps, solution.residual, solution.damping, solution.predicted_decrease) == (0, 0, FLOOR, 0)
+    np.testing.assert_array_equal(solution.solution, 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_breakdowns_are_answered_exactly(dense_step, name):
+    rng = np.random.default_rng(0)
+    b, u = rng.normal(size=SIZE), rng.normal(size=SIZE)
+    for matrix, steps in ((np.eye(SIZE), 1), (np.zeros((SIZE, SIZE)), 1), (-np.outer(u, u), 2)):
+        solution = by_rule(SIZE, name, matrix, b)
+        assert check(solution) is Status.SPACE_EXHAUSTED
+        assert solution.num_steps == steps
+        assert solution.residual == 0
+        np.testing.assert_allclose(solution.solution, dense_step(name, matrix, b, solution.damping), atol=1e-10)
+
+
+def spoilt(where, value):
+    matrix, b = problem(0)
+    matrix, b = matrix.copy(), b.copy()
+    if where == "matrix":
+        matrix[3, 5] = matrix[5, 3] = value
+    else:
+        b[2] = value
+    return matrix, b
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", ["matrix", "right-hand side"])
+@pytest.mark.parametrize("num_steps", [1, SIZE])
+def test_what_is_not_finite_makes_no_step(name, value, where, num_steps):
+    matrix, b = spoilt(where, value)
+    for solution in (by_rule(num_steps, name, matrix, b), damped(num_steps, name, matrix, b, 0.1)):
+        assert solution.status == Status.NOT_FINITE
+        np.testing.assert_array_equal(solution.solution, 0)
+        assert (solution.predicted_decrease, solution.residual) == (0, 0)
+        with pytest.raises(NumericsError, match="check that the parameters are finite"):
+            check(solution)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_of_problems(name):
+    """Each ends as it would alone: full, zero, spoilt."""
+    matrices, rhs = (np.stack(parts) for parts in zip(problem(0), problem(1), spoilt("matrix", np.nan), strict=True))
+    rhs[1] = 0
+    solutions = jax.vmap(lambda m, b: by_rule(SIZE, name, m, b))(matrices, rhs)
+    assert solutions.status.tolist() == [Status.SPACE_EXHAUSTED, Status.ZERO_RIGHT_HAND_SIDE, Status.NOT_FINITE]
+    np.testing.assert_allclose(solutions.solution[0], by_rule(SIZE, name, matrices[0], rhs[0]).solution, rtol=1e-9)
+    np.testing.assert_array_equal(solutions.solution[1:], 0)
