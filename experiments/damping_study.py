@@ -4,7 +4,7 @@
     python -m experiments.tables                                     # docs/damping_table.md
 
 Six cells (three data sets, MF and LightGCN-1, 2 % of noise, three seeds). One Krylov space per model and metric gives every ratio
-c of the rule λ = |t_min| / c and, read again, every filter. A cell that is done is not run again.
+c of the rule λ = |t_min| / c, with t_min as `prepare` finds it. A cell that is done is not run again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from experiments.comparison import Setup, retrain, set_up, train_original, views
 from experiments.models import ModelName
 from experiments.reporting import append_record, read_records
 from ifru_jax.evaluation import figures
-from ifru_jax.solvers import FilterName
+from ifru_jax.solvers import SPECTRUM_RATIO, FilterName
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, prepare
 from ifru_jax.unlearning.ifru import right_hand_side
@@ -32,7 +32,7 @@ from ifru_jax.unlearning.influence_step import path_part, update_part
 
 RESULTS = Path(__file__).parent / "results" / "damping.jsonl"
 EXPONENTS = (0.0, 0.15, 0.3, 0.5, 0.75)
-STEPS = (10, 20, 30)
+STEPS = (5, 10, 20, 40)
 RATIOS: dict[FilterName, tuple[float, ...]] = {
     "gradient-flow": (1.5, 2.0, 2.5, 3.0),
     "absolute": (2.0, 2.5, 3.0, 4.0),
@@ -62,7 +62,7 @@ class Variant:
 
 
 def variants() -> Iterator[Variant]:
-    """Every exponent with 20 steps, and the default exponent with other numbers of steps."""
+    """Every exponent with the default number of steps, and the default exponent with other numbers of steps."""
     default = IFRUConfig()
     for name in RATIOS:
         for exponent in EXPONENTS:
@@ -74,7 +74,7 @@ def variants() -> Iterator[Variant]:
 
 def study(setup: Setup) -> Iterator[dict]:
     """Records of one cell: a line per variant and ratio, figures averaged over seeds."""
-    originals = [prepare(train_original(setup, seed)) for seed in range(SEEDS)]
+    originals = [train_original(setup, seed) for seed in range(SEEDS)]
     retrained = [retrain(setup, original, seed)[0] for seed, original in enumerate(originals)]
     pairs, scores = views(setup, originals[0], retrained[0])
     before, after = [scores(t) for t in originals], [scores(t) for t in retrained]
@@ -105,7 +105,8 @@ def _steps(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[flo
     retained = trained.training_set.without(forgotten)
     rhs, _ = right_hand_side(trained, retained, forgotten, config)
     everything = (jnp.ones(data.num_users, bool), jnp.ones(data.num_items, bool))
-    steps, _ = path_part(
+    lowest = SPECTRUM_RATIO[config.filter] * (prepare(trained, config=config).damping_floor or 0.0)
+    steps = path_part(
         trained.model,
         trained.loss,
         config,
@@ -114,7 +115,7 @@ def _steps(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[flo
         retained.examples,
         retained.graph,
         everything,
-        jnp.asarray(ratios),
+        lowest / jnp.asarray(ratios),
         total=float(trained.total),
         reg=trained.config.reg,
     )

@@ -19,7 +19,7 @@ class IFRUConfig:
       curvature: "hessian" (exact) or "gauss-newton".
       solver: "lanczos" (spectral filter on a Krylov space) or "cg" (H + λI, stops at negative curvature).
       filter: of the Lanczos solve, see `ifru_jax.solvers.spectral`.
-      num_steps: products with the curvature at the most.
+      num_steps: products with the curvature at the most. λ is known before the request comes, so few are enough.
       metric_exponent: of the degrees in the metric M of the damping; 0 damps all rows alike.
       damping: λ; None takes it from the spectrum.
       tolerance: relative residual at which CG stops.
@@ -31,7 +31,7 @@ class IFRUConfig:
     curvature: Literal["hessian", "gauss-newton"] = "hessian"
     solver: Literal["lanczos", "cg"] = "lanczos"
     filter: FilterName = "gradient-flow"
-    num_steps: int = 20
+    num_steps: int = 10
     metric_exponent: float = 0.3
     damping: float | None = None
     tolerance: float = 1e-4

@@ -28,7 +28,6 @@ from ifru_jax.solvers import (
     conjugate_gradient,
     damping_path,
     lanczos,
-    ritz,
     spectral_step,
 )
 from ifru_jax.training.objectives import Loss, objective, squared_norm
@@ -108,20 +107,18 @@ def path_part(
     retained: Examples,
     after: BipartiteGraph,
     scope: tuple[jax.Array, jax.Array],
-    ratios: jax.Array,
+    dampings: jax.Array,
     *,
     total: Scalar,
     reg: Scalar,
-) -> tuple[Params, jax.Array]:
-    """The steps for λ = |t_min| / ratio, for all `ratios` [k] from one Krylov space: δ [k, …], and the Ritz values [m].
+) -> Params:
+    """The steps for all λ in `dampings` [k], from one Krylov space: δ [k, …].
 
     The other arguments are those of `solve_part`.
     """
     problem = _scaled(model, loss, config, params, rhs, retained, after, scope, total=total, reg=reg)
     krylov = lanczos(num_steps=config.num_steps)(problem.product, problem.rhs)
-    values, _ = ritz(krylov)
-    path = damping_path(krylov, -jnp.nanmin(values) / ratios, filter=config.filter)
-    return jax.vmap(problem.to_params)(path), values
+    return jax.vmap(problem.to_params)(damping_path(krylov, dampings, filter=config.filter))
 
 
 class _Scaled(NamedTuple):
