@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ def hvp(model: Recommender, plain_loss: Callable[..., jax.Array], *, target: flo
         float(jnp.abs(a - b).max() / jnp.abs(b).max())
         for a, b in zip(jax.tree.leaves(ours(direction)), jax.tree.leaves(baseline(direction)), strict=True)
     )
-    return Figure(**(vars(figure) | {"details": figure.details | {"relative_difference": difference}}))
+    return replace(figure, details=figure.details | {"relative_difference": difference})
 
 
 def _linearised(loss: Callable[..., jax.Array], params: Any, data: tuple) -> Callable[[Any], Any]:

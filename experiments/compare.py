@@ -81,7 +81,7 @@ def command(options: Compare) -> int:
     """Runs `main` and turns an error of ours into one line on stderr and exit status 2."""
     try:
         main(options)
-    except IfruError as error:
+    except (IfruError, OSError) as error:
         Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
         return 2
     return 0

@@ -22,9 +22,9 @@ from rich.progress import track
 
 from experiments.comparison import Setup, retrain, set_up, train_original, views
 from experiments.models import ModelName
-from experiments.reporting import append_record, read_records
+from experiments.reporting import append_record, environment, read_records
 from ifru_jax.evaluation import figures
-from ifru_jax.solvers import SPECTRUM_RATIO, FilterName
+from ifru_jax.solvers import FilterName
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, prepare
 from ifru_jax.unlearning.ifru import right_hand_side
@@ -73,7 +73,7 @@ def variants() -> Iterator[Variant]:
 
 
 def study(setup: Setup) -> Iterator[dict]:
-    """Records of one cell: a line per variant and ratio, figures averaged over seeds."""
+    """Records of one cell: a line per variant and ratio, figures averaged over `seed` seeds."""
     originals = [train_original(setup, seed) for seed in range(SEEDS)]
     retrained = [retrain(setup, original, seed)[0] for seed, original in enumerate(originals)]
     pairs, scores = views(setup, originals[0], retrained[0])
@@ -90,10 +90,11 @@ def study(setup: Setup) -> Iterator[dict]:
             yield {
                 "dataset": setup.dataset,
                 "model": setup.model,
-                "exponent": variant.exponent,
-                "num_steps": variant.num_steps,
-                "filter": variant.filter,
-                "ratio": ratio,
+                "forget": setup.forget,
+                "method": "ifru",
+                "seed": SEEDS,
+                "config": vars(variant) | {"ratio": ratio},
+                "environment": environment(),
                 "figures": {name: float(np.mean([f[name] for f in of_ratio])) for name in FIGURES},
             }
 
@@ -105,7 +106,8 @@ def _steps(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[flo
     retained = trained.training_set.without(forgotten)
     rhs, _ = right_hand_side(trained, retained, forgotten, config)
     everything = (jnp.ones(data.num_users, bool), jnp.ones(data.num_items, bool))
-    lowest = SPECTRUM_RATIO[config.filter] * (prepare(trained, config=config).damping_floor or 0.0)
+    lowest = prepare(trained, config=config).damping_scale
+    assert lowest is not None
     steps = path_part(
         trained.model,
         trained.loss,
@@ -121,7 +123,7 @@ def _steps(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[flo
     )
     for place in range(len(ratios)):
         step = jax.tree.map(lambda leaf, at=place: leaf[at], steps)
-        params, *_ = update_part(trained.model, trained.params, step, retained.examples)
+        params = update_part(trained.model, trained.params, step, retained.examples)
         yield Trained(**(vars(trained) | {"params": params, "training_set": retained}))
 
 

@@ -38,7 +38,7 @@ class Stream(IFRU):
         seconds: dict[str, float] = {}
         report = Report()
         for part in split_request(request, STREAM_LENGTH):
-            state, report = super().forget(state, part)
+            state, report = super().forget(state, part.still_in(state.interactions))
             seconds = {name: seconds.get(name, 0.0) + value for name, value in report.seconds.items()}
         return state, replace(report, seconds=seconds)
 

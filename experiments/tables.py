@@ -226,7 +226,7 @@ def damping_table() -> str:
     records = read_records(path) if path.exists() else []
     groups: dict[tuple, list[dict]] = defaultdict(list)
     for r in records:
-        groups[r["filter"], r["exponent"], r["num_steps"], r["ratio"]].append(r)
+        groups[tuple(r["config"][k] for k in ("filter", "exponent", "num_steps", "ratio"))].append(r)
     cells = list(dict.fromkeys((r["dataset"], r["model"]) for r in records))
     heads = ["filter", "exponent", "steps", "c", "mean gap", "mean forget gap", "slopes", *(f"{d}, {m}" for d, m in cells)]
     rows = []

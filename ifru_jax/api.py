@@ -13,7 +13,7 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation import ranking_metrics
+from ifru_jax.evaluation import ranking_metrics, survivors
 from ifru_jax.graph import GridPairs
 from ifru_jax.metrics import auc
 from ifru_jax.models import Recommender
@@ -89,14 +89,19 @@ def unlearn(
 def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
     """AUC pooled over the test pairs, and NDCG@k and Recall@k over the full ranking, seen items left out.
 
-    None where a figure has no answer (one label only, no relevant item).
+    Test pairs of users and items without an interaction are left out: nothing is known of them any more, and their scores are
+    constants. None where a figure has no answer (one label only, no relevant item).
     """
+    test = test.select(survivors(trained.interactions, test))
     value = float(auc(trained.score(test.users, test.items), test.labels))
     return {"auc": None if np.isnan(value) else value, **rank(trained, test, k=k)}
 
 
-def rank(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
-    """NDCG@k and Recall@k over the full ranking, seen items left out; None without a relevant item."""
+def rank(trained: Trained, test: Interactions, *, k: int = 20, seen: Interactions | None = None) -> dict[str, float | None]:
+    """NDCG@k and Recall@k over the full ranking; None without a relevant item.
+
+    The items a user has in `seen` are left out of the ranking, by default those in the interactions of the model.
+    """
     num_items = trained.interactions.num_items
 
     def score_block(users: np.ndarray) -> jax.Array:
@@ -104,7 +109,7 @@ def rank(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, floa
         scores = score_pairs(trained.model, trained.params, grid, trained.training_set.graph)
         return scores.reshape(len(users), num_items)
 
-    return ranking_metrics(score_block, trained.interactions, test, k=k)
+    return ranking_metrics(score_block, trained.interactions if seen is None else seen, test, k=k)
 
 
 class training_progress:  # noqa: N801 — used as a context manager

@@ -84,14 +84,14 @@ def load_dataset(name_or_path: str | Path, *, base_url: str | None = None) -> Da
     return Dataset(name, parts[0], above, given_test=parts[1] if len(parts) > 1 else None)
 
 
-def protocol_split(dataset: Dataset, *, label_above: float | None = None, k: int = 5, seed: int = 0) -> Split:
+def protocol_split(dataset: Dataset | Interactions, *, label_above: float | None = None, k: int = 5, seed: int = 0) -> Split:
     """The split of the IFRU paper with labels 0 and 1: k-core, 60/20/20 at random, positive above the threshold.
 
     Implicit data gets one sampled negative for each positive. A published split keeps its test interactions and skips
     the k-core; a tenth of its train interactions becomes valid.
 
     Args:
-      dataset: from `load_dataset`.
+      dataset: from `load_dataset`, or plain interactions, which are split at the middle of their scale.
       label_above: instead of the threshold of the data set.
       k: fewest interactions of a user or an item.
       seed: of the split and of the negatives.
@@ -99,6 +99,8 @@ def protocol_split(dataset: Dataset, *, label_above: float | None = None, k: int
     Raises:
       DataError: a threshold that leaves train with one kind of label, or an empty k-core.
     """
+    if isinstance(dataset, Interactions):
+        dataset = Dataset("interactions", dataset, _middle_of_scale(dataset))
     if dataset.given_test is None:
         split = random_split(k_core(dataset.interactions, k), seed=seed)
     else:

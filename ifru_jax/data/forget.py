@@ -12,7 +12,7 @@ array([ True, False,  True])
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class ForgetRequest:
                     f"{name} of a request have shape {rows.shape}, dtype {rows.dtype}: "
                     "give integer rows, pairs as [k, 2], or original ids to ForgetRequest.of."
                 )
+            if rows.size and not 0 <= rows.min() <= rows.max() < 2**31:
+                raise DataError(f"{name} of a request reach from {rows.min()} to {rows.max()}: rows are 0 … 2³¹ − 1.")
             object.__setattr__(self, name, np.unique(rows.astype(np.int32), axis=0))
 
     @classmethod
@@ -103,6 +105,12 @@ class ForgetRequest:
         if len(data) and hits.all():
             raise DataError(f"{self} asks for all {len(data)} interactions: nothing is left, train a new model instead.")
         return hits
+
+    def still_in(self, data: Interactions) -> ForgetRequest:
+        """Without the pairs that have no interaction in `data`, because an earlier request took their group."""
+        present = pair_keys(data.users, data.items, data.num_items)
+        kept = np.isin(pair_keys(self.pairs[:, 0], self.pairs[:, 1], data.num_items), present)
+        return replace(self, pairs=self.pairs[kept])
 
     def _pair_hits(self, data: Interactions) -> np.ndarray:
         """Indices of the interactions that the pairs name."""

@@ -64,7 +64,9 @@ class Interactions:
                 raise DataError(
                     f"{name} has shape {column.shape} but users has {self.users.shape}: give one value per interaction."
                 )
-        for name, column in {"rating": self.labels, "timestamp": self.timestamps}.items():
+        with np.errstate(over="ignore"):
+            labels = self.labels.astype(np.float32)
+        for name, column in {"rating": labels, "timestamp": self.timestamps}.items():
             if column is None:
                 continue
             bad = np.flatnonzero(~np.isfinite(column))
@@ -75,7 +77,7 @@ class Interactions:
                 )
         object.__setattr__(self, "users", self.users.astype(np.int32))
         object.__setattr__(self, "items", self.items.astype(np.int32))
-        object.__setattr__(self, "labels", self.labels.astype(np.float32))
+        object.__setattr__(self, "labels", labels)
 
     @classmethod
     def from_arrays(

@@ -136,10 +136,10 @@ def stack(
     *,
     dtype: jnp.dtype,
 ) -> Neighbourhood:
-    """Pads neighbourhoods to common powers of two and stacks them, [b, …].
+    """Pads neighbourhoods to common powers of two and stacks them, [b, …] with b a power of two.
 
     Args:
-      parts: b neighbourhoods.
+      parts: at least one neighbourhood.
       graph: the graph they were extracted from, or one per neighbourhood (each with its own deletion).
       users, items, labels: [n], all interactions.
       dtype: of labels and weights on the device.
@@ -151,8 +151,13 @@ def stack(
         "edges": capacity_of(max(len(p.edges) for p in parts)),
         "chosen": capacity_of(max(len(p.chosen) for p in parts)),
     }
+    # The number of neighbourhoods is padded too; an empty one has no example and so contributes nothing.
+    nothing = np.zeros(0, np.int64)
+    empty = HostNeighbourhood(nothing, nothing, nothing, nothing)
+    missing = capacity_of(len(parts), least=1) - len(parts)
+    parts, graphs = [*parts, *[empty] * missing], [*graphs, *graphs[:1] * missing]
     padded = [_pad(p, g, users, items, labels, sizes, dtype) for p, g in zip(parts, graphs, strict=True)]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *padded)
+    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *padded)
 
 
 def _pad(

@@ -6,7 +6,7 @@ device. Removing interactions keeps every shape: nothing that was compiled for t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -67,17 +67,17 @@ class TrainingSet:
             dtype=self.examples.labels.dtype,
         )
 
-    def edge_mask(self, kept: np.ndarray) -> np.ndarray:
-        """bool [capacity of the graph]: the edges of interactions where `kept` (bool [n]) is True; False at padding."""
-        mask = np.zeros(self.graph.edges.capacity, bool)
-        mask[: len(self.positives)] = kept[self.positives]
-        return mask
+    def without_names(self, before: Interactions) -> TrainingSet:
+        """Erases the original ids of users and items that have no interaction here but had one `before`."""
+        users, items = newly_lost(before, self.interactions)
+        return replace(self, interactions=self.interactions.erase_ids(np.flatnonzero(users), np.flatnonzero(items)))
 
-    def example_mask(self, chosen: np.ndarray) -> np.ndarray:
-        """bool [capacity of the examples]: `chosen` (bool [n]), False at padding."""
-        mask = np.zeros(self.examples.labels.shape[0], bool)
-        mask[: len(chosen)] = chosen
-        return mask
+
+def newly_lost(before: Interactions, after: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    """bool [num_users], [num_items]: rows without an interaction after that had one before."""
+    users = (before.user_degrees() > 0) & (after.user_degrees() == 0)
+    items = (before.item_degrees() > 0) & (after.item_degrees() == 0)
+    return users, items
 
 
 def build_training_set(

@@ -4,6 +4,6 @@ from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.lightgcn import lightgcn
 from ifru_jax.models.mf import mf
 from ifru_jax.models.recommender import Params, Recommender, Side
-from ifru_jax.models.registry import model_from_description
+from ifru_jax.models.registry import describe_model, model_from_description
 
-__all__ = ["FlaxRecommender", "Params", "Recommender", "Side", "lightgcn", "mf", "model_from_description"]
+__all__ = ["FlaxRecommender", "Params", "Recommender", "Side", "describe_model", "lightgcn", "mf", "model_from_description"]

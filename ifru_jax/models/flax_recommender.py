@@ -18,6 +18,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import traverse_util
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs, build_edges, build_graph
@@ -33,15 +34,17 @@ class FlaxRecommender:
 
     Attributes:
       module: a Linen module; its fields are the hyper-parameters.
-      user_tables: names of its parameters [num_users, …].
+      user_tables: names of its parameters [num_users, …]; those of a submodule as "submodule/parameter".
       item_tables: names of its parameters [num_items, …].
       num_hops: see `Recommender`.
+      shared: names of parameters that are no tables although their first axis is as long as one.
     """
 
     module: nn.Module
     user_tables: tuple[str, ...] = ()
     item_tables: tuple[str, ...] = ()
     num_hops: int = 0
+    shared: tuple[str, ...] = ()
 
     @property
     def tables(self) -> Mapping[str, Side]:
@@ -52,32 +55,32 @@ class FlaxRecommender:
             sides[name] = "item"
         return sides
 
-    def describe(self) -> dict[str, Any]:
-        """Class name and fields of the module, for a file."""
-        fields = {f.name: getattr(self.module, f.name) for f in dataclasses.fields(self.module)}
-        return {"module": type(self.module).__name__} | {n: v for n, v in fields.items() if n not in ("parent", "name")}
-
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         nothing = np.zeros(0, np.int32)
         edges, _ = build_edges(nothing, nothing, num_rows=num_users, num_cols=num_items, capacity=1)
-        variables = self._sized(num_users, num_items).init(
-            key, IndexPairs(jnp.asarray(nothing), jnp.asarray(nothing)), build_graph(edges)
-        )
-        params: Params = dict(variables["params"])
+        pairs = IndexPairs(jnp.asarray(nothing), jnp.asarray(nothing))
+        variables = self._sized(num_users, num_items).init(key, pairs, build_graph(edges))
+        params: Params = traverse_util.flatten_dict(dict(variables["params"]), sep="/")
+        sizes = {"user": num_users, "item": num_items}
         for name, side in self.tables.items():
-            size = num_users if side == "user" else num_items
-            found = getattr(params.get(name), "shape", "no such array")
-            if found[:1] != (size,):
+            if name not in params or params[name].shape[0] != sizes[side]:
+                found = params[name].shape if name in params else "no such parameter"
                 raise ModelError(
-                    f"{name!r} is declared a {side} table of {size} rows, but the module has {found} "
+                    f"{name!r} is declared a {side} table of {sizes[side]} rows, but the module has {found} "
                     f"(its parameters: {sorted(params)}): correct the declaration or the module."
+                )
+        for name, value in params.items():
+            if name not in self.tables and name not in self.shared and value.ndim > 1 and value.shape[0] in sizes.values():
+                raise ModelError(
+                    f"{name!r} has shape {value.shape}, one row per user or item, but is not declared: rows of the forgotten "
+                    "would stay in it. Name it in user_tables or item_tables, or in shared if its size is a coincidence."
                 )
         return params
 
     def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
         rows = {side: params[name].shape[0] for name, side in self.tables.items()}
         module = self._sized(rows.get("user", graph.edges.num_rows), rows.get("item", graph.edges.num_cols))
-        logits = module.apply({"params": params}, pairs, graph)
+        logits = module.apply({"params": traverse_util.unflatten_dict(params, sep="/")}, pairs, graph)
         if not isinstance(logits, jax.Array) or logits.shape != pairs.users.shape:
             raise ModelError(
                 f"{type(self.module).__name__} returned {getattr(logits, 'shape', type(logits))} for {pairs.users.shape} "

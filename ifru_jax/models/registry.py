@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from ifru_jax.models.flax_recommender import FlaxRecommender
-from ifru_jax.models.lightgcn import lightgcn
-from ifru_jax.models.mf import mf
+from ifru_jax.models.lightgcn import LightGCN, lightgcn
+from ifru_jax.models.mf import MF, mf
 
-_BUILDERS = {"MF": mf, "LightGCN": lightgcn}
+_BUILDERS = {MF: mf, LightGCN: lightgcn}
+
+
+def describe_model(model: object) -> dict[str, Any] | None:
+    """Class and hyper-parameters of a model that ships; None for any other, whose class a file can't hold."""
+    if not isinstance(model, FlaxRecommender) or type(model.module) not in _BUILDERS:
+        return None
+    known = {f.name: getattr(model.module, f.name) for f in dataclasses.fields(model.module)}
+    options = {n: v for n, v in known.items() if n not in ("parent", "name", "num_users", "num_items")}
+    return {"module": type(model.module).__name__} | options
 
 
 def model_from_description(description: Mapping[str, Any]) -> FlaxRecommender | None:
-    """The model that `FlaxRecommender.describe` described, or None if it does not ship."""
-    builder = _BUILDERS.get(description["module"])
-    if builder is None:
-        return None
-    return builder(**{n: v for n, v in description.items() if n not in ("module", "num_users", "num_items")})
+    """The model that `describe_model` described, or None if it does not ship."""
+    for module, builder in _BUILDERS.items():
+        if module.__name__ == description["module"]:
+            return builder(**{name: value for name, value in description.items() if name != "module"})
+    return None

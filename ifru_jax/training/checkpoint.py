@@ -21,8 +21,8 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, ModelError
 from ifru_jax.files import write_atomic
 from ifru_jax.graph import build_training_set
-from ifru_jax.models import FlaxRecommender, Params, Recommender, model_from_description
-from ifru_jax.training.fit import TrainConfig
+from ifru_jax.models import Params, Recommender, describe_model, model_from_description
+from ifru_jax.training.fit import TrainConfig, in_precision
 from ifru_jax.training.objectives import Loss, bce
 from ifru_jax.training.trained import Trained
 
@@ -36,12 +36,13 @@ def save(trained: Trained, path: str | Path) -> None:
     data = trained.interactions
     description = {
         "format": _FORMAT,
-        "model": trained.model.describe() if isinstance(trained.model, FlaxRecommender) else None,
+        "model": describe_model(trained.model),
         "loss": next((name for name, loss in _LOSSES.items() if loss is trained.loss), None),
         "config": asdict(trained.config),
         "total": trained.total,
         "num_steps": trained.num_steps,
-        "damping_floor": trained.damping_floor,
+        "damping_scale": trained.damping_scale,
+        "damping_exponent": trained.damping_exponent,
         "sizes": [data.num_users, data.num_items],
         # With the same capacities every compiled function, and every rounding, is that of the saved model.
         "capacities": [trained.training_set.examples.labels.shape[0], trained.training_set.graph.edges.capacity],
@@ -73,15 +74,16 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: Loss | Non
         with np.load(source, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         description = json.loads(str(arrays["description"]))
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        written = description["format"]
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{source} can't be read as a saved model ({error}): it is damaged or something else.") from error
-    if description.get("format") != _FORMAT:
-        raise DataError(f"{source} has format {description.get('format')}, this version reads {_FORMAT}: upgrade ifru_jax.")
+    if written != _FORMAT:
+        raise DataError(f"{source} has format {written}, this version reads {_FORMAT}: upgrade ifru_jax.")
     model = _model(description, model)
     columns = {c: arrays[f"data/{c}"] for c in _COLUMNS if f"data/{c}" in arrays}
     num_users, num_items = description["sizes"]
     data = Interactions(**columns, num_users=num_users, num_items=num_items)
-    params = _unflatten({n.removeprefix("params/"): a for n, a in arrays.items() if n.startswith("params/")})
+    params = in_precision(_unflatten({n.removeprefix("params/"): a for n, a in arrays.items() if n.startswith("params/")}))
     _check_fit(model, params, num_users, num_items)
     capacity, graph_capacity = description["capacities"]
     return Trained(
@@ -92,7 +94,8 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: Loss | Non
         config=TrainConfig(**description["config"]),
         loss=_loss(description, loss),
         num_steps=description["num_steps"],
-        damping_floor=description["damping_floor"],
+        damping_scale=description["damping_scale"],
+        damping_exponent=description["damping_exponent"],
     )
 
 

@@ -44,6 +44,13 @@ class TrainConfig:
     epochs: int = 1000
     patience: int = 10
 
+    def __post_init__(self) -> None:
+        for name in ("learning_rate", "batch_size", "epochs", "patience"):
+            if not getattr(self, name) > 0:
+                raise DataError(f"{name} is {getattr(self, name)}: it must be positive.")
+        if not self.reg >= 0:
+            raise DataError(f"reg is {self.reg}: the weight of the L2 term can't be negative.")
+
 
 @dataclass(frozen=True)
 class History:
@@ -106,9 +113,12 @@ def fit_params(
         raise DataError("no interaction to train on: loosen the filters or split anew.")
     if len(np.unique(valid.labels > 0.5)) < 2:
         raise DataError(f"the {len(valid)} validation interactions have one label only: early stopping by AUC needs both.")
+    if loss is bce and not (train.interactions.labels.min() >= 0 and train.interactions.labels.max() <= 1):
+        low, high = train.interactions.labels.min(), train.interactions.labels.max()
+        raise DataError(f"labels go from {low:g} to {high:g}, but cross-entropy needs 0 … 1: use binarize or protocol_split.")
     init_key, key = jax.random.split(key)
     sizes = (train.interactions.num_users, train.interactions.num_items)
-    params = model.init(init_key, *sizes) if initial is None else initial
+    params = in_precision(model.init(init_key, *sizes) if initial is None else initial)
     reg = config.reg * (len(train) if total is None else total) / len(train)
     optimiser = optax.adam(config.learning_rate)
     state = _State(params, optimiser.init(params), params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
@@ -189,6 +199,12 @@ def _epoch(
     better = metric > state.best_metric
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best_params)
     return _State(params, opt_state, best, jnp.where(better, metric, state.best_metric)), metric
+
+
+def in_precision(params: Params) -> Params:
+    """Parameters in the precision that is in use: float32, or float64 under `jax_enable_x64`."""
+    dtype = jnp.result_type(float)
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), params)
 
 
 def _padded(valid: Interactions) -> Examples:

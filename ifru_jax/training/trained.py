@@ -35,7 +35,8 @@ class Trained:
       config: hyper-parameters of training; `config.reg` is λ₂.
       loss: per-interaction loss.
       num_steps: optimiser steps that training took.
-      damping_floor: least damping λ of a request, from the spectrum of the whole problem; None until it was computed.
+      damping_scale: |t_min| of the whole problem, from which λ follows; None until `unlearning.prepare` computed it.
+      damping_exponent: of the metric that it was computed in.
     """
 
     model: Recommender
@@ -45,7 +46,8 @@ class Trained:
     config: TrainConfig
     loss: Loss = bce
     num_steps: int = 0
-    damping_floor: float | None = None
+    damping_scale: float | None = None
+    damping_exponent: float | None = None
 
     @property
     def interactions(self) -> Interactions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args, get_type_hints
 
 from ifru_jax.errors import DataError
 from ifru_jax.solvers import FilterName
@@ -38,6 +38,12 @@ class IFRUConfig:
     block_size: int = 4096
 
     def __post_init__(self) -> None:
+        hints = get_type_hints(IFRUConfig)
+        for name in ("spillover", "curvature", "solver", "filter"):
+            if getattr(self, name) not in get_args(hints[name]):
+                raise DataError(f"{name} is {getattr(self, name)!r}: choose among {', '.join(get_args(hints[name]))}.")
+        if self.scope is not None:
+            object.__setattr__(self, "scope", tuple(float(ratio) for ratio in self.scope))
         if self.num_steps < 1:
             raise DataError(f"num_steps is {self.num_steps}: a solve takes at least one step.")
         if self.damping is not None and not self.damping > 0:

@@ -8,17 +8,16 @@ Source: Zhang et al., "Recommendation Unlearning via Influence Function" (arXiv 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError
-from ifru_jax.graph import TrainingSet, build_examples
-from ifru_jax.graph.neighbourhood import HostGraph, Nodes, stack
+from ifru_jax.graph import TrainingSet, build_examples, newly_lost
+from ifru_jax.graph.neighbourhood import HostGraph, Neighbourhood, stack
 from ifru_jax.influence.scope import importance_scope
 from ifru_jax.influence.spillover import (
     affected_interactions,
@@ -29,14 +28,22 @@ from ifru_jax.influence.spillover import (
 from ifru_jax.models import Params, Recommender
 from ifru_jax.solvers import Status, check
 from ifru_jax.training import TrainConfig, Trained, train
-from ifru_jax.training.objectives import squared_norm
+from ifru_jax.training.objectives import Loss, squared_norm
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.influence_step import add_parts, direct_part, solve_part, spillover_part, update_part
-from ifru_jax.unlearning.prepare import prepare
+from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 from ifru_jax.unlearning.report import Report
 
-_neighbourhood_part = jax.jit(neighbourhood_spillover, static_argnames=("model", "loss"))
+
+@partial(jax.jit, static_argnames=("model", "loss"))
+def _neighbourhood_part(
+    model: Recommender, loss: Loss, params: Params, batch: Neighbourhood, *, total: float
+) -> tuple[Params, jax.Array]:
+    """Spillover added up over a batch of neighbourhoods, and its norm."""
+    local = neighbourhood_spillover(model, loss, params, batch, total=total)
+    spillover = scatter_rows(model, params, batch, local)
+    return spillover, jnp.sqrt(squared_norm(spillover))
 
 
 @dataclass(frozen=True)
@@ -82,8 +89,9 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     forgotten = request.select(data)
     if not forgotten.any():
         return trained, Report(retained=len(data), seconds=clock.seconds())
-    if trained.damping_floor is None:
-        raise DataError("the model has no damping floor yet: pass it through ifru_jax.unlearning.prepare once after training.")
+    if not is_prepared(trained, config):
+        trained = prepare(trained, config=config)
+        clock.part("prepare")
     scope = importance_scope(data, forgotten, config.scope)
     clock.part("scope")
 
@@ -104,25 +112,26 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
         (jnp.asarray(scope.users), jnp.asarray(scope.items)),
         total=float(trained.total),
         reg=trained.config.reg,
-        floor=trained.damping_floor,
+        floor=damping_floor(trained, config),
     )
     clock.part("solve", step)
 
     status = check(solution)
-    params, lost_users, lost_items = update_part(trained.model, trained.params, step, retained.examples)
-    cleared = _newly_lost(data, np.asarray(lost_users), np.asarray(lost_items))
-    retained = _without_names(retained, cleared)
+    params = update_part(trained.model, trained.params, step, retained.examples)
+    users_lost, items_lost = newly_lost(data, retained.interactions)
+    retained = retained.without_names(data)
     unlearned = replace(trained, params=params, training_set=retained)
     clock.part("update", params)
 
     products = int(solution.num_steps)
+    sides = set(trained.model.tables.values())
     report = Report(
         forgotten=int(forgotten.sum()),
         retained=len(retained),
         scope_users=int(scope.users.sum()),
         scope_items=int(scope.items.sum()),
-        cleared_users=int(cleared.users.sum()),
-        cleared_items=int(cleared.items.sum()),
+        cleared_users=int(users_lost.sum()) if "user" in sides else 0,
+        cleared_items=int(items_lost.sum()) if "item" in sides else 0,
         norm_step=float(jnp.sqrt(squared_norm(step))),
         status=Status(status).name,
         num_products=products,
@@ -151,10 +160,10 @@ def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarr
     way = config.spillover
     if way == "auto":
         # Blocks repeat what their neighbourhoods share; beyond a small part of the data one pass over the graph is cheaper.
-        way = "neighbourhood" if affected.sum() * 2 * model.num_hops < len(data) // 4 else "whole-graph"
+        small = model.tables and affected.sum() * 2 * model.num_hops < len(data) // 4
+        way = "neighbourhood" if small else "whole-graph"
     if way == "neighbourhood":
-        spillover = _by_neighbourhood(trained, retained, forgotten, affected, config)
-        norm_spillover = jnp.sqrt(squared_norm(spillover))
+        spillover, norm_spillover = _by_neighbourhood(trained, retained, forgotten, affected, config)
     else:
         spillover, norm_spillover = spillover_part(model, loss, params, retained.examples, before, retained.graph, total=total)
     rhs, norm_rhs = add_parts(direct, spillover)
@@ -168,7 +177,7 @@ def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarr
 
 def _by_neighbourhood(
     trained: Trained, retained: TrainingSet, forgotten: np.ndarray, affected: np.ndarray, config: IFRUConfig
-) -> Params:
+) -> tuple[Params, jax.Array]:
     model, data, old = trained.model, trained.interactions, trained.training_set
     kept = ~forgotten[old.positives]
     after = np.zeros(len(old.positives))
@@ -183,18 +192,7 @@ def _by_neighbourhood(
     )
     parts = blocks(graph, data, np.flatnonzero(affected), num_hops=model.num_hops, block_size=config.block_size)
     if not parts:
-        return jax.tree.map(jnp.zeros_like, trained.params)
+        return jax.tree.map(jnp.zeros_like, trained.params), jnp.zeros(())
     dtype = retained.examples.labels.dtype
     batch = stack(parts, graph, data.users, data.items, data.labels, dtype=dtype)
-    local = _neighbourhood_part(model, trained.loss, trained.params, batch, total=float(trained.total))
-    return scatter_rows(model, trained.params, batch, local)
-
-
-def _newly_lost(before: Interactions, users: np.ndarray, items: np.ndarray) -> Nodes:
-    """Rows without data now that had some before."""
-    return Nodes(users & (before.user_degrees() > 0), items & (before.item_degrees() > 0))
-
-
-def _without_names(retained: TrainingSet, cleared: Nodes) -> TrainingSet:
-    named = retained.interactions.erase_ids(np.flatnonzero(cleared.users), np.flatnonzero(cleared.items))
-    return replace(retained, interactions=named)
+    return _neighbourhood_part(model, trained.loss, trained.params, batch, total=float(trained.total))

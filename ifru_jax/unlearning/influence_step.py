@@ -141,8 +141,8 @@ def _scaled(model, loss, config, params, rhs, retained, after, scope, *, total, 
 
 
 @partial(jax.jit, static_argnames=("model",))
-def update_part(model: Recommender, params: Params, step: Params, retained: Examples) -> tuple[Params, jax.Array, jax.Array]:
-    """θ̂ + δ with rows of nodes without a retained interaction set to zero; and these nodes, bool per side.
+def update_part(model: Recommender, params: Params, step: Params, retained: Examples) -> Params:
+    """θ̂ + δ with rows of nodes without a retained interaction set to zero.
 
     L2-regularised retraining takes a row that no interaction holds to zero; one second-order step does not.
     """
@@ -154,7 +154,7 @@ def update_part(model: Recommender, params: Params, step: Params, retained: Exam
         gone = lost[model.tables[name]].reshape(-1, *[1] * (params[name].ndim - 1))
         return jnp.where(gone, 0, params[name] + step[name])
 
-    return {name: moved(name) for name in params}, lost["user"], lost["item"]
+    return {name: moved(name) for name in params}
 
 
 @jax.jit

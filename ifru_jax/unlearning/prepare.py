@@ -29,7 +29,7 @@ CONVEX_SHARE = 1e-3
 
 
 def prepare(trained: Trained, *, config: IFRUConfig = IFRUConfig()) -> Trained:
-    """The model with its damping floor.
+    """The model with the scale of its damping; `forget` does it itself if it was left out.
 
     Raises:
       NumericsError: the spectrum is not finite.
@@ -55,10 +55,21 @@ def prepare(trained: Trained, *, config: IFRUConfig = IFRUConfig()) -> Trained:
     )
     values = jnp.asarray(solution.ritz_values)
     lowest, largest = float(jnp.nanmin(values)), float(jnp.nanmax(jnp.abs(values)))
-    floor = max(-lowest / SPECTRUM_RATIO[config.filter], CONVEX_SHARE * largest)
-    if not floor > 0:
+    scale = max(-lowest, CONVEX_SHARE * largest)
+    if not scale > 0:
         raise NumericsError(f"the spectrum of the Hessian reaches from {lowest} to {largest}: check the parameters.")
-    return replace(trained, damping_floor=floor)
+    return replace(trained, damping_scale=scale, damping_exponent=config.metric_exponent)
+
+
+def is_prepared(trained: Trained, config: IFRUConfig) -> bool:
+    """Whether the spectrum is known in the metric of this configuration."""
+    return trained.damping_scale is not None and trained.damping_exponent == config.metric_exponent
+
+
+def damping_floor(trained: Trained, config: IFRUConfig) -> float:
+    """λ_floor of a prepared model for the filter of this configuration."""
+    assert trained.damping_scale is not None
+    return trained.damping_scale / SPECTRUM_RATIO[config.filter]
 
 
 @partial(jax.jit, static_argnames=("model", "loss"))

@@ -13,7 +13,7 @@ class Report:
     Attributes:
       forgotten: interactions that were forgotten.
       retained: interactions that remain.
-      affected: retained interactions whose score the changed graph can change; all of them for a whole-graph spillover.
+      affected: retained interactions whose score the changed graph can change.
       spillover: how it was computed: "whole-graph", "neighbourhood", or "none" where the model has no graph to change.
       scope_users, scope_items: rows that could change.
       cleared_users, cleared_items: rows set to zero by this request because no interaction was left.
@@ -24,6 +24,7 @@ class Report:
       ritz_values: eigenvalue estimates of the scaled curvature, ascending.
       residual: see `ifru_jax.solvers.Solution`.
       predicted_decrease: by how much the step should lower the quadratic model of the objective.
+      valid_metric: best validation metric, where a method trains.
       seconds: wall-clock seconds of each part, and "total" from the request to parameters that can serve.
     """
 
@@ -45,6 +46,7 @@ class Report:
     ritz_values: tuple[float, ...] = ()
     residual: float = 0.0
     predicted_decrease: float = 0.0
+    valid_metric: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:

@@ -44,13 +44,20 @@ class Retrain:
         clock = Clock()
         before = state.trained
         forgotten = request.select(before.interactions)
-        retained = before.training_set.without(forgotten)
+        retained = before.training_set.without(forgotten).without_names(before.interactions)
         valid = surviving(state.valid, retained.interactions)
-        key, fresh = jax.random.split(jax.random.fold_in(state.key, 1))
+        # `fit` splits its key and folds in epochs; a word no epoch reaches keeps the two apart.
+        key, fresh = jax.random.split(jax.random.fold_in(state.key, 0x5EED0000))
         params, history = fit_params(fresh, self.model, retained, valid, self.train_config, loss=before.loss, total=before.total)
         clock.part("training", params)
         after = replace(before, params=params, training_set=retained, num_steps=history.num_steps)
-        report = Report(forgotten=int(forgotten.sum()), retained=len(retained), status="RETRAINED", seconds=clock.seconds())
+        report = Report(
+            forgotten=int(forgotten.sum()),
+            retained=len(retained),
+            status="RETRAINED",
+            valid_metric=max(history.valid_metric),
+            seconds=clock.seconds(),
+        )
         return RetrainState(after, valid, key), report
 
     def score(self, state: RetrainState, users: np.ndarray, items: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ifru_jax.curvature import degree_metric, node_degrees
@@ -50,6 +50,7 @@ def test_degrees_count_what_has_weight(rows):
 
 
 @given(ROWS, st.sampled_from([0.0, 0.5, 1.0]))
+@example([(0, 0, True), (1, 0, True), (2, 0, True)], 0.5)  # the median of users is 2, of all nodes 1
 @settings(max_examples=20)
 def test_metric_of_every_row(rows, exponent):
     users, items = counted(rows)

@@ -119,7 +119,7 @@ def test_a_hessian_product_touches_edges_only_through_the_primitives(num_layers)
 
 @pytest.mark.parametrize("num_layers", [1, 2])
 def test_a_linearised_product_gathers_each_row_once(num_layers):
-    """Per product: one edge score of two terms, two propagations a layer forwards and back, four for the tangent of the sum."""
+    """One edge score of two terms; two propagations a layer forwards and back, and four for the gradient of the score."""
     loss, params = loss_of(num_layers)
     product = hessian_product(loss, params)
     calls = [e for e in equations(jax.make_jaxpr(product)(params).jaxpr) if e.primitive.name.startswith("ifru_")]

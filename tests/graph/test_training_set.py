@@ -81,7 +81,8 @@ def test_host_and_device_agree(rows):
 def test_examples_of_a_forget_set(rows):
     examples = build_examples(interactions(rows))
     counted = np.asarray(examples.weights) > 0
-    got = zip(examples.pairs.users[counted].tolist(), examples.pairs.items[counted].tolist(), examples.labels[counted].tolist())
+    columns = (examples.pairs.users, examples.pairs.items, examples.labels)
+    got = zip(*(np.asarray(column)[counted].tolist() for column in columns), strict=True)
     assert sorted(got) == sorted(rows)
     assert not np.asarray(examples.labels)[~counted].any()
     assert examples.pairs.capacity == 16

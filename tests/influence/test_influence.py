@@ -34,7 +34,7 @@ LAYERS = [0, 1, 2, 3]
 
 @st.composite
 def requests(draw):
-    """Interactions with duplicates and isolated nodes, and a mask of those to forget; often a whole user or item is among them."""
+    """Interactions with duplicates and isolated nodes, and those to forget; often a whole user or item is among them."""
     rows = draw(st.lists(ROW, min_size=1, max_size=CAPACITY))
     users, items, labels, forgotten = (np.array(column) for column in zip(*rows, strict=True))
     whole_user, whole_item = draw(st.integers(-1, USERS - 1)), draw(st.integers(-1, ITEMS - 1))
@@ -206,7 +206,7 @@ def test_every_interaction_whose_score_changes_is_affected(dense_scores, num_lay
 @given(request=requests(), seed=SEEDS)
 @settings(max_examples=20)
 def test_no_other_is_affected_in_a_graph_without_duplicates(dense_scores, num_layers, request, seed):
-    """With duplicates it may be: of an edge that stands twice between two nodes of no other edge, removing one changes nothing."""
+    """With duplicates it may be: an edge that stands twice and alone weighs 1, before and after one of the two goes."""
     data, forgotten = request
     _, first = np.unique(np.stack([data.users, data.items]), axis=1, return_index=True)
     data, forgotten = data.select(first), forgotten[first]

@@ -5,7 +5,7 @@ from math import ceil
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ifru_jax.data.interactions import Interactions
@@ -63,8 +63,13 @@ def test_importance_follows_the_recurrence(rows, num_hops):
         np.testing.assert_allclose(np.concatenate([users, items]), [float(score[v]) for v in NODES], rtol=1e-12)
 
 
+# Two nodes of the second hop are as important as each other, yet the sums of their scores differ in the last bit.
+TIE = [(1, 3, 0), (2, 2, 0), (6, 3, 1), (1, 1, 0), (5, 5, 0), (4, 2, 1), (2, 5, 0), (2, 2, 0), (5, 2, 0)]
+
+
 @given(ROWS, RATIOS)
-@settings(max_examples=200)
+@example([(u, i, True, bool(forgotten)) for u, i, forgotten in TIE], [1.0, 0.5])
+@settings(max_examples=100)
 def test_scope_keeps_the_most_important_of_each_hop(rows, ratios):
     assert as_set(importance_scope(*request(rows), ratios)) == scope_by_hand(rows, ratios)
 
@@ -100,19 +105,6 @@ def test_a_share_of_a_round_number_is_a_round_number():
     data = Interactions(np.zeros(101, int), np.arange(101), np.ones(101), 1, 101)
     for ratio, share in ((0.07, 7), (0.55, 55), (0.071, 8)):
         assert importance_scope(data, np.arange(101) == 0, [ratio]).count == 2 + share
-
-
-def test_equals_are_told_apart_by_their_number_not_by_rounding():
-    """1/2 + 1/3 + 1/6 and its other orders differ in the last bit."""
-    forgotten = [(0, 0), (1, 0), (2, 0)]
-    fillers = [(1, 1), (2, 2), (2, 3), (2, 4), (2, 5)]
-    common = [(u, i) for i in (6, 7) for u in ((0, 1, 2) if i == 6 else (2, 1, 0))]
-    users, items = np.array(forgotten + fillers + common).T
-    scopes = []
-    for order in (np.arange(len(users)), np.arange(len(users))[::-1]):
-        data = Interactions(users[order], items[order], np.ones(len(users)), 3, 8)
-        scopes.append(importance_scope(data, order < 3, [1 / 6]))
-    np.testing.assert_array_equal(*(scope.items for scope in scopes))
 
 
 def test_without_ratios_every_row_is_in_scope():

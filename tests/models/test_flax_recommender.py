@@ -20,7 +20,7 @@ def no_graph(users=USERS, items=ITEMS):
 
 
 class Neural(nn.Module):
-    """Embeddings with biases through a dense layer: tables of two shapes, and shared parameters in a dict of their own."""
+    """Embeddings, biases, and dense layers: tables of two shapes, and shared parameters in dicts of their own."""
 
     num_users: int = 0
     num_items: int = 0

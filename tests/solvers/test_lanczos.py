@@ -124,7 +124,7 @@ def test_a_right_hand_side_of_zero():
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=8), st.sampled_from([1e-300, 1e-170, 1.0, 1e170, 1e300]))
 @settings(max_examples=50)
 def test_a_norm_neither_overflows_nor_vanishes(values, scale):
-    values = np.array(values + [0.5])
+    values = np.array([*values, 0.5])
     np.testing.assert_allclose(norm(jnp.asarray(scale * values)) / scale, np.linalg.norm(values), rtol=1e-12)
 
 
