@@ -20,6 +20,7 @@ from experiments.reporting import FIGURES, read_records
 from experiments.reporting.files import write_atomic
 from experiments.reporting.tables import MISSING, markdown, number, plain, seconds, times
 from experiments.suite import RESULTS
+from experiments.targets import targets
 
 ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- results -->", "<!-- /results -->"
@@ -190,7 +191,12 @@ def results_page() -> str:
     noise = [s for s in every if s["forget"] == "noise:0.02"]
     users = [s for s in every if s["forget"].startswith("user")]
     full = [s for s in noise if "ifru-stream" in s["methods"]]
+    checked = [[t.what, t.target, t.measured, "yes" if t.reached else "no"] for t in targets(every)] if noise else []
     sections = {
+        "Targets": (
+            "Set before the runs; the six cells are three data sets with MF and LightGCN-1.",
+            markdown(["what", "target", "measured", "reached"], checked),
+        ),
         "Flipped labels, forgotten": (
             "2 % of the training labels were flipped, trained on, and then forgotten. An arrow goes from the original model to "
             "IFRU. A gap of 1 is the distance of one retrained model from another; a slope of 1 means that IFRU changed the "

@@ -154,6 +154,15 @@ def stopped_at(curve: list[float], patience: int) -> tuple[float, int]:
     return curve[best], len(curve)
 
 
+def patience_for(learning_rate: float) -> int:
+    """Patience of the best configuration, in epochs.
+
+    Ten, as the protocol has it, but with a small learning rate ten epochs go nowhere: on BookCrossing one seed in three then stopped
+    where the model knows popularity and nothing else, .04 AUC below the others.
+    """
+    return 10 if learning_rate > 3e-4 else 50
+
+
 def confirmed_best(results: list[dict]) -> dict:
     """Of the candidates trained with the most seeds, the one with the best mean, ties broken by training time."""
 
@@ -192,7 +201,11 @@ def choose(results: list[dict]) -> dict:
             if reached >= best["valid_auc"] - MARGIN:
                 options.append((epochs * result["seconds_per_epoch"], result, patience))
     _, fastest, patience = min(options, key=lambda option: option[0])
-    return {"best": config(best, 10), "protocol": config(protocol, 10), "fastest": config(fastest, patience)}
+    return {
+        "best": config(best, patience_for(best["candidate"]["learning_rate"])),
+        "protocol": config(protocol, 10),
+        "fastest": config(fastest, patience),
+    }
 
 
 def write_configs(results: Path = RESULTS, out: Path = CONFIGS) -> None:

@@ -63,7 +63,7 @@ class FlaxRecommender:
         params: Params = traverse_util.flatten_dict(dict(variables["params"]), sep="/")
         sizes = {"user": num_users, "item": num_items}
         for name, side in self.tables.items():
-            if name not in params or params[name].shape[0] != sizes[side]:
+            if name not in params or params[name].shape[:1] != (sizes[side],):
                 found = params[name].shape if name in params else "no such parameter"
                 raise ModelError(
                     f"{name!r} is declared a {side} table of {sizes[side]} rows, but the module has {found} "

@@ -15,6 +15,7 @@ import jax
 
 from ifru_jax.graph import BipartiteGraph, Pairs
 
+# By name; a parameter of a submodule is "submodule/parameter".
 Params = dict[str, Any]
 Side = Literal["user", "item"]
 
@@ -24,7 +25,7 @@ class Recommender(Protocol):
 
     @property
     def tables(self) -> Mapping[str, Side]:
-        """Top-level parameters with one row per user or per item. All others are shared."""
+        """Names of the parameters with one row per user or per item. All others are shared."""
         ...
 
     @property

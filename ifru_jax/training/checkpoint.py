@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
@@ -47,7 +46,7 @@ def save(trained: Trained, path: str | Path) -> None:
         # With the same capacities every compiled function, and every rounding, is that of the saved model.
         "capacities": [trained.training_set.examples.labels.shape[0], trained.training_set.graph.edges.capacity],
     }
-    arrays = {f"params/{name}": leaf for name, leaf in _flatten(trained.params).items()}
+    arrays = {f"params/{name}": np.asarray(leaf) for name, leaf in trained.params.items()}
     arrays |= {f"data/{c}": getattr(data, c) for c in _COLUMNS if getattr(data, c) is not None}
     arrays["description"] = np.asarray(json.dumps(description, allow_nan=False))
     content = io.BytesIO()
@@ -79,13 +78,20 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: Loss | Non
         raise DataError(f"{source} can't be read as a saved model ({error}): it is damaged or something else.") from error
     if written != _FORMAT:
         raise DataError(f"{source} has format {written}, this version reads {_FORMAT}: upgrade ifru_jax.")
-    model = _model(description, model)
-    columns = {c: arrays[f"data/{c}"] for c in _COLUMNS if f"data/{c}" in arrays}
+    try:
+        return _assemble(arrays, description, model, loss)
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{source} lacks a part of a saved model ({error}): it is damaged or something else.") from error
+
+
+def _assemble(arrays: dict[str, np.ndarray], description: dict[str, Any], model: Recommender | None, loss: Loss | None) -> Trained:
     num_users, num_items = description["sizes"]
-    data = Interactions(**columns, num_users=num_users, num_items=num_items)
-    params = in_precision(_unflatten({n.removeprefix("params/"): a for n, a in arrays.items() if n.startswith("params/")}))
-    _check_fit(model, params, num_users, num_items)
     capacity, graph_capacity = description["capacities"]
+    columns = {c: arrays[f"data/{c}"] for c in _COLUMNS if f"data/{c}" in arrays}
+    data = Interactions(**columns, num_users=num_users, num_items=num_items)
+    params = in_precision({n.removeprefix("params/"): a for n, a in arrays.items() if n.startswith("params/")})
+    model = _model(description, model)
+    _check_fit(model, params, num_users, num_items)
     return Trained(
         model=model,
         params=params,
@@ -117,22 +123,6 @@ def _loss(description: dict[str, Any], loss: Loss | None) -> Loss:
 
 def _check_fit(model: Recommender, params: Params, num_users: int, num_items: int) -> None:
     expected = jax.eval_shape(lambda key: model.init(key, num_users, num_items), jax.random.key(0))
-    wanted, found = ({name: tuple(leaf.shape) for name, leaf in _flatten(tree).items()} for tree in (expected, params))
+    wanted, found = ({name: tuple(leaf.shape) for name, leaf in tree.items()} for tree in (expected, params))
     if wanted != found:
         raise ModelError(f"the file has parameters {found}, but the model wants {wanted}: pass the model that was saved.")
-
-
-def _flatten(params: Any) -> dict[str, Any]:
-    paths, _ = jax.tree_util.tree_flatten_with_path(params)
-    return {"/".join(str(key.key) for key in path): leaf for path, leaf in paths}
-
-
-def _unflatten(leaves: dict[str, np.ndarray]) -> Params:
-    params: Params = {}
-    for name, leaf in leaves.items():
-        *folders, last = name.split("/")
-        node = params
-        for folder in folders:
-            node = node.setdefault(folder, {})
-        node[last] = jnp.asarray(leaf)
-    return params

@@ -138,6 +138,16 @@ def test_a_neighbourhood_is_no_larger_than_it_must_be():
     assert (two.users.tolist(), two.items.tolist(), two.edges.tolist()) == ([0, 1], [0, 1], [0, 1, 2])
 
 
+def test_the_number_of_parts_is_padded_with_parts_of_nothing():
+    users, items = columns([(0, 0), (1, 1)])
+    graph = HostGraph(users, items, np.ones(2), np.ones(2), USERS, ITEMS)
+    parts = [extract(graph, users, items, np.array([0]), num_hops=1)] * 3
+    batch = stack(parts, graph, users, items, np.ones(2, np.float32), dtype=jnp.float64)
+    assert batch.users.shape[0] == 4
+    assert batch.examples.weights.sum(axis=1).tolist() == [1, 1, 1, 0]
+    assert not batch.before.edges.mask[3].any()
+
+
 def test_endpoints():
     nodes = endpoints(np.array([1, 1]), np.array([0, 3]), num_users=3, num_items=4)
     assert nodes.users.tolist() == [False, True, False]

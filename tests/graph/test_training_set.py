@@ -1,5 +1,7 @@
 """Interactions on the device: removing some equals never having had them."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -71,9 +73,6 @@ def test_host_and_device_agree(rows):
     np.testing.assert_array_equal(whole.positives, positive)
     np.testing.assert_array_equal(graph.edges.users[: len(positive)], data.users[positive])
     np.testing.assert_array_equal(graph.edges.items[: len(positive)], data.items[positive])
-    chosen = data.users % 2 == 0
-    np.testing.assert_array_equal(whole.example_mask(chosen), np.pad(chosen, (0, CAPACITY - n)))
-    np.testing.assert_array_equal(whole.edge_mask(chosen), np.pad(chosen[positive], (0, CAPACITY - len(positive))))
 
 
 @given(ROWS)
@@ -81,11 +80,27 @@ def test_host_and_device_agree(rows):
 def test_examples_of_a_forget_set(rows):
     examples = build_examples(interactions(rows))
     counted = np.asarray(examples.weights) > 0
-    columns = (examples.pairs.users, examples.pairs.items, examples.labels)
-    got = zip(*(np.asarray(column)[counted].tolist() for column in columns), strict=True)
+    arrays = (examples.pairs.users, examples.pairs.items, examples.labels)
+    got = zip(*(np.asarray(array)[counted].tolist() for array in arrays), strict=True)
     assert sorted(got) == sorted(rows)
     assert not np.asarray(examples.labels)[~counted].any()
     assert examples.pairs.capacity == 16
+
+
+@given(ROWS, st.data())
+@settings(max_examples=20)
+def test_names_go_with_the_last_interaction(rows, data):
+    named = interactions(rows)
+    ids = np.array([f"user {u}" for u in range(USERS)]), np.arange(ITEMS) + 100
+    named = replace(named, user_ids=ids[0], item_ids=ids[1])
+    whole = training_set(named)
+    forgotten = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), bool)
+    rest = whole.without(forgotten).without_names(whole.interactions).interactions
+    before, after = ({"user": set(d.users.tolist()), "item": set(d.items.tolist())} for d in (whole.interactions, rest))
+    for u in range(USERS):
+        assert rest.user_ids[u] == ("" if u in before["user"] - after["user"] else ids[0][u])
+    for i in range(ITEMS):
+        assert (rest.item_ids[i] == ids[1][i]) == (i not in before["item"] - after["item"])
 
 
 @given(st.integers(0, 10**7))

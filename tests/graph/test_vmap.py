@@ -117,8 +117,7 @@ def hessian_product(operations, edges, w, x, y):
     return jax.linearize(jax.grad(partial(energy, operations, edges), (0, 1, 2)), *args)[1](*args)
 
 
-@pytest.mark.parametrize("axes", [AXES["everything"], AXES["column features"]])
-@pytest.mark.parametrize("derivative", [gradient, hessian_product])
+@pytest.mark.parametrize(("derivative", "axes"), [(hessian_product, AXES["everything"]), (gradient, AXES["column features"])])
 @given(batch=BATCHES, seed=SEEDS)
 @settings(max_examples=5)
 def test_vmap_of_a_derivative(sparse, dense, derivative, axes, batch, seed):

@@ -160,7 +160,8 @@ def test_neighbourhoods_add_up_to_the_whole_graph(num_layers, request, seed):
     expected = whole_graph(chosen, bce, params, after.examples, before.graph, after.graph, total=total)
 
     num_edges = len(before.positives)
-    changed = before.graph.with_edges(jnp.asarray(before.edge_mask(~forgotten)))
+    present = np.pad(~forgotten[before.positives], (0, CAPACITY - num_edges))
+    changed = before.graph.with_edges(jnp.asarray(present))
     graph = HostGraph(
         users=data.users[before.positives],
         items=data.items[before.positives],

@@ -79,11 +79,11 @@ def test_evidence_of_a_partial_solve(name, seed, damping):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@given(SEEDS, st.sampled_from([1, 4]))
+@given(SEEDS)
 @settings(max_examples=20)
-def test_no_step_is_longer_than_the_filter_allows(name, seed, num_steps):
+def test_no_step_is_longer_than_the_filter_allows(name, seed):
     matrix, b = problem(seed)
-    solution = by_rule(num_steps, name, matrix, b)
+    solution = by_rule(4, name, matrix, b)
     assert np.linalg.norm(solution.solution) <= np.linalg.norm(b) / solution.damping * (1 + 1e-12)
     assert np.dot(solution.solution, b) >= 0
     assert solution.predicted_decrease >= 0
@@ -95,8 +95,9 @@ def test_no_step_is_longer_than_the_filter_allows(name, seed, num_steps):
 def test_a_path_is_one_solve_for_each_damping(name, seed):
     matrix, b = problem(seed)
     dampings = jnp.array([0.01, 0.3, 5.0])
+    path = jax.jit(damping_path, static_argnames="filter")(space(matrix, b), dampings, filter=name)
     separate = [damped(4, name, matrix, b, damping).solution for damping in dampings]
-    np.testing.assert_allclose(damping_path(space(matrix, b), dampings, filter=name), separate, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(path, separate, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -160,11 +161,11 @@ def spoilt(where, value):
     return matrix, b
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("where", ["matrix", "right-hand side"])
 @pytest.mark.parametrize("num_steps", [1, SIZE])
-def test_what_is_not_finite_makes_no_step(name, value, where, num_steps):
+def test_what_is_not_finite_makes_no_step(value, where, num_steps):
+    name = NAMES[0]
     matrix, b = spoilt(where, value)
     for solution in (by_rule(num_steps, name, matrix, b), damped(num_steps, name, matrix, b, 0.1)):
         assert solution.status == Status.NOT_FINITE
@@ -174,9 +175,9 @@ def test_what_is_not_finite_makes_no_step(name, value, where, num_steps):
             check(solution)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_batch_of_problems(name):
+def test_a_batch_of_problems():
     """Each ends as it would alone: full, zero, spoilt."""
+    name = "gradient-flow"
     matrices, rhs = (np.stack(parts) for parts in zip(problem(0), problem(1), spoilt("matrix", np.nan), strict=True))
     rhs[1] = 0
     solutions = jax.vmap(lambda m, b: by_rule(SIZE, name, m, b))(matrices, rhs)

@@ -44,7 +44,7 @@ def test_unlearned_in_another_process_gives_the_same_numbers(trained, tmp_path):
     for name in here.params:
         np.testing.assert_array_equal(here.params[name], there.params[name])
     np.testing.assert_array_equal(here.interactions.users, there.interactions.users)
-    assert (there.total, there.config, there.damping_floor) == (here.total, here.config, here.damping_floor)
+    assert (there.total, there.config, there.damping_scale) == (here.total, here.config, here.damping_scale)
 
 
 def test_the_file_has_no_trace_of_the_forgotten(trained, tmp_path):
@@ -95,9 +95,44 @@ def test_bad_files(trained, tmp_path):
     np.savez(path, users=np.arange(3))
     with pytest.raises(DataError, match="damaged or something else"):
         load(path)
-    np.savez(path, description=np.array({"format": 1}, dtype=object))
+    for content in (np.array({"format": 1}, dtype=object), np.array("[1]"), np.array('{"format": 1}')):
+        np.savez(path, description=content)
+        with pytest.raises(DataError, match="damaged or something else"):
+            load(path)
+    np.save(tmp_path / "array.npy", np.arange(3))
     with pytest.raises(DataError, match="damaged or something else"):
+        load(tmp_path / "array.npy")
+
+
+def test_a_class_with_the_name_of_ours_is_not_taken_for_it(trained, tmp_path):
+    import flax.linen as nn
+
+    class MF(nn.Module):
+        """Not ours: scores by distance."""
+
+        num_users: int = 0
+        num_items: int = 0
+        activation: object = nn.relu
+
+        @nn.compact
+        def __call__(self, pairs, graph):
+            users = self.param("user_embedding", nn.initializers.normal(), (self.num_users, 6))
+            items = self.param("item_embedding", nn.initializers.normal(), (self.num_items, 6))
+            return -self.activation(((users[pairs.users] - items[pairs.items]) ** 2).sum(axis=1))
+
+    own = FlaxRecommender(MF(), ("user_embedding",), ("item_embedding",))
+    path = tmp_path / "own.npz"
+    save(type(trained)(**{**vars(trained), "model": own}), path)
+    with pytest.raises(ModelError, match="does not ship"):
         load(path)
+
+
+def test_a_model_saved_in_float32_goes_on_in_float64(trained, tmp_path):
+    save(trained, tmp_path / "model.npz")
+    with jax.enable_x64(True):
+        wide = load(tmp_path / "model.npz")
+        unlearned, _ = forget(wide, some_pairs(wide, 5, 8))
+        assert unlearned.params["user_embedding"].dtype == np.float64
 
 
 def test_a_failed_save_leaves_the_old_file(trained, tmp_path, monkeypatch):

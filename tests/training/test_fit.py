@@ -81,5 +81,10 @@ def test_bad_data_and_divergence(split):
         run(replace(split, valid=split.valid.with_labels(np.ones(len(split.valid)))))
     with pytest.raises(DataError, match="no interaction to train on"):
         run(replace(split, train=split.train.select(np.zeros(len(split.train), bool))))
+    with pytest.raises(DataError, match=r"labels go from 1 to 5.*binarize"):
+        run(replace(split, train=split.train.with_labels(1 + 4 * split.train.labels)))
+    for options in ({"batch_size": 0}, {"patience": 0}, {"learning_rate": -1.0}, {"reg": float("nan")}):
+        with pytest.raises(DataError, match=f"{next(iter(options))} is"):
+            TrainConfig(**options)
     with pytest.raises(NumericsError, match="lower the learning rate"):
         run(split, config=replace(CONFIG, learning_rate=1e30))

@@ -174,12 +174,13 @@ def test_every_solver_forgets_and_says_how_it_ended(trained, solver, curvature):
     assert report.predicted_decrease > 0
 
 
-def test_nothing_compiles_anew_for_another_request_of_the_same_bucket(trained):
-    forget(trained, pairs_of(trained.interactions, np.arange(10)), config=IFRUConfig(spillover="whole-graph"))
+@pytest.mark.parametrize("way", ["whole-graph", "neighbourhood"])
+def test_nothing_compiles_anew_for_another_request_of_the_same_bucket(trained, way):
+    config = IFRUConfig(spillover=way, block_size=64)
+    forget(trained, pairs_of(trained.interactions, np.arange(10)), config=config)
     with _Compilations() as compiled:
         for first in (30, 50, 70):
-            request = pairs_of(trained.interactions, np.arange(first, first + 9))
-            forget(trained, request, config=IFRUConfig(spillover="whole-graph"))
+            forget(trained, pairs_of(trained.interactions, np.arange(first, first + 9)), config=config)
     assert compiled == []
 
 
@@ -216,13 +217,29 @@ def test_bad_requests(trained):
     missing = next(i for i in range(data.num_items) if i not in data.items[data.users == 0])
     with pytest.raises(DataError, match="no interaction with item"):
         unlearn(trained, ForgetRequest(pairs=np.array([[0, missing]])))
-    with pytest.raises(DataError, match="damping floor"):
-        forget(replace(trained, damping_floor=None), pairs_of(data, np.arange(2)))
+    with pytest.raises(DataError, match="4294967299"):
+        ForgetRequest(users=np.array([2**32 + 3]))
+
+
+def test_a_model_that_is_not_prepared_for_the_metric_is_prepared_first(trained):
+    request = pairs_of(trained.interactions, np.arange(4))
+    late, report = forget(replace(trained, damping_scale=None), request)
+    assert "prepare" in report.seconds
+    assert largest_difference(late.params, forget(trained, request)[0].params) == 0
+    other, _ = forget(trained, request, config=IFRUConfig(metric_exponent=0.0))
+    assert other.damping_exponent == 0.0
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"num_steps": 0}, "num_steps is 0"), ({"damping": 0.0}, "must be positive"), ({"damping": float("nan")}, "positive")],
+    [
+        ({"num_steps": 0}, "num_steps is 0"),
+        ({"damping": 0.0}, "must be positive"),
+        ({"damping": float("nan")}, "positive"),
+        ({"solver": "lancoz"}, "lanczos, cg"),
+        ({"curvature": "exact"}, "hessian, gauss-newton"),
+        ({"spillover": "wholegraph"}, "whole-graph"),
+    ],
 )
 def test_bad_configurations(options, message):
     with pytest.raises(DataError, match=message):
