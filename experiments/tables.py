@@ -259,6 +259,26 @@ def figures_page() -> str:
     )
 
 
+def benchmark_page() -> str:
+    """docs/benchmark.md, from results/benchmark.json."""
+    path = RESULTS / "benchmark.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    rows = [
+        [
+            name,
+            f"{f['value']:.1f} {f['unit']}",
+            " – ".join(f"{bound:.1f}" for bound in f["spread"]),
+            f"{f['target']:g}",
+            "yes" if f["reached"] else "no",
+            f"{seconds(f.get('seconds.ours'))}, {seconds(f.get('seconds.baseline'))}",
+        ]
+        for name, f in found.items()
+    ]
+    table = markdown(["figure", "value", "10 – 90 %", "target", "reached", "seconds: ours, baseline"], rows)
+    text = "Medians on two CPU cores, ours and the baseline in turn, both compiled, data as arguments, linearised once.\n\n"
+    return f"# Benchmark\n\n{NOTE}{text}{table}\n"
+
+
 def readme() -> str:
     """README.md with the block of results in it."""
     noise = [s for s in summaries() if s["forget"] == "noise:0.02"]
@@ -288,6 +308,7 @@ def main(options: Tables) -> int:
         "docs/results.md": results_page(),
         "docs/damping_table.md": damping_table(),
         "docs/figures.md": figures_page(),
+        "docs/benchmark.md": benchmark_page(),
         "README.md": readme(),
     }
     stale = [name for name, text in made.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]

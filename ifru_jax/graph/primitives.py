@@ -10,7 +10,7 @@ The product rule turns one inner product into a sum of two, so the second primit
 Hessian-vector product then gathers each row once, twice as wide, instead of twice.
 
 Kernels: on CPU a CSR product and a chunked gather, elsewhere `segment_sum` and a gather, which are portable;
-`kernels("portable")` forces the latter everywhere. Measured reasons are in docs/engine.md.
+`kernels("portable")` forces the latter everywhere. Why, and how fast: docs/engine.md.
 """
 
 from __future__ import annotations

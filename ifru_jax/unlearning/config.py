@@ -15,6 +15,7 @@ class IFRUConfig:
 
     Attributes:
       scope: share of the nodes kept at hop 1, 2, … from the forgotten interactions; () their endpoints only; None all rows.
+        It confines the rows that may change; products with H still run over the whole data.
       spillover: "whole-graph", by "neighbourhood" subgraphs, "auto" (the cheaper of the two) or "none" (an ablation).
       curvature: "hessian" (exact) or "gauss-newton".
       solver: "lanczos" (spectral filter on a Krylov space) or "cg" (H + λI, stops at negative curvature).
