@@ -16,6 +16,7 @@ from rich.console import Console
 
 from experiments.comparison import run, set_up
 from experiments.methods import parse_methods
+from experiments.model_store import ModelStore
 from experiments.models import ModelName
 from experiments.reporting import append_record, rich_table, write_report
 from experiments.reporting.tables import FULL_WIDTH
@@ -37,6 +38,7 @@ class Compare:
       forget: noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, or file:PATH of a CSV with user,item.
       methods: names with commas between; original and retrain are always run.
       seeds: of initialisation and batch order.
+      models: folder to keep trained models in, so that another run does not train again; it will hold the training data.
     """
 
     data: str
@@ -47,6 +49,7 @@ class Compare:
     forget: str = "noise:0.02"
     methods: str = "original,retrain,ifru"
     seeds: int = 3
+    models: Path | None = None
 
 
 def main(options: Compare, *, title: str | None = None) -> dict:
@@ -65,7 +68,7 @@ def main(options: Compare, *, title: str | None = None) -> dict:
     unfinished.unlink(missing_ok=True)
     records = []
     with console.status("starting") as status:
-        for record in run(setup, methods, options.seeds, tell=status.update):
+        for record in run(setup, methods, options.seeds, store=ModelStore(options.models), tell=status.update):
             append_record(unfinished, record)
             records.append(record)
     unfinished.replace(results)

@@ -7,6 +7,7 @@ with all compilation is `seconds.first_call`, and a retraining is first compiled
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +18,7 @@ import numpy as np
 
 from experiments.hyperparameters import Choice, HyperParameters, hyper_parameters, model_label
 from experiments.methods import ALWAYS, build_method
+from experiments.model_store import KEEP_NOTHING, ModelStore
 from experiments.models import ModelName, build_model
 from experiments.reporting import environment
 from ifru_jax.api import rank
@@ -99,13 +101,21 @@ def _another(train: Interactions, request: ForgetRequest) -> ForgetRequest:
     return request
 
 
-def run(setup: Setup, methods: Sequence[str], seeds: int, *, tell: Tell = lambda text: None) -> Iterator[dict[str, Any]]:
+def run(
+    setup: Setup,
+    methods: Sequence[str],
+    seeds: int,
+    *,
+    store: ModelStore = KEEP_NOTHING,
+    tell: Tell = lambda text: None,
+) -> Iterator[dict[str, Any]]:
     """Trains, forgets and yields a record per method and seed.
 
     Args:
       setup: of `set_up`.
       methods: names; the original and retraining are always among them.
       seeds: K ≥ 1; at least two models are retrained, for the noise between them.
+      store: where trained models are kept.
       tell: called with what is being done.
     """
     choice = setup.params.best
@@ -114,7 +124,7 @@ def run(setup: Setup, methods: Sequence[str], seeds: int, *, tell: Tell = lambda
     originals: list[Trained] = []
     for seed in range(seeds):
         tell(f"training the original model, seed {seed}")
-        originals.append(train_original(setup, seed))
+        originals.append(train_original(setup, seed, store=store))
     gradient = gradient_seconds(originals[0])
 
     tell("compiling retraining")
@@ -123,10 +133,10 @@ def run(setup: Setup, methods: Sequence[str], seeds: int, *, tell: Tell = lambda
     retrain(setup, originals[0], seed=0, epochs=1)
     for seed in range(max(seeds, 2)):
         tell(f"retraining without the forgotten data, seed {seed}")
-        after, report = retrain(setup, originals[min(seed, seeds - 1)], seed)
+        after, report = retrain(setup, originals[min(seed, seeds - 1)], seed, store=store)
         retrained.append(after)
         retraining.append(report)
-    baselines = {"retrain": Baseline.of(retraining)} | _baselines(setup, originals[0], retraining, tell)
+    baselines = {"retrain": Baseline.of(retraining)} | _baselines(setup, originals[0], retraining, store, tell)
 
     pairs, scores = views(setup, originals[0], retrained[0])
     before = [scores(state) for state in originals]
@@ -254,14 +264,25 @@ def gradient_seconds(trained: Trained, *, repeats: int = 7) -> float:
     return float(np.median(seconds))
 
 
-def train_original(setup: Setup, seed: int) -> Trained:
+def train_original(setup: Setup, seed: int, *, store: ModelStore = KEEP_NOTHING) -> Trained:
     """The model that is later asked to forget."""
     choice = setup.params.best
-    return Retrain(setup.build(choice.init_std), choice.train).fit(jax.random.key(seed), setup.split).trained
+    model = setup.build(choice.init_std)
+
+    def make() -> tuple[Trained, None]:
+        return Retrain(model, choice.train).fit(jax.random.key(seed), setup.split).trained, None
+
+    return store.get(_key(setup, "original", choice, seed), model, make)[0]
 
 
 def retrain(
-    setup: Setup, original: Trained, seed: int, *, choice: Choice | None = None, epochs: int | None = None
+    setup: Setup,
+    original: Trained,
+    seed: int,
+    *,
+    choice: Choice | None = None,
+    epochs: int | None = None,
+    store: ModelStore = KEEP_NOTHING,
 ) -> tuple[Trained, Report]:
     """A model trained without the forgotten interactions, with another initialisation and other batches than the original.
 
@@ -271,15 +292,41 @@ def retrain(
       seed: the key of `train_original` is split, so the same seed is another key here.
       choice: hyper-parameters; None takes those of the comparison.
       epochs: at the most; None takes those of the choice.
+      store: where the model is kept, with the seconds its training took.
     """
     choice = choice or setup.params.best
     config = choice.train if epochs is None else replace(choice.train, epochs=epochs)
-    state = RetrainState(original, setup.split.valid, jax.random.key(seed))
-    after, report = Retrain(setup.build(choice.init_std), config).forget(state, setup.request)
-    return after.trained, report
+    model = setup.build(choice.init_std)
+
+    def make() -> tuple[Trained, Report]:
+        state = RetrainState(original, setup.split.valid, jax.random.key(seed))
+        after, report = Retrain(model, config).forget(state, setup.request)
+        return after.trained, report
+
+    trained, report = store.get(_key(setup, "retrained", replace(choice, train=config), seed), model, make)
+    assert report is not None
+    return trained, report
 
 
-def _baselines(setup: Setup, original: Trained, retraining: list[Report], tell: Tell) -> dict[str, Baseline]:
+def _key(setup: Setup, role: str, choice: Choice, seed: int) -> dict[str, Any]:
+    """What decides a trained model."""
+    train, request = setup.split.train, setup.request
+    columns = [train.users, train.items, train.labels]
+    if role == "retrained":
+        columns += [request.pairs, request.users, request.items]
+    digest = hashlib.sha256(b"".join(np.ascontiguousarray(column).tobytes() for column in columns))
+    return {
+        "dataset": setup.dataset,
+        "data": digest.hexdigest(),
+        "model": setup.model,
+        "role": role,
+        "choice": asdict(choice),
+        "seed": seed,
+        "jax": jax.__version__,
+    }
+
+
+def _baselines(setup: Setup, original: Trained, retraining: list[Report], store: ModelStore, tell: Tell) -> dict[str, Baseline]:
     """The two baselines of speed; none for data that was not tuned."""
     found = {}
     for name, choice in (("protocol", setup.params.protocol), ("fastest", setup.params.fastest)):
@@ -292,7 +339,7 @@ def _baselines(setup: Setup, original: Trained, retraining: list[Report], tell: 
         retrain(setup, original, seed=0, choice=choice, epochs=1)
         reports: list[Report] = []
         while len(reports) < REPEATS and sum(report.seconds["total"] for report in reports) < ENOUGH_SECONDS:
-            reports.append(retrain(setup, original, len(reports), choice=choice)[1])
+            reports.append(retrain(setup, original, len(reports), choice=choice, store=store)[1])
         found[name] = Baseline.of(reports)
     return found
 

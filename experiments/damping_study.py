@@ -21,6 +21,7 @@ import numpy as np
 from rich.progress import track
 
 from experiments.comparison import Setup, retrain, set_up, train_original, views
+from experiments.model_store import ModelStore
 from experiments.models import ModelName
 from experiments.reporting import append_record, environment, read_records
 from ifru_jax.evaluation import figures
@@ -72,10 +73,10 @@ def variants() -> Iterator[Variant]:
                 yield Variant(default.metric_exponent, num_steps, name)
 
 
-def study(setup: Setup) -> Iterator[dict]:
+def study(setup: Setup, store: ModelStore) -> Iterator[dict]:
     """Records of one cell: a line per variant and ratio, figures averaged over `seed` seeds."""
-    originals = [train_original(setup, seed) for seed in range(SEEDS)]
-    retrained = [retrain(setup, original, seed)[0] for seed, original in enumerate(originals)]
+    originals = [train_original(setup, seed, store=store) for seed in range(SEEDS)]
+    retrained = [retrain(setup, original, seed, store=store)[0] for seed, original in enumerate(originals)]
     pairs, scores = views(setup, originals[0], retrained[0])
     before, after = [scores(t) for t in originals], [scores(t) for t in retrained]
     for variant in track(list(variants()), description=f"{setup.dataset} {setup.model}", transient=True):
@@ -135,7 +136,7 @@ def main() -> int:
         if (setup.dataset, setup.model) in done:
             continue
         # A cell counts as done only when it is complete.
-        for record in list(study(setup)):
+        for record in list(study(setup, ModelStore(Path("out/models")))):
             append_record(RESULTS, record)
     sys.stdout.write(json.dumps({"cells": len(CELLS)}) + "\n")
     return 0

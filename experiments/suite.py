@@ -65,11 +65,13 @@ class Suite:
       again: also cells that have results.
       only: cells whose folder name contains this.
       seeds: per cell.
+      models: folder to keep trained models in between runs.
     """
 
     again: bool = False
     only: str = ""
     seeds: int = 3
+    models: Path = Path("out/models")
 
 
 def run_suite(options: Suite) -> int:
@@ -92,6 +94,7 @@ def run_suite(options: Suite) -> int:
                         forget=cell.forget,
                         methods=cell.methods,
                         seeds=options.seeds,
+                        models=options.models,
                     )
                 )
             except IfruError as error:

@@ -95,6 +95,18 @@ def test_the_command_line_explains_itself():
         assert "--out" in shown.stdout
 
 
+def test_kept_models_are_not_trained_again(ratings, tmp_path, monkeypatch):
+    options = Compare(data=str(ratings), out=tmp_path / "out", models=tmp_path / "models", seeds=1)
+    assert command(options) == 0
+    first = json.loads((tmp_path / "out" / "summary.json").read_text())
+    monkeypatch.setattr("ifru_jax.training.trained.fit_params", None)
+    assert command(options) == 0
+    again = json.loads((tmp_path / "out" / "summary.json").read_text())
+    for method in ("original", "retrain", "ifru"):
+        for figure in ("auc", "gap", "forget_slope", "seconds.training"):
+            assert first["methods"][method].get(figure) == again["methods"][method].get(figure)
+
+
 def test_a_request_is_split_without_loss():
     request = ForgetRequest(pairs=np.stack([np.arange(23), np.arange(23)], axis=1), users=np.arange(30, 33))
     parts = split_request(request, 10)

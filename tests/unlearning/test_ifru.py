@@ -11,7 +11,8 @@ from jax.flatten_util import ravel_pytree
 
 from ifru_jax import DataError, ForgetRequest, IFRUConfig, unlearn
 from ifru_jax.curvature import degree_metric
-from ifru_jax.graph import build_training_set
+from ifru_jax.graph import build_training_set, capacity_of
+from ifru_jax.influence import affected_interactions
 from ifru_jax.solvers import SPECTRUM_RATIO
 from ifru_jax.training import objective
 from ifru_jax.unlearning import forget
@@ -145,12 +146,15 @@ def test_three_requests_one_after_the_other(trained):
 
 def test_requests_one_by_one_come_out_as_all_at_once(trained):
     rng = np.random.default_rng(1)
-    which = rng.choice(len(trained.interactions), 20, replace=False)
+    # Few of these few data: each step linearises anew, and the difference is of second order in how much is forgotten.
+    which = rng.choice(len(trained.interactions), 10, replace=False)
     request = pairs_of(trained.interactions, which)
-    at_once, _ = forget(trained, request)
+    # Enough products that what is compared is the step and not where its Krylov space was cut off.
+    config = IFRUConfig(num_steps=40)
+    at_once, _ = forget(trained, request, config=config)
     model = trained
     for part in np.array_split(request.pairs, 10):
-        model, _ = forget(model, ForgetRequest(pairs=part))
+        model, _ = forget(model, ForgetRequest(pairs=part), config=config)
     move = np.linalg.norm(ravel_pytree(at_once.params)[0] - ravel_pytree(trained.params)[0])
     apart = np.linalg.norm(ravel_pytree(at_once.params)[0] - ravel_pytree(model.params)[0])
     assert apart < 0.15 * move
@@ -176,11 +180,20 @@ def test_every_solver_forgets_and_says_how_it_ended(trained, solver, curvature):
 
 @pytest.mark.parametrize("way", ["whole-graph", "neighbourhood"])
 def test_nothing_compiles_anew_for_another_request_of_the_same_bucket(trained, way):
-    config = IFRUConfig(spillover=way, block_size=64)
-    forget(trained, pairs_of(trained.interactions, np.arange(10)), config=config)
+    data, config = trained.interactions, IFRUConfig(spillover=way, block_size=64)
+
+    def bucket(which):
+        forgotten = np.isin(np.arange(len(data)), which)
+        affected = affected_interactions(data, forgotten, num_hops=trained.model.num_hops).sum()
+        return capacity_of(-(-int(affected) // config.block_size), least=1)
+
+    slices = [np.arange(first, first + 9) for first in range(0, 120, 9)]
+    first, *others = [which for which in slices if bucket(which) == bucket(slices[0])]
+    assert len(others) >= 3
+    forget(trained, pairs_of(data, first), config=config)
     with _Compilations() as compiled:
-        for first in (30, 50, 70):
-            forget(trained, pairs_of(trained.interactions, np.arange(first, first + 9)), config=config)
+        for which in others[:3]:
+            forget(trained, pairs_of(data, which), config=config)
     assert compiled == []
 
 
