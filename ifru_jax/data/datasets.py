@@ -73,7 +73,8 @@ def load_dataset(name_or_path: str | Path, *, base_url: str | None = None) -> Da
     name = str(name_or_path)
     if name == "movielens-small":
         return Dataset(name, movielens_small(), LABEL_ABOVE[name])
-    files = _files(name, base_url)
+    # A file that is there needs no folder of data sets.
+    files = [] if Path(name).is_file() else _files(name, base_url)
     if not files and _is_path(name):
         files, name = [Path(name)], Path(name).name.partition(".")[0]
     elif not files:

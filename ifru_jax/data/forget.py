@@ -48,7 +48,8 @@ class ForgetRequest:
                     f"{name} of a request have shape {rows.shape}, dtype {rows.dtype}: "
                     "give integer rows, pairs as [k, 2], or original ids to ForgetRequest.of."
                 )
-            if rows.size and not 0 <= rows.min() <= rows.max() < 2**31:
+            # Before the cast: it would turn 2³² + 3 into somebody else's row. Other wrong rows are named by `select`.
+            if rows.size and not -(2**31) <= rows.min() <= rows.max() < 2**31:
                 raise DataError(f"{name} of a request reach from {rows.min()} to {rows.max()}: rows are 0 … 2³¹ − 1.")
             object.__setattr__(self, name, np.unique(rows.astype(np.int32), axis=0))
 
@@ -66,7 +67,11 @@ class ForgetRequest:
         Raises:
           DataError: an id that is not in the data, or a pair that isn't one.
         """
-        pairs = [tuple(pair) for pair in ([] if interactions is None else interactions)]
+        given = [] if interactions is None else list(interactions)
+        single = [pair for pair in given if isinstance(pair, str) or not np.ndim(pair)]
+        if single:
+            raise DataError(f"{single[0]!r} is not a (user, item) pair: give a list of pairs, [(user, item), …].")
+        pairs = [tuple(pair) for pair in given]
         bad = [pair for pair in pairs if len(pair) != 2]
         if bad:
             raise DataError(f"{bad[0]} is not a (user, item) pair: give two original ids per interaction.")

@@ -31,7 +31,13 @@ _LOSSES: dict[str, Loss] = {"bce": bce}
 
 
 def save(trained: Trained, path: str | Path) -> None:
-    """Writes a trained model to `path` (by convention `.npz`), all or nothing."""
+    """Writes a trained model to `path` (by convention `.npz`), all or nothing.
+
+    Raises:
+      DataError: there is no such folder.
+    """
+    if not Path(path).parent.is_dir():
+        raise DataError(f"the folder {Path(path).parent} does not exist: make it first.")
     data = trained.interactions
     description = {
         "format": _FORMAT,

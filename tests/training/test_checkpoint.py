@@ -84,6 +84,8 @@ def test_a_model_of_ones_own_has_to_be_passed(trained, tmp_path):
 
 
 def test_bad_files(trained, tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        save(trained, tmp_path / "no" / "model.npz")
     with pytest.raises(DataError, match="not a file"):
         load(tmp_path / "missing.npz")
     path = tmp_path / "model.npz"

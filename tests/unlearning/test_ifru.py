@@ -230,6 +230,8 @@ def test_bad_requests(trained):
     missing = next(i for i in range(data.num_items) if i not in data.items[data.users == 0])
     with pytest.raises(DataError, match="no interaction with item"):
         unlearn(trained, ForgetRequest(pairs=np.array([[0, missing]])))
+    with pytest.raises(DataError, match="list of pairs"):
+        unlearn(trained, interactions=("user-0001-secret", "item-0001-secret"))
     with pytest.raises(DataError, match="4294967299"):
         ForgetRequest(users=np.array([2**32 + 3]))
 
