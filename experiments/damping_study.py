@@ -32,19 +32,19 @@ from ifru_jax.unlearning.ifru import right_hand_side
 from ifru_jax.unlearning.influence_step import path_part, update_part
 
 RESULTS = Path(__file__).parent / "results" / "damping.jsonl"
-EXPONENTS = (0.0, 0.15, 0.3, 0.5, 0.75)
-STEPS = (5, 10, 20, 40)
+EXPONENTS = (0.0, 0.3, 0.4, 0.5)
+STEPS = (5, 10, 20)
 RATIOS: dict[FilterName, tuple[float, ...]] = {
-    "gradient-flow": (1.5, 2.0, 2.5, 3.0),
-    "absolute": (2.0, 2.5, 3.0, 4.0),
+    "gradient-flow": (2.0, 2.5, 3.0, 3.5),
+    "absolute": (2.5, 3.0, 3.5, 4.0),
 }
 CELLS: tuple[tuple[str, ModelName, int], ...] = (
     ("ml-100k", "mf", 0),
-    ("bookcrossing", "mf", 0),
-    ("amazon", "mf", 0),
     ("ml-100k", "lightgcn", 1),
+    ("amazon", "mf", 0),
     ("bookcrossing", "lightgcn", 1),
     ("amazon", "lightgcn", 1),
+    ("bookcrossing", "mf", 0),
 )
 SEEDS = 3
 FIGURES = ("auc", "gap", "forget_gap", "forget_slope")
