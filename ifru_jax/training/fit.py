@@ -144,7 +144,7 @@ def fit_params(
         seconds.append(time.perf_counter() - began)
         if not np.isfinite(metrics[-1]):
             raise NumericsError(
-                f"the validation metric is {metrics[-1]} after epoch {epoch}: parameters are no longer finite; "
+                f"validation scores are not finite after epoch {epoch} (metric {metrics[-1]}); "
                 f"lower the learning rate ({config.learning_rate})."
             )
         if metrics[-1] > metrics[best_epoch]:
@@ -195,7 +195,10 @@ def _epoch(
 
     num_batches = (size + batch_size - 1) // batch_size
     params, opt_state = jax.lax.fori_loop(0, num_batches, step, (state.params, state.opt_state))
-    metric = auc(model.score(params, valid.pairs, graph), valid.labels, valid.weights > 0)
+    scores, counted = model.score(params, valid.pairs, graph), valid.weights > 0
+    # Infinite scores can be ranked, but a model that gives them has diverged.
+    sound = jnp.all(jnp.isfinite(scores) | ~counted)
+    metric = jnp.where(sound, auc(scores, valid.labels, counted), jnp.nan)
     better = metric > state.best_metric
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best_params)
     return _State(params, opt_state, best, jnp.where(better, metric, state.best_metric)), metric

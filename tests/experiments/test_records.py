@@ -104,7 +104,7 @@ def test_forgotten_data_in_a_configuration_is_withheld(tmp_path):
 
 def test_the_environment_names_versions_but_not_the_machine():
     found = environment()
-    assert found["jax"].count(".") == 2
+    assert found["jax"].count(".") >= 2
     assert found["cpu_count"] >= 1
     assert found["memory_gib"] > 0
     assert isinstance(found["device"], str)
