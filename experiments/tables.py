@@ -213,10 +213,11 @@ def results_page() -> str:
             stream_table(full),
         ),
         "Time": (
-            "Warm seconds on two CPU cores from the request to parameters that can serve. *Retraining* is the configuration of the "
-            "comparison (best validation AUC); *protocol* is Adam with batch 2,048 and patience 10 at its best learning rate; "
-            "*fastest* any configuration within .001 of the best validation AUC. *Full gradients*: the time in full-batch "
-            "gradients.",
+            "Warm seconds on two CPU cores from the request to parameters that can serve, taken while another comparison ran "
+            "beside it; IFRU's are the fastest of three repetitions per seed, a baseline's the median, which flatters IFRU by "
+            "that much. *Retraining* is the configuration of the comparison (best validation AUC); *protocol* is Adam with batch "
+            "2,048 and patience 10 at its best learning rate; *fastest* any configuration within .001 of the best validation "
+            "AUC. *Full gradients*: the time in full-batch gradients.",
             time_table(every),
         ),
         "One thing changed": ("`ifru` is the default.", ablation_table(full)),

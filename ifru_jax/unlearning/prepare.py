@@ -22,7 +22,7 @@ from ifru_jax.training import Loss, Trained, objective
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.influence_step import solve_part
 
-# Lanczos steps to the most negative eigenvalue; on the data of docs/damping.md, 40 change λ by 2 to 9 %.
+# Lanczos steps to the most negative eigenvalue: more than a request takes, since every request relies on them.
 SPECTRUM_STEPS = 20
 # Where the whole problem is convex as far as Lanczos sees, this share of the largest Ritz value.
 CONVEX_SHARE = 1e-3
