@@ -1,6 +1,6 @@
 """The metric in which the step is damped.
 
-    M = diag((d_v / median d)^0.3) per embedding row,  d_v = 1 + retained interactions at v;  M = 1 for shared weights
+    M = diag((d_v / median d)^0.4) per embedding row,  d_v = 1 + retained interactions at v;  M = 1 for shared weights
 
 Adam moves rows of rare and of popular nodes about equally far, while curvature grows with the number of interactions. A
 damping λI would hold rare rows back; λM does not. Source: design study in docs/damping.md.
@@ -18,7 +18,7 @@ from ifru_jax.graph.edges import Edges
 from ifru_jax.models import Params, Side
 
 
-def degree_metric(params: Params, tables: Mapping[str, Side], retained: Examples, *, exponent: float = 0.3) -> Params:
+def degree_metric(params: Params, tables: Mapping[str, Side], retained: Examples, *, exponent: float = 0.4) -> Params:
     """Diagonal of M, one value per row, shaped to broadcast against each parameter.
 
     Args:

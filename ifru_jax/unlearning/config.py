@@ -33,7 +33,7 @@ class IFRUConfig:
     solver: Literal["lanczos", "cg"] = "lanczos"
     filter: FilterName = "gradient-flow"
     num_steps: int = 10
-    metric_exponent: float = 0.3
+    metric_exponent: float = 0.4
     damping: float | None = None
     tolerance: float = 1e-4
     block_size: int = 4096
