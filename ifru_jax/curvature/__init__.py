@@ -2,6 +2,6 @@
 
 from ifru_jax.curvature.gauss_newton import gauss_newton_product
 from ifru_jax.curvature.hessian import hessian_product
-from ifru_jax.curvature.metric import degree_metric, node_degrees
+from ifru_jax.curvature.metric import Degrees, degree_metric, degrees_of, node_degrees
 
-__all__ = ["degree_metric", "gauss_newton_product", "hessian_product", "node_degrees"]
+__all__ = ["Degrees", "degree_metric", "degrees_of", "gauss_newton_product", "hessian_product", "node_degrees"]

@@ -9,6 +9,7 @@ damping λI would hold rare rows back; λM does not. Source: design study in doc
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,26 +19,38 @@ from ifru_jax.graph.edges import Edges
 from ifru_jax.models import Params, Side
 
 
-def degree_metric(params: Params, tables: Mapping[str, Side], retained: Examples, *, exponent: float = 0.4) -> Params:
+class Degrees(NamedTuple):
+    """1 + retained interactions of each row, float [num_users] and [num_items], and their median over all nodes of the data."""
+
+    users: jax.Array
+    items: jax.Array
+    median: jax.Array
+
+
+def degree_metric(params: Params, tables: Mapping[str, Side], degrees: Degrees, *, exponent: float = 0.4) -> Params:
     """Diagonal of M, one value per row, shaped to broadcast against each parameter.
 
     Args:
       params: for its structure.
       tables: which parameters are tables.
-      retained: interactions whose weights say what is counted.
+      degrees: of the rows of the tables.
       exponent: 0 gives the identity.
     """
-    users, items = node_degrees(retained)
-    degrees = {"user": 1 + users, "item": 1 + items}
-    median = jnp.median(jnp.concatenate([degrees["user"], degrees["item"]]))
+    of_side = {"user": degrees.users, "item": degrees.items}
     metric = {}
     for name, value in params.items():
         if name in tables:
-            rows = (degrees[tables[name]] / median) ** exponent
+            rows = (of_side[tables[name]] / degrees.median) ** exponent
             metric[name] = rows.reshape(-1, *[1] * (value.ndim - 1))
         else:
             metric[name] = jax.tree.map(lambda leaf: jnp.ones([1] * leaf.ndim, leaf.dtype), value)
     return metric
+
+
+def degrees_of(examples: Examples) -> Degrees:
+    """The degrees of all nodes, counted by the weights of the interactions."""
+    users, items = node_degrees(examples)
+    return Degrees(1 + users, 1 + items, jnp.median(1 + jnp.concatenate([users, items])))
 
 
 def node_degrees(examples: Examples) -> tuple[jax.Array, jax.Array]:

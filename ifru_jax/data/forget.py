@@ -91,6 +91,10 @@ class ForgetRequest:
         """The number of pairs, users and items named; 0 forgets nothing."""
         return len(self.pairs) + len(self.users) + len(self.items)
 
+    def __or__(self, other: ForgetRequest) -> ForgetRequest:
+        """One request for what either names."""
+        return ForgetRequest(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in ("pairs", "users", "items")))
+
     def select(self, data: Interactions) -> np.ndarray:
         """bool [n]: the interactions of `data` that are forgotten.
 

@@ -79,21 +79,26 @@ def endpoints(users: np.ndarray, items: np.ndarray, *, num_users: int, num_items
 
 
 @dataclass(frozen=True, eq=False)
-class HostGraph:
-    """Edges on the host with their weights before and after a deletion; real edges only, no padding.
+class EdgeList:
+    """Edges on the host; real edges only, no padding.
 
     Attributes:
       users, items: int [e].
-      before, after: float [e].
       num_users, num_items: sizes of the sides.
     """
 
     users: np.ndarray
     items: np.ndarray
-    before: np.ndarray
-    after: np.ndarray
     num_users: int
     num_items: int
+
+
+@dataclass(frozen=True, eq=False)
+class HostGraph(EdgeList):
+    """Edges with their weights before and after a deletion, float [e]."""
+
+    before: np.ndarray
+    after: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +111,7 @@ class HostNeighbourhood:
     chosen: np.ndarray
 
 
-def extract(graph: HostGraph, users: np.ndarray, items: np.ndarray, chosen: np.ndarray, *, num_hops: int) -> HostNeighbourhood:
+def extract(graph: EdgeList, users: np.ndarray, items: np.ndarray, chosen: np.ndarray, *, num_hops: int) -> HostNeighbourhood:
     """The nodes and edges that the scores of the interactions `chosen` depend on.
 
     Args:

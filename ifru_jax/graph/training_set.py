@@ -54,6 +54,11 @@ class TrainingSet:
     def __len__(self) -> int:
         return len(self.interactions)
 
+    @property
+    def without_data(self) -> tuple[np.ndarray, np.ndarray]:
+        """bool [num_users], [num_items]: rows without an interaction."""
+        return self.interactions.user_degrees() == 0, self.interactions.item_degrees() == 0
+
     def without(self, forgotten: np.ndarray) -> TrainingSet:
         """The set without the interactions where `forgotten` (bool [n]) is True; same shapes on the device."""
         keep = ~forgotten

@@ -19,38 +19,46 @@ from ifru_jax.errors import DataError
 from ifru_jax.graph.neighbourhood import Nodes, endpoints
 
 
-def importance_scope(data: Interactions, forgotten: np.ndarray, ratios: Sequence[float] | None) -> Nodes:
-    """The nodes whose rows may change.
+def importance_scope(
+    data: Interactions, forgotten: np.ndarray, ratios: Sequence[float] | None, *, max_nodes: int | None = None
+) -> tuple[Nodes, int]:
+    """The nodes whose rows may change, and how many a budget left out.
 
     Args:
       data: all interactions, the forgotten included.
-      forgotten: bool [n].
+      forgotten: bool [n], or int places of the forgotten interactions.
       ratios: share of the nodes newly reached at hop 1, 2, … that is kept; () keeps the endpoints of forgotten
         interactions alone; None keeps every node.
+      max_nodes: nodes at the most; nearer hops come first, then importance. Endpoints always stay.
 
     Raises:
-      DataError: a ratio outside [0, 1].
+      DataError: a ratio outside [0, 1], or a budget without ratios.
     """
     if ratios is None:
-        return Nodes(np.ones(data.num_users, bool), np.ones(data.num_items, bool))
+        if max_nodes is not None:
+            raise DataError(f"max_nodes is {max_nodes} but the scope is all rows: give a ratio per hop, for instance scope=(1.0,).")
+        return Nodes(np.ones(data.num_users, bool), np.ones(data.num_items, bool)), 0
     bad = [r for r in ratios if not 0 <= r <= 1]
     if bad:
         raise DataError(f"scope ratio {bad[0]} is not a share: give one value from 0 to 1 per hop.")
-    chosen = data.select(forgotten)
-    kept = endpoints(chosen.users, chosen.items, num_users=data.num_users, num_items=data.num_items)
-    reached = kept
-    scores = importance(data, forgotten, num_hops=len(ratios))
+    kept = endpoints(
+        data.users[forgotten], data.items[forgotten], num_users=data.num_users, num_items=data.num_items
+    )  # fmt: skip
+    reached, left_out = kept, 0
+    scores = importance(data, forgotten, num_hops=len(ratios)) if ratios else []
     for (user_score, item_score), ratio in zip(scores[1:], ratios, strict=True):
         fresh = np.concatenate([(user_score > 0) & ~reached.users, (item_score > 0) & ~reached.items])
         score = np.where(fresh, np.concatenate([user_score, item_score]), 0)
         count = int(np.ceil(np.round(ratio * fresh.sum(), 9)))  # .07 · 100 is 7.000000000000001
+        room = count if max_nodes is None else min(count, max(0, max_nodes - kept.count))
+        left_out += count - room
         # In single precision equals are equal whatever the order of their sums was. The sort is stable, so the lower number stays.
-        best = np.argsort(-score.astype(np.float32), kind="stable")[:count]
+        best = np.argsort(-score.astype(np.float32), kind="stable")[:room]
         added = np.zeros(len(score), bool)
         added[best] = True
         kept = Nodes(kept.users | added[: data.num_users], kept.items | added[data.num_users :])
         reached = Nodes(user_score > 0, item_score > 0)
-    return kept
+    return kept, left_out
 
 
 def importance(data: Interactions, forgotten: np.ndarray, *, num_hops: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -1,5 +1,6 @@
 """Ways to unlearn, one signature: IFRU and full retraining."""
 
+from ifru_jax.unlearning.batch import independent_steps
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.ifru import IFRU, forget
 from ifru_jax.unlearning.method import Method
@@ -7,4 +8,4 @@ from ifru_jax.unlearning.prepare import prepare
 from ifru_jax.unlearning.report import Report
 from ifru_jax.unlearning.retrain import Retrain, RetrainState
 
-__all__ = ["IFRU", "IFRUConfig", "Method", "Report", "Retrain", "RetrainState", "forget", "prepare"]
+__all__ = ["IFRU", "IFRUConfig", "Method", "Report", "Retrain", "RetrainState", "forget", "independent_steps", "prepare"]

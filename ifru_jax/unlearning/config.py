@@ -15,7 +15,10 @@ class IFRUConfig:
 
     Attributes:
       scope: share of the nodes kept at hop 1, 2, … from the forgotten interactions; () their endpoints only; None all rows.
-        It confines the rows that may change; products with H still run over the whole data.
+        A request that is confined is solved on the interactions that depend on these rows alone.
+      max_nodes: rows in scope at the most, the most important ones; endpoints of forgotten interactions always stay. None: all.
+      max_edges: retained interactions in the problem of a confined request at the most, the most important ones. None: all,
+        which is exact. What the budgets left out is in the report.
       spillover: "whole-graph", by "neighbourhood" subgraphs, "auto" (the cheaper of the two) or "none" (an ablation).
       curvature: "hessian" (exact) or "gauss-newton".
       solver: "lanczos" (spectral filter on a Krylov space) or "cg" (H + λI, stops at negative curvature).
@@ -28,6 +31,8 @@ class IFRUConfig:
     """
 
     scope: tuple[float, ...] | None = None
+    max_nodes: int | None = None
+    max_edges: int | None = None
     spillover: Literal["auto", "whole-graph", "neighbourhood", "none"] = "auto"
     curvature: Literal["hessian", "gauss-newton"] = "hessian"
     solver: Literal["lanczos", "cg"] = "lanczos"
@@ -45,6 +50,12 @@ class IFRUConfig:
                 raise DataError(f"{name} is {getattr(self, name)!r}: choose among {', '.join(get_args(hints[name]))}.")
         if self.scope is not None:
             object.__setattr__(self, "scope", tuple(float(ratio) for ratio in self.scope))
+        for name in ("max_nodes", "max_edges"):
+            budget = getattr(self, name)
+            if budget is not None and (budget < 1 or self.scope is None):
+                raise DataError(
+                    f"{name} is {budget} with scope {self.scope}: a budget is positive and belongs to a scope, such as (1.0,)."
+                )
         if self.num_steps < 1:
             raise DataError(f"num_steps is {self.num_steps}: a solve takes at least one step.")
         if self.damping is not None and not self.damping > 0:

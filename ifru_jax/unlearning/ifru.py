@@ -17,7 +17,7 @@ import numpy as np
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.splits import Split
 from ifru_jax.graph import TrainingSet, build_examples, newly_lost
-from ifru_jax.graph.neighbourhood import HostGraph, Neighbourhood, stack
+from ifru_jax.graph.neighbourhood import HostGraph, Neighbourhood, Nodes, stack
 from ifru_jax.influence.scope import importance_scope
 from ifru_jax.influence.spillover import (
     affected_interactions,
@@ -26,12 +26,13 @@ from ifru_jax.influence.spillover import (
     scatter_rows,
 )
 from ifru_jax.models import Params, Recommender
-from ifru_jax.solvers import Status, check
+from ifru_jax.solvers import Solution, Status, check
 from ifru_jax.training import TrainConfig, Trained, train
 from ifru_jax.training.objectives import Loss, squared_norm
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.influence_step import add_parts, direct_part, solve_part, spillover_part, update_part
+from ifru_jax.unlearning.local_step import apply_steps, is_local, local_request, pack, solve_local
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 from ifru_jax.unlearning.report import Report
 
@@ -92,32 +93,11 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     if not is_prepared(trained, config):
         trained = prepare(trained, config=config)
         clock.part("prepare")
-    scope = importance_scope(data, forgotten, config.scope)
-    clock.part("scope")
-
     retained = trained.training_set.without(forgotten)
     clock.part("graph", retained.graph, retained.examples)
-
-    rhs, evidence = right_hand_side(trained, retained, forgotten, config)
-    clock.part("influence", rhs)
-
-    step, solution = solve_part(
-        trained.model,
-        trained.loss,
-        config,
-        trained.params,
-        rhs,
-        retained.examples,
-        retained.graph,
-        (jnp.asarray(scope.users), jnp.asarray(scope.items)),
-        total=float(trained.total),
-        reg=trained.config.reg,
-        floor=damping_floor(trained, config),
-    )
-    clock.part("solve", step)
-
+    way = _local_update if is_local(trained.model, trained.params, config) else _whole_update
+    params, scope, solution, norm_step, evidence = way(trained, retained, forgotten, config, clock)
     status = check(solution)
-    params = update_part(trained.model, trained.params, step, retained.examples)
     users_lost, items_lost = newly_lost(data, retained.interactions)
     retained = retained.without_names(data)
     unlearned = replace(trained, params=params, training_set=retained)
@@ -132,7 +112,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
         scope_items=int(scope.items.sum()),
         cleared_users=int(users_lost.sum()) if "user" in sides else 0,
         cleared_items=int(items_lost.sum()) if "item" in sides else 0,
-        norm_step=float(jnp.sqrt(squared_norm(step))),
+        norm_step=norm_step,
         status=Status(status).name,
         num_products=products,
         damping=float(solution.damping),
@@ -143,6 +123,60 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
         **evidence,
     )
     return unlearned, report
+
+
+_Update = tuple[Params, Nodes, Solution, float, dict]
+
+
+def _whole_update(
+    trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, clock: Clock
+) -> _Update:  # fmt: skip
+    """θ' by products over all retained interactions."""
+    scope, left_out = importance_scope(trained.interactions, forgotten, config.scope, max_nodes=config.max_nodes)
+    clock.part("scope")
+    rhs, evidence = right_hand_side(trained, retained, forgotten, config)
+    clock.part("influence", rhs)
+    step, solution = solve_part(
+        trained.model,
+        trained.loss,
+        config,
+        trained.params,
+        rhs,
+        retained.examples,
+        retained.graph,
+        (jnp.asarray(scope.users), jnp.asarray(scope.items)),
+        total=float(trained.total),
+        reg=trained.config.reg,
+        floor=damping_floor(trained, config),
+    )
+    clock.part("solve", step)
+    params = update_part(trained.model, trained.params, step, retained.examples)
+    return params, scope, solution, float(jnp.sqrt(squared_norm(step))), evidence | {"left_out_nodes": left_out}
+
+
+def _local_update(
+    trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, clock: Clock
+) -> _Update:  # fmt: skip
+    """θ' by products over the interactions that depend on the rows in scope."""
+    hops = trained.model.num_hops
+    request = local_request(trained.training_set, np.flatnonzero(forgotten), config, num_hops=hops)
+    problems = pack([request], trained.training_set, num_hops=hops)
+    clock.part("scope", problems)
+    steps = solve_local(trained, problems, config, floor=damping_floor(trained, config))
+    clock.part("solve", steps)
+    lost = retained.without_data
+    params = apply_steps(trained.model, trained.params, steps, lost)
+    evidence = {
+        "spillover": "local" if hops and config.spillover != "none" else "none",
+        "affected": int(affected_interactions(trained.interactions, forgotten, num_hops=hops).sum()),
+        "norm_direct": float(steps.norm_direct[0]),
+        "norm_spillover": float(steps.norm_spillover[0]),
+        "norm_rhs": float(steps.norm_rhs[0]),
+        "left_out_nodes": request.left_out,
+        "left_out_edges": request.problem.left_out,
+    }
+    solution = jax.tree.map(lambda leaf: leaf[0], steps.solution)
+    return params, request.scope, solution, float(jnp.sqrt(squared_norm(steps.rows))), evidence
 
 
 def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig) -> tuple[Params, dict]:

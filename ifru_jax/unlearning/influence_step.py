@@ -17,11 +17,12 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
-from ifru_jax.curvature import degree_metric, gauss_newton_product, hessian_product, node_degrees
+from ifru_jax.curvature import Degrees, degree_metric, degrees_of, gauss_newton_product, hessian_product, node_degrees
 from ifru_jax.graph import BipartiteGraph, Examples
 from ifru_jax.influence.direct import direct_influence
 from ifru_jax.influence.spillover import gradient_change
 from ifru_jax.models import Params, Recommender
+from ifru_jax.models.recommender import Side
 from ifru_jax.solvers import (
     SPECTRUM_RATIO,
     Solution,
@@ -88,6 +89,11 @@ def solve_part(
       floor: least damping.
     """
     problem = _scaled(model, loss, config, params, rhs, retained, after, scope, total=total, reg=reg)
+    return damped_step(config, problem, floor=floor)
+
+
+def damped_step(config: IFRUConfig, problem: ScaledProblem, *, floor: Scalar) -> tuple[Params, Solution]:
+    """δ = M^-½ f(H̃) b̃ by the solver of the configuration, with its evidence."""
     if config.solver == "lanczos":
         solve = spectral_step(num_steps=config.num_steps, filter=config.filter)
         solution = solve(problem.product, problem.rhs, floor=floor, damping=config.damping)
@@ -121,23 +127,29 @@ def path_part(
     return jax.vmap(problem.to_params)(damping_path(krylov, dampings, filter=config.filter))
 
 
-class _Scaled(NamedTuple):
-    """The problem in the metric of the damping, on flat vectors."""
+class ScaledProblem(NamedTuple):
+    """H̃ and b̃, the problem in the metric of the damping, on flat vectors."""
 
     product: Callable[[jax.Array], jax.Array]
     rhs: jax.Array
     to_params: Callable[[jax.Array], Params]
 
 
-def _scaled(model, loss, config, params, rhs, retained, after, scope, *, total, reg) -> _Scaled:
-    scale = _inverse_root_metric(model, params, retained, scope, exponent=config.metric_exponent)
-    scale, unravel = ravel_pytree(scale)
-    product = _curvature(model, loss, config, params, retained, after, total=total, reg=reg)
-    return _Scaled(
-        product=lambda v: scale * ravel_pytree(product(unravel(scale * v)))[0],
-        rhs=scale * ravel_pytree(rhs)[0],
-        to_params=lambda v: unravel(scale * v),
+def scaled_problem(product: Callable[[Params], Params], rhs: Params, scale: Params) -> ScaledProblem:
+    """H̃ = S H S and b̃ = S b with S = M^-½ as `scale`, shaped like the parameters."""
+    flat, unravel = ravel_pytree(scale)
+    return ScaledProblem(
+        product=lambda v: flat * ravel_pytree(product(unravel(flat * v)))[0],
+        rhs=flat * ravel_pytree(rhs)[0],
+        to_params=lambda v: unravel(flat * v),
     )
+
+
+def _scaled(model, loss, config, params, rhs, retained, after, scope, *, total, reg) -> ScaledProblem:
+    lost = _without_data(retained)
+    inside = {"user": scope[0] & ~lost["user"], "item": scope[1] & ~lost["item"]}
+    scale = inverse_root_metric(model, params, degrees_of(retained), inside, exponent=config.metric_exponent)
+    return scaled_problem(curvature_product(model, loss, config, params, retained, after, total=total, reg=reg), rhs, scale)
 
 
 @partial(jax.jit, static_argnames=("model",))
@@ -171,18 +183,16 @@ def _cg_damping(config: IFRUConfig, floor: Scalar) -> Scalar:
     return floor if config.curvature == "gauss-newton" else 2 * SPECTRUM_RATIO[config.filter] * floor
 
 
-def _without_data(retained: Examples) -> dict[str, jax.Array]:
+def _without_data(retained: Examples) -> dict[Side, jax.Array]:
     users, items = node_degrees(retained)
     return {"user": users == 0, "item": items == 0}
 
 
-def _inverse_root_metric(
-    model: Recommender, params: Params, retained: Examples, scope: tuple[jax.Array, jax.Array], *, exponent: float
+def inverse_root_metric(
+    model: Recommender, params: Params, degrees: Degrees, inside: dict[Side, jax.Array], *, exponent: float
 ) -> Params:
-    """M^-½ on the rows in scope that have data, 0 on all others; shaped like the parameters."""
-    metric = degree_metric(params, model.tables, retained, exponent=exponent)
-    lost = _without_data(retained)
-    inside = {"user": scope[0] & ~lost["user"], "item": scope[1] & ~lost["item"]}
+    """M^-½ on the rows that are `inside` (bool, per side), 0 on all others; shaped like the parameters."""
+    metric = degree_metric(params, model.tables, degrees, exponent=exponent)
 
     def scale(name: str):
         if name not in model.tables:
@@ -193,7 +203,18 @@ def _inverse_root_metric(
     return {name: scale(name) for name in params}
 
 
-def _curvature(model, loss, config, params, retained, after, *, total, reg):
+def curvature_product(
+    model: Recommender,
+    loss: Loss,
+    config: IFRUConfig,
+    params: Params,
+    retained: Examples,
+    after: BipartiteGraph,
+    *,
+    total: Scalar,
+    reg: Scalar,
+) -> Callable[[Params], Params]:
+    """v ↦ H v, or G v where the configuration says so."""
     if config.curvature == "hessian":
         return hessian_product(lambda p: objective(model, loss, p, retained, after, total=total, reg=reg), params)
     product = gauss_newton_product(

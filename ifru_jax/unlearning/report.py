@@ -14,8 +14,11 @@ class Report:
       forgotten: interactions that were forgotten.
       retained: interactions that remain.
       affected: retained interactions whose score the changed graph can change.
-      spillover: how it was computed: "whole-graph", "neighbourhood", or "none" where the model has no graph to change.
+      spillover: how it was computed: "whole-graph", "neighbourhood", "local" (on the request's own problem), or "none" where the
+        model has no graph to change.
       scope_users, scope_items: rows that could change.
+      left_out_nodes: nodes that `max_nodes` left out of the scope.
+      left_out_edges: retained interactions that depend on the scope and that `max_edges` left out.
       cleared_users, cleared_items: rows set to zero by this request because no interaction was left.
       norm_direct, norm_spillover, norm_rhs, norm_step: Euclidean norms of direct, spillover, b and δ.
       status: how the solve ended, see `ifru_jax.solvers.Status`.
@@ -34,6 +37,8 @@ class Report:
     spillover: str = "none"
     scope_users: int = 0
     scope_items: int = 0
+    left_out_nodes: int = 0
+    left_out_edges: int = 0
     cleared_users: int = 0
     cleared_items: int = 0
     norm_direct: float = 0.0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ifru_jax.curvature import degree_metric, node_degrees
+from ifru_jax.curvature import degree_metric, degrees_of, node_degrees
 from ifru_jax.graph import Examples, build_edges
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -56,7 +56,7 @@ def test_metric_of_every_row(rows, exponent):
     users, items = counted(rows)
     median = np.median(1 + np.concatenate([users, items]))
     expected = {"user": ((1 + users) / median) ** exponent, "item": ((1 + items) / median) ** exponent}
-    metric = degree_metric(PARAMS, TABLES, examples(rows), exponent=exponent)
+    metric = degree_metric(PARAMS, TABLES, degrees_of(examples(rows)), exponent=exponent)
     assert metric.keys() == PARAMS.keys()
     for name, side in TABLES.items():
         assert metric[name].shape == (len(expected[side]), *[1] * (PARAMS[name].ndim - 1))

@@ -71,13 +71,13 @@ TIE = [(1, 3, 0), (2, 2, 0), (6, 3, 1), (1, 1, 0), (5, 5, 0), (4, 2, 1), (2, 5, 
 @example([(u, i, True, bool(forgotten)) for u, i, forgotten in TIE], [1.0, 0.5])
 @settings(max_examples=100)
 def test_scope_keeps_the_most_important_of_each_hop(rows, ratios):
-    assert as_set(importance_scope(*request(rows), ratios)) == scope_by_hand(rows, ratios)
+    assert as_set(importance_scope(*request(rows), ratios)[0]) == scope_by_hand(rows, ratios)
 
 
 @given(ROWS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))), RATIOS)
 @settings(max_examples=100)
 def test_the_order_of_the_data_does_not_matter(both, ratios):
-    first, second = (importance_scope(*request(rows), ratios) for rows in both)
+    first, second = (importance_scope(*request(rows), ratios)[0] for rows in both)
     assert as_set(first) == as_set(second)
 
 
@@ -85,7 +85,7 @@ def test_the_order_of_the_data_does_not_matter(both, ratios):
 @settings(max_examples=50)
 def test_endpoints_are_never_pruned(rows, ratios):
     data, forgotten = request(rows)
-    scope = importance_scope(data, forgotten, ratios)
+    scope, _ = importance_scope(data, forgotten, ratios)
     assert scope.users[data.users[forgotten]].all()
     assert scope.items[data.items[forgotten]].all()
 
@@ -94,27 +94,27 @@ def test_endpoints_are_never_pruned(rows, ratios):
 @settings(max_examples=50)
 def test_ratios_of_zero_and_one(rows, num_hops):
     data, forgotten = request(rows)
-    ends = as_set(importance_scope(data, forgotten, ()))
-    assert as_set(importance_scope(data, forgotten, [0] * num_hops)) == ends
+    ends = as_set(importance_scope(data, forgotten, ())[0])
+    assert as_set(importance_scope(data, forgotten, [0] * num_hops)[0]) == ends
     scores = scores_by_hand(rows, num_hops)[-1]
-    assert as_set(importance_scope(data, forgotten, [1] * num_hops)) == {v for v in NODES if scores[v] > 0}
+    assert as_set(importance_scope(data, forgotten, [1] * num_hops)[0]) == {v for v in NODES if scores[v] > 0}
 
 
 def test_a_share_of_a_round_number_is_a_round_number():
     """.07 · 100 is more than 7 in floating point, and .55 · 100 more than 55."""
     data = Interactions(np.zeros(101, int), np.arange(101), np.ones(101), 1, 101)
     for ratio, share in ((0.07, 7), (0.55, 55), (0.071, 8)):
-        assert importance_scope(data, np.arange(101) == 0, [ratio]).count == 2 + share
+        assert importance_scope(data, np.arange(101) == 0, [ratio])[0].count == 2 + share
 
 
 def test_without_ratios_every_row_is_in_scope():
     data, _ = request([(0, 0, 1, 0)])
-    assert importance_scope(data, np.zeros(1, bool), None).count == USERS + ITEMS
+    assert importance_scope(data, np.zeros(1, bool), None)[0].count == USERS + ITEMS
 
 
 def test_a_request_for_nothing_has_no_scope():
     data, _ = request([(0, 0, 1, 0)])
-    assert importance_scope(data, np.zeros(1, bool), (1.0, 1.0)).count == 0
+    assert importance_scope(data, np.zeros(1, bool), (1.0, 1.0))[0].count == 0
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.5, float("nan")])

@@ -10,7 +10,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from ifru_jax import DataError, ForgetRequest, IFRUConfig, unlearn
-from ifru_jax.curvature import degree_metric
+from ifru_jax.curvature import degree_metric, degrees_of
 from ifru_jax.graph import build_training_set, capacity_of
 from ifru_jax.influence import affected_interactions
 from ifru_jax.solvers import SPECTRUM_RATIO
@@ -81,7 +81,7 @@ def test_the_step_is_the_dense_formula(trained):
             return objective(model, loss, unravel(x), new.examples, new.graph, total=total, reg=reg)
 
         H = jax.jacfwd(jax.grad(flat_objective))(flat)
-        metric = degree_metric(params, model.tables, new.examples)
+        metric = degree_metric(params, model.tables, degrees_of(new.examples))
         root = ravel_pytree(jax.tree.map(lambda m, p: jnp.broadcast_to(m**-0.5, p.shape), metric, params))[0]
         t, V = jnp.linalg.eigh(root[:, None] * H * root[None, :])
         damping = float(-t[0] / SPECTRUM_RATIO["gradient-flow"])

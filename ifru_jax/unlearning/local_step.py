@@ -1,0 +1,172 @@
+"""The step of small requests, on problems of their own size; a batch of independent requests is one compiled call.
+
+    δ_S = M^-½ f(H̃_SS) b̃_S,   S = rows in scope
+
+b and H are summed over the interactions that depend on S alone. With no budget that is all that depends on S, and the result is
+the step of the whole problem confined to S.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax.curvature import Degrees
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.graph import Examples, TrainingSet
+from ifru_jax.graph.local_problem import HostProblem, LocalProblem, bucket_for, extract_problem, stack_problems
+from ifru_jax.graph.neighbourhood import Nodes
+from ifru_jax.influence.direct import direct_influence
+from ifru_jax.influence.scope import importance, importance_scope
+from ifru_jax.influence.spillover import gradient_change
+from ifru_jax.models import Params, Recommender
+from ifru_jax.solvers import Solution
+from ifru_jax.training import Trained
+from ifru_jax.training.objectives import Loss, squared_norm
+from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.influence_step import (
+    Scalar,
+    curvature_product,
+    damped_step,
+    inverse_root_metric,
+    scaled_problem,
+)
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["users", "items", "rows", "solution", "norm_direct", "norm_spillover", "norm_rhs"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class LocalSteps:
+    """Steps of b independent requests; those that pad the batch are zero.
+
+    Attributes:
+      users: int32 [b, cu], rows of the user table that move; padding repeats row 0 and moves by 0.
+      items: int32 [b, ci].
+      rows: δ of these rows, per table [b, cu, …] or [b, ci, …].
+      solution: evidence of each solve.
+      norm_direct, norm_spillover, norm_rhs: [b], on the rows in scope.
+    """
+
+    users: jax.Array
+    items: jax.Array
+    rows: Params
+    solution: Solution
+    norm_direct: jax.Array
+    norm_spillover: jax.Array
+    norm_rhs: jax.Array
+
+
+@dataclass(frozen=True, eq=False)
+class LocalRequest:
+    """A request on the host, ready to be padded.
+
+    Attributes:
+      problem: its rows and interactions.
+      scope: rows that may change.
+      left_out: nodes that `max_nodes` left out of the scope.
+    """
+
+    problem: HostProblem
+    scope: Nodes
+    left_out: int
+
+
+def is_local(model: Recommender, params: Params, config: IFRUConfig) -> bool:
+    """Whether a request can be solved on its own: it is confined to some rows, and every parameter has rows."""
+    return config.scope is not None and all(name in model.tables for name in params)
+
+
+def local_request(data: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, *, num_hops: int) -> LocalRequest:
+    """Scope and interactions of a request (places int [f] among the interactions)."""
+    interactions = data.interactions
+    scope, left_out = importance_scope(interactions, forgotten, config.scope, max_nodes=config.max_nodes)
+    scores = None
+    if config.max_edges is not None:
+        scores = importance(interactions, forgotten, num_hops=max(1, num_hops))[-1]
+    problem = extract_problem(
+        data, forgotten, scope, num_hops=num_hops, max_edges=config.max_edges, importance=scores
+    )  # fmt: skip
+    return LocalRequest(problem, scope, left_out)
+
+
+def pack(requests: Sequence[LocalRequest], data: TrainingSet, *, num_hops: int) -> LocalProblem:
+    """The requests padded to one rung of the ladder and stacked."""
+    interactions: Interactions = data.interactions
+    problems = [request.problem for request in requests]
+    edges = len(data.positives) if num_hops else 0
+    bucket = bucket_for(problems, num_users=interactions.num_users, num_items=interactions.num_items, num_edges=edges)
+    return stack_problems(problems, data, bucket)
+
+
+def solve_local(trained: Trained, problems: LocalProblem, config: IFRUConfig, *, floor: float) -> LocalSteps:
+    """The steps of all problems of a batch; nothing is changed yet."""
+    return _solve_batch(
+        trained.model, trained.loss, config, trained.params, problems,
+        total=float(trained.total), reg=trained.config.reg, floor=floor,
+    )  # fmt: skip
+
+
+@partial(jax.jit, static_argnames=("model", "loss", "config"))
+def _solve_batch(
+    model: Recommender,
+    loss: Loss,
+    config: IFRUConfig,
+    params: Params,
+    problems: LocalProblem,
+    *,
+    total: Scalar,
+    reg: Scalar,
+    floor: Scalar,
+) -> LocalSteps:
+    return jax.vmap(lambda problem: _solve(model, loss, config, params, problem, total=total, reg=reg, floor=floor))(problems)
+
+
+def _solve(model, loss, config, params, problem: LocalProblem, *, total, reg, floor) -> LocalSteps:
+    rows = {"user": problem.users, "item": problem.items}
+    core = {"user": problem.core_users, "item": problem.core_items}
+    sizes = {name: core[side].shape[0] for name, side in model.tables.items()}
+    local = {name: params[name][rows[side]] for name, side in model.tables.items()}
+
+    def core_of(tables: Params) -> Params:
+        return {name: value[: sizes[name]] for name, value in tables.items()}
+
+    def with_rest(core_rows: Params) -> Params:
+        return {name: jnp.zeros_like(local[name]).at[: sizes[name]].set(value) for name, value in core_rows.items()}
+
+    forgotten = Examples(problem.pairs, problem.labels, problem.forgotten)
+    retained = Examples(problem.pairs, problem.labels, problem.retained)
+    direct = core_of(direct_influence(model, loss, local, forgotten, problem.before, total=total))
+    spillover = jax.tree.map(jnp.zeros_like, direct)
+    if model.num_hops and config.spillover != "none":
+        spillover = core_of(gradient_change(model, loss, local, retained, problem.before, problem.after, total=total))
+    rhs = jax.tree.map(jnp.add, direct, spillover)
+
+    degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, problem.median_degree)
+    scale = inverse_root_metric(model, core_of(local), degrees, core, exponent=config.metric_exponent)
+    product = curvature_product(model, loss, config, local, retained, problem.after, total=total, reg=reg)
+    step, solution = damped_step(
+        config, scaled_problem(lambda v: core_of(product(with_rest(v))), rhs, scale), floor=floor
+    )  # fmt: skip
+    norms = [jnp.sqrt(squared_norm(part)) for part in (direct, spillover, rhs)]
+    ends = {side: mask.shape[0] for side, mask in core.items()}
+    return LocalSteps(problem.users[: ends["user"]], problem.items[: ends["item"]], step, solution, *norms)
+
+
+@partial(jax.jit, static_argnames=("model",))
+def apply_steps(model: Recommender, params: Params, steps: LocalSteps, lost: tuple[jax.Array, jax.Array]) -> Params:
+    """θ̂ + Σ δ over the batch, with the rows that are `lost` (bool [num_users], [num_items]) set to zero."""
+    rows, gone = {"user": steps.users, "item": steps.items}, {"user": lost[0], "item": lost[1]}
+
+    def moved(name: str, side) -> jax.Array:
+        value = params[name].at[rows[side]].add(steps.rows[name])
+        return jnp.where(gone[side].reshape(-1, *[1] * (value.ndim - 1)), 0, value)
+
+    return {name: moved(name, side) for name, side in model.tables.items()}
