@@ -65,7 +65,7 @@ class Interactions:
                     f"{name} has shape {column.shape} but users has {self.users.shape}: give one value per interaction."
                 )
         with np.errstate(over="ignore"):
-            labels = self.labels.astype(np.float32)
+            labels = self.labels.astype(np.float32, copy=False)
         for name, column in {"rating": labels, "timestamp": self.timestamps}.items():
             if column is None:
                 continue
@@ -75,8 +75,8 @@ class Interactions:
                     f"the {name} of interaction {bad[0]} is {column[bad[0]]} ({bad.size} such): "
                     f"drop these rows or fill in their {name}s before loading."
                 )
-        object.__setattr__(self, "users", self.users.astype(np.int32))
-        object.__setattr__(self, "items", self.items.astype(np.int32))
+        object.__setattr__(self, "users", self.users.astype(np.int32, copy=False))
+        object.__setattr__(self, "items", self.items.astype(np.int32, copy=False))
         object.__setattr__(self, "labels", labels)
 
     @classmethod

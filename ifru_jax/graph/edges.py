@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -130,27 +131,74 @@ def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
       edges: a pattern of n edges and its padding.
       keep: bool [n], the edges that stay.
     """
-    capacity, num_kept = edges.capacity, int(keep.sum())
-    if num_kept == len(keep):
+    gone = np.flatnonzero(~keep)
+    if not len(gone):
         return edges
-    kept_order = np.asarray(edges.col_order)
-    kept_order = kept_order[kept_order < len(keep)]
-    position = np.cumsum(keep) - 1
-    padding = np.arange(num_kept, capacity)
+    count, capacity = len(keep), edges.capacity
+    old_rows, old_cols, order, col_rows = (np.asarray(x) for x in (edges.rows, edges.cols, edges.col_order, edges.col_rows))
+    # Padding stands at the last row and column, after the real edges there, so it closes both orders.
+    in_order = _places_in_order(edges, gone, old_cols)
+    left = _drop(order[:count], in_order)
+    if len(gone) <= _FEW:
+        for place in gone[::-1]:
+            left -= left > place
+    else:
+        left -= np.cumsum(~keep, dtype=np.int32)[left]
 
-    def padded(values: np.ndarray, fill: int) -> np.ndarray:
-        return np.concatenate([values[: len(keep)][keep], np.full(capacity - num_kept, fill, values.dtype)])
+    def closed(values: np.ndarray, padding: np.ndarray | int) -> np.ndarray:
+        out = np.empty(capacity, np.int32)
+        out[: len(values)] = values
+        out[len(values) :] = padding
+        return out
 
-    rows = padded(np.asarray(edges.rows), edges.num_rows - 1)
-    cols = padded(np.asarray(edges.cols), edges.num_cols - 1)
-    # Padding stands at the last column, after the real edges there, so it closes the column order too.
-    col_order = np.concatenate([position[kept_order[keep[kept_order]]], padding]).astype(np.int32)
-    return Edges(
-        rows=jnp.asarray(rows),
-        cols=jnp.asarray(cols),
-        row_ptr=jnp.asarray(_pointers(rows, edges.num_rows)),
-        col_order=jnp.asarray(col_order),
-        col_rows=jnp.asarray(rows[col_order]),
-        col_ptr=jnp.asarray(_pointers(cols, edges.num_cols)),
-        mask=jnp.asarray(np.arange(capacity) < num_kept),
+    fewer_rows, fewer_cols = (
+        np.bincount(x[gone], minlength=n) for x, n in ((old_rows, edges.num_rows), (old_cols, edges.num_cols))
     )
+    # What left makes room for as much padding at the end.
+    fewer_rows[-1] -= len(gone)
+    fewer_cols[-1] -= len(gone)
+    return Edges(
+        rows=jnp.asarray(closed(_drop(old_rows[:count], gone), edges.num_rows - 1)),
+        cols=jnp.asarray(closed(_drop(old_cols[:count], gone), edges.num_cols - 1)),
+        row_ptr=jnp.asarray(_fewer(edges.row_ptr, fewer_rows)),
+        col_order=jnp.asarray(closed(left, np.arange(count - len(gone), capacity))),
+        col_rows=jnp.asarray(closed(_drop(col_rows[:count], in_order), edges.num_rows - 1)),
+        col_ptr=jnp.asarray(_fewer(edges.col_ptr, fewer_cols)),
+        mask=jnp.asarray(np.arange(capacity) < count - len(gone)),
+    )
+
+
+# Up to so many deletions, copying what stands between them is faster than a mask over all.
+_FEW = 16
+
+
+def _drop(values: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """A copy without the entries at `gone`, ascending."""
+    if len(gone) > _FEW:
+        return np.delete(values, gone)
+    cuts = [-1, *gone, len(values)]
+    return np.concatenate([values[a + 1 : b] for a, b in pairwise(cuts)])
+
+
+def _places_in_order(edges: Edges, gone: np.ndarray, cols: np.ndarray) -> np.ndarray:
+    """Where the edges `gone` stand in the order by column, ascending; within a column that order is ascending too."""
+    order, pointers = np.asarray(edges.col_order), np.asarray(edges.col_ptr)
+    if len(gone) > _FEW:
+        mask = np.zeros(edges.capacity, bool)
+        mask[gone] = True
+        return np.flatnonzero(mask[order])
+    starts, ends = pointers[cols[gone]], pointers[cols[gone] + 1]
+    return np.sort([a + np.searchsorted(order[a:b], e) for a, b, e in zip(starts, ends, gone, strict=True)])
+
+
+def _fewer(pointers: jax.Array, fewer: np.ndarray) -> np.ndarray:
+    """Pointers after `fewer` entries [n] were taken from each node."""
+    return np.asarray(pointers) - np.concatenate([[0], np.cumsum(fewer)]).astype(np.int32)
+
+
+def degrees(edges: Edges, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [num_rows], [num_cols]: edges at every node, of which the first `count` are no padding; without looking at an edge."""
+    rows, cols = np.diff(np.asarray(edges.row_ptr)).astype(np.int64), np.diff(np.asarray(edges.col_ptr)).astype(np.int64)
+    rows[-1] -= edges.capacity - count
+    cols[-1] -= edges.capacity - count
+    return rows, cols

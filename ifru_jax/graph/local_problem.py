@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.graph.bipartite import BipartiteGraph
-from ifru_jax.graph.edges import Edges, build_edges, capacity_of
+from ifru_jax.graph.edges import Edges, build_edges, capacity_of, degrees
 from ifru_jax.graph.neighbourhood import EdgeList, Nodes, ball, extract
 from ifru_jax.graph.training_set import TrainingSet
 
@@ -176,7 +176,9 @@ def extract_problem(
         held = held[np.lexsort((-score, far))[:max_edges]]
     chosen = np.sort(np.concatenate([held, forgotten]))
     part = extract(graph, interactions.users, interactions.items, chosen, num_hops=num_hops)
-    user_degrees, item_degrees = _degrees(edges, len(interactions), interactions.users[forgotten], interactions.items[forgotten])
+    user_degrees, item_degrees = _degrees_without(
+        edges, len(interactions), interactions.users[forgotten], interactions.items[forgotten]
+    )
     users, core_users = _core_first(part.users, scope.users & (user_degrees > 0))
     items, core_items = _core_first(part.items, scope.items & (item_degrees > 0))
     before, after = _weights(data, part.edges, forgotten)
@@ -216,19 +218,17 @@ def _weights(data: TrainingSet, edges: np.ndarray, forgotten: np.ndarray) -> tup
     nothing = np.zeros(0, np.int64)
 
     def weights(without_users: np.ndarray, without_items: np.ndarray) -> np.ndarray:
-        user_degrees, item_degrees = _degrees(pattern, len(positives), without_users, without_items)
+        user_degrees, item_degrees = _degrees_without(pattern, len(positives), without_users, without_items)
         return 1 / np.sqrt(np.maximum(user_degrees[users], 1) * np.maximum(item_degrees[items], 1.0))
 
     return weights(nothing, nothing), np.where(np.isin(edges, removed), 0, weights(gone_users, gone_items))
 
 
-def _degrees(edges: Edges, count: int, gone_users: np.ndarray, gone_items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _degrees_without(edges: Edges, count: int, gone_users: np.ndarray, gone_items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Edges at every node without the ones given by their endpoints; `count` is the number of edges that are no padding."""
-    padding = edges.capacity - count
-    users = np.diff(np.asarray(edges.row_ptr)) - np.bincount(gone_users, minlength=edges.num_rows)
-    items = np.diff(np.asarray(edges.col_ptr)) - np.bincount(gone_items, minlength=edges.num_cols)
-    users[-1] -= padding
-    items[-1] -= padding
+    users, items = degrees(edges, count)
+    users -= np.bincount(gone_users, minlength=edges.num_rows)
+    items -= np.bincount(gone_items, minlength=edges.num_cols)
     return users, items
 
 

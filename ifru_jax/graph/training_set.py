@@ -15,7 +15,7 @@ import numpy as np
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph
-from ifru_jax.graph.edges import Edges, build_edges, capacity_of, keep_edges
+from ifru_jax.graph.edges import Edges, build_edges, capacity_of, degrees, keep_edges
 from ifru_jax.graph.pairs import Pairs
 
 
@@ -57,7 +57,14 @@ class TrainingSet:
     @property
     def without_data(self) -> tuple[np.ndarray, np.ndarray]:
         """bool [num_users], [num_items]: rows without an interaction."""
-        return self.interactions.user_degrees() == 0, self.interactions.item_degrees() == 0
+        users, items = self.degrees
+        return users == 0, items == 0
+
+    @property
+    def degrees(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [num_users], [num_items]: interactions of every row, whatever their label."""
+        assert isinstance(self.examples.pairs, Edges)
+        return degrees(self.examples.pairs, len(self))
 
     def without(self, forgotten: np.ndarray) -> TrainingSet:
         """The set without the interactions where `forgotten` (bool [n]) is True; same shapes on the device."""
@@ -72,17 +79,15 @@ class TrainingSet:
             dtype=self.examples.labels.dtype,
         )
 
-    def without_names(self, before: Interactions) -> TrainingSet:
+    def without_names(self, before: TrainingSet) -> TrainingSet:
         """Erases the original ids of users and items that have no interaction here but had one `before`."""
-        users, items = newly_lost(before, self.interactions)
+        users, items = newly_lost(before, self)
         return replace(self, interactions=self.interactions.erase_ids(np.flatnonzero(users), np.flatnonzero(items)))
 
 
-def newly_lost(before: Interactions, after: Interactions) -> tuple[np.ndarray, np.ndarray]:
+def newly_lost(before: TrainingSet, after: TrainingSet) -> tuple[np.ndarray, np.ndarray]:
     """bool [num_users], [num_items]: rows without an interaction after that had one before."""
-    users = (before.user_degrees() > 0) & (after.user_degrees() == 0)
-    items = (before.item_degrees() > 0) & (after.item_degrees() == 0)
-    return users, items
+    return tuple(gone & ~was_gone for gone, was_gone in zip(after.without_data, before.without_data, strict=True))  # pyright: ignore
 
 
 def build_training_set(

@@ -98,8 +98,8 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     way = _local_update if is_local(trained.model, trained.params, config) else _whole_update
     params, scope, solution, norm_step, evidence = way(trained, retained, forgotten, config, clock)
     status = check(solution)
-    users_lost, items_lost = newly_lost(data, retained.interactions)
-    retained = retained.without_names(data)
+    users_lost, items_lost = newly_lost(trained.training_set, retained)
+    retained = retained.without_names(trained.training_set)
     unlearned = replace(trained, params=params, training_set=retained)
     clock.part("update", params)
 
@@ -168,7 +168,7 @@ def _local_update(
     params = apply_steps(trained.model, trained.params, steps, lost)
     evidence = {
         "spillover": "local" if hops and config.spillover != "none" else "none",
-        "affected": int(affected_interactions(trained.interactions, forgotten, num_hops=hops).sum()),
+        "affected": len(request.problem.chosen) - int(forgotten.sum()) + request.problem.left_out if hops else 0,
         "norm_direct": float(steps.norm_direct[0]),
         "norm_spillover": float(steps.norm_spillover[0]),
         "norm_rhs": float(steps.norm_rhs[0]),

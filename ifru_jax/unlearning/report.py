@@ -13,7 +13,8 @@ class Report:
     Attributes:
       forgotten: interactions that were forgotten.
       retained: interactions that remain.
-      affected: retained interactions whose score the changed graph can change.
+      affected: retained interactions whose score the changed graph can change; of a local problem, those that depend on a row in
+        scope, which are all of these and more.
       spillover: how it was computed: "whole-graph", "neighbourhood", "local" (on the request's own problem), or "none" where the
         model has no graph to change.
       scope_users, scope_items: rows that could change.

@@ -44,7 +44,7 @@ class Retrain:
         clock = Clock()
         before = state.trained
         forgotten = request.select(before.interactions)
-        retained = before.training_set.without(forgotten).without_names(before.interactions)
+        retained = before.training_set.without(forgotten).without_names(before.training_set)
         valid = surviving(state.valid, retained.interactions)
         # `fit` splits its key and folds in epochs; a word no epoch reaches keeps the two apart.
         key, fresh = jax.random.split(jax.random.fold_in(state.key, 0x5EED0000))

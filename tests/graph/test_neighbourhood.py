@@ -90,7 +90,7 @@ def test_a_neighbourhood_scores_like_the_whole_graph(dense_scores, num_layers, e
     users, items = columns(edges)
     present = ~np.array(removed, bool)[: len(users)]
     everything = np.ones(len(users), bool)
-    graph = HostGraph(users, items, weights(users, items, everything), weights(users, items, present), USERS, ITEMS)
+    graph = HostGraph(users, items, USERS, ITEMS, weights(users, items, everything), weights(users, items, present))
     rng = np.random.default_rng(seed)
     params = {"user_embedding": rng.normal(size=(USERS, WIDTH)), "item_embedding": rng.normal(size=(ITEMS, WIDTH))}
     params = jax.tree.map(jnp.asarray, params)
@@ -118,7 +118,7 @@ def test_a_neighbourhood_scores_like_the_whole_graph(dense_scores, num_layers, e
 def test_each_part_may_have_its_own_deletion():
     users, items = columns([(0, 0), (0, 1), (1, 1)])
     whole = weights(users, items, np.ones(3, bool))
-    graphs = [HostGraph(users, items, whole, weights(users, items, np.arange(3) != gone), USERS, ITEMS) for gone in (0, 2)]
+    graphs = [HostGraph(users, items, USERS, ITEMS, whole, weights(users, items, np.arange(3) != gone)) for gone in (0, 2)]
     labels, chosen = np.ones(3, np.float32), np.arange(3)
     parts = [extract(graph, users, items, chosen, num_hops=1) for graph in graphs]
     batch = stack(parts, graphs, users, items, labels, dtype=jnp.float64)
@@ -131,7 +131,7 @@ def test_each_part_may_have_its_own_deletion():
 def test_a_neighbourhood_is_no_larger_than_it_must_be():
     """A path u0 - i0 - u1 - i1 - u2: one layer needs the edges at the pair, two layers one edge more each way."""
     users, items = columns([(0, 0), (1, 0), (1, 1), (2, 1)])
-    graph = HostGraph(users, items, np.ones(4), np.ones(4), USERS, ITEMS)
+    graph = HostGraph(users, items, USERS, ITEMS, np.ones(4), np.ones(4))
     one = extract(graph, users, items, np.array([0]), num_hops=1)
     assert (one.users.tolist(), one.items.tolist(), one.edges.tolist()) == ([0, 1], [0], [0, 1])
     two = extract(graph, users, items, np.array([0]), num_hops=2)
@@ -140,7 +140,7 @@ def test_a_neighbourhood_is_no_larger_than_it_must_be():
 
 def test_the_number_of_parts_is_padded_with_parts_of_nothing():
     users, items = columns([(0, 0), (1, 1)])
-    graph = HostGraph(users, items, np.ones(2), np.ones(2), USERS, ITEMS)
+    graph = HostGraph(users, items, USERS, ITEMS, np.ones(2), np.ones(2))
     parts = [extract(graph, users, items, np.array([0]), num_hops=1)] * 3
     batch = stack(parts, graph, users, items, np.ones(2, np.float32), dtype=jnp.float64)
     assert batch.users.shape[0] == 4

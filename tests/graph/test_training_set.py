@@ -95,7 +95,7 @@ def test_names_go_with_the_last_interaction(rows, data):
     named = replace(named, user_ids=ids[0], item_ids=ids[1])
     whole = training_set(named)
     forgotten = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), bool)
-    rest = whole.without(forgotten).without_names(whole.interactions).interactions
+    rest = whole.without(forgotten).without_names(whole).interactions
     before, after = ({"user": set(d.users.tolist()), "item": set(d.items.tolist())} for d in (whole.interactions, rest))
     for u in range(USERS):
         assert rest.user_ids[u] == ("" if u in before["user"] - after["user"] else ids[0][u])
