@@ -42,7 +42,7 @@ class TrainingSet:
     Attributes:
       interactions: the n interactions, sorted by (user, item).
       examples: the same, padded to a capacity; weights 1 for each interaction.
-      graph: of the interactions with a positive label, in the same order.
+      graph: of the interactions with a positive label, in the same order; without edges where the model has no use for one.
       positives: int64 [p], the place of each edge of the graph among the interactions.
     """
 
@@ -69,14 +69,16 @@ class TrainingSet:
     def without(self, forgotten: np.ndarray) -> TrainingSet:
         """The set without the interactions where `forgotten` (bool [n]) is True; same shapes on the device."""
         keep = ~forgotten
-        edges = self.examples.pairs
-        assert isinstance(edges, Edges)
+        pairs, edges = self.examples.pairs, self.graph.edges
+        assert isinstance(pairs, Edges)
+        dtype = self.examples.labels.dtype
         kept = self.interactions.select(keep)
-        return _assemble(
-            kept,
-            pairs=keep_edges(edges, keep),
-            graph_edges=keep_edges(self.graph.edges, keep[self.positives]),
-            dtype=self.examples.labels.dtype,
+        kept_edges = keep[self.positives]
+        return TrainingSet(
+            interactions=kept,
+            examples=_examples(kept, keep_edges(pairs, keep), dtype),
+            graph=self.graph if kept_edges.all() else build_graph(keep_edges(edges, kept_edges), dtype),
+            positives=np.cumsum(keep)[self.positives[kept_edges]] - 1 if len(kept_edges) else self.positives,
         )
 
     def without_names(self, before: TrainingSet) -> TrainingSet:
@@ -91,7 +93,7 @@ def newly_lost(before: TrainingSet, after: TrainingSet) -> tuple[np.ndarray, np.
 
 
 def build_training_set(
-    interactions: Interactions, *, capacity: int | None = None, graph_capacity: int | None = None
+    interactions: Interactions, *, capacity: int | None = None, graph_capacity: int | None = None, with_graph: bool = True
 ) -> TrainingSet:
     """Sorts, pads and moves interactions to the device.
 
@@ -99,21 +101,23 @@ def build_training_set(
       interactions: labels above ½ are the edges of the graph.
       capacity: interactions to pad to; None takes the next power of two up to 65,536 and the next multiple of 65,536 above.
       graph_capacity: edges to pad the graph to; None as above.
+      with_graph: False leaves the graph without edges, for models that propagate over none.
     """
     labels = interactions.labels
-    num_positive = int((labels > 0.5).sum())
+    num_positive = int((labels > 0.5).sum()) if with_graph else 0
     capacity = padded_size(len(interactions)) if capacity is None else capacity
     sizes = {"num_rows": interactions.num_users, "num_cols": interactions.num_items}
     pairs, order = build_edges(interactions.users, interactions.items, capacity=capacity, **sizes)
     ordered = interactions.select(order)
-    positives = ordered.labels > 0.5
+    positives = np.flatnonzero(ordered.labels > 0.5) if with_graph else np.zeros(0, np.int64)
     graph_edges, _ = build_edges(
         ordered.users[positives],
         ordered.items[positives],
         capacity=min(capacity, padded_size(num_positive)) if graph_capacity is None else graph_capacity,
         **sizes,
     )
-    return _assemble(ordered, pairs=pairs, graph_edges=graph_edges, dtype=jnp.result_type(float))
+    graph = build_graph(graph_edges, jnp.result_type(float))
+    return TrainingSet(ordered, _examples(ordered, pairs, jnp.result_type(float)), graph, positives)
 
 
 def build_examples(interactions: Interactions, *, capacity: int | None = None) -> Examples:
@@ -138,12 +142,3 @@ def _examples(ordered: Interactions, pairs: Edges, dtype: jnp.dtype) -> Examples
     labels = np.zeros(pairs.capacity)
     labels[: len(ordered)] = ordered.labels
     return Examples(pairs=pairs, labels=jnp.asarray(labels, dtype), weights=pairs.mask.astype(dtype))
-
-
-def _assemble(ordered: Interactions, *, pairs: Edges, graph_edges: Edges, dtype: jnp.dtype) -> TrainingSet:
-    return TrainingSet(
-        interactions=ordered,
-        examples=_examples(ordered, pairs, dtype),
-        graph=build_graph(graph_edges, dtype),
-        positives=np.flatnonzero(ordered.labels > 0.5),
-    )

@@ -26,6 +26,19 @@ from ifru_jax.models.recommender import Params, Side
 
 
 @dataclass(frozen=True)
+class _NoGraph:
+    """What a module with num_hops = 0 is given: its data have no edges, and any use of them would be a silent mistake."""
+
+    module: str
+
+    def __getattr__(self, name: str) -> Any:
+        raise ModelError(
+            f"{self.module} reads {name!r} of the graph but is declared with num_hops=0: set num_hops to the number of times "
+            "it propagates, so that removed edges reach its scores."
+        )
+
+
+@dataclass(frozen=True)
 class FlaxRecommender:
     """Wraps a module whose `__call__(pairs, graph)` returns logits [n].
 
@@ -80,7 +93,8 @@ class FlaxRecommender:
     def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
         rows = {side: params[name].shape[0] for name, side in self.tables.items()}
         module = self._sized(rows.get("user", graph.edges.num_rows), rows.get("item", graph.edges.num_cols))
-        logits = module.apply({"params": traverse_util.unflatten_dict(params, sep="/")}, pairs, graph)
+        seen = graph if self.num_hops else _NoGraph(type(self.module).__name__)
+        logits = module.apply({"params": traverse_util.unflatten_dict(params, sep="/")}, pairs, seen)
         if not isinstance(logits, jax.Array) or logits.shape != pairs.users.shape:
             raise ModelError(
                 f"{type(self.module).__name__} returned {getattr(logits, 'shape', type(logits))} for {pairs.users.shape} "

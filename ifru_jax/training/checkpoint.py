@@ -101,7 +101,7 @@ def _assemble(arrays: dict[str, np.ndarray], description: dict[str, Any], model:
     return Trained(
         model=model,
         params=params,
-        training_set=build_training_set(data, capacity=capacity, graph_capacity=graph_capacity),
+        training_set=build_training_set(data, capacity=capacity, graph_capacity=graph_capacity, with_graph=model.num_hops > 0),
         total=description["total"],
         config=TrainConfig(**description["config"]),
         loss=_loss(description, loss),

@@ -94,6 +94,6 @@ def train(
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> Trained:
     """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors."""
-    training_set = build_training_set(data.train)
+    training_set = build_training_set(data.train, with_graph=model.num_hops > 0)
     params, history = fit_params(key, model, training_set, data.valid, config, loss=loss, on_epoch=on_epoch)
     return Trained(model, params, training_set, len(data.train), config, loss, history.num_steps)

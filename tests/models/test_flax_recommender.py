@@ -1,5 +1,7 @@
 """Any Flax module as a recommender, and what is said of one that doesn't fit."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -145,3 +147,12 @@ def test_a_description_is_enough_to_rebuild_what_ships(model):
 def test_a_description_of_anything_else_is_not():
     assert describe_model(NEURAL) is None
     assert model_from_description({"module": "Neural"}) is None
+
+
+def test_a_module_that_reads_the_graph_must_say_so():
+    model = lightgcn(num_layers=1, embedding_size=2)
+    undeclared = dataclasses.replace(model, num_hops=0)
+    with pytest.raises(ModelError, match="num_hops=0"):
+        params = model.init(jax.random.key(0), 3, 4)
+        edges, _ = build_edges(np.array([0]), np.array([1]), num_rows=3, num_cols=4, capacity=1)
+        undeclared.score(params, edges, build_graph(edges))

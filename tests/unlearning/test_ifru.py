@@ -45,6 +45,7 @@ def test_unlearning_changes_the_data_and_the_graph(trained):
         unlearned.interactions,
         capacity=trained.training_set.examples.labels.shape[0],
         graph_capacity=trained.training_set.graph.edges.capacity,
+        with_graph=trained.model.num_hops > 0,
     )
     same = jax.tree.map(lambda a, b: bool((a == b).all()), fresh.graph, unlearned.training_set.graph)
     assert all(jax.tree.leaves(same))
