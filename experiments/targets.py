@@ -16,11 +16,11 @@ from experiments.suite import RESULTS
 
 # Test AUC that is known to be reachable, after retraining without the flipped labels.
 REACHABLE = {
-    ("bookcrossing", "mf"): 0.712,
-    ("bookcrossing", "lightgcn-1"): 0.704,
-    ("amazon", "mf"): 0.812,
-    ("ml-100k", "mf"): 0.773,
-    ("ml-100k", "lightgcn-2"): 0.776,
+    ("bookcrossing", "mf", "noise:0.02"): 0.712,
+    ("bookcrossing", "lightgcn-1", "noise:0.01"): 0.704,
+    ("amazon", "mf", "noise:0.02"): 0.812,
+    ("ml-100k", "mf", "noise:0.02"): 0.773,
+    ("ml-100k", "lightgcn-2", "noise:0.02"): 0.776,
 }
 
 
@@ -50,15 +50,17 @@ def targets(summaries: list[dict[str, Any]]) -> Iterator[Target]:
         yield Target(f"mean {what} over {len(six)} cells", f"≤ {most}", f"{value:.3f}", value <= most)
     lost = {_name(s): _mean(s, "retrain", "auc") - _mean(s, "ifru", "auc") for s in summaries}
     yield _worst("AUC below retraining's mean, whole users too", lost, 0.002)
-    slopes = {_name(s): abs(_mean(s, "ifru", "forget_slope") - 1) for s in noise}
-    yield _worst("distance of the forget slope from 1", slopes, 0.15)
+    for what, cells in (("the six cells", six), ("LightGCN-2", [s for s in noise if s["model"] == "lightgcn-2"])):
+        slopes = {_name(s): abs(_mean(s, "ifru", "forget_slope") - 1) for s in cells}
+        if slopes:
+            yield _worst(f"distance of the forget slope from 1, {what}", slopes, 0.15)
     spread = {_name(s): _range(s) for s in noise if s["dataset"] in ("ml-100k", "bookcrossing")}
     yield _worst("range of test AUC over retrained seeds, ml-100k and bookcrossing", spread, 0.003)
-    for (data, model), least in REACHABLE.items():
-        for s in noise:
-            if (s["dataset"], s["model"]) == (data, model):
+    for (data, model, forget), least in REACHABLE.items():
+        for s in summaries:
+            if (s["dataset"], s["model"], s["forget"]) == (data, model, forget):
                 value = _mean(s, "retrain", "auc")
-                yield Target(f"test AUC of retraining, {data}, {model}", f"≥ {least}", f"{value:.4f}", value >= least)
+                yield Target(f"test AUC of retraining, {data}, {model}, {forget}", f"≥ {least}", f"{value:.4f}", value >= least)
     ratios = {
         f"{_name(s)}, {figure}": _mean(s, "ifru-stream", figure) / _mean(s, "ifru", figure)
         for s in noise

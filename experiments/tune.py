@@ -23,6 +23,7 @@ import jax
 import numpy as np
 import tyro
 
+from experiments.compilation_cache import use_compilation_cache
 from experiments.hyperparameters import CONFIGS, model_label
 from experiments.models import ModelName, build_model
 from ifru_jax.data import load_dataset, protocol_split
@@ -105,7 +106,7 @@ def few_candidates(best_of: list[dict]) -> Iterator[Candidate]:
     def best() -> Candidate:
         return Candidate(**max(best_of, key=lambda r: r["valid_auc"])["candidate"])
 
-    for reg in (1e-5, 3e-6, 3e-5):
+    for reg in (1e-5, 3e-6, 1e-6):
         yield Candidate(1e-2, 8192, reg, 1e-3)
     for factor in (0.5, 2.0):
         yield Candidate(1e-2, 8192, best().reg * factor, 1e-3)
@@ -254,6 +255,7 @@ def main(data: str = "", model: ModelName = "mf", layers: int = 1, write: bool =
       write: choose from all results and write configs/hyperparameters.json.
     """
     if data:
+        use_compilation_cache()
         search(data, model, layers if model == "lightgcn" else 0)
     if write:
         write_configs()

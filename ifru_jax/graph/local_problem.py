@@ -237,21 +237,29 @@ def _core_first(nodes: np.ndarray, core: np.ndarray) -> tuple[np.ndarray, int]:
     return np.concatenate([nodes[inside], nodes[~inside]]), int(inside.sum())
 
 
+# The first rung of the ladder, in interactions.
+LEAST_PAIRS = 256
+
+
 def bucket_for(problems: Sequence[HostProblem], *, num_users: int, num_items: int, num_edges: int) -> Bucket:
-    """The smallest rung of the ladder that holds all of them: one number, the pairs, decides every size."""
-    pairs = 256
+    """The smallest rung of the ladder that holds all of them."""
+    pairs = LEAST_PAIRS
     while True:
-        bucket = Bucket(
-            core=max(16, pairs // 32),
-            users=min(capacity_of(2 * pairs if not num_edges else num_users), num_users),
-            items=min(capacity_of(2 * pairs if not num_edges else num_items), num_items),
-            pairs=pairs,
-            edges=min(capacity_of(128 * pairs), capacity_of(num_edges)) if num_edges else 16,
-        )
+        bucket = rung(pairs, num_users=num_users, num_items=num_items, num_edges=num_edges)
         if all(_fits(problem, bucket) for problem in problems):
-            # Core rows are the first of the local rows, so there are no more of them.
             return bucket
         pairs *= 2
+
+
+def rung(pairs: int, *, num_users: int, num_items: int, num_edges: int) -> Bucket:
+    """One number, the interactions, decides every size, so that there are few combinations; `num_edges` is 0 without a graph."""
+    return Bucket(
+        core=max(16, pairs // 32),
+        users=min(capacity_of(num_users if num_edges else 2 * pairs), num_users),
+        items=min(capacity_of(num_items if num_edges else 2 * pairs), num_items),
+        pairs=pairs,
+        edges=min(capacity_of(128 * pairs), capacity_of(num_edges)) if num_edges else 16,
+    )
 
 
 def _fits(problem: HostProblem, bucket: Bucket) -> bool:
@@ -267,11 +275,16 @@ def _fits(problem: HostProblem, bucket: Bucket) -> bool:
 
 def stack_problems(problems: Sequence[HostProblem], data: TrainingSet, bucket: Bucket) -> LocalProblem:
     """Pads and stacks, [b, …] with b a power of two; a problem that pads the batch has nothing to forget."""
-    none = np.zeros(0, np.int64)
-    nothing = HostProblem(none, none, 0, 0, none, none, none, none, none, none, none, none, 1.0, 0)
+    nothing = empty_problem()
     missing = capacity_of(len(problems), least=1) - len(problems)
     padded = [_pad(problem, data, bucket) for problem in [*problems, *[nothing] * missing]]
     return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *padded)
+
+
+def empty_problem() -> HostProblem:
+    """A problem without a row or an interaction; its step is zero."""
+    none = np.zeros(0, np.int64)
+    return HostProblem(none, none, 0, 0, none, none, none, none, none, none, none, none, 1.0, 0)
 
 
 def _pad(problem: HostProblem, data: TrainingSet, bucket: Bucket) -> LocalProblem:

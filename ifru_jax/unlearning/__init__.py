@@ -7,5 +7,6 @@ from ifru_jax.unlearning.method import Method
 from ifru_jax.unlearning.prepare import prepare
 from ifru_jax.unlearning.report import Report
 from ifru_jax.unlearning.retrain import Retrain, RetrainState
+from ifru_jax.unlearning.warm_up import warm_up
 
-__all__ = ["IFRU", "IFRUConfig", "Method", "Report", "Retrain", "RetrainState", "forget", "independent_steps", "prepare"]
+__all__ = ["IFRU", "IFRUConfig", "Method", "Report", "Retrain", "RetrainState", "forget", "independent_steps", "prepare", "warm_up"]

@@ -164,19 +164,21 @@ def _local_update(
     clock.part("scope", problems)
     steps = solve_local(trained, problems, config, floor=damping_floor(trained, config))
     clock.part("solve", steps)
-    lost = retained.without_data
-    params = apply_steps(trained.model, trained.params, steps, lost)
+    params = apply_steps(trained.model, trained.params, steps, retained.without_data)
+    # On the host: every small operation on the device would be compiled for every bucket.
+    found = jax.tree.map(np.asarray, steps)
     evidence = {
         "spillover": "local" if hops and config.spillover != "none" else "none",
         "affected": len(request.problem.chosen) - int(forgotten.sum()) + request.problem.left_out if hops else 0,
-        "norm_direct": float(steps.norm_direct[0]),
-        "norm_spillover": float(steps.norm_spillover[0]),
-        "norm_rhs": float(steps.norm_rhs[0]),
+        "norm_direct": float(found.norm_direct[0]),
+        "norm_spillover": float(found.norm_spillover[0]),
+        "norm_rhs": float(found.norm_rhs[0]),
         "left_out_nodes": request.left_out,
         "left_out_edges": request.problem.left_out,
     }
-    solution = jax.tree.map(lambda leaf: leaf[0], steps.solution)
-    return params, request.scope, solution, float(jnp.sqrt(squared_norm(steps.rows))), evidence
+    solution = jax.tree.map(lambda leaf: leaf[0], found.solution)
+    norm_step = float(np.sqrt(sum(np.sum(np.square(rows)) for rows in found.rows.values())))
+    return params, request.scope, solution, norm_step, evidence
 
 
 def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig) -> tuple[Params, dict]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
@@ -21,8 +22,7 @@ from ifru_jax.curvature import Degrees, degree_metric, degrees_of, gauss_newton_
 from ifru_jax.graph import BipartiteGraph, Examples
 from ifru_jax.influence.direct import direct_influence
 from ifru_jax.influence.spillover import gradient_change
-from ifru_jax.models import Params, Recommender
-from ifru_jax.models.recommender import Side
+from ifru_jax.models import Params, Recommender, Side
 from ifru_jax.solvers import (
     SPECTRUM_RATIO,
     Solution,
@@ -137,6 +137,7 @@ class ScaledProblem(NamedTuple):
 
 def scaled_problem(product: Callable[[Params], Params], rhs: Params, scale: Params) -> ScaledProblem:
     """H̃ = S H S and b̃ = S b with S = M^-½ as `scale`, shaped like the parameters."""
+    chex.assert_trees_all_equal_shapes(rhs, scale)
     flat, unravel = ravel_pytree(scale)
     return ScaledProblem(
         product=lambda v: flat * ravel_pytree(product(unravel(flat * v)))[0],
@@ -147,7 +148,7 @@ def scaled_problem(product: Callable[[Params], Params], rhs: Params, scale: Para
 
 def _scaled(model, loss, config, params, rhs, retained, after, scope, *, total, reg) -> ScaledProblem:
     lost = _without_data(retained)
-    inside = {"user": scope[0] & ~lost["user"], "item": scope[1] & ~lost["item"]}
+    inside: dict[Side, jax.Array] = {"user": scope[0] & ~lost["user"], "item": scope[1] & ~lost["item"]}
     scale = inverse_root_metric(model, params, degrees_of(retained), inside, exponent=config.metric_exponent)
     return scaled_problem(curvature_product(model, loss, config, params, retained, after, total=total, reg=reg), rhs, scale)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +25,7 @@ from ifru_jax.graph.neighbourhood import Nodes
 from ifru_jax.influence.direct import direct_influence
 from ifru_jax.influence.scope import importance, importance_scope
 from ifru_jax.influence.spillover import gradient_change
-from ifru_jax.models import Params, Recommender
+from ifru_jax.models import Params, Recommender, Side
 from ifru_jax.solvers import Solution
 from ifru_jax.training import Trained
 from ifru_jax.training.objectives import Loss, squared_norm
@@ -131,7 +132,7 @@ def _solve_batch(
 
 def _solve(model, loss, config, params, problem: LocalProblem, *, total, reg, floor) -> LocalSteps:
     rows = {"user": problem.users, "item": problem.items}
-    core = {"user": problem.core_users, "item": problem.core_items}
+    core: dict[Side, jax.Array] = {"user": problem.core_users, "item": problem.core_items}
     sizes = {name: core[side].shape[0] for name, side in model.tables.items()}
     local = {name: params[name][rows[side]] for name, side in model.tables.items()}
 
@@ -149,6 +150,8 @@ def _solve(model, loss, config, params, problem: LocalProblem, *, total, reg, fl
         spillover = core_of(gradient_change(model, loss, local, retained, problem.before, problem.after, total=total))
     rhs = jax.tree.map(jnp.add, direct, spillover)
 
+    chex.assert_equal_shape_prefix([problem.core_users, problem.user_degrees], 1)
+    chex.assert_equal_shape_prefix([problem.core_items, problem.item_degrees], 1)
     degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, problem.median_degree)
     scale = inverse_root_metric(model, core_of(local), degrees, core, exponent=config.metric_exponent)
     product = curvature_product(model, loss, config, local, retained, problem.after, total=total, reg=reg)

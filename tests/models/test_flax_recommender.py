@@ -152,7 +152,7 @@ def test_a_description_of_anything_else_is_not():
 def test_a_module_that_reads_the_graph_must_say_so():
     model = lightgcn(num_layers=1, embedding_size=2)
     undeclared = dataclasses.replace(model, num_hops=0)
+    params = model.init(jax.random.key(0), 3, 4)
+    edges, _ = build_edges(np.array([0]), np.array([1]), num_rows=3, num_cols=4, capacity=1)
     with pytest.raises(ModelError, match="num_hops=0"):
-        params = model.init(jax.random.key(0), 3, 4)
-        edges, _ = build_edges(np.array([0]), np.array([1]), num_rows=3, num_cols=4, capacity=1)
         undeclared.score(params, edges, build_graph(edges))

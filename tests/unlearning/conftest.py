@@ -1,5 +1,7 @@
 """A small recommender that was really trained, on generated tastes."""
 
+import logging
+
 import jax
 import numpy as np
 import pytest
@@ -33,3 +35,24 @@ def trained(request, split):
         "lightgcn-2": lightgcn(num_layers=2, embedding_size=6, init_std=0.1),
     }
     return prepare(train(jax.random.key(0), models[request.param], split, CONFIG))
+
+
+class _Compilations:
+    """Collects what XLA compiles meanwhile."""
+
+    def __enter__(self):
+        self.names = []
+        self.handler = logging.Handler()
+        self.handler.emit = lambda record: self.names.append(record.getMessage()) if "Compiling" in record.msg else None
+        logging.getLogger("jax").addHandler(self.handler)
+        jax.config.update("jax_log_compiles", True)
+        return self.names
+
+    def __exit__(self, *_):
+        jax.config.update("jax_log_compiles", False)
+        logging.getLogger("jax").removeHandler(self.handler)
+
+
+@pytest.fixture
+def compilations():
+    return _Compilations

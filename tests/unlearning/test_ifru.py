@@ -1,6 +1,5 @@
 """The whole step: what it must leave alone, what it must change, and against a dense float64 twin."""
 
-import logging
 from dataclasses import replace
 
 import jax
@@ -180,7 +179,7 @@ def test_every_solver_forgets_and_says_how_it_ended(trained, solver, curvature):
 
 
 @pytest.mark.parametrize("way", ["whole-graph", "neighbourhood"])
-def test_nothing_compiles_anew_for_another_request_of_the_same_bucket(trained, way):
+def test_nothing_compiles_anew_for_another_request_of_the_same_bucket(trained, way, compilations):
     data, config = trained.interactions, IFRUConfig(spillover=way, block_size=64)
 
     def bucket(which):
@@ -192,30 +191,14 @@ def test_nothing_compiles_anew_for_another_request_of_the_same_bucket(trained, w
     first, *others = [which for which in slices if bucket(which) == bucket(slices[0])]
     assert len(others) >= 3
     forget(trained, pairs_of(data, first), config=config)
-    with _Compilations() as compiled:
+    with compilations() as compiled:
         for which in others[:3]:
             forget(trained, pairs_of(data, which), config=config)
     assert compiled == []
 
 
-class _Compilations:
-    """Collects what XLA compiles meanwhile."""
-
-    def __enter__(self):
-        self.names = []
-        self.handler = logging.Handler()
-        self.handler.emit = lambda record: self.names.append(record.getMessage()) if "Compiling" in record.msg else None
-        logging.getLogger("jax").addHandler(self.handler)
-        jax.config.update("jax_log_compiles", True)
-        return self.names
-
-    def __exit__(self, *_):
-        jax.config.update("jax_log_compiles", False)
-        logging.getLogger("jax").removeHandler(self.handler)
-
-
-def test_the_counter_of_compilations_counts():
-    with _Compilations() as compiled:
+def test_the_counter_of_compilations_counts(compilations):
+    with compilations() as compiled:
         jax.jit(lambda x: x * 2)(jnp.ones(3))
     assert compiled
 

@@ -13,7 +13,7 @@ from ifru_jax.graph.local_problem import bucket_for, extract_problem, incident
 from ifru_jax.graph.neighbourhood import Nodes
 from ifru_jax.influence.scope import importance_scope
 from ifru_jax.training.trained import Trained
-from ifru_jax.unlearning import forget, independent_steps
+from ifru_jax.unlearning import forget, independent_steps, warm_up
 from ifru_jax.unlearning.ifru import right_hand_side
 from ifru_jax.unlearning.influence_step import solve_part, update_part
 from ifru_jax.unlearning.local_step import apply_steps, local_request, pack, solve_local
@@ -167,3 +167,13 @@ def test_what_cannot_be_independent_is_refused(trained):
         IFRUConfig(max_nodes=5)
     with pytest.raises(DataError, match="max_edges is 0"):
         IFRUConfig(scope=(), max_edges=0)
+
+
+def test_after_warming_up_a_request_compiles_nothing(trained, compilations):
+    config = IFRUConfig(scope=(), num_steps=7)
+    assert warm_up(trained, config=config, max_pairs=1024) == 3
+    with compilations() as compiled:
+        forget(trained, one_each(trained, 1)[0], config=config)
+    assert compiled == []
+    with pytest.raises(DataError, match="scope"):
+        warm_up(trained, config=IFRUConfig())

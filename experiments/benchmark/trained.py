@@ -1,0 +1,23 @@
+"""The trained models that the benchmarks ask to forget; kept between runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.comparison import Setup, set_up, train_original
+from experiments.model_store import ModelStore
+from experiments.models import ModelName
+from ifru_jax.training import Trained
+from ifru_jax.unlearning import prepare
+
+STORE = ModelStore(Path("out/models"))
+
+
+def setup_of(data: str, model: ModelName, layers: int) -> Setup:
+    """The comparison with 2 % label noise, from which the models are taken."""
+    return set_up(data, model, layers, "noise:0.02")
+
+
+def trained_model(data: str, model: ModelName, layers: int) -> Trained:
+    """The original model of the first seed, prepared."""
+    return prepare(train_original(setup_of(data, model, layers), 0, store=STORE))

@@ -1,0 +1,52 @@
+"""Compilation ahead of the first request.
+
+Whatever a small request needs is compiled per rung of the ladder of buckets and per size of a batch, and for nothing else. A
+service that calls `warm_up` when it starts answers its first request as fast as its thousandth. The persistent cache of JAX keeps
+compiled functions across processes:
+
+    jax.config.update("jax_compilation_cache_dir", "…/cache")
+"""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from ifru_jax.errors import DataError
+from ifru_jax.graph.local_problem import LEAST_PAIRS, empty_problem, rung, stack_problems
+from ifru_jax.training import Trained
+from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.local_step import apply_steps, is_local, solve_local
+from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
+
+
+def warm_up(trained: Trained, *, config: IFRUConfig, max_pairs: int = 8192, batch_size: int = 1) -> int:
+    """Compiles the steps of all confined requests that depend on up to `max_pairs` interactions.
+
+    Args:
+      trained: the model that will be asked; only its sizes matter.
+      config: with a scope, the one that requests will use.
+      max_pairs: interactions of the largest rung to compile; larger requests compile when they come.
+      batch_size: of `independent_steps`; 1 for single requests.
+
+    Returns:
+      How many rungs were compiled.
+
+    Raises:
+      DataError: the configuration has no scope, or the model has parameters that are no tables.
+    """
+    if not is_local(trained.model, trained.params, config):
+        raise DataError("only confined requests have buckets to compile: set a scope, such as IFRUConfig(scope=()).")
+    if not is_prepared(trained, config):
+        trained = prepare(trained, config=config)
+    data = trained.interactions
+    edges = len(trained.training_set.positives) if trained.model.num_hops else 0
+    nobody = np.zeros(data.num_users, bool), np.zeros(data.num_items, bool)
+    pairs, rungs = LEAST_PAIRS, 0
+    while pairs <= max(max_pairs, LEAST_PAIRS):
+        bucket = rung(pairs, num_users=data.num_users, num_items=data.num_items, num_edges=edges)
+        problems = stack_problems([empty_problem()] * batch_size, trained.training_set, bucket)
+        steps = solve_local(trained, problems, config, floor=damping_floor(trained, config))
+        jax.block_until_ready(apply_steps(trained.model, trained.params, steps, nobody))
+        pairs, rungs = 2 * pairs, rungs + 1
+    return rungs

@@ -1,0 +1,56 @@
+"""The benchmark's figures; their times are measured elsewhere."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments.benchmark import __main__ as benchmark
+from experiments.benchmark import requests as small
+from experiments.benchmark.figure import Figure, compare_times, spread
+from ifru_jax.data import ForgetRequest
+
+
+def test_larger_is_better_unless_it_is_a_cost():
+    ratio = Figure(8.0, 7.0, "times faster", (7.0, 9.0), "retraining")
+    assert ratio.reached
+    cost = Figure(8.0, 7.0, "ms", (7.0, 9.0), "none", smaller_is_better=True)
+    assert not cost.reached
+    assert cost.as_dict()["spread"] == [7.0, 9.0]
+
+
+def test_both_are_timed_in_turn():
+    calls = []
+    figure = compare_times(lambda: calls.append("a"), lambda: calls.append("b"), target=1, baseline_name="b", repeats=3)
+    assert calls == ["a", "b"] * 4
+    assert figure.details["seconds.ours"] > 0
+    assert spread(np.arange(101)) == (10, 90)
+
+
+def test_results_join_those_already_there(tmp_path, monkeypatch, capsys):
+    figure = Figure(1.0, 2.0, "ms", (1.0, 1.0), "none", {"error.p95": 0.5})
+    monkeypatch.setattr(benchmark, "BENCHMARKS", {"one": lambda: {"-a": figure}, "two": lambda: {"": figure}})
+    monkeypatch.setattr(benchmark, "use_compilation_cache", lambda: None)
+    out = tmp_path / "figures.json"
+    assert benchmark.main(benchmark.Benchmark(("one",), out)) == 0
+    assert benchmark.main(benchmark.Benchmark(("two",), out)) == 0
+    found = json.loads(out.read_text())
+    assert set(found) == {"one-a", "two"}
+    assert found["two"]["error.p95"] == 0.5
+    assert benchmark.main(benchmark.Benchmark(("three",), out)) == 2
+    assert "there is no benchmark" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("forgotten", [[], [1]])
+def test_rows_that_both_set_to_zero_are_no_error(forgotten):
+    class Model:
+        tables = {"u": "user", "i": "item"}  # noqa: RUF012
+
+    class Trained:
+        model = Model()
+
+    before = {"u": np.zeros((3, 2)), "i": np.zeros((2, 2))}
+    after = {"u": np.array([[1.0, 0], [5, 5], [0, 2]]), "i": np.zeros((2, 2))}
+    change = small._kept_change(Trained(), ForgetRequest(users=np.array(forgotten, int)), after, before)
+    assert len(change) == 10 - 2 * len(forgotten)
+    assert (5 in change) != bool(forgotten)
