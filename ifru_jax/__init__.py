@@ -30,7 +30,7 @@ from ifru_jax.errors import DataError, IfruError, ModelError, NumericsError
 from ifru_jax.models import FlaxRecommender, lightgcn, mf
 from ifru_jax.training import TrainConfig, Trained
 from ifru_jax.training.checkpoint import load, save
-from ifru_jax.unlearning import IFRU, IFRUConfig, Report, Retrain
+from ifru_jax.unlearning import IFRU, IFRUConfig, Report, Retrain, independent_steps, warm_up
 
 __version__ = "0.1.0"
 
@@ -54,6 +54,7 @@ __all__ = [
     "evaluate",
     "fit",
     "from_frame",
+    "independent_steps",
     "leave_last_out",
     "lightgcn",
     "load",
@@ -65,4 +66,5 @@ __all__ = [
     "save",
     "temporal_split",
     "unlearn",
+    "warm_up",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
@@ -116,7 +116,8 @@ class training_progress:  # noqa: N801 — used as a context manager
     """Shows epochs and the validation metric; yields the callback for `on_epoch`, or None if not shown."""
 
     def __init__(self, epochs: int, *, shown: bool, label: str = "training") -> None:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        # Full when all epochs are run; early stopping usually ends it before.
+        columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         self._progress = Progress(*columns, transient=True, disable=not shown)
         self._task = self._progress.add_task(label, total=epochs)
         self._label, self._shown, self._best = label, shown, 0.0

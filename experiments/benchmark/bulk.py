@@ -19,12 +19,14 @@ FIDELITY = ("auc", "gap", "forget_gap", "forget_slope")
 def bulk(model: ModelName, layers: int, *, protocol_target: float, fastest_target: float) -> dict[str, Figure]:
     """Cost in full-gradient evaluations, and speed-ups; with gap, forget gap and forget slope of the same run.
 
-    The retrainings are timed here, not read from a store.
+    A retraining is timed here, except where the baseline is the very configuration that is compared with: then its time is the
+    one that the kept models took.
     """
     setup = setup_of("ml-1m", model, layers)
     choice = setup.params.best
     originals = [train_original(setup, seed, store=STORE) for seed in range(SEEDS)]
-    retrained = [retrain(setup, original, seed, store=STORE)[0] for seed, original in enumerate(originals)]
+    retrainings = [retrain(setup, original, seed, store=STORE) for seed, original in enumerate(originals)]
+    retrained = [state for state, _ in retrainings]
     method = IFRU(setup.build(choice.init_std), choice.train)
     states = [method.prepare(original) for original in originals]
     method.forget(states[0], setup.other)
@@ -52,10 +54,13 @@ def bulk(model: ModelName, layers: int, *, protocol_target: float, fastest_targe
         ("protocol", setup.params.protocol, protocol_target),
         ("fastest", setup.params.fastest, fastest_target),
     ):
-        retrain(setup, originals[0], 0, choice=other, epochs=1)
-        _, report = retrain(setup, originals[0], 0, choice=other)
-        ratio = report.seconds["total"] / seconds
-        facts = {"seconds.ours": float(np.median(seconds)), "seconds.baseline": report.seconds["total"]}
+        if other == choice:
+            taken = float(np.median([report.seconds["total"] for _, report in retrainings]))
+        else:
+            retrain(setup, originals[0], 0, choice=other, epochs=1)
+            taken = retrain(setup, originals[0], 0, choice=other)[1].seconds["total"]
+        ratio = taken / seconds
+        facts = {"seconds.ours": float(np.median(seconds)), "seconds.baseline": taken}
         found[f"-{role}"] = Figure(
             float(np.median(ratio)), target, "times faster", spread(ratio), f"{role} retraining", details | facts
         )

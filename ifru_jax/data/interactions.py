@@ -14,12 +14,14 @@ array([1], dtype=int32)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from ifru_jax.data.deletion import drop_entries
 from ifru_jax.errors import DataError
 
 
@@ -114,14 +116,20 @@ class Interactions:
 
     def select(self, which: np.ndarray) -> Interactions:
         """The interactions at `which` (indices or a boolean mask, [n]); tables keep their size."""
-        return replace(
-            self,
-            users=self.users[which],
-            items=self.items[which],
-            labels=self.labels[which],
-            timestamps=None if self.timestamps is None else self.timestamps[which],
-            groups=None if self.groups is None else self.groups[which],
-        )
+        return self._with_columns(lambda column: column[which])
+
+    def without(self, gone: np.ndarray) -> Interactions:
+        """The interactions but those at `gone`, int places ascending; for a few of them faster than `select`."""
+        return self._with_columns(lambda column: drop_entries(column, gone))
+
+    def _with_columns(self, change: Callable[[np.ndarray], np.ndarray]) -> Interactions:
+        # What is taken from checked columns needs no check: on a million interactions they cost more than the copy.
+        chosen = copy(self)
+        for name in ("users", "items", "labels", "timestamps", "groups"):
+            column = getattr(self, name)
+            if column is not None:
+                object.__setattr__(chosen, name, change(column))
+        return chosen
 
     def with_labels(self, labels: np.ndarray) -> Interactions:
         """The same interactions with other labels, [n]."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ifru_jax.data.deletion import FEW, drop_entries
 from ifru_jax.errors import DataError
 
 
@@ -138,8 +138,8 @@ def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
     old_rows, old_cols, order, col_rows = (np.asarray(x) for x in (edges.rows, edges.cols, edges.col_order, edges.col_rows))
     # Padding stands at the last row and column, after the real edges there, so it closes both orders.
     in_order = _places_in_order(edges, gone, old_cols)
-    left = _drop(order[:count], in_order)
-    if len(gone) <= _FEW:
+    left = drop_entries(order[:count], in_order)
+    if len(gone) <= FEW:
         for place in gone[::-1]:
             left -= left > place
     else:
@@ -158,32 +158,20 @@ def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
     fewer_rows[-1] -= len(gone)
     fewer_cols[-1] -= len(gone)
     return Edges(
-        rows=jnp.asarray(closed(_drop(old_rows[:count], gone), edges.num_rows - 1)),
-        cols=jnp.asarray(closed(_drop(old_cols[:count], gone), edges.num_cols - 1)),
+        rows=jnp.asarray(closed(drop_entries(old_rows[:count], gone), edges.num_rows - 1)),
+        cols=jnp.asarray(closed(drop_entries(old_cols[:count], gone), edges.num_cols - 1)),
         row_ptr=jnp.asarray(_fewer(edges.row_ptr, fewer_rows)),
         col_order=jnp.asarray(closed(left, np.arange(count - len(gone), capacity))),
-        col_rows=jnp.asarray(closed(_drop(col_rows[:count], in_order), edges.num_rows - 1)),
+        col_rows=jnp.asarray(closed(drop_entries(col_rows[:count], in_order), edges.num_rows - 1)),
         col_ptr=jnp.asarray(_fewer(edges.col_ptr, fewer_cols)),
         mask=jnp.asarray(np.arange(capacity) < count - len(gone)),
     )
 
 
-# Up to so many deletions, copying what stands between them is faster than a mask over all.
-_FEW = 16
-
-
-def _drop(values: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """A copy without the entries at `gone`, ascending."""
-    if len(gone) > _FEW:
-        return np.delete(values, gone)
-    cuts = [-1, *gone, len(values)]
-    return np.concatenate([values[a + 1 : b] for a, b in pairwise(cuts)])
-
-
 def _places_in_order(edges: Edges, gone: np.ndarray, cols: np.ndarray) -> np.ndarray:
     """Where the edges `gone` stand in the order by column, ascending; within a column that order is ascending too."""
     order, pointers = np.asarray(edges.col_order), np.asarray(edges.col_ptr)
-    if len(gone) > _FEW:
+    if len(gone) > FEW:
         mask = np.zeros(edges.capacity, bool)
         mask[gone] = True
         return np.flatnonzero(mask[order])

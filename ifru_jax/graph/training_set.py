@@ -72,7 +72,7 @@ class TrainingSet:
         pairs, edges = self.examples.pairs, self.graph.edges
         assert isinstance(pairs, Edges)
         dtype = self.examples.labels.dtype
-        kept = self.interactions.select(keep)
+        kept = self.interactions.without(np.flatnonzero(forgotten))
         kept_edges = keep[self.positives]
         return TrainingSet(
             interactions=kept,
@@ -84,6 +84,8 @@ class TrainingSet:
     def without_names(self, before: TrainingSet) -> TrainingSet:
         """Erases the original ids of users and items that have no interaction here but had one `before`."""
         users, items = newly_lost(before, self)
+        if not (users.any() or items.any()):
+            return self
         return replace(self, interactions=self.interactions.erase_ids(np.flatnonzero(users), np.flatnonzero(items)))
 
 
@@ -139,6 +141,7 @@ def padded_size(size: int) -> int:
 
 
 def _examples(ordered: Interactions, pairs: Edges, dtype: jnp.dtype) -> Examples:
-    labels = np.zeros(pairs.capacity)
+    labels, weights = np.zeros(pairs.capacity, dtype), np.zeros(pairs.capacity, dtype)
     labels[: len(ordered)] = ordered.labels
-    return Examples(pairs=pairs, labels=jnp.asarray(labels, dtype), weights=pairs.mask.astype(dtype))
+    weights[: len(ordered)] = 1
+    return Examples(pairs=pairs, labels=jnp.asarray(labels), weights=jnp.asarray(weights))

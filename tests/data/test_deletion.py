@@ -1,0 +1,32 @@
+"""Deleting few entries and deleting many give what a mask gives."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ifru_jax.data.deletion import FEW, drop_entries
+from ifru_jax.data.interactions import Interactions
+
+
+@given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))
+def test_drop_entries(case):
+    size, gone = case
+    values = np.arange(size) * 10
+    places = np.array(sorted(gone), int)
+    mask = np.ones(size, bool)
+    mask[places] = False
+    found = drop_entries(values, places)
+    np.testing.assert_array_equal(found, values[mask])
+    assert not np.shares_memory(found, values)
+
+
+def test_interactions_without_some():
+    n = 3 * FEW
+    data = Interactions.from_arrays(np.arange(n) % 7, np.arange(n), np.arange(n) % 2, timestamps=np.arange(n) * 1.5)
+    for count in (0, 1, FEW, FEW + 1):
+        gone = np.arange(count) * 2
+        expected = data.select(~np.isin(np.arange(n), gone))
+        found = data.without(gone)
+        for name in ("users", "items", "labels", "timestamps"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+        assert (found.num_users, found.num_items, len(data)) == (data.num_users, data.num_items, n)
