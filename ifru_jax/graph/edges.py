@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.data.deletion import FEW, drop_entries
@@ -97,6 +96,14 @@ def build_edges(
     Raises:
       DataError: more edges than the capacity holds.
     """
+    edges, order = host_edges(rows, cols, num_rows=num_rows, num_cols=num_cols, capacity=capacity)
+    return jax.device_put(edges), order
+
+
+def host_edges(
+    rows: np.ndarray, cols: np.ndarray, *, num_rows: int, num_cols: int, capacity: int | None = None
+) -> tuple[Edges, np.ndarray]:
+    """`build_edges` with NumPy arrays in the pattern, for patterns that are stacked before they go to the device."""
     num_edges = len(rows)
     capacity = num_edges if capacity is None else capacity
     if num_edges > capacity:
@@ -107,16 +114,16 @@ def build_edges(
     rows_by_row = np.concatenate([rows[order], np.full(padding, num_rows - 1)]).astype(np.int32)
     cols_by_row = np.concatenate([cols[order], np.full(padding, num_cols - 1)]).astype(np.int32)
     col_order = np.argsort(cols_by_row, kind="stable").astype(np.int32)
-    edges = Edges(
-        rows=jnp.asarray(rows_by_row),
-        cols=jnp.asarray(cols_by_row),
-        row_ptr=jnp.asarray(_pointers(rows_by_row, num_rows)),
-        col_order=jnp.asarray(col_order),
-        col_rows=jnp.asarray(rows_by_row[col_order]),
-        col_ptr=jnp.asarray(_pointers(cols_by_row, num_cols)),
-        mask=jnp.asarray(np.arange(capacity) < num_edges),
-    )
-    return edges, order
+    arrays: dict = {
+        "rows": rows_by_row,
+        "cols": cols_by_row,
+        "row_ptr": _pointers(rows_by_row, num_rows),
+        "col_order": col_order,
+        "col_rows": rows_by_row[col_order],
+        "col_ptr": _pointers(cols_by_row, num_cols),
+        "mask": np.arange(capacity) < num_edges,
+    }
+    return Edges(**arrays), order
 
 
 def _pointers(sorted_or_not: np.ndarray, size: int) -> np.ndarray:
@@ -157,15 +164,16 @@ def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
     # What left makes room for as much padding at the end.
     fewer_rows[-1] -= len(gone)
     fewer_cols[-1] -= len(gone)
-    return Edges(
-        rows=jnp.asarray(closed(drop_entries(old_rows[:count], gone), edges.num_rows - 1)),
-        cols=jnp.asarray(closed(drop_entries(old_cols[:count], gone), edges.num_cols - 1)),
-        row_ptr=jnp.asarray(_fewer(edges.row_ptr, fewer_rows)),
-        col_order=jnp.asarray(closed(left, np.arange(count - len(gone), capacity))),
-        col_rows=jnp.asarray(closed(drop_entries(col_rows[:count], in_order), edges.num_rows - 1)),
-        col_ptr=jnp.asarray(_fewer(edges.col_ptr, fewer_cols)),
-        mask=jnp.asarray(np.arange(capacity) < count - len(gone)),
-    )
+    arrays: dict = {
+        "rows": closed(drop_entries(old_rows[:count], gone), edges.num_rows - 1),
+        "cols": closed(drop_entries(old_cols[:count], gone), edges.num_cols - 1),
+        "row_ptr": _fewer(edges.row_ptr, fewer_rows),
+        "col_order": closed(left, np.arange(count - len(gone), capacity)),
+        "col_rows": closed(drop_entries(col_rows[:count], in_order), edges.num_rows - 1),
+        "col_ptr": _fewer(edges.col_ptr, fewer_cols),
+        "mask": np.arange(capacity) < count - len(gone),
+    }
+    return jax.device_put(Edges(**arrays))
 
 
 def _places_in_order(edges: Edges, gone: np.ndarray, cols: np.ndarray) -> np.ndarray:

@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.graph.bipartite import BipartiteGraph
-from ifru_jax.graph.edges import Edges, build_edges, capacity_of, degrees
+from ifru_jax.graph.edges import Edges, capacity_of, degrees, host_edges
 from ifru_jax.graph.neighbourhood import EdgeList, Nodes, ball, extract
 from ifru_jax.graph.training_set import TrainingSet
 
@@ -278,7 +277,8 @@ def stack_problems(problems: Sequence[HostProblem], data: TrainingSet, bucket: B
     nothing = empty_problem()
     missing = capacity_of(len(problems), least=1) - len(problems)
     padded = [_pad(problem, data, bucket) for problem in [*problems, *[nothing] * missing]]
-    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *padded)
+    # Not `jnp.asarray`, which compiles a transfer for every shape.
+    return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *padded))
 
 
 def empty_problem() -> HostProblem:
@@ -296,10 +296,7 @@ def _pad(problem: HostProblem, data: TrainingSet, bucket: Bucket) -> LocalProble
     local_item[problem.items] = np.arange(len(problem.items))
 
     def pattern(users: np.ndarray, items: np.ndarray, capacity: int) -> tuple[Edges, np.ndarray]:
-        edges, order = build_edges(
-            local_user[users], local_item[items], num_rows=bucket.users, num_cols=bucket.items, capacity=capacity
-        )
-        return jax.tree.map(np.asarray, edges), order
+        return host_edges(local_user[users], local_item[items], num_rows=bucket.users, num_cols=bucket.items, capacity=capacity)
 
     def padded(values: np.ndarray, size: int, kind: np.dtype) -> np.ndarray:
         out = np.zeros(size, kind)

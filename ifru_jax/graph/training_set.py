@@ -144,4 +144,4 @@ def _examples(ordered: Interactions, pairs: Edges, dtype: jnp.dtype) -> Examples
     labels, weights = np.zeros(pairs.capacity, dtype), np.zeros(pairs.capacity, dtype)
     labels[: len(ordered)] = ordered.labels
     weights[: len(ordered)] = 1
-    return Examples(pairs=pairs, labels=jnp.asarray(labels), weights=jnp.asarray(weights))
+    return Examples(pairs=pairs, labels=jax.device_put(labels), weights=jax.device_put(weights))

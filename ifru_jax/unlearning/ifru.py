@@ -32,7 +32,7 @@ from ifru_jax.training.objectives import Loss, squared_norm
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.influence_step import add_parts, direct_part, solve_part, spillover_part, update_part
-from ifru_jax.unlearning.local_step import apply_steps, is_local, local_request, pack, solve_local
+from ifru_jax.unlearning.local_step import is_local, local_request, pack, solve_and_apply
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 from ifru_jax.unlearning.report import Report
 
@@ -162,9 +162,8 @@ def _local_update(
     request = local_request(trained.training_set, np.flatnonzero(forgotten), config, num_hops=hops)
     problems = pack([request], trained.training_set, num_hops=hops)
     clock.part("scope", problems)
-    steps = solve_local(trained, problems, config, floor=damping_floor(trained, config))
+    params, steps = solve_and_apply(trained, problems, config, retained.without_data, floor=damping_floor(trained, config))
     clock.part("solve", steps)
-    params = apply_steps(trained.model, trained.params, steps, retained.without_data)
     # On the host: every small operation on the device would be compiled for every bucket.
     found = jax.tree.map(np.asarray, steps)
     evidence = {

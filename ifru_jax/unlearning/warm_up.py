@@ -16,7 +16,7 @@ from ifru_jax.errors import DataError
 from ifru_jax.graph.local_problem import LEAST_PAIRS, empty_problem, rung, stack_problems
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.local_step import apply_steps, is_local, solve_local
+from ifru_jax.unlearning.local_step import is_local, solve_and_apply, solve_local
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 
 
@@ -46,7 +46,10 @@ def warm_up(trained: Trained, *, config: IFRUConfig, max_pairs: int = 8192, batc
     while pairs <= max(max_pairs, LEAST_PAIRS):
         bucket = rung(pairs, num_users=data.num_users, num_items=data.num_items, num_edges=edges)
         problems = stack_problems([empty_problem()] * batch_size, trained.training_set, bucket)
-        steps = solve_local(trained, problems, config, floor=damping_floor(trained, config))
-        jax.block_until_ready(apply_steps(trained.model, trained.params, steps, nobody))
+        floor = damping_floor(trained, config)
+        if batch_size == 1:
+            jax.block_until_ready(solve_and_apply(trained, problems, config, nobody, floor=floor))
+        else:
+            jax.block_until_ready(solve_local(trained, problems, config, floor=floor))
         pairs, rungs = 2 * pairs, rungs + 1
     return rungs
