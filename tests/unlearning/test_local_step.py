@@ -49,11 +49,12 @@ def local_step(trained: Trained, places, config: IFRUConfig, floor: float, lost)
 
 @given(
     st.lists(st.integers(0, 300), min_size=1, max_size=12, unique=True),
-    st.sampled_from([(), (0.3,), (1.0,), (0.5, 0.2)]),
-    st.sampled_from(["hessian", "gauss-newton"]),
+    # Each combination compiles anew, so there are few.
+    st.sampled_from([((), "hessian"), ((0.5, 0.2), "hessian"), ((0.3,), "gauss-newton")]),
 )
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_without_budgets_the_local_answer_is_the_whole_one_confined_to_scope(trained, places, scope, curvature):
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_without_budgets_the_local_answer_is_the_whole_one_confined_to_scope(trained, places, way):
+    scope, curvature = way
     config = IFRUConfig(scope=scope, curvature=curvature, num_steps=6)
     with jax.enable_x64(True):
         exact = in_float64(trained)
