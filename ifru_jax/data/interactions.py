@@ -67,7 +67,7 @@ class Interactions:
                     f"{name} has shape {column.shape} but users has {self.users.shape}: give one value per interaction."
                 )
         with np.errstate(over="ignore"):
-            labels = self.labels.astype(np.float32, copy=False)
+            labels = self.labels.astype(np.float32)
         for name, column in {"rating": labels, "timestamp": self.timestamps}.items():
             if column is None:
                 continue
@@ -77,8 +77,8 @@ class Interactions:
                     f"the {name} of interaction {bad[0]} is {column[bad[0]]} ({bad.size} such): "
                     f"drop these rows or fill in their {name}s before loading."
                 )
-        object.__setattr__(self, "users", self.users.astype(np.int32, copy=False))
-        object.__setattr__(self, "items", self.items.astype(np.int32, copy=False))
+        object.__setattr__(self, "users", self.users.astype(np.int32))
+        object.__setattr__(self, "items", self.items.astype(np.int32))
         object.__setattr__(self, "labels", labels)
 
     @classmethod
@@ -116,7 +116,13 @@ class Interactions:
 
     def select(self, which: np.ndarray) -> Interactions:
         """The interactions at `which` (indices or a boolean mask, [n]); tables keep their size."""
-        return self._with_columns(lambda column: column[which])
+
+        def chosen(column: np.ndarray) -> np.ndarray:
+            part = column[which]
+            # A view, which a slice gives, would keep what was not selected in memory.
+            return part if part.base is None else part.copy()
+
+        return self._with_columns(chosen)
 
     def without(self, gone: np.ndarray) -> Interactions:
         """The interactions but those at `gone`, int places ascending; for a few of them faster than `select`."""

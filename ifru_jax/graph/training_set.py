@@ -91,7 +91,9 @@ class TrainingSet:
 
 def newly_lost(before: TrainingSet, after: TrainingSet) -> tuple[np.ndarray, np.ndarray]:
     """bool [num_users], [num_items]: rows without an interaction after that had one before."""
-    return tuple(gone & ~was_gone for gone, was_gone in zip(after.without_data, before.without_data, strict=True))  # pyright: ignore
+    users, items = after.without_data
+    users_before, items_before = before.without_data
+    return users & ~users_before, items & ~items_before
 
 
 def build_training_set(

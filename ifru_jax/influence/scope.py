@@ -41,9 +41,7 @@ def importance_scope(
     bad = [r for r in ratios if not 0 <= r <= 1]
     if bad:
         raise DataError(f"scope ratio {bad[0]} is not a share: give one value from 0 to 1 per hop.")
-    kept = endpoints(
-        data.users[forgotten], data.items[forgotten], num_users=data.num_users, num_items=data.num_items
-    )  # fmt: skip
+    kept = endpoints(data.users[forgotten], data.items[forgotten], num_users=data.num_users, num_items=data.num_items)
     reached, left_out = kept, 0
     scores = importance(data, forgotten, num_hops=len(ratios)) if ratios else []
     for (user_score, item_score), ratio in zip(scores[1:], ratios, strict=True):

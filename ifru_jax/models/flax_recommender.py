@@ -32,6 +32,8 @@ class _NoGraph:
     module: str
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # Python's own questions, such as whether there is a __deepcopy__
+            raise AttributeError(name)
         raise ModelError(
             f"{self.module} reads {name!r} of the graph but is declared with num_hops=0: set num_hops to the number of times "
             "it propagates, so that removed edges reach its scores."

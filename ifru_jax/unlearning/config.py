@@ -19,7 +19,8 @@ class IFRUConfig:
       max_nodes: rows in scope at the most, the most important ones; endpoints of forgotten interactions always stay. None: all.
       max_edges: retained interactions in the problem of a confined request at the most, the most important ones. None: all,
         which is exact. What the budgets left out is in the report.
-      spillover: "whole-graph", by "neighbourhood" subgraphs, "auto" (the cheaper of the two) or "none" (an ablation).
+      spillover: "whole-graph", by "neighbourhood" subgraphs, "auto" (the cheaper of the two) or "none" (an ablation). A confined
+        request computes it on its own interactions, unless it is "none".
       curvature: "hessian" (exact) or "gauss-newton".
       solver: "lanczos" (spectral filter on a Krylov space) or "cg" (H + λI, stops at negative curvature).
       filter: of the Lanczos solve, see `ifru_jax.solvers.spectral`.

@@ -16,6 +16,7 @@ import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.splits import Split
+from ifru_jax.errors import DataError
 from ifru_jax.graph import TrainingSet, build_examples, newly_lost
 from ifru_jax.graph.neighbourhood import HostGraph, Neighbourhood, Nodes, stack
 from ifru_jax.influence.scope import importance_scope
@@ -90,12 +91,19 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     forgotten = request.select(data)
     if not forgotten.any():
         return trained, Report(retained=len(data), seconds=clock.seconds())
+    local = is_local(trained.model, trained.params, config)
+    if config.max_edges is not None and not local:
+        shared = sorted(set(trained.params) - set(trained.model.tables))
+        raise DataError(
+            f"max_edges is {config.max_edges}, but every interaction depends on the shared parameters {', '.join(shared)}: "
+            "leave max_edges out for this model."
+        )
     if not is_prepared(trained, config):
         trained = prepare(trained, config=config)
         clock.part("prepare")
     retained = trained.training_set.without(forgotten)
     clock.part("graph", retained.graph, retained.examples)
-    way = _local_update if is_local(trained.model, trained.params, config) else _whole_update
+    way = _local_update if local else _whole_update
     params, scope, solution, norm_step, evidence = way(trained, retained, forgotten, config, clock)
     status = check(solution)
     users_lost, items_lost = newly_lost(trained.training_set, retained)
@@ -128,9 +136,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
 _Update = tuple[Params, Nodes, Solution, float, dict]
 
 
-def _whole_update(
-    trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, clock: Clock
-) -> _Update:  # fmt: skip
+def _whole_update(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, clock: Clock) -> _Update:
     """θ' by products over all retained interactions."""
     scope, left_out = importance_scope(trained.interactions, forgotten, config.scope, max_nodes=config.max_nodes)
     clock.part("scope")
@@ -154,9 +160,7 @@ def _whole_update(
     return params, scope, solution, float(jnp.sqrt(squared_norm(step))), evidence | {"left_out_nodes": left_out}
 
 
-def _local_update(
-    trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, clock: Clock
-) -> _Update:  # fmt: skip
+def _local_update(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, clock: Clock) -> _Update:
     """θ' by products over the interactions that depend on the rows in scope."""
     hops = trained.model.num_hops
     request = local_request(trained.training_set, np.flatnonzero(forgotten), config, num_hops=hops)

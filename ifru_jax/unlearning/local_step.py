@@ -92,9 +92,7 @@ def local_request(data: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, 
     scores = None
     if config.max_edges is not None:
         scores = importance(interactions, forgotten, num_hops=max(1, num_hops))[-1]
-    problem = extract_problem(
-        data, forgotten, scope, num_hops=num_hops, max_edges=config.max_edges, importance=scores
-    )  # fmt: skip
+    problem = extract_problem(data, forgotten, scope, num_hops=num_hops, max_edges=config.max_edges, importance=scores)
     return LocalRequest(problem, scope, left_out)
 
 
@@ -110,9 +108,15 @@ def pack(requests: Sequence[LocalRequest], data: TrainingSet, *, num_hops: int) 
 def solve_local(trained: Trained, problems: LocalProblem, config: IFRUConfig, *, floor: float) -> LocalSteps:
     """The steps of all problems of a batch; nothing is changed yet."""
     return _solve_batch(
-        trained.model, trained.loss, config, trained.params, problems,
-        total=float(trained.total), reg=trained.config.reg, floor=floor,
-    )  # fmt: skip
+        trained.model,
+        trained.loss,
+        config,
+        trained.params,
+        problems,
+        total=float(trained.total),
+        reg=trained.config.reg,
+        floor=floor,
+    )
 
 
 def solve_and_apply(
@@ -120,9 +124,16 @@ def solve_and_apply(
 ) -> tuple[Params, LocalSteps]:
     """θ' and the steps that led there, as one compiled function: half as many are compiled per bucket."""
     return _solve_and_apply(
-        trained.model, trained.loss, config, trained.params, problems, lost,
-        total=float(trained.total), reg=trained.config.reg, floor=floor,
-    )  # fmt: skip
+        trained.model,
+        trained.loss,
+        config,
+        trained.params,
+        problems,
+        lost,
+        total=float(trained.total),
+        reg=trained.config.reg,
+        floor=floor,
+    )
 
 
 @partial(jax.jit, static_argnames=("model", "loss", "config"))
@@ -182,9 +193,7 @@ def _solve(model, loss, config, params, problem: LocalProblem, *, total, reg, fl
     degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, problem.median_degree)
     scale = inverse_root_metric(model, core_of(local), degrees, core, exponent=config.metric_exponent)
     product = curvature_product(model, loss, config, local, retained, problem.after, total=total, reg=reg)
-    step, solution = damped_step(
-        config, scaled_problem(lambda v: core_of(product(with_rest(v))), rhs, scale), floor=floor
-    )  # fmt: skip
+    step, solution = damped_step(config, scaled_problem(lambda v: core_of(product(with_rest(v))), rhs, scale), floor=floor)
     norms = [jnp.sqrt(squared_norm(part)) for part in (direct, spillover, rhs)]
     ends = {side: mask.shape[0] for side, mask in core.items()}
     return LocalSteps(problem.users[: ends["user"]], problem.items[: ends["item"]], step, solution, *norms)

@@ -30,3 +30,17 @@ def test_interactions_without_some():
         for name in ("users", "items", "labels", "timestamps"):
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
         assert (found.num_users, found.num_items, len(data)) == (data.num_users, data.num_items, n)
+
+
+def test_a_selection_does_not_keep_the_rest_alive():
+    data = Interactions.from_arrays(np.arange(5), np.arange(5))
+    part = data.select(slice(1, 3))
+    assert part.users.tolist() == [1, 2]
+    assert not np.shares_memory(part.users, data.users)
+
+
+def test_interactions_do_not_change_with_the_arrays_they_were_made_of():
+    users = np.array([0, 1], np.int32)
+    data = Interactions(users, np.array([0, 0], np.int32), np.ones(2, np.float32), num_users=2, num_items=1)
+    users[0] = 1
+    assert data.users.tolist() == [0, 1]

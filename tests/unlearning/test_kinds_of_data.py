@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.methods import Stream
-from ifru_jax import FlaxRecommender, ForgetRequest, ModelError, fit, lightgcn, random_split, unlearn
+from ifru_jax import DataError, FlaxRecommender, ForgetRequest, IFRUConfig, ModelError, fit, lightgcn, random_split, unlearn
 from ifru_jax.data import Split, sample_negatives
 from tests.unlearning.conftest import CONFIG, tastes
 
@@ -61,6 +61,8 @@ def test_a_model_of_ones_own_forgets_a_user():
     assert report.cleared_users == 1
     assert not np.any(unlearned.params["user/embedding"][7])
     assert np.any(unlearned.params["hidden/kernel"] != trained.params["hidden/kernel"])
+    with pytest.raises(DataError, match="shared parameters hidden/"):
+        unlearn(trained, users=["user-0007-secret"], config=IFRUConfig(scope=(), max_edges=10))
 
 
 def test_tables_that_were_not_declared_are_refused():
