@@ -17,7 +17,7 @@ from ifru_jax.evaluation import ranking_metrics, survivors
 from ifru_jax.graph import GridPairs
 from ifru_jax.metrics import auc
 from ifru_jax.models import Recommender
-from ifru_jax.training import Loss, TrainConfig, Trained, bce, score_pairs, train
+from ifru_jax.training import LossLike, TrainConfig, Trained, bce, score_pairs, train
 from ifru_jax.unlearning import IFRUConfig, Report, forget, prepare
 
 
@@ -27,7 +27,7 @@ def fit(
     data: Split,
     *,
     config: TrainConfig = TrainConfig(),
-    loss: Loss = bce,
+    loss: LossLike = bce,
     progress: bool = True,
 ) -> Trained:
     """Trains a model and prepares it for requests.
@@ -37,14 +37,15 @@ def fit(
       model: for instance `ifru_jax.models.mf()`.
       data: `data.train` is learned, `data.valid` stops the training.
       config: hyper-parameters.
-      loss: per-interaction loss of (logits, labels).
+      loss: one of `bce`, `wmse`, `bpr`, `softmax`, a `Loss` of your own, or a function (logits [n], labels [n]) → [n].
       progress: shows epochs and validation AUC while it trains.
 
     Returns:
       The model of the best epoch.
 
     Raises:
-      DataError: nothing to train on, or validation data of one label.
+      DataError: nothing to train on, validation data of one label, or data that the loss can't take.
+      ModelError: a model that isn't one deterministic logit per pair.
       NumericsError: training diverged.
     """
     with training_progress(config.epochs, shown=progress) as on_epoch:

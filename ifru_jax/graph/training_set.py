@@ -16,10 +16,11 @@ import numpy as np
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph
 from ifru_jax.graph.edges import Edges, build_edges, capacity_of, degrees, keep_edges
+from ifru_jax.graph.groups import leaders_of, leaders_without
 from ifru_jax.graph.pairs import Pairs
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["pairs", "labels", "weights"], meta_fields=[])
+@partial(jax.tree_util.register_dataclass, data_fields=["pairs", "labels", "weights", "leaders"], meta_fields=[])
 @dataclass(frozen=True)
 class Examples:
     """Pairs with labels, and how much each counts in a sum.
@@ -28,11 +29,13 @@ class Examples:
       pairs: n pairs, padding included.
       labels: float [n].
       weights: float [n]; 1 counts, 0 does not (padding, or what a request removed).
+      leaders: int32 [n], the place of the interaction that each is compared with (`graph.groups`); None where nobody compares.
     """
 
     pairs: Pairs
     labels: jax.Array
     weights: jax.Array
+    leaders: jax.Array | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class TrainingSet:
         return len(self.interactions)
 
     @property
+    def leaders(self) -> np.ndarray | None:
+        """int32 [n]: the leader of each interaction's group, for losses that compare; None for all others."""
+        return None if self.examples.leaders is None else np.asarray(self.examples.leaders)[: len(self)]
+
+    @property
     def without_data(self) -> tuple[np.ndarray, np.ndarray]:
         """bool [num_users], [num_items]: rows without an interaction."""
         users, items = self.degrees
@@ -73,10 +81,11 @@ class TrainingSet:
         assert isinstance(pairs, Edges)
         dtype = self.examples.labels.dtype
         kept = self.interactions.without(np.flatnonzero(forgotten))
+        leaders = None if self.leaders is None else leaders_without(self.leaders, keep, kept)
         kept_edges = keep[self.positives]
         return TrainingSet(
             interactions=kept,
-            examples=_examples(kept, keep_edges(pairs, keep), dtype),
+            examples=_examples(kept, keep_edges(pairs, keep), dtype, leaders),
             graph=self.graph if kept_edges.all() else build_graph(keep_edges(edges, kept_edges), dtype),
             positives=np.cumsum(keep)[self.positives[kept_edges]] - 1 if len(kept_edges) else self.positives,
         )
@@ -97,7 +106,12 @@ def newly_lost(before: TrainingSet, after: TrainingSet) -> tuple[np.ndarray, np.
 
 
 def build_training_set(
-    interactions: Interactions, *, capacity: int | None = None, graph_capacity: int | None = None, with_graph: bool = True
+    interactions: Interactions,
+    *,
+    capacity: int | None = None,
+    graph_capacity: int | None = None,
+    with_graph: bool = True,
+    with_groups: bool = False,
 ) -> TrainingSet:
     """Sorts, pads and moves interactions to the device.
 
@@ -106,6 +120,10 @@ def build_training_set(
       capacity: interactions to pad to; None takes the next power of two up to 65,536 and the next multiple of 65,536 above.
       graph_capacity: edges to pad the graph to; None as above.
       with_graph: False leaves the graph without edges, for models that propagate over none.
+      with_groups: for losses that compare the members of a group.
+
+    Raises:
+      DataError: interactions without groups where they are wanted, or more of them than the capacity holds.
     """
     labels = interactions.labels
     num_positive = int((labels > 0.5).sum()) if with_graph else 0
@@ -121,10 +139,11 @@ def build_training_set(
         **sizes,
     )
     graph = build_graph(graph_edges, jnp.result_type(float))
-    return TrainingSet(ordered, _examples(ordered, pairs, jnp.result_type(float)), graph, positives)
+    leaders = leaders_of(ordered) if with_groups else None
+    return TrainingSet(ordered, _examples(ordered, pairs, jnp.result_type(float), leaders), graph, positives)
 
 
-def build_examples(interactions: Interactions, *, capacity: int | None = None) -> Examples:
+def build_examples(interactions: Interactions, *, capacity: int | None = None, with_groups: bool = False) -> Examples:
     """A small set of interactions (a forget set) on the device, padded to a power of two."""
     pairs, order = build_edges(
         interactions.users,
@@ -133,7 +152,8 @@ def build_examples(interactions: Interactions, *, capacity: int | None = None) -
         num_cols=interactions.num_items,
         capacity=capacity or capacity_of(len(interactions)),
     )
-    return _examples(interactions.select(order), pairs, jnp.result_type(float))
+    ordered = interactions.select(order)
+    return _examples(ordered, pairs, jnp.result_type(float), leaders_of(ordered) if with_groups else None)
 
 
 def padded_size(size: int) -> int:
@@ -142,8 +162,12 @@ def padded_size(size: int) -> int:
     return capacity_of(size) if size <= step else -(-size // step) * step
 
 
-def _examples(ordered: Interactions, pairs: Edges, dtype: jnp.dtype) -> Examples:
+def _examples(ordered: Interactions, pairs: Edges, dtype: jnp.dtype, leaders: np.ndarray | None = None) -> Examples:
     labels, weights = np.zeros(pairs.capacity, dtype), np.zeros(pairs.capacity, dtype)
     labels[: len(ordered)] = ordered.labels
     weights[: len(ordered)] = 1
-    return Examples(pairs=pairs, labels=jax.device_put(labels), weights=jax.device_put(weights))
+    if leaders is None:
+        return Examples(pairs=pairs, labels=jax.device_put(labels), weights=jax.device_put(weights))
+    padded_leaders = np.arange(pairs.capacity, dtype=np.int32)  # padding leads itself
+    padded_leaders[: len(ordered)] = leaders
+    return Examples(pairs, *(jax.device_put(column) for column in (labels, weights, padded_leaders)))

@@ -18,7 +18,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import traverse_util
+from flax import errors, traverse_util
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs, build_edges, build_graph
@@ -75,6 +75,11 @@ class FlaxRecommender:
         edges, _ = build_edges(nothing, nothing, num_rows=num_users, num_cols=num_items, capacity=1)
         pairs = IndexPairs(jnp.asarray(nothing), jnp.asarray(nothing))
         variables = self._sized(num_users, num_items).init(key, pairs, build_graph(edges))
+        if other := sorted(set(variables) - {"params"}):
+            raise ModelError(
+                f"{type(self.module).__name__} keeps variables beside its parameters ({', '.join(other)}): a score depends on "
+                "parameters, pairs and graph alone. Replace batch statistics by LayerNorm and counters by constants."
+            )
         params: Params = traverse_util.flatten_dict(dict(variables["params"]), sep="/")
         sizes = {"user": num_users, "item": num_items}
         for name, side in self.tables.items():
@@ -96,7 +101,13 @@ class FlaxRecommender:
         rows = {side: params[name].shape[0] for name, side in self.tables.items()}
         module = self._sized(rows.get("user", graph.edges.num_rows), rows.get("item", graph.edges.num_cols))
         seen = graph if self.num_hops else _NoGraph(type(self.module).__name__)
-        logits = module.apply({"params": traverse_util.unflatten_dict(params, sep="/")}, pairs, seen)
+        try:
+            logits = module.apply({"params": traverse_util.unflatten_dict(params, sep="/")}, pairs, seen)
+        except errors.InvalidRngError as error:
+            raise ModelError(
+                f"{type(self.module).__name__} asks for random numbers when it scores ({str(error).splitlines()[0]}): influence "
+                "needs a deterministic score. Set deterministic=True for dropout, and sample nothing in __call__."
+            ) from error
         if not isinstance(logits, jax.Array) or logits.shape != pairs.users.shape:
             raise ModelError(
                 f"{type(self.module).__name__} returned {getattr(logits, 'shape', type(logits))} for {pairs.users.shape} "

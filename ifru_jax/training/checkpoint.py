@@ -22,12 +22,11 @@ from ifru_jax.files import write_atomic
 from ifru_jax.graph import build_training_set
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
 from ifru_jax.training.fit import TrainConfig, in_precision
-from ifru_jax.training.objectives import Loss, bce
+from ifru_jax.training.losses import Loss, LossLike, as_loss, describe_loss, loss_from_description
 from ifru_jax.training.trained import Trained
 
 _FORMAT = 1
 _COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "item_ids")
-_LOSSES: dict[str, Loss] = {"bce": bce}
 
 
 def save(trained: Trained, path: str | Path) -> None:
@@ -42,7 +41,7 @@ def save(trained: Trained, path: str | Path) -> None:
     description = {
         "format": _FORMAT,
         "model": describe_model(trained.model),
-        "loss": next((name for name, loss in _LOSSES.items() if loss is trained.loss), None),
+        "loss": describe_loss(trained.loss),
         "config": asdict(trained.config),
         "total": trained.total,
         "num_steps": trained.num_steps,
@@ -60,13 +59,13 @@ def save(trained: Trained, path: str | Path) -> None:
     write_atomic(path, content.getvalue())
 
 
-def load(path: str | Path, *, model: Recommender | None = None, loss: Loss | None = None) -> Trained:
+def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike | None = None) -> Trained:
     """Reads what `save` wrote.
 
     Args:
       path: the file.
       model: needed for a model that does not ship with ifru_jax; the file has only its parameters.
-      loss: needed for a loss that does not ship.
+      loss: needed for a loss that does not ship; any other is rebuilt from its name and numbers.
 
     Raises:
       DataError: no such file, or one that `save` did not write.
@@ -90,7 +89,7 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: Loss | Non
         raise DataError(f"{source} lacks a part of a saved model ({error}): it is damaged or something else.") from error
 
 
-def _assemble(arrays: dict[str, np.ndarray], description: dict[str, Any], model: Recommender | None, loss: Loss | None) -> Trained:
+def _assemble(arrays: dict[str, np.ndarray], description: dict[str, Any], model: Recommender | None, loss: LossLike | None) -> Trained:
     num_users, num_items = description["sizes"]
     capacity, graph_capacity = description["capacities"]
     columns = {c: arrays[f"data/{c}"] for c in _COLUMNS if f"data/{c}" in arrays}
@@ -98,13 +97,20 @@ def _assemble(arrays: dict[str, np.ndarray], description: dict[str, Any], model:
     params = in_precision({n.removeprefix("params/"): a for n, a in arrays.items() if n.startswith("params/")})
     model = _model(description, model)
     _check_fit(model, params, num_users, num_items)
+    known_loss = _loss(description, loss)
     return Trained(
         model=model,
         params=params,
-        training_set=build_training_set(data, capacity=capacity, graph_capacity=graph_capacity, with_graph=model.num_hops > 0),
+        training_set=build_training_set(
+            data,
+            capacity=capacity,
+            graph_capacity=graph_capacity,
+            with_graph=model.num_hops > 0,
+            with_groups=known_loss.grouped,
+        ),
         total=description["total"],
         config=TrainConfig(**description["config"]),
-        loss=_loss(description, loss),
+        loss=known_loss,
         num_steps=description["num_steps"],
         damping_scale=description["damping_scale"],
         damping_exponent=description["damping_exponent"],
@@ -119,12 +125,12 @@ def _model(description: dict[str, Any], model: Recommender | None) -> Recommende
     return known
 
 
-def _loss(description: dict[str, Any], loss: Loss | None) -> Loss:
+def _loss(description: dict[str, Any], loss: LossLike | None) -> Loss:
     if loss is not None:
-        return loss
-    if description["loss"] not in _LOSSES:
+        return as_loss(loss)
+    if (known := loss_from_description(description["loss"])) is None:
         raise ModelError("the model was trained with a loss that does not ship with ifru_jax: pass it as load(…, loss=…).")
-    return _LOSSES[description["loss"]]
+    return known
 
 
 def _check_fit(model: Recommender, params: Params, num_users: int, num_items: int) -> None:

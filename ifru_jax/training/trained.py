@@ -20,7 +20,7 @@ from ifru_jax.errors import DataError
 from ifru_jax.graph import BipartiteGraph, IndexPairs, TrainingSet, build_training_set, capacity_of
 from ifru_jax.models import Params, Recommender
 from ifru_jax.training.fit import TrainConfig, fit_params
-from ifru_jax.training.objectives import Loss, bce
+from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Trained:
       training_set: the interactions it stands for now (D, or D_r after requests), with their graph.
       total: N, interactions it was first trained on; every loss is divided by it, also after deletions.
       config: hyper-parameters of training; `config.reg` is λ₂.
-      loss: per-interaction loss.
+      loss: what its objective sums over the interactions.
       num_steps: optimiser steps that training took.
       damping_scale: |t_min| of the whole problem, from which λ follows; None until `unlearning.prepare` computed it.
       damping_exponent: of the metric that it was computed in.
@@ -90,10 +90,11 @@ def train(
     data: Split,
     config: TrainConfig,
     *,
-    loss: Loss = bce,
+    loss: LossLike = bce,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> Trained:
     """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors."""
-    training_set = build_training_set(data.train, with_graph=model.num_hops > 0)
+    loss = as_loss(loss)
+    training_set = build_training_set(data.train, with_graph=model.num_hops > 0, with_groups=loss.grouped)
     params, history = fit_params(key, model, training_set, data.valid, config, loss=loss, on_epoch=on_epoch)
     return Trained(model, params, training_set, len(data.train), config, loss, history.num_steps)

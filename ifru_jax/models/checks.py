@@ -1,0 +1,77 @@
+"""What a model has to keep to before it is trained: floating parameters, one logit per pair, the same logits each time.
+
+The influence of an interaction is a derivative of the scores, so they have to be a function of parameters, pairs and graph alone.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.extend.core
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax.errors import ModelError
+from ifru_jax.graph import BipartiteGraph, IndexPairs
+from ifru_jax.models.recommender import Params, Recommender
+
+# Primitives that may answer differently each time.
+_OUTSIDE = {"io_callback", "pure_callback", "rng_uniform", "rng_bit_generator"}
+
+
+def check_recommender(model: Recommender, params: Params, graph: BipartiteGraph) -> None:
+    """Traces the score twice; nothing is computed or compiled.
+
+    Raises:
+      ModelError: a table that isn't there, a parameter that is no floating array, scores that are not [n], or not deterministic.
+    """
+    name = type(getattr(model, "module", model)).__name__
+    for table, side in model.tables.items():
+        if table not in params:
+            raise ModelError(f"{table!r} is declared a {side} table, but the parameters are {sorted(params)}: correct tables.")
+        size = graph.edges.num_rows if side == "user" else graph.edges.num_cols
+        if not hasattr(params[table], "shape") or params[table].shape[:1] != (size,):
+            raise ModelError(
+                f"{table!r} is declared a {side} table, but has shape {getattr(params[table], 'shape', None)} for {size} {side}s: "
+                "a table has one row each."
+            )
+    for parameter, value in params.items():
+        if not all(jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating) for leaf in jax.tree.leaves(value)):
+            raise ModelError(
+                f"parameter {parameter!r} of {name} is not floating: only what can be differentiated is a parameter; keep indices "
+                "in the module and draw no random numbers when scoring."
+            )
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.asarray(leaf).dtype), (params, graph))
+    rows = jax.ShapeDtypeStruct((3,), jnp.int32)
+
+    def score(p: Params, g: BipartiteGraph, users: jax.Array, items: jax.Array) -> jax.Array:
+        return model.score(p, IndexPairs(users, items), g)
+
+    # A fresh function each time: JAX would answer the second trace from its cache.
+    first, second = (jax.make_jaxpr(lambda *a: score(*a))(*shapes, rows, rows) for _ in range(2))
+    found = [tuple(out.shape) for out in first.out_avals]
+    if found != [(3,)]:
+        raise ModelError(f"{name} returned {found} for 3 pairs: a score is one logit per pair, shape [n].")
+    same = str(first.jaxpr) == str(second.jaxpr) and len(first.consts) == len(second.consts)
+    same = same and all(np.array_equal(a, b, equal_nan=True) for a, b in zip(_plain(first), _plain(second), strict=True))
+    if not same or _primitives(first.jaxpr) & _OUTSIDE:
+        raise ModelError(
+            f"{name} does not score the same way twice: it samples, or calls out of JAX. Influence needs a deterministic score: turn "
+            "dropout and sampling off, or draw once with a fixed key (jax.random.key) and keep what was drawn."
+        )
+
+
+def _plain(traced: jax.extend.core.ClosedJaxpr) -> list[np.ndarray]:
+    """Constants as arrays; keys as their words."""
+    keys = (jax.random.key_data(c) if jnp.issubdtype(c.dtype, jax.dtypes.prng_key) else c for c in map(jnp.asarray, traced.consts))
+    return [np.asarray(value) for value in keys]
+
+
+def _primitives(jaxpr: jax.extend.core.Jaxpr) -> set[str]:
+    names = set()
+    for equation in jaxpr.eqns:
+        names.add(equation.primitive.name)
+        for value in equation.params.values():
+            inner = getattr(value, "jaxpr", value)
+            if isinstance(inner, jax.extend.core.Jaxpr):
+                names |= _primitives(inner)
+    return names

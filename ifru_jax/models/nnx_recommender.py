@@ -1,0 +1,106 @@
+"""A Flax NNX module as a `Recommender`.
+
+>>> import jax
+>>> from flax import nnx
+>>> from ifru_jax.graph import inner_products
+>>> class Factors(nnx.Module):
+...     def __init__(self, num_users, num_items, rngs):
+...         self.user = nnx.Embed(num_users, 8, rngs=rngs)
+...         self.item = nnx.Embed(num_items, 8, rngs=rngs)
+...
+...     def __call__(self, pairs, graph):
+...         return inner_products(self.user.embedding[...], self.item.embedding[...], pairs)
+>>> model = from_nnx(Factors, user_tables=("user/embedding",), item_tables=("item/embedding",))
+>>> sorted(model.init(jax.random.key(0), 3, 5))
+['item/embedding', 'user/embedding']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx, traverse_util
+
+from ifru_jax.errors import ModelError
+from ifru_jax.graph import BipartiteGraph, Pairs
+from ifru_jax.models.recommender import Params, Side
+
+# num_users, num_items, rngs ↦ module
+Build = Callable[[int, int, nnx.Rngs], nnx.Module]
+
+
+@dataclass(frozen=True)
+class NNXRecommender:
+    """Wraps what builds a module whose `__call__(pairs, graph)` returns logits [n]; see `from_nnx`."""
+
+    build: Build
+    user_tables: tuple[str, ...] = ()
+    item_tables: tuple[str, ...] = ()
+    num_hops: int = 0
+
+    @property
+    def tables(self) -> Mapping[str, Side]:
+        users: dict[str, Side] = {name: "user" for name in self.user_tables}
+        items: dict[str, Side] = {name: "item" for name in self.item_tables}
+        return users | items
+
+    def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
+        state = self._split(self.build(num_users, num_items, nnx.Rngs(key)))[1]
+        return traverse_util.flatten_dict(_named(nnx.to_pure_dict(state)), sep="/")
+
+    def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+        rows = {side: params[name].shape[0] for name, side in self.tables.items()}
+        sizes = rows.get("user", graph.edges.num_rows), rows.get("item", graph.edges.num_cols)
+        # Only the structure of a module of this size; its numbers are the parameters.
+        definition, state = self._split(nnx.eval_shape(lambda: self.build(*sizes, nnx.Rngs(0))))
+        values = traverse_util.unflatten_dict(params, sep="/")
+        nnx.replace_by_pure_dict(state, _numbered(values, nnx.to_pure_dict(state)))
+        logits = nnx.merge(definition, state)(pairs, graph)  # pyright: ignore[reportCallIssue]
+        if jnp.shape(logits) != pairs.users.shape:
+            raise ModelError(
+                f"{self.build!r} returned {getattr(logits, 'shape', type(logits))} for {pairs.users.shape} pairs: a score is one "
+                "logit per pair."
+            )
+        return logits
+
+    def _split(self, module: nnx.Module) -> tuple[Any, Any]:
+        definition, state, rest = nnx.split(module, nnx.Param, ...)
+        other = sorted({"/".join(map(str, path)) for path, _ in nnx.to_flat_state(rest)})
+        if other:
+            raise ModelError(
+                f"{type(module).__name__} keeps state beside its parameters: {', '.join(other)}. A score depends on parameters alone: "
+                "build the module without dropout (it holds a random stream) and with LayerNorm in place of BatchNorm."
+            )
+        return definition, state
+
+
+def from_nnx(
+    build: Build, *, user_tables: tuple[str, ...] = (), item_tables: tuple[str, ...] = (), num_hops: int = 0
+) -> NNXRecommender:
+    """An NNX module as a recommender.
+
+    Args:
+      build: (num_users, num_items, rngs) ↦ module; a class with these arguments, or a function around one. It is called again
+        for tables of other sizes, so it must depend on nothing else. Compiled functions are kept per `build`: pass the same one.
+      user_tables: names of the parameters [num_users, …], "attribute/…/parameter", such as "user/embedding".
+      item_tables: the same for items.
+      num_hops: see `Recommender`.
+
+    Raises:
+      ModelError: when it is used, for a module with other variables than `nnx.Param`, or whose output is not one logit per pair.
+    """
+    return NNXRecommender(build, tuple(user_tables), tuple(item_tables), num_hops)
+
+
+def _named(tree: Any) -> Any:
+    """Lists of submodules are numbered; names of parameters are strings."""
+    return {str(key): _named(value) for key, value in tree.items()} if isinstance(tree, dict) else tree
+
+
+def _numbered(values: Any, like: Any) -> Any:
+    """`values` with the keys of `like`."""
+    return {key: _numbered(values[str(key)], inner) for key, inner in like.items()} if isinstance(like, dict) else values

@@ -1,0 +1,306 @@
+"""What a loss is, and the losses that ship. A loss turns the scores of a set of interactions into one sum.
+
+    Σ_z w_z ℓ_z,   summed(outputs(score, examples), examples)
+
+| loss | over | ℓ |
+|---|---|---|
+| `bce` | interactions | softplus(s) − y s |
+| `WMSE` | interactions | c (p − s)², p = [y > 0], c = 1 + α y |
+| `BPR` | pairs of a positive p and a negative n of its group | softplus(s_n − s_p) |
+| `SampledSoftmax` | positives p with the negatives n of their group | log(1 + Σ_n e^{s_n − s_p}) |
+| `FullSoftmax` | positives (u, i) against all items j | log Σ_j e^{s_uj} − s_ui |
+
+**Groups.** In implicit data a positive and the negatives that were sampled for it are one group (`sample_negatives`). The last
+losses but one compare within a group, so a request removes terms and not just interactions: a forgotten positive takes its group
+along, the term is gone, and with it the negatives that would never have been drawn without it. A forgotten item that was a sampled
+negative leaves its group smaller. The direct influence is the gradient of the terms before minus that of the terms that are left,
+over the groups that lose a member (`influence.direct`); for the others, and for pointwise losses, the two agree or vanish.
+
+**Yours.** A function (logits [n], labels [n]) → [n] is a pointwise loss. For anything else derive from `Loss`: a frozen dataclass is
+hashable by its fields, which is what compiled functions need, and it must be twice differentiable and, for Gauss–Newton, convex in
+its outputs. Every sum is divided by N, the number of interactions of D, negatives included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.errors import DataError, ModelError
+from ifru_jax.graph import BipartiteGraph, Edges, Examples, GridPairs, Pairs
+from ifru_jax.graph.groups import leaders_of
+from ifru_jax.models import Params
+
+
+class Score(Protocol):
+    """Scores of any pairs with fixed parameters."""
+
+    num_items: int
+
+    def __call__(self, pairs: Pairs) -> jax.Array: ...
+
+
+class Loss:
+    """Base of all losses; override `summed` and, where the defaults don't hold, the rest."""
+
+    @property
+    def grouped(self) -> bool:
+        """Whether it compares the members of a group, so that `examples.leaders` are needed."""
+        return False
+
+    @property
+    def separable(self) -> bool:
+        """Whether the term of an interaction depends on scores of its own group alone: then small requests can be confined."""
+        return True
+
+    def outputs(self, score: Score, examples: Examples) -> Any:
+        """What the model contributes, arrays; by default the score of every interaction, [n]."""
+        return score(examples.pairs)
+
+    def summed(self, outputs: Any, examples: Examples) -> jax.Array:
+        """Σ w_z ℓ_z, a scalar; convex in the outputs if Gauss–Newton is to be positive semi-definite."""
+        raise NotImplementedError(f"{type(self).__name__} has no method summed(outputs, examples).")
+
+    def auxiliary(self, params: Params, graph: BipartiteGraph) -> jax.Array | None:
+        """A further term of the objective, not divided by N; None where there is none."""
+        return None
+
+    def check(self, data: Interactions) -> None:
+        """Refuses data that the loss can't take, with a DataError."""
+
+
+class Pointwise(Loss):
+    """A loss of one interaction at a time: override `terms`."""
+
+    def terms(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
+        """ℓ of each interaction, [n], [n] → [n]."""
+        raise NotImplementedError(f"{type(self).__name__} has no method terms(logits, labels).")
+
+    def __call__(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
+        return self.terms(logits, labels)
+
+    def summed(self, outputs: jax.Array, examples: Examples) -> jax.Array:
+        losses = self.terms(outputs, examples.labels)
+        if jnp.shape(losses) != outputs.shape:
+            raise ModelError(
+                f"{self!r} returned shape {jnp.shape(losses)} for {outputs.shape} logits: a pointwise loss gives one value per "
+                "interaction and leaves the sum to ifru_jax."
+            )
+        return jnp.sum(examples.weights * losses)
+
+
+@dataclass(frozen=True)
+class FunctionLoss(Pointwise):
+    """A user's function (logits [n], labels [n]) → [n]."""
+
+    function: Callable[[jax.Array, jax.Array], jax.Array]
+
+    def terms(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
+        return self.function(logits, labels)
+
+
+@dataclass(frozen=True)
+class BCE(Pointwise):
+    """Binary cross-entropy on logits, ℓ = softplus(s) − y s, with labels from 0 to 1."""
+
+    def terms(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
+        return jax.nn.softplus(logits) - labels * logits
+
+    def check(self, data: Interactions) -> None:
+        low, high = data.labels.min(), data.labels.max()
+        if not (low >= 0 and high <= 1):
+            raise DataError(f"labels go from {low:g} to {high:g}, but cross-entropy needs 0 … 1: use binarize or protocol_split.")
+
+
+@dataclass(frozen=True)
+class WMSE(Pointwise):
+    """Weighted squares: the preference p = [y > 0] is met by the score itself, with confidence c = 1 + α y.
+
+    Source: Hu, Koren, Volinsky, "Collaborative filtering for implicit feedback datasets" (ICDM 2008), eq. 3. There the sum is over
+    all pairs of users and items; here it is over the interactions of the data, sampled negatives standing for the unobserved ones.
+
+    Attributes:
+      alpha: α ≥ 0. The paper's 40 balances a hundred unobserved pairs per positive, not one.
+    """
+
+    alpha: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.alpha >= 0:
+            raise DataError(f"alpha is {self.alpha}: a confidence grows with the label, so it can't be negative.")
+
+    def terms(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
+        return (1 + self.alpha * labels) * jnp.square((labels > 0).astype(logits.dtype) - logits)
+
+    def check(self, data: Interactions) -> None:
+        if not data.labels.min() >= 0:
+            raise DataError(f"labels go down to {data.labels.min():g}, but a confidence 1 + α y needs y ≥ 0: use binarize.")
+
+
+@dataclass(frozen=True)
+class _Grouped(Loss):
+    @property
+    def grouped(self) -> bool:
+        return True
+
+    def check(self, data: Interactions) -> None:
+        leaders_of(data)
+
+
+@dataclass(frozen=True)
+class BPR(_Grouped):
+    """Bayesian personalised ranking: softplus(s_n − s_p) over the pairs of a positive and a negative of one group.
+
+    Source: Rendle et al., "BPR" (UAI 2009), eq. for BPR-Opt, with the negatives drawn once and recorded. Its Gauss–Newton matrix is
+    that of the differences: the Hessian in the scores is Dᵀ diag(σ′) D with D the differences of pairs.
+    """
+
+    def summed(self, outputs: jax.Array, examples: Examples) -> jax.Array:
+        labels, weights, leaders = examples.labels > 0.5, examples.weights, _leaders(examples)
+        # The leader has another label than the rest; with label noise it is the negative, and the sign turns.
+        lead = outputs[leaders] - outputs
+        margin = jnp.where(labels[leaders], lead, -lead)
+        counts = jnp.where(labels != labels[leaders], weights * weights[leaders], 0)
+        return jnp.sum(counts * jax.nn.softplus(-margin))
+
+
+@dataclass(frozen=True)
+class SampledSoftmax(_Grouped):
+    """Softmax cross-entropy of each positive among itself and the negatives of its group, log(1 + Σ_n e^{s_n − s_p}).
+
+    Source: the softmax of a sample, Jean et al. (ACL 2015), eq. 8, for a uniform sample, which needs no correction.
+    """
+
+    def summed(self, outputs: jax.Array, examples: Examples) -> jax.Array:
+        positive, weights, leaders = examples.labels > 0.5, examples.weights, _leaders(examples)
+        size = outputs.shape[0]
+        negative = ~positive & (weights > 0)
+        highest = jax.ops.segment_max(
+            jnp.where(negative, jax.lax.stop_gradient(outputs), -jnp.inf), leaders, num_segments=size
+        )  # −∞ where a group has no negative
+        highest = jnp.where(jnp.isfinite(highest), highest, 0)
+        spread = jnp.where(negative, weights * jnp.exp(jnp.where(negative, outputs - highest[leaders], 0)), 0)
+        total = jax.ops.segment_sum(spread, leaders, num_segments=size)
+        rival = highest + jnp.log(jnp.where(total > 0, total, 1))
+        terms = jax.nn.softplus(rival[leaders] - outputs)
+        return jnp.sum(jnp.where(positive & (total[leaders] > 0), weights * terms, 0))
+
+
+@dataclass(frozen=True)
+class FullSoftmax(Loss):
+    """Softmax cross-entropy of each positive (u, i) among all items, log Σ_j e^{s_uj} − s_ui; negatives count nothing.
+
+    Source: the multinomial likelihood of Liang et al. (WWW 2018), eq. 2. Outputs are the scores of all users with all items, so it
+    takes users × items floats a few times over. No request is confined: every item is in the term of every positive.
+    """
+
+    @property
+    def separable(self) -> bool:
+        return False
+
+    def outputs(self, score: Score, examples: Examples) -> jax.Array:
+        pairs = examples.pairs
+        users = jnp.arange(pairs.num_rows, dtype=jnp.int32) if isinstance(pairs, Edges) else pairs.users
+        items = jnp.arange(score.num_items, dtype=jnp.int32)
+        return score(GridPairs(users, items)).reshape(len(users), score.num_items)
+
+    def summed(self, outputs: jax.Array, examples: Examples) -> jax.Array:
+        pairs = examples.pairs
+        row = pairs.rows if isinstance(pairs, Edges) else jnp.arange(outputs.shape[0])
+        terms = jax.scipy.special.logsumexp(outputs, axis=1)[row] - outputs[row, pairs.items]
+        return jnp.sum(jnp.where(examples.labels > 0.5, examples.weights * terms, 0))
+
+
+@dataclass(frozen=True)
+class WithAuxiliary(Loss):
+    """A loss with a further term of the objective, such as a contrastive one: L = (1/N) Σ ℓ + weight · term(θ, G) + (λ₂/2) ‖θ‖².
+
+    When a request changes the graph, the term's own change is part of the spillover. It may depend on everything, so no request is
+    confined.
+
+    Attributes:
+      loss: a loss of the others.
+      term: (parameters, graph) → scalar; deterministic and twice differentiable.
+      weight: what it is multiplied by.
+    """
+
+    loss: Loss
+    term: Callable[[Params, BipartiteGraph], jax.Array]
+    weight: float = 1.0
+
+    @property
+    def grouped(self) -> bool:
+        return self.loss.grouped
+
+    @property
+    def separable(self) -> bool:
+        return False
+
+    def outputs(self, score: Score, examples: Examples) -> Any:
+        return self.loss.outputs(score, examples)
+
+    def summed(self, outputs: Any, examples: Examples) -> jax.Array:
+        return self.loss.summed(outputs, examples)
+
+    def auxiliary(self, params: Params, graph: BipartiteGraph) -> jax.Array | None:
+        value = self.term(params, graph)
+        if jnp.shape(value) != ():
+            raise ModelError(f"the auxiliary term returned shape {jnp.shape(value)}: it is one number, take its sum or its mean.")
+        inner = self.loss.auxiliary(params, graph)
+        return self.weight * value + (0 if inner is None else inner)
+
+    def check(self, data: Interactions) -> None:
+        self.loss.check(data)
+
+
+bce = BCE()
+bpr = BPR()
+softmax = SampledSoftmax()
+wmse = WMSE()
+
+# By the name in `--objective` and in saved models.
+LOSSES: dict[str, type[Loss]] = {"bce": BCE, "wmse": WMSE, "bpr": BPR, "softmax": SampledSoftmax, "full-softmax": FullSoftmax}
+
+LossLike = Loss | Callable[[jax.Array, jax.Array], jax.Array]
+
+
+def as_loss(loss: LossLike) -> Loss:
+    """The loss itself, or a function as a pointwise loss.
+
+    Raises:
+      ModelError: something that is neither.
+    """
+    if isinstance(loss, Loss):
+        return loss
+    if isinstance(loss, type) or not callable(loss):
+        raise ModelError(f"{loss!r} is no loss: give one of {', '.join(LOSSES)}, a Loss, or a function (logits, labels) → [n].")
+    return FunctionLoss(loss)
+
+
+def describe_loss(loss: Loss) -> dict[str, Any] | None:
+    """Name and numbers of a loss that ships; None for any other, whose code a file can't hold."""
+    name = next((name for name, kind in LOSSES.items() if kind is type(loss)), None)
+    return None if name is None else {"name": name} | asdict(loss)  # pyright: ignore[reportArgumentType]
+
+
+def loss_from_description(description: dict[str, Any] | str | None) -> Loss | None:
+    """The loss that `describe_loss` described, or None if it does not ship; older files hold the name alone."""
+    if description is None:
+        return None
+    options = {"name": description} if isinstance(description, str) else dict(description)
+    kind = LOSSES.get(options.pop("name"))
+    if kind is None:
+        return None
+    known = {field.name for field in fields(kind)}  # pyright: ignore[reportArgumentType]
+    return kind(**{name: value for name, value in options.items() if name in known})
+
+
+def _leaders(examples: Examples) -> jax.Array:
+    if examples.leaders is None:
+        raise DataError("a loss that compares needs the groups of its interactions: build_training_set(…, with_groups=True).")
+    return examples.leaders

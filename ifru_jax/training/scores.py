@@ -1,0 +1,88 @@
+"""Scores of all interactions in bounded memory.
+
+A model that makes activations for each pair (a perceptron over two embeddings) holds some thousand bytes per interaction while its
+gradient is taken, and a Hessian product several times that. In chunks, one at a time and computed again on the way back, it holds
+them for a chunk. The result is the same up to rounding. A model of inner products holds one number per pair and gains nothing.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.extend.core
+import jax.numpy as jnp
+
+from ifru_jax.graph import BipartiteGraph, GridPairs, IndexPairs, Pairs
+from ifru_jax.models import Params, Recommender
+
+# A Hessian product over everything at once may hold this many bytes of activations; above, scores are taken in chunks.
+MEMORY_BUDGET = 1 << 29
+# What a product holds, in activations of one pass (measured at a perceptron: 3 to 4).
+_PASSES = 4
+# Bytes of activations of one chunk.
+_CHUNK_BYTES = 1 << 24
+
+
+class Scorer:
+    """`score(pairs)` with fixed parameters and graph, by chunks where `chunk_size` is not None."""
+
+    def __init__(self, model: Recommender, params: Params, graph: BipartiteGraph, chunk_size: int | None = None) -> None:
+        self._model, self._params, self._graph, self._chunk_size = model, params, graph, chunk_size
+        self.num_items = graph.edges.num_cols
+
+    def __call__(self, pairs: Pairs) -> jax.Array:
+        size = self._chunk_size
+        if size is None or isinstance(pairs, GridPairs) or pairs.users.shape[0] <= size:
+            return self._model.score(self._params, pairs, self._graph)
+        count = pairs.users.shape[0]
+        missing = -count % size
+        blocks = tuple(jnp.pad(rows, (0, missing)).reshape(-1, size) for rows in (pairs.users, pairs.items))
+
+        def body(_: None, block: tuple[jax.Array, jax.Array]) -> tuple[None, jax.Array]:
+            return None, self._model.score(self._params, IndexPairs(*block), self._graph)
+
+        # Inside a scan nothing is shared with what was computed before, so nothing has to be kept from being shared.
+        _, scores = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), None, blocks)
+        return scores.reshape(-1)[:count]
+
+
+def automatic_chunk(model: Recommender, params: Params, pairs: Pairs, graph: BipartiteGraph) -> int | None:
+    """Pairs per chunk that keep a product within the budget, a power of two; None where all at once does."""
+    count = pairs.users.shape[0]
+    per_pair = activation_bytes(model, params, graph)
+    if count * per_pair * _PASSES <= MEMORY_BUDGET:
+        return None
+    return max(1024, 1 << int(math.log2(_CHUNK_BYTES / per_pair)))
+
+
+def activation_bytes(model: Recommender, params: Params, graph: BipartiteGraph) -> float:
+    """Bytes per pair that scoring makes, from a trace: those for two numbers of pairs, so that what doesn't grow drops out."""
+    few, many = (_traced_bytes(model, params, graph, count) for count in (4096, 8192))
+    return (many - few) / 4096
+
+
+def _traced_bytes(model: Recommender, params: Params, graph: BipartiteGraph, count: int) -> int:
+    rows = jax.ShapeDtypeStruct((count,), jnp.int32)
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (params, graph))
+    traced = jax.make_jaxpr(lambda p, g, u, i: model.score(p, IndexPairs(u, i), g))(*shapes, rows, rows)
+    return _bytes_made(traced.jaxpr)
+
+
+def _bytes_made(jaxpr: jax.extend.core.Jaxpr) -> int:
+    """Bytes of all floating arrays that the equations make, those of inner functions in place of their result."""
+    total = 0
+    for equation in jaxpr.eqns:
+        inner = [sub for value in equation.params.values() if (sub := _inner(value)) is not None]
+        if inner:
+            total += sum(_bytes_made(sub) for sub in inner)
+            continue
+        for out in equation.outvars:
+            if jnp.issubdtype(out.aval.dtype, jnp.floating):  # pyright: ignore[reportAttributeAccessIssue]
+                total += out.aval.size * out.aval.dtype.itemsize  # pyright: ignore[reportAttributeAccessIssue]
+    return total
+
+
+def _inner(value: object) -> jax.extend.core.Jaxpr | None:
+    value = getattr(value, "jaxpr", value)
+    return value if isinstance(value, jax.extend.core.Jaxpr) else None
