@@ -19,6 +19,7 @@ import numpy as np
 
 from ifru_jax.graph.bipartite import BipartiteGraph
 from ifru_jax.graph.edges import Edges, capacity_of, degrees, host_edges
+from ifru_jax.graph.groups import whole_groups
 from ifru_jax.graph.neighbourhood import EdgeList, Nodes, ball, extract
 from ifru_jax.graph.training_set import TrainingSet
 
@@ -39,6 +40,7 @@ from ifru_jax.graph.training_set import TrainingSet
         "forgotten",
         "before",
         "after",
+        "leaders",
     ],
     meta_fields=[],
 )
@@ -59,6 +61,7 @@ class LocalProblem:
       retained: float [c], 1 for interactions of D_r.
       forgotten: float [c], 1 for interactions of D_f.
       before, after: the local graph with the weights of G and of G_r; without edges for a model that has no graph.
+      leaders: int32 [c], see `Examples`; None where the loss compares nothing.
     """
 
     users: jax.Array
@@ -74,6 +77,7 @@ class LocalProblem:
     forgotten: jax.Array
     before: BipartiteGraph
     after: BipartiteGraph
+    leaders: jax.Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +168,11 @@ def extract_problem(
     gone = np.zeros(len(interactions), bool)
     gone[forgotten] = True
     touched = incident(edges, ball(scope, graph.users, graph.items, num_hops))
+    if data.leaders is not None:
+        # The term of a group depends on the scores of all its members.
+        member = gone.copy()
+        member[touched] = True
+        touched = np.flatnonzero(whole_groups(member, data.leaders))
     held = touched[~gone[touched]]
     left_out = 0
     if max_edges is not None and len(held) > max_edges:
@@ -326,4 +335,10 @@ def _pad(problem: HostProblem, data: TrainingSet, bucket: Bucket) -> LocalProble
         "retained": padded(~gone, bucket.pairs, dtype),
         "forgotten": padded(gone, bucket.pairs, dtype),
     }
-    return LocalProblem(pairs=pairs, before=before, after=after, **arrays)
+    leaders = None
+    if data.leaders is not None:
+        place = np.zeros(len(interactions), np.int32)
+        place[ordered] = np.arange(len(ordered))
+        leaders = np.arange(bucket.pairs, dtype=np.int32)
+        leaders[: len(ordered)] = place[data.leaders[ordered]]
+    return LocalProblem(pairs=pairs, before=before, after=after, leaders=leaders, **arrays)  # pyright: ignore[reportArgumentType]

@@ -4,7 +4,8 @@
 
 A is every retained interaction whose score changes; a model without a graph has none. Over A = D_r this is two gradients on the
 whole graph, which is cheapest for bulk requests; for small ones the sum runs by `vmap` over neighbourhood subgraphs. Both are
-exact. Source: Zhang et al. (arXiv 2307.02147), eq. 9, with changed degrees included and any number of layers.
+exact. An auxiliary term of the objective that reads the graph changes with it: + ∇A(θ̂; G) − ∇A(θ̂; G_r).
+Source: Zhang et al. (arXiv 2307.02147), eq. 9, with changed degrees included and any number of layers.
 """
 
 from __future__ import annotations
@@ -24,25 +25,28 @@ from ifru_jax.graph.neighbourhood import (
     extract,
 )
 from ifru_jax.models import Params, Recommender
-from ifru_jax.training.objectives import Loss, weighted_loss
+from ifru_jax.training.losses import LossLike
+from ifru_jax.training.objectives import auxiliary_term, weighted_loss
 
 
 def gradient_change(
     model: Recommender,
-    loss: Loss,
+    loss: LossLike,
     params: Params,
     examples: Examples,
     before: BipartiteGraph,
     after: BipartiteGraph,
     *,
     total: jax.Array | float,
+    chunk_size: int | None = None,
 ) -> Params:
-    """(1 / N) Σ [∇ℓ(z; G) − ∇ℓ(z; G_r)] over the examples, with G = `before`, G_r = `after`, N = `total`."""
+    """(1 / N) Σ [∇ℓ(z; G) − ∇ℓ(z; G_r)] over the examples, with G = `before`, G_r = `after`, N = `total`, and the auxiliary term's."""
 
-    def change(p: Params) -> jax.Array:
-        return weighted_loss(model, loss, p, examples, before) - weighted_loss(model, loss, p, examples, after)
+    def on(p: Params, graph: BipartiteGraph) -> jax.Array:
+        sum_of_losses = weighted_loss(model, loss, p, examples, graph, chunk_size=chunk_size)
+        return sum_of_losses / total + auxiliary_term(loss, p, graph)
 
-    return jax.grad(lambda p: change(p) / total)(params)
+    return jax.grad(lambda p: on(p, before) - on(p, after))(params)
 
 
 def affected_interactions(data: Interactions, forgotten: np.ndarray, *, num_hops: int) -> np.ndarray:
@@ -72,7 +76,7 @@ def blocks(
 
 
 def neighbourhood_spillover(
-    model: Recommender, loss: Loss, params: Params, batch: Neighbourhood, *, total: jax.Array | float
+    model: Recommender, loss: LossLike, params: Params, batch: Neighbourhood, *, total: jax.Array | float
 ) -> Params:
     """The spillover of each neighbourhood on its own rows: tables [b, rows, …], shared parameters [b, …].
 

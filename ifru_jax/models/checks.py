@@ -5,6 +5,8 @@ The influence of an interaction is a derivative of the scores, so they have to b
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import jax
 import jax.extend.core
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ import numpy as np
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, IndexPairs
-from ifru_jax.models.recommender import Params, Recommender
+from ifru_jax.models.recommender import Params, Recommender, Side
 
 # Primitives that may answer differently each time.
 _OUTSIDE = {"io_callback", "pure_callback", "rng_uniform", "rng_bit_generator"}
@@ -22,18 +24,9 @@ def check_recommender(model: Recommender, params: Params, graph: BipartiteGraph)
     """Traces the score twice; nothing is computed or compiled.
 
     Raises:
-      ModelError: a table that isn't there, a parameter that is no floating array, scores that are not [n], or not deterministic.
+      ModelError: a parameter that is no floating array, scores that are not [n], or not deterministic.
     """
     name = type(getattr(model, "module", model)).__name__
-    for table, side in model.tables.items():
-        if table not in params:
-            raise ModelError(f"{table!r} is declared a {side} table, but the parameters are {sorted(params)}: correct tables.")
-        size = graph.edges.num_rows if side == "user" else graph.edges.num_cols
-        if not hasattr(params[table], "shape") or params[table].shape[:1] != (size,):
-            raise ModelError(
-                f"{table!r} is declared a {side} table, but has shape {getattr(params[table], 'shape', None)} for {size} {side}s: "
-                "a table has one row each."
-            )
     for parameter, value in params.items():
         if not all(jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating) for leaf in jax.tree.leaves(value)):
             raise ModelError(
@@ -58,6 +51,34 @@ def check_recommender(model: Recommender, params: Params, graph: BipartiteGraph)
             f"{name} does not score the same way twice: it samples, or calls out of JAX. Influence needs a deterministic score: turn "
             "dropout and sampling off, or draw once with a fixed key (jax.random.key) and keep what was drawn."
         )
+
+
+def check_tables(params: Params, tables: Mapping[str, Side], shared: Sequence[str], *, num_users: int, num_items: int) -> None:
+    """Every declared table has one row per user or item, and everything that looks like a table is declared.
+
+    Args:
+      params: of the module.
+      tables: names and sides, as declared.
+      shared: names of parameters that are no tables although their first axis is as long as one.
+      num_users, num_items: sizes of the sides.
+
+    Raises:
+      ModelError: a declaration that is wrong, or one that is missing.
+    """
+    sizes = {"user": num_users, "item": num_items}
+    for name, side in tables.items():
+        if name not in params or params[name].shape[:1] != (sizes[side],):
+            found = params[name].shape if name in params else "no such parameter"
+            raise ModelError(
+                f"{name!r} is declared a {side} table of {sizes[side]} rows, but the module has {found} "
+                f"(its parameters: {sorted(params)}): correct the declaration or the module."
+            )
+    for name, value in params.items():
+        if name not in tables and name not in shared and value.ndim > 1 and value.shape[0] in sizes.values():
+            raise ModelError(
+                f"{name!r} has shape {value.shape}, one row per user or item, but is not declared: rows of the forgotten "
+                "would stay in it. Name it in user_tables or item_tables, or in shared if its size is a coincidence."
+            )
 
 
 def _plain(traced: jax.extend.core.ClosedJaxpr) -> list[np.ndarray]:

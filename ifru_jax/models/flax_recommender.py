@@ -22,6 +22,7 @@ from flax import errors, traverse_util
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs, build_edges, build_graph
+from ifru_jax.models.checks import check_tables
 from ifru_jax.models.recommender import Params, Side
 
 
@@ -81,20 +82,7 @@ class FlaxRecommender:
                 "parameters, pairs and graph alone. Replace batch statistics by LayerNorm and counters by constants."
             )
         params: Params = traverse_util.flatten_dict(dict(variables["params"]), sep="/")
-        sizes = {"user": num_users, "item": num_items}
-        for name, side in self.tables.items():
-            if name not in params or params[name].shape[:1] != (sizes[side],):
-                found = params[name].shape if name in params else "no such parameter"
-                raise ModelError(
-                    f"{name!r} is declared a {side} table of {sizes[side]} rows, but the module has {found} "
-                    f"(its parameters: {sorted(params)}): correct the declaration or the module."
-                )
-        for name, value in params.items():
-            if name not in self.tables and name not in self.shared and value.ndim > 1 and value.shape[0] in sizes.values():
-                raise ModelError(
-                    f"{name!r} has shape {value.shape}, one row per user or item, but is not declared: rows of the forgotten "
-                    "would stay in it. Name it in user_tables or item_tables, or in shared if its size is a coincidence."
-                )
+        check_tables(params, self.tables, self.shared, num_users=num_users, num_items=num_items)
         return params
 
     def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:

@@ -27,6 +27,7 @@ from flax import nnx, traverse_util
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, Pairs
+from ifru_jax.models.checks import check_tables
 from ifru_jax.models.recommender import Params, Side
 
 # num_users, num_items, rngs ↦ module
@@ -41,6 +42,7 @@ class NNXRecommender:
     user_tables: tuple[str, ...] = ()
     item_tables: tuple[str, ...] = ()
     num_hops: int = 0
+    shared: tuple[str, ...] = ()
 
     @property
     def tables(self) -> Mapping[str, Side]:
@@ -50,7 +52,9 @@ class NNXRecommender:
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         state = self._split(self.build(num_users, num_items, nnx.Rngs(key)))[1]
-        return traverse_util.flatten_dict(_named(nnx.to_pure_dict(state)), sep="/")
+        params: Params = traverse_util.flatten_dict(_named(nnx.to_pure_dict(state)), sep="/")
+        check_tables(params, self.tables, self.shared, num_users=num_users, num_items=num_items)
+        return params
 
     def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
         rows = {side: params[name].shape[0] for name, side in self.tables.items()}
@@ -79,7 +83,12 @@ class NNXRecommender:
 
 
 def from_nnx(
-    build: Build, *, user_tables: tuple[str, ...] = (), item_tables: tuple[str, ...] = (), num_hops: int = 0
+    build: Build,
+    *,
+    user_tables: tuple[str, ...] = (),
+    item_tables: tuple[str, ...] = (),
+    num_hops: int = 0,
+    shared: tuple[str, ...] = (),
 ) -> NNXRecommender:
     """An NNX module as a recommender.
 
@@ -89,11 +98,12 @@ def from_nnx(
       user_tables: names of the parameters [num_users, …], "attribute/…/parameter", such as "user/embedding".
       item_tables: the same for items.
       num_hops: see `Recommender`.
+      shared: names of parameters that are no tables although their first axis is as long as one.
 
     Raises:
       ModelError: when it is used, for a module with other variables than `nnx.Param`, or whose output is not one logit per pair.
     """
-    return NNXRecommender(build, tuple(user_tables), tuple(item_tables), num_hops)
+    return NNXRecommender(build, tuple(user_tables), tuple(item_tables), num_hops, tuple(shared))
 
 
 def _named(tree: Any) -> Any:

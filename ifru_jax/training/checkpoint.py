@@ -89,7 +89,9 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike |
         raise DataError(f"{source} lacks a part of a saved model ({error}): it is damaged or something else.") from error
 
 
-def _assemble(arrays: dict[str, np.ndarray], description: dict[str, Any], model: Recommender | None, loss: LossLike | None) -> Trained:
+def _assemble(
+    arrays: dict[str, np.ndarray], description: dict[str, Any], model: Recommender | None, loss: LossLike | None
+) -> Trained:
     num_users, num_items = description["sizes"]
     capacity, graph_capacity = description["capacities"]
     columns = {c: arrays[f"data/{c}"] for c in _COLUMNS if f"data/{c}" in arrays}

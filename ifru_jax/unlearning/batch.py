@@ -35,10 +35,11 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
       DataError: no request, an empty one, one that names what isn't there, or a configuration without a scope.
       NumericsError: a step was not finite; the message says of which request.
     """
-    if not is_local(trained.model, trained.params, config):
+    if not is_local(trained, config):
         raise DataError(
-            "independent steps need a scope and a model whose parameters all are tables: set IFRUConfig(scope=()) for the "
-            "endpoints alone, or forget the requests one by one."
+            "independent steps need a scope, parameters that all are tables, and a loss that does not compare all items: set "
+            'IFRUConfig(scope=()) for the endpoints alone (shared="freeze" for a model with shared parameters), or forget the '
+            "requests one by one."
         )
     if not requests:
         raise DataError("there is no request: give at least one.")

@@ -8,6 +8,8 @@ from typing import Literal, get_args, get_type_hints
 from ifru_jax.errors import DataError
 from ifru_jax.solvers import FilterName
 
+SHARED = ("update", "freeze", "subspace")
+
 
 @dataclass(frozen=True)
 class IFRUConfig:
@@ -29,6 +31,13 @@ class IFRUConfig:
       damping: λ; None takes it from the spectrum.
       tolerance: relative residual at which CG stops.
       block_size: affected interactions per neighbourhood subgraph.
+      shared: what becomes of parameters that are no tables, such as the layers of a perceptron. Every interaction depends on
+        them, so while they change no request is a problem of its own. "update" changes all; "freeze" none, and then requests with a
+        scope are confined again; names (a tuple of them, "tower" taking every "tower/…") change these alone, such as the last
+        layer; "subspace" changes them within a random subspace of `shared_rank` dimensions, fixed for all requests.
+      shared_rank: dimensions of that subspace.
+      chunk_size: interactions that a gradient or product over the whole data scores at a time; None takes all at once where an
+        estimate of the memory allows it, as for inner products. It changes the memory and the time, not the result.
     """
 
     scope: tuple[float, ...] | None = None
@@ -43,6 +52,9 @@ class IFRUConfig:
     damping: float | None = None
     tolerance: float = 1e-4
     block_size: int = 4096
+    shared: Literal["update", "freeze", "subspace"] | tuple[str, ...] = "update"
+    shared_rank: int = 32
+    chunk_size: int | None = None
 
     def __post_init__(self) -> None:
         hints = get_type_hints(IFRUConfig)
@@ -57,6 +69,15 @@ class IFRUConfig:
                 raise DataError(
                     f"{name} is {budget} with scope {self.scope}: a budget is positive and belongs to a scope, such as (1.0,)."
                 )
+        if isinstance(self.shared, str):
+            if self.shared not in SHARED:
+                raise DataError(f"shared is {self.shared!r}: choose among {', '.join(SHARED)}, or give a tuple of parameter names.")
+        else:
+            object.__setattr__(self, "shared", tuple(self.shared))
+        for name in ("shared_rank", "chunk_size"):
+            size = getattr(self, name)
+            if size is not None and size < 1:
+                raise DataError(f"{name} is {size}: it must be positive.")
         if self.num_steps < 1:
             raise DataError(f"num_steps is {self.num_steps}: a solve takes at least one step.")
         if self.damping is not None and not self.damping > 0:

@@ -17,7 +17,8 @@ import numpy as np
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
-from ifru_jax.graph import TrainingSet, build_examples, newly_lost
+from ifru_jax.graph import Examples, TrainingSet, build_examples, newly_lost
+from ifru_jax.graph.groups import whole_groups
 from ifru_jax.graph.neighbourhood import HostGraph, Neighbourhood, Nodes, stack
 from ifru_jax.influence.scope import importance_scope
 from ifru_jax.influence.spillover import (
@@ -29,13 +30,15 @@ from ifru_jax.influence.spillover import (
 from ifru_jax.models import Params, Recommender
 from ifru_jax.solvers import Solution, Status, check
 from ifru_jax.training import TrainConfig, Trained, train
-from ifru_jax.training.objectives import Loss, squared_norm
+from ifru_jax.training.losses import Loss, LossLike, bce
+from ifru_jax.training.objectives import squared_norm
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.influence_step import add_parts, direct_part, solve_part, spillover_part, update_part
 from ifru_jax.unlearning.local_step import is_local, local_request, pack, solve_and_apply
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 from ifru_jax.unlearning.report import Report
+from ifru_jax.unlearning.shared_weights import free_parameters
 
 
 @partial(jax.jit, static_argnames=("model", "loss"))
@@ -55,9 +58,10 @@ class IFRU:
     model: Recommender
     train_config: TrainConfig
     config: IFRUConfig = IFRUConfig()
+    loss: LossLike = bce
 
     def fit(self, key: jax.Array, data: Split) -> Trained:
-        return self.prepare(train(key, self.model, data, self.train_config))
+        return self.prepare(train(key, self.model, data, self.train_config, loss=self.loss))
 
     def prepare(self, trained: Trained) -> Trained:
         """What may be done before any request comes."""
@@ -83,7 +87,8 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
       graph and without a trace of the forgotten data; and the evidence.
 
     Raises:
-      DataError: the request names something that isn't there, or everything.
+      DataError: the request names something that isn't there, or everything, or the configuration can't apply.
+      ModelError: `config.shared` names what is no shared parameter.
       NumericsError: the computation was not finite; nothing was changed.
     """
     clock = Clock()
@@ -91,13 +96,8 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     forgotten = request.select(data)
     if not forgotten.any():
         return trained, Report(retained=len(data), seconds=clock.seconds())
-    local = is_local(trained.model, trained.params, config)
-    if config.max_edges is not None and not local:
-        shared = sorted(set(trained.params) - set(trained.model.tables))
-        raise DataError(
-            f"max_edges is {config.max_edges}, but every interaction depends on the shared parameters {', '.join(shared)}: "
-            "leave max_edges out for this model."
-        )
+    local = is_local(trained, config)
+    _check_applies(trained, config, local=local)
     if not is_prepared(trained, config):
         trained = prepare(trained, config=config)
         clock.part("prepare")
@@ -131,6 +131,24 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
         **evidence,
     )
     return unlearned, report
+
+
+def _check_applies(trained: Trained, config: IFRUConfig, *, local: bool) -> None:
+    """Refuses what the model or its loss does not allow."""
+    shared = free_parameters(trained.model, trained.params, config)
+    shared = [name for name in shared if name not in trained.model.tables]
+    if config.max_edges is not None and not local:
+        why = f"every interaction depends on the shared parameters {', '.join(shared)}" if shared else "its loss compares all items"
+        raise DataError(
+            f"max_edges is {config.max_edges}, but {why}: leave max_edges out for this model"
+            + (', or freeze them with shared="freeze".' if shared else ".")
+        )
+    if config.max_edges is not None and trained.loss.grouped:
+        raise DataError(f"max_edges is {config.max_edges} and would tear apart groups that the loss compares: leave it out.")
+    if config.spillover == "neighbourhood" and (trained.loss.grouped or not trained.loss.separable):
+        raise DataError(
+            f'{trained.loss!r} compares interactions of different neighbourhoods: leave spillover at "auto" or set "whole-graph".'
+        )
 
 
 _Update = tuple[Params, Nodes, Solution, float, dict]
@@ -188,8 +206,8 @@ def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarr
     """b = direct + spillover, with what the report says of it."""
     model, loss, params, before = trained.model, trained.loss, trained.params, trained.training_set.graph
     data, total = trained.interactions, float(trained.total)
-    examples = build_examples(data.select(forgotten))
-    direct, norm_direct = direct_part(model, loss, params, examples, before, total=total)
+    examples, remaining = _terms_of(trained.training_set, forgotten)
+    direct, norm_direct = direct_part(model, loss, params, examples, before, total=total, remaining=remaining)
     changes_graph = model.num_hops > 0 and bool((forgotten & (data.labels > 0.5)).any())
     evidence = {"norm_direct": float(norm_direct), "spillover": "none", "affected": 0}
     if not changes_graph or config.spillover == "none":
@@ -199,12 +217,15 @@ def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarr
     way = config.spillover
     if way == "auto":
         # Blocks repeat what their neighbourhoods share; beyond a small part of the data one pass over the graph is cheaper.
-        small = model.tables and affected.sum() * 2 * model.num_hops < len(data) // 4
+        confined = model.tables and loss.separable and not loss.grouped
+        small = confined and affected.sum() * 2 * model.num_hops < len(data) // 4
         way = "neighbourhood" if small else "whole-graph"
     if way == "neighbourhood":
         spillover, norm_spillover = _by_neighbourhood(trained, retained, forgotten, affected, config)
     else:
-        spillover, norm_spillover = spillover_part(model, loss, params, retained.examples, before, retained.graph, total=total)
+        spillover, norm_spillover = spillover_part(
+            model, loss, params, retained.examples, before, retained.graph, total=total, chunk_size=config.chunk_size
+        )
     rhs, norm_rhs = add_parts(direct, spillover)
     return rhs, evidence | {
         "spillover": way,
@@ -212,6 +233,17 @@ def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarr
         "norm_spillover": float(norm_spillover),
         "norm_rhs": float(norm_rhs),
     }
+
+
+def _terms_of(data: TrainingSet, forgotten: np.ndarray) -> tuple[Examples, jax.Array | None]:
+    """The interactions whose terms change with the deletion, and what remains of them: see `direct_influence`."""
+    if data.leaders is None:
+        return build_examples(data.interactions.select(forgotten)), None
+    touched = whole_groups(forgotten, data.leaders)
+    examples = build_examples(data.interactions.select(touched), with_groups=True)
+    remaining = np.zeros(examples.weights.shape, examples.weights.dtype)
+    remaining[: touched.sum()] = ~forgotten[touched]  # the training set is sorted, so the order is that of the examples
+    return examples, jnp.asarray(remaining)
 
 
 def _by_neighbourhood(

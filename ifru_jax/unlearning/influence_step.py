@@ -31,22 +31,32 @@ from ifru_jax.solvers import (
     lanczos,
     spectral_step,
 )
-from ifru_jax.training.objectives import Loss, objective, squared_norm
+from ifru_jax.training.losses import Loss
+from ifru_jax.training.objectives import objective, squared_norm, summed_loss
+from ifru_jax.training.scores import Scorer, automatic_chunk
 from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.shared_weights import coordinates, free_parameters
 
 Scalar = jax.Array | float
 
 
 @partial(jax.jit, static_argnames=("model", "loss"))
 def direct_part(
-    model: Recommender, loss: Loss, params: Params, forgotten: Examples, before: BipartiteGraph, *, total: Scalar
+    model: Recommender,
+    loss: Loss,
+    params: Params,
+    forgotten: Examples,
+    before: BipartiteGraph,
+    *,
+    total: Scalar,
+    remaining: jax.Array | None = None,
 ) -> tuple[Params, jax.Array]:
-    """Direct influence and its norm."""
-    direct = direct_influence(model, loss, params, forgotten, before, total=total)
+    """Direct influence and its norm; the arguments are those of `direct_influence`."""
+    direct = direct_influence(model, loss, params, forgotten, before, total=total, remaining=remaining)
     return direct, jnp.sqrt(squared_norm(direct))
 
 
-@partial(jax.jit, static_argnames=("model", "loss"))
+@partial(jax.jit, static_argnames=("model", "loss", "chunk_size"))
 def spillover_part(
     model: Recommender,
     loss: Loss,
@@ -56,9 +66,11 @@ def spillover_part(
     after: BipartiteGraph,
     *,
     total: Scalar,
+    chunk_size: int | None = None,
 ) -> tuple[Params, jax.Array]:
     """Spillover over the whole graph and its norm."""
-    spillover = gradient_change(model, loss, params, retained, before, after, total=total)
+    size = chunk_size or automatic_chunk(model, params, retained.pairs, after)
+    spillover = gradient_change(model, loss, params, retained, before, after, total=total, chunk_size=size)
     return spillover, jnp.sqrt(squared_norm(spillover))
 
 
@@ -77,7 +89,7 @@ def solve_part(
     reg: Scalar,
     floor: Scalar,
 ) -> tuple[Params, Solution]:
-    """δ, zero outside the scope, and the solver's evidence (its solution lives in the damping metric).
+    """δ, zero outside the scope and at frozen parameters, and the solver's evidence (its solution lives in the damping metric).
 
     Args:
       rhs: b.
@@ -135,22 +147,36 @@ class ScaledProblem(NamedTuple):
     to_params: Callable[[jax.Array], Params]
 
 
-def scaled_problem(product: Callable[[Params], Params], rhs: Params, scale: Params) -> ScaledProblem:
-    """H̃ = S H S and b̃ = S b with S = M^-½ as `scale`, shaped like the parameters."""
+def scaled_problem(
+    product: Callable[[Params], Params], rhs: Params, scale: Params, to_params: Callable[[Params], Params] = lambda v: v
+) -> ScaledProblem:
+    """H̃ = S H S and b̃ = S b with S = M^-½ as `scale`, shaped like the unknowns; `to_params` makes parameters of them."""
     chex.assert_trees_all_equal_shapes(rhs, scale)
     flat, unravel = ravel_pytree(scale)
     return ScaledProblem(
         product=lambda v: flat * ravel_pytree(product(unravel(flat * v)))[0],
         rhs=flat * ravel_pytree(rhs)[0],
-        to_params=lambda v: unravel(flat * v),
+        to_params=lambda v: to_params(unravel(flat * v)),
     )
 
 
 def _scaled(model, loss, config, params, rhs, retained, after, scope, *, total, reg) -> ScaledProblem:
+    names = free_parameters(model, params, config)
+    free = {name: params[name] for name in names}
+    fixed = {name: value for name, value in params.items() if name not in free}
+    unknowns = coordinates(model, free, config)
     lost = _without_data(retained)
     inside: dict[Side, jax.Array] = {"user": scope[0] & ~lost["user"], "item": scope[1] & ~lost["item"]}
-    scale = inverse_root_metric(model, params, degrees_of(retained), inside, exponent=config.metric_exponent)
-    return scaled_problem(curvature_product(model, loss, config, params, retained, after, total=total, reg=reg), rhs, scale)
+    reduced = unknowns.reduce(free)
+    scale = inverse_root_metric(model, reduced, degrees_of(retained), inside, exponent=config.metric_exponent)
+    product = curvature_product(model, loss, config, free, retained, after, total=total, reg=reg, fixed=fixed)
+    nothing = jax.tree.map(jnp.zeros_like, fixed)
+    return scaled_problem(
+        lambda z: unknowns.reduce(product(unknowns.expand(z))),
+        unknowns.reduce({name: rhs[name] for name in names}),
+        scale,
+        lambda z: unknowns.expand(z) | nothing,
+    )
 
 
 @partial(jax.jit, static_argnames=("model",))
@@ -161,11 +187,16 @@ def update_part(model: Recommender, params: Params, step: Params, retained: Exam
     """
     lost = _without_data(retained)
 
+    def added(value: jax.Array, change: jax.Array) -> jax.Array:
+        # What doesn't move stays to the bit; adding zero would turn −0 into 0.
+        return jnp.where(change == 0, value, value + change)
+
     def moved(name: str):
+        values = jax.tree.map(added, params[name], step[name])
         if name not in model.tables:
-            return jax.tree.map(jnp.add, params[name], step[name])
+            return values
         gone = lost[model.tables[name]].reshape(-1, *[1] * (params[name].ndim - 1))
-        return jnp.where(gone, 0, params[name] + step[name])
+        return jnp.where(gone, 0, values)
 
     return {name: moved(name) for name in params}
 
@@ -214,13 +245,25 @@ def curvature_product(
     *,
     total: Scalar,
     reg: Scalar,
+    fixed: Params | None = None,
 ) -> Callable[[Params], Params]:
-    """v ↦ H v, or G v where the configuration says so."""
+    """v ↦ H v, or G v where the configuration says so, at `params`, with the parameters that are `fixed` beside them.
+
+    G leaves an auxiliary term of the objective out: nothing says that it is convex.
+    """
+    beside = fixed or {}
+    chunk_size = config.chunk_size or automatic_chunk(model, params | beside, retained.pairs, after)
+    keep = chunk_size is None  # with chunks the point is not to hold what the products share
     if config.curvature == "hessian":
-        return hessian_product(lambda p: objective(model, loss, p, retained, after, total=total, reg=reg), params)
+
+        def summed(p: Params) -> jax.Array:
+            return objective(model, loss, p | beside, retained, after, total=total, reg=reg, chunk_size=chunk_size)
+
+        return hessian_product(summed, params, keep=keep)
     product = gauss_newton_product(
-        lambda p: model.score(p, retained.pairs, after),
-        lambda s: jnp.sum(retained.weights * loss(s, retained.labels)) / total,
+        lambda p: loss.outputs(Scorer(model, p | beside, after, chunk_size), retained),
+        lambda outputs: summed_loss(loss, outputs, retained) / total,
         params,
+        keep=keep,
     )
     return lambda v: jax.tree.map(lambda g, leaf: g + reg * leaf, product(v), v)

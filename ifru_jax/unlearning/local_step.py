@@ -9,7 +9,7 @@ the step of the whole problem confined to S.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import chex
@@ -28,7 +28,8 @@ from ifru_jax.influence.spillover import gradient_change
 from ifru_jax.models import Params, Recommender, Side
 from ifru_jax.solvers import Solution
 from ifru_jax.training import Trained
-from ifru_jax.training.objectives import Loss, squared_norm
+from ifru_jax.training.losses import Loss
+from ifru_jax.training.objectives import squared_norm
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.influence_step import (
     Scalar,
@@ -37,6 +38,7 @@ from ifru_jax.unlearning.influence_step import (
     inverse_root_metric,
     scaled_problem,
 )
+from ifru_jax.unlearning.shared_weights import free_parameters
 
 
 @partial(
@@ -80,9 +82,11 @@ class LocalRequest:
     left_out: int
 
 
-def is_local(model: Recommender, params: Params, config: IFRUConfig) -> bool:
-    """Whether a request can be solved on its own: it is confined to some rows, and every parameter has rows."""
-    return config.scope is not None and all(name in model.tables for name in params)
+def is_local(trained: Trained, config: IFRUConfig) -> bool:
+    """Whether a request can be solved on its own: it is confined to some rows, and all that changes has rows."""
+    if config.scope is None or not trained.loss.separable:
+        return False
+    return all(name in trained.model.tables for name in free_parameters(trained.model, trained.params, config))
 
 
 def local_request(data: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, *, num_hops: int) -> LocalRequest:
@@ -173,26 +177,34 @@ def _solve(model, loss, config, params, problem: LocalProblem, *, total, reg, fl
     core: dict[Side, jax.Array] = {"user": problem.core_users, "item": problem.core_items}
     sizes = {name: core[side].shape[0] for name, side in model.tables.items()}
     local = {name: params[name][rows[side]] for name, side in model.tables.items()}
+    fixed = {name: value for name, value in params.items() if name not in model.tables}
 
     def core_of(tables: Params) -> Params:
-        return {name: value[: sizes[name]] for name, value in tables.items()}
+        return {name: tables[name][:size] for name, size in sizes.items()}
 
     def with_rest(core_rows: Params) -> Params:
         return {name: jnp.zeros_like(local[name]).at[: sizes[name]].set(value) for name, value in core_rows.items()}
 
-    forgotten = Examples(problem.pairs, problem.labels, problem.forgotten)
-    retained = Examples(problem.pairs, problem.labels, problem.retained)
-    direct = core_of(direct_influence(model, loss, local, forgotten, problem.before, total=total))
+    retained = Examples(problem.pairs, problem.labels, problem.retained, problem.leaders)
+    forgotten, remaining = replace(retained, weights=problem.forgotten), None
+    if loss.grouped:
+        # The whole groups that lose a member, before and after.
+        leaders = problem.leaders
+        touched = jax.ops.segment_max(problem.forgotten, leaders, num_segments=leaders.shape[0])[leaders]
+        forgotten = replace(retained, weights=touched * (problem.forgotten + problem.retained))
+        remaining = touched * problem.retained
+    everything = local | fixed
+    direct = core_of(direct_influence(model, loss, everything, forgotten, problem.before, total=total, remaining=remaining))
     spillover = jax.tree.map(jnp.zeros_like, direct)
     if model.num_hops and config.spillover != "none":
-        spillover = core_of(gradient_change(model, loss, local, retained, problem.before, problem.after, total=total))
+        spillover = core_of(gradient_change(model, loss, everything, retained, problem.before, problem.after, total=total))
     rhs = jax.tree.map(jnp.add, direct, spillover)
 
     chex.assert_equal_shape_prefix([problem.core_users, problem.user_degrees], 1)
     chex.assert_equal_shape_prefix([problem.core_items, problem.item_degrees], 1)
     degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, problem.median_degree)
     scale = inverse_root_metric(model, core_of(local), degrees, core, exponent=config.metric_exponent)
-    product = curvature_product(model, loss, config, local, retained, problem.after, total=total, reg=reg)
+    product = curvature_product(model, loss, config, local, retained, problem.after, total=total, reg=reg, fixed=fixed)
     step, solution = damped_step(config, scaled_problem(lambda v: core_of(product(with_rest(v))), rhs, scale), floor=floor)
     norms = [jnp.sqrt(squared_norm(part)) for part in (direct, spillover, rhs)]
     ends = {side: mask.shape[0] for side, mask in core.items()}
@@ -208,4 +220,4 @@ def apply_steps(model: Recommender, params: Params, steps: LocalSteps, lost: tup
         value = params[name].at[rows[side]].add(steps.rows[name])
         return jnp.where(gone[side].reshape(-1, *[1] * (value.ndim - 1)), 0, value)
 
-    return {name: moved(name, side) for name, side in model.tables.items()}
+    return params | {name: moved(name, side) for name, side in model.tables.items()}

@@ -19,6 +19,7 @@ from ifru_jax.errors import NumericsError
 from ifru_jax.models import Params, Recommender
 from ifru_jax.solvers import SPECTRUM_RATIO
 from ifru_jax.training import Loss, Trained, objective
+from ifru_jax.training.scores import automatic_chunk
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.influence_step import solve_part
 
@@ -37,13 +38,20 @@ def prepare(trained: Trained, *, config: IFRUConfig = IFRUConfig()) -> Trained:
     examples, graph = trained.training_set.examples, trained.training_set.graph
     data = trained.interactions
     gradient = _gradient(
-        trained.model, trained.loss, trained.params, examples, graph, total=float(trained.total), reg=trained.config.reg
+        trained.model,
+        trained.loss,
+        trained.params,
+        examples,
+        graph,
+        total=float(trained.total),
+        reg=trained.config.reg,
+        chunk_size=config.chunk_size,
     )
     everything = (jnp.ones(data.num_users, bool), jnp.ones(data.num_items, bool))
     _, solution = solve_part(
         trained.model,
         trained.loss,
-        replace(config, solver="lanczos", damping=None, curvature="hessian", num_steps=SPECTRUM_STEPS),
+        replace(config, solver="lanczos", damping=None, curvature="hessian", num_steps=SPECTRUM_STEPS, shared="update"),
         trained.params,
         gradient,
         examples,
@@ -72,6 +80,7 @@ def damping_floor(trained: Trained, config: IFRUConfig) -> float:
     return trained.damping_scale / SPECTRUM_RATIO[config.filter]
 
 
-@partial(jax.jit, static_argnames=("model", "loss"))
-def _gradient(model: Recommender, loss: Loss, params: Params, examples, graph, *, total, reg) -> Params:
-    return jax.grad(lambda p: objective(model, loss, p, examples, graph, total=total, reg=reg))(params)
+@partial(jax.jit, static_argnames=("model", "loss", "chunk_size"))
+def _gradient(model: Recommender, loss: Loss, params: Params, examples, graph, *, total, reg, chunk_size) -> Params:
+    size = chunk_size or automatic_chunk(model, params, examples.pairs, graph)
+    return jax.grad(lambda p: objective(model, loss, p, examples, graph, total=total, reg=reg, chunk_size=size))(params)

@@ -16,7 +16,7 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.models import Recommender
-from ifru_jax.training import TrainConfig, Trained, fit_params, train
+from ifru_jax.training import LossLike, TrainConfig, Trained, bce, fit_params, train
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.report import Report
 
@@ -36,9 +36,10 @@ class Retrain:
 
     model: Recommender
     train_config: TrainConfig
+    loss: LossLike = bce
 
     def fit(self, key: jax.Array, data: Split) -> RetrainState:
-        return RetrainState(train(key, self.model, data, self.train_config), data.valid, key)
+        return RetrainState(train(key, self.model, data, self.train_config, loss=self.loss), data.valid, key)
 
     def forget(self, state: RetrainState, request: ForgetRequest) -> tuple[RetrainState, Report]:
         clock = Clock()

@@ -35,8 +35,10 @@ def warm_up(trained: Trained, *, config: IFRUConfig, max_pairs: int = 8192, batc
     Raises:
       DataError: the configuration has no scope, or the model has parameters that are no tables.
     """
-    if not is_local(trained.model, trained.params, config):
-        raise DataError("only confined requests have buckets to compile: set a scope, such as IFRUConfig(scope=()).")
+    if not is_local(trained, config):
+        raise DataError(
+            "only confined requests have buckets to compile: set a scope, such as IFRUConfig(scope=()), and freeze shared parameters."
+        )
     if not is_prepared(trained, config):
         trained = prepare(trained, config=config)
     data = trained.interactions
