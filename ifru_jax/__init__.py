@@ -27,36 +27,46 @@ from ifru_jax.data import (
     temporal_split,
 )
 from ifru_jax.errors import DataError, IfruError, ModelError, NumericsError
-from ifru_jax.models import FlaxRecommender, lightgcn, mf
-from ifru_jax.training import TrainConfig, Trained
+from ifru_jax.models import FlaxRecommender, NNXRecommender, from_nnx, lightgcn, mf
+from ifru_jax.training import WMSE, FullSoftmax, Loss, Pointwise, TrainConfig, Trained, WithAuxiliary, bce, bpr, softmax, wmse
 from ifru_jax.training.checkpoint import load, save
-from ifru_jax.unlearning import IFRU, IFRUConfig, Report, Retrain, independent_steps, warm_up
+from ifru_jax.unlearning import IFRU, IFRUConfig, Report, Retrain, independent_steps, linearity, warm_up
 
 __version__ = "0.1.0"
 
 __all__ = [
     "IFRU",
+    "WMSE",
     "DataError",
     "Dataset",
     "FlaxRecommender",
     "ForgetRequest",
+    "FullSoftmax",
     "IFRUConfig",
     "IfruError",
     "Interactions",
+    "Loss",
     "ModelError",
+    "NNXRecommender",
     "NumericsError",
+    "Pointwise",
     "Report",
     "Retrain",
     "Split",
     "TrainConfig",
     "Trained",
+    "WithAuxiliary",
+    "bce",
+    "bpr",
     "drop_duplicates",
     "evaluate",
     "fit",
     "from_frame",
+    "from_nnx",
     "independent_steps",
     "leave_last_out",
     "lightgcn",
+    "linearity",
     "load",
     "load_dataset",
     "mf",
@@ -64,7 +74,9 @@ __all__ = [
     "random_split",
     "read_interactions",
     "save",
+    "softmax",
     "temporal_split",
     "unlearn",
     "warm_up",
+    "wmse",
 ]

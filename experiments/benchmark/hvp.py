@@ -27,7 +27,7 @@ def hvp(model: Recommender, plain_loss: Callable[..., jax.Array], *, target: flo
     params = model.init(jax.random.key(0), data.interactions.num_users, data.interactions.num_items)
     params = jax.tree.map(lambda x: 10 * x, params)
     direction = jax.tree.map(lambda x: jax.random.normal(jax.random.key(1), x.shape), params)
-    options = {"total": float(len(data)), "reg": 1e-5}
+    options: dict[str, Any] = {"total": float(len(data)), "reg": 1e-5}
 
     def fast(p, examples, graph):
         return objective(model, bce, p, examples, graph, **options)

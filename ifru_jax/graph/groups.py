@@ -23,8 +23,8 @@ def leaders_of(data: Interactions) -> np.ndarray:
     """
     if data.groups is None:
         raise DataError(
-            "the data has no groups, and a pairwise loss compares a positive with the negatives of its group: keep the positives "
-            "only (data.select(data.labels > 0.5)), split them and call sample_negatives, or train with a pointwise loss (bce, wmse)."
+            "the data has no groups, and this loss compares a positive with the negatives of its group: keep the positives only "
+            "(data.select(data.labels > 0.5)), split them and call sample_negatives, or train with a pointwise loss (bce, wmse)."
         )
     positive = data.labels > 0.5
     _, first, group = np.unique(data.groups, return_index=True, return_inverse=True)
@@ -60,7 +60,7 @@ def leaders_without(leaders: np.ndarray, keep: np.ndarray, kept: Interactions) -
 
 
 def group_members(leaders: np.ndarray) -> np.ndarray:
-    """int32 [groups, size]: the places of the members of each group, the leader first; −1 where a group is smaller than the largest."""
+    """int32 [groups, size]: the members of each group by their places, the leader first; −1 fills up smaller groups."""
     order = np.lexsort((np.arange(len(leaders)) != leaders, leaders))
     ordered = leaders[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(order) else np.zeros(0, np.int64)

@@ -40,7 +40,7 @@ def gradient_change(
     total: jax.Array | float,
     chunk_size: int | None = None,
 ) -> Params:
-    """(1 / N) Σ [∇ℓ(z; G) − ∇ℓ(z; G_r)] over the examples, with G = `before`, G_r = `after`, N = `total`, and the auxiliary term's."""
+    """(1 / N) Σ [∇ℓ(z; G) − ∇ℓ(z; G_r)] over the examples (G = `before`, G_r = `after`), with that of the auxiliary term."""
 
     def on(p: Params, graph: BipartiteGraph) -> jax.Array:
         sum_of_losses = weighted_loss(model, loss, p, examples, graph, chunk_size=chunk_size)

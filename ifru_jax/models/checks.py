@@ -48,8 +48,8 @@ def check_recommender(model: Recommender, params: Params, graph: BipartiteGraph)
     same = same and all(np.array_equal(a, b, equal_nan=True) for a, b in zip(_plain(first), _plain(second), strict=True))
     if not same or _primitives(first.jaxpr) & _OUTSIDE:
         raise ModelError(
-            f"{name} does not score the same way twice: it samples, or calls out of JAX. Influence needs a deterministic score: turn "
-            "dropout and sampling off, or draw once with a fixed key (jax.random.key) and keep what was drawn."
+            f"{name} does not score the same way twice: it samples, or calls out of JAX. Influence needs a deterministic score: "
+            "turn dropout and sampling off, or draw once with a fixed key (jax.random.key) and keep what was drawn."
         )
 
 

@@ -46,8 +46,8 @@ class NNXRecommender:
 
     @property
     def tables(self) -> Mapping[str, Side]:
-        users: dict[str, Side] = {name: "user" for name in self.user_tables}
-        items: dict[str, Side] = {name: "item" for name in self.item_tables}
+        users: dict[str, Side] = dict.fromkeys(self.user_tables, "user")
+        items: dict[str, Side] = dict.fromkeys(self.item_tables, "item")
         return users | items
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
@@ -76,8 +76,8 @@ class NNXRecommender:
         other = sorted({"/".join(map(str, path)) for path, _ in nnx.to_flat_state(rest)})
         if other:
             raise ModelError(
-                f"{type(module).__name__} keeps state beside its parameters: {', '.join(other)}. A score depends on parameters alone: "
-                "build the module without dropout (it holds a random stream) and with LayerNorm in place of BatchNorm."
+                f"{type(module).__name__} keeps state beside its parameters ({', '.join(other)}), but a score depends on "
+                "parameters alone: build the module without dropout (it holds a random stream) and with LayerNorm in place of BatchNorm."
             )
         return definition, state
 

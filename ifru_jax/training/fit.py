@@ -21,9 +21,9 @@ import optax
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.graph import BipartiteGraph, Examples, IndexPairs, TrainingSet, capacity_of
-from ifru_jax.metrics import auc
 from ifru_jax.graph.groups import group_members, leaders_of
 from ifru_jax.graph.training_set import padded_size
+from ifru_jax.metrics import auc
 from ifru_jax.models import Params, Recommender, check_recommender
 from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
 from ifru_jax.training.objectives import auxiliary_term, squared_norm, summed_loss

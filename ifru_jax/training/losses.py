@@ -16,9 +16,9 @@ along, the term is gone, and with it the negatives that would never have been dr
 negative leaves its group smaller. The direct influence is the gradient of the terms before minus that of the terms that are left,
 over the groups that lose a member (`influence.direct`); for the others, and for pointwise losses, the two agree or vanish.
 
-**Yours.** A function (logits [n], labels [n]) → [n] is a pointwise loss. For anything else derive from `Loss`: a frozen dataclass is
-hashable by its fields, which is what compiled functions need, and it must be twice differentiable and, for Gauss–Newton, convex in
-its outputs. Every sum is divided by N, the number of interactions of D, negatives included.
+**Yours.** A function (logits [n], labels [n]) → [n] is a pointwise loss. For anything else derive from `Loss`: a frozen dataclass
+is hashable by its fields, which is what compiled functions need, and it must be twice differentiable and, for Gauss–Newton, convex
+in its outputs. Every sum is divided by N, the number of interactions of D, negatives included.
 """
 
 from __future__ import annotations

@@ -187,7 +187,7 @@ def _solve(model, loss, config, params, problem: LocalProblem, *, total, reg, fl
 
     retained = Examples(problem.pairs, problem.labels, problem.retained, problem.leaders)
     forgotten, remaining = replace(retained, weights=problem.forgotten), None
-    if loss.grouped:
+    if loss.grouped and problem.leaders is not None:
         # The whole groups that lose a member, before and after.
         leaders = problem.leaders
         touched = jax.ops.segment_max(problem.forgotten, leaders, num_segments=leaders.shape[0])[leaders]

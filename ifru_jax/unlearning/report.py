@@ -28,6 +28,8 @@ class Report:
       ritz_values: eigenvalue estimates of the scaled curvature, ascending.
       residual: see `ifru_jax.solvers.Solution`.
       predicted_decrease: by how much the step should lower the quadratic model of the objective.
+      actual_decrease, expected_decrease: by how much the step lowered L(·; D_r, G_r), and by how much its quadratic model says it
+        should; None unless `linearity.with_linearity` computed them, which is not timed.
       valid_metric: best validation metric, where a method trains.
       seconds: wall-clock seconds of each part, and "total" from the request to parameters that can serve.
     """
@@ -52,6 +54,8 @@ class Report:
     ritz_values: tuple[float, ...] = ()
     residual: float = 0.0
     predicted_decrease: float = 0.0
+    actual_decrease: float | None = None
+    expected_decrease: float | None = None
     valid_metric: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 

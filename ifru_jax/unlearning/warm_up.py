@@ -37,7 +37,7 @@ def warm_up(trained: Trained, *, config: IFRUConfig, max_pairs: int = 8192, batc
     """
     if not is_local(trained, config):
         raise DataError(
-            "only confined requests have buckets to compile: set a scope, such as IFRUConfig(scope=()), and freeze shared parameters."
+            "only confined requests have buckets: set a scope, such as IFRUConfig(scope=()), and freeze shared parameters."
         )
     if not is_prepared(trained, config):
         trained = prepare(trained, config=config)
