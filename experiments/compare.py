@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import tyro
 from rich.console import Console
@@ -21,6 +22,8 @@ from experiments.models import ModelName
 from experiments.reporting import append_record, rich_table, write_report
 from experiments.reporting.tables import FULL_WIDTH
 from ifru_jax.errors import DataError, IfruError
+
+ObjectiveName = Literal["bce", "wmse", "bpr", "softmax", "full-softmax"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,8 @@ class Compare:
       label_above: ratings above it are positive; by default the paper's for known data, the middle of the scale else.
       model: what is trained.
       layers: of lightgcn.
+      objective: bce; wmse (weighted squares), bpr or softmax (over a positive and its sampled negatives), which turn ratings into
+        positives and sampled negatives where they compare, or full-softmax.
       forget: noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, or file:PATH of a CSV with user,item.
       methods: names with commas between; original and retrain are always run.
       seeds: of initialisation and batch order.
@@ -46,6 +51,7 @@ class Compare:
     label_above: float | None = None
     model: ModelName = "mf"
     layers: int = 1
+    objective: ObjectiveName = "bce"
     forget: str = "noise:0.02"
     methods: str = "original,retrain,ifru"
     seeds: int = 3
@@ -59,7 +65,14 @@ def main(options: Compare, *, title: str | None = None) -> dict:
     methods = parse_methods(options.methods)
     if options.seeds < 1:
         raise DataError(f"seeds is {options.seeds}: compare at least one.")
-    setup = set_up(options.data, options.model, options.layers, options.forget, label_above=options.label_above)
+    setup = set_up(
+        options.data,
+        options.model,
+        options.layers,
+        options.forget,
+        label_above=options.label_above,
+        objective=options.objective,
+    )
     console.print(f"{setup.dataset}: {setup.split}, to forget {setup.forget}")
     options.out.mkdir(parents=True, exist_ok=True)
     # Line by line beside the results of an earlier run, which stay until this one is complete.

@@ -22,13 +22,15 @@ from experiments.model_store import KEEP_NOTHING, ModelStore
 from experiments.models import ModelName, build_model
 from experiments.reporting import environment
 from ifru_jax.api import rank
-from ifru_jax.data import ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
+from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
 from ifru_jax.data.forget import leads_group
 from ifru_jax.data.forget_sets import random_interactions, random_items, random_users
 from ifru_jax.evaluation import Pairs, PairScores, figures
 from ifru_jax.graph import capacity_of
 from ifru_jax.models import Recommender
-from ifru_jax.training import Trained, objective
+from ifru_jax.training import LOSSES, Loss, Trained, bce
+from ifru_jax.training.losses import describe_loss
+from ifru_jax.training.objectives import objective as retained_objective
 from ifru_jax.unlearning import IFRU, Report, Retrain, RetrainState
 
 Tell = Callable[[str], None]
@@ -49,6 +51,7 @@ class Setup:
       request: what is forgotten; other: a different request of the same kind and size, to compile with.
       params: hyper-parameters.
       build: init_std ↦ model.
+      loss: what is trained.
     """
 
     dataset: str
@@ -59,12 +62,21 @@ class Setup:
     other: ForgetRequest
     params: HyperParameters
     build: Callable[[float], Recommender]
+    loss: Loss = bce
 
 
-def set_up(data: str, model: ModelName, layers: int, forget: str, *, label_above: float | None = None) -> Setup:
-    """Loads, splits, draws the forget set; all fixed by the data, not by a seed."""
+def set_up(
+    data: str, model: ModelName, layers: int, forget: str, *, label_above: float | None = None, objective: str = "bce"
+) -> Setup:
+    """Loads, splits, draws the forget set; all fixed by the data, not by a seed.
+
+    For an objective that compares, ratings become implicit data: the positives, with sampled negatives.
+    """
     layers = layers if model == "lightgcn" else 0
+    loss = LOSSES[objective]()
     dataset = load_dataset(data)
+    if loss.grouped:
+        dataset, label_above = _positives(dataset, label_above), None
     split = protocol_split(dataset, label_above=label_above)
     train, request = parse_forget(forget)(split.train)
     request.select(train)  # refuses a request for everything before any model is trained
@@ -76,9 +88,25 @@ def set_up(data: str, model: ModelName, layers: int, forget: str, *, label_above
         request=request,
         other=_another(train, request),
         # By the name that was given: somebody's own amazon.csv is not the Amazon data that was tuned for.
-        params=hyper_parameters(data, model, layers),
+        # Nothing was tuned for another objective.
+        params=hyper_parameters(data if objective == "bce" else f"{data} with {objective}", model, layers),
         build=lambda init_std: build_model(model, layers=layers, init_std=init_std),
+        loss=loss,
     )
+
+
+def _positives(dataset: Dataset, label_above: float | None) -> Dataset:
+    """The interactions above the threshold, as implicit data."""
+    above = dataset.label_above if label_above is None else label_above
+    if above is None:
+        return dataset
+
+    def chosen(part: Interactions) -> Interactions:
+        kept = part.select(part.labels > above)
+        return kept.with_labels(np.ones(len(kept)))
+
+    test = None if dataset.given_test is None else chosen(dataset.given_test)
+    return replace(dataset, interactions=chosen(dataset.interactions), label_above=None, given_test=test)
 
 
 def _another(train: Interactions, request: ForgetRequest) -> ForgetRequest:
@@ -217,7 +245,7 @@ class _Comparer:
             found["gradient_evaluations"] = total / self.gradient
         setup, choice = self.setup, self.setup.params.best
         config = {
-            "training": asdict(choice.train) | {"init_std": choice.init_std},
+            "training": asdict(choice.train) | {"init_std": choice.init_std, "objective": describe_loss(setup.loss)},
             "tuned": setup.params.tuned,
             "baselines": {role: asdict(baseline) for role, baseline in self.baselines.items()},
         }
@@ -247,7 +275,9 @@ def gradient_seconds(trained: Trained, *, repeats: int = 7) -> float:
 
     def gradient(params, examples, graph):
         return jax.grad(
-            lambda p: objective(trained.model, trained.loss, p, examples, graph, total=trained.total, reg=trained.config.reg)
+            lambda p: retained_objective(
+                trained.model, trained.loss, p, examples, graph, total=trained.total, reg=trained.config.reg
+            )
         )(params)
 
     compiled = jax.jit(gradient)
@@ -267,7 +297,7 @@ def train_original(setup: Setup, seed: int, *, store: ModelStore = KEEP_NOTHING)
     model = setup.build(choice.init_std)
 
     def make() -> tuple[Trained, None]:
-        return Retrain(model, choice.train).fit(jax.random.key(seed), setup.split).trained, None
+        return Retrain(model, choice.train, setup.loss).fit(jax.random.key(seed), setup.split).trained, None
 
     return store.get(_key(setup, "original", choice, seed), model, make)[0]
 
@@ -317,6 +347,7 @@ def _key(setup: Setup, role: str, choice: Choice, seed: int) -> dict[str, Any]:
         "data": digest.hexdigest(),
         "model": setup.model,
         "role": role,
+        "objective": describe_loss(setup.loss),
         "choice": asdict(choice),
         "seed": seed,
         "jax": jax.__version__,

@@ -77,7 +77,7 @@ class NNXRecommender:
         if other:
             raise ModelError(
                 f"{type(module).__name__} keeps state beside its parameters ({', '.join(other)}), but a score depends on "
-                "parameters alone: build the module without dropout (it holds a random stream) and with LayerNorm in place of BatchNorm."
+                "parameters alone: build it without dropout (it holds a random stream), and with LayerNorm in place of BatchNorm."
             )
         return definition, state
 

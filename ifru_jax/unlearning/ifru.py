@@ -206,7 +206,7 @@ def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarr
     """b = direct + spillover, with what the report says of it."""
     model, loss, params, before = trained.model, trained.loss, trained.params, trained.training_set.graph
     data, total = trained.interactions, float(trained.total)
-    examples, remaining = _terms_of(trained.training_set, forgotten)
+    examples, remaining = terms_of(trained.training_set, forgotten)
     direct, norm_direct = direct_part(model, loss, params, examples, before, total=total, remaining=remaining)
     changes_graph = model.num_hops > 0 and bool((forgotten & (data.labels > 0.5)).any())
     evidence = {"norm_direct": float(norm_direct), "spillover": "none", "affected": 0}
@@ -235,12 +235,12 @@ def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarr
     }
 
 
-def _terms_of(data: TrainingSet, forgotten: np.ndarray) -> tuple[Examples, jax.Array | None]:
+def terms_of(data: TrainingSet, forgotten: np.ndarray, *, capacity: int | None = None) -> tuple[Examples, jax.Array | None]:
     """The interactions whose terms change with the deletion, and what remains of them: see `direct_influence`."""
     if data.leaders is None:
-        return build_examples(data.interactions.select(forgotten)), None
+        return build_examples(data.interactions.select(forgotten), capacity=capacity), None
     touched = whole_groups(forgotten, data.leaders)
-    examples = build_examples(data.interactions.select(touched), with_groups=True)
+    examples = build_examples(data.interactions.select(touched), capacity=capacity, with_groups=True)
     remaining = np.zeros(examples.weights.shape, examples.weights.dtype)
     remaining[: touched.sum()] = ~forgotten[touched]  # the training set is sorted, so the order is that of the examples
     return examples, jnp.asarray(remaining)

@@ -1,0 +1,89 @@
+"""Scores in chunks: the same gradient and product, and memory that does not grow with the data."""
+
+from functools import partial
+from types import SimpleNamespace
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ifru_jax import FlaxRecommender, IFRUConfig, bce, lightgcn, mf
+from ifru_jax.graph import Examples, IndexPairs, build_edges, build_graph
+from ifru_jax.training.objectives import objective
+from ifru_jax.training.scores import automatic_chunk
+from ifru_jax.unlearning.influence_step import curvature_product
+
+USERS, ITEMS, WIDTH = 6, 7, 4
+
+
+class Tower(nn.Module):
+    """A perceptron over both embeddings: activations for every pair."""
+
+    num_users: int = 0
+    num_items: int = 0
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        users = nn.Embed(self.num_users, WIDTH, name="user")(pairs.users)
+        items = nn.Embed(self.num_items, WIDTH, name="item")(pairs.items)
+        hidden = nn.silu(nn.Dense(8, name="hidden")(jnp.concatenate([users, items], axis=1)))
+        return nn.Dense(1, name="top")(hidden)[:, 0]
+
+
+TOWER = FlaxRecommender(Tower(), ("user/embedding",), ("item/embedding",))
+
+
+def no_edges():
+    nothing = np.zeros(0, int)
+    return build_graph(build_edges(nothing, nothing, num_rows=USERS, num_cols=ITEMS, capacity=1)[0])
+
+
+@partial(jax.jit, static_argnums=0)
+def gradient_and_product(chunk_size, params, examples, graph):
+    gradient = jax.grad(lambda p: objective(TOWER, bce, p, examples, graph, total=9.0, reg=0.1, chunk_size=chunk_size))(params)
+    config = IFRUConfig(chunk_size=chunk_size)
+    return gradient, curvature_product(TOWER, bce, config, params, examples, graph, total=9.0, reg=0.1)(gradient)
+
+
+def test_the_size_of_a_chunk_changes_nothing():
+    with jax.enable_x64(True):
+        rng = np.random.default_rng(0)
+        params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), TOWER.init(jax.random.key(0), USERS, ITEMS))
+        edges, _ = build_edges(rng.integers(0, USERS, 19), rng.integers(0, ITEMS, 19), num_rows=USERS, num_cols=ITEMS, capacity=24)
+        labels = jnp.asarray(rng.integers(0, 2, 24), float)
+        examples = Examples(edges, labels, edges.mask.astype(float))
+        expected = gradient_and_product(24, params, examples, no_edges())  # one chunk is no chunk
+        for chunk_size in (1, 7):
+            got = gradient_and_product(chunk_size, params, examples, no_edges())
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-10), got, expected)
+
+
+def test_memory_of_a_product_does_not_grow_with_the_data():
+    """Ten times as many interactions, each with 8-wide activations: what grows is their rows, labels and scores."""
+    params = TOWER.init(jax.random.key(0), USERS, ITEMS)
+
+    def peak(count, chunk_size):
+        def run(p, v, users, items, labels):
+            examples = Examples(IndexPairs(users, items), labels, jnp.ones_like(labels))
+            config = IFRUConfig(chunk_size=chunk_size)
+            return curvature_product(TOWER, bce, config, p, examples, no_edges(), total=1.0, reg=0.1)(v)
+
+        rows, labels = jax.ShapeDtypeStruct((count,), jnp.int32), jax.ShapeDtypeStruct((count,), jnp.float32)
+        return jax.jit(run).lower(params, params, rows, rows, labels).compile().memory_analysis().temp_size_in_bytes
+
+    small, large = 20_000, 200_000
+    growth = (peak(large, 4096) - peak(small, 4096)) / (large - small)
+    assert growth < 60  # bytes per interaction
+    assert peak(small, small) / small > 4 * growth
+
+
+@pytest.mark.parametrize(("model", "chunked"), [(mf(), False), (lightgcn(), False), (TOWER, True)], ids=["mf", "lightgcn", "tower"])
+def test_inner_products_are_never_chunked(model, chunked):
+    params = model.init(jax.random.key(0), USERS, ITEMS)
+    pairs = SimpleNamespace(users=jax.ShapeDtypeStruct((10_000_000,), jnp.int32))
+    chosen = automatic_chunk(model, params, pairs, no_edges())
+    assert (chosen is not None) == chunked
+    few = SimpleNamespace(users=jax.ShapeDtypeStruct((50_000,), jnp.int32))
+    assert automatic_chunk(model, params, few, no_edges()) is None

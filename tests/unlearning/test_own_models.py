@@ -1,0 +1,136 @@
+"""Models and losses that are in no package, from training to a saved model that has forgotten."""
+
+from dataclasses import dataclass, replace
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from ifru_jax import (
+    FlaxRecommender,
+    ModelError,
+    Pointwise,
+    bpr,
+    evaluate,
+    fit,
+    from_nnx,
+    linearity,
+    load,
+    random_split,
+    save,
+    unlearn,
+    wmse,
+)
+from ifru_jax.data import parse_forget, sample_negatives
+from ifru_jax.graph import build_training_set, inner_products
+from ifru_jax.unlearning import with_linearity
+from tests.unlearning.conftest import CONFIG, tastes
+
+
+class Tower(nn.Module):
+    """Tables, and shared layers on top of them."""
+
+    num_users: int = 0
+    num_items: int = 0
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        users = nn.Embed(self.num_users, 4, name="user")(pairs.users)
+        items = nn.Embed(self.num_items, 4, name="item")(pairs.items)
+        hidden = nn.silu(nn.Dense(5, name="hidden")(jnp.concatenate([users, items, users * items], axis=1)))
+        return nn.Dense(1, name="top")(hidden)[:, 0]
+
+
+class Linear(nn.Module):
+    """No table: weights for features that are known of every user and item, here parities and a wave."""
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        same = (pairs.users % 2 == pairs.items % 2).astype(float)
+        features = jnp.stack([same, jnp.sin(pairs.users), jnp.cos(pairs.items), jnp.ones(same.shape)], axis=1)
+        return features @ self.param("weights", nn.initializers.normal(0.1), (4,))
+
+
+class Factors(nnx.Module):
+    def __init__(self, num_users, num_items, rngs):
+        self.user = nnx.Embed(num_users, 4, rngs=rngs)
+        self.item = nnx.Embed(num_items, 4, rngs=rngs)
+        self.mix = nnx.Linear(4, 4, use_bias=False, rngs=rngs)
+
+    def __call__(self, pairs, graph):
+        return inner_products(self.mix(self.user.embedding[...]), self.item.embedding[...], pairs)
+
+
+@dataclass(frozen=True)
+class Smooth(Pointwise):
+    """Labels that are never quite sure."""
+
+    doubt: float
+
+    def terms(self, logits, labels):
+        return jax.nn.softplus(logits) - (self.doubt + (1 - 2 * self.doubt) * labels) * logits
+
+
+def positives_only():
+    data = tastes()
+    return sample_negatives(random_split(data.select(data.labels > 0.5)))
+
+
+TABLES = ("user/embedding",), ("item/embedding",)
+CASES = {
+    "perceptron": (FlaxRecommender(Tower(), *TABLES), Smooth(0.05), lambda: random_split(tastes())),
+    "no tables": (FlaxRecommender(Linear()), wmse, lambda: random_split(tastes())),
+    "nnx": (from_nnx(Factors, user_tables=TABLES[0], item_tables=TABLES[1], shared=("mix/kernel",)), bpr, positives_only),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def forgotten(request):
+    """Name, model before and after forgetting label noise, the report, and the test data."""
+    model, loss, make = CASES[request.param]
+    split = make()
+    noisy, noise = parse_forget("noise:0.02")(split.train)
+    config = replace(CONFIG, epochs=40, batch_size=64, patience=40)
+    trained = fit(jax.random.key(0), model, replace(split, train=noisy), config=config, loss=loss, progress=False)
+    return request.param, trained, *unlearn(trained, noise), split.test
+
+
+def test_the_whole_way(forgotten, tmp_path):
+    name, trained, unlearned, report, test = forgotten
+    assert report.forgotten > 0
+    assert report.norm_step > 0
+    assert evaluate(unlearned, test)["auc"] > (0.6 if name == "nnx" else 0.75)  # sampled negatives are liked at times
+    path = tmp_path / "model.npz"
+    save(unlearned, path)
+    with pytest.raises(ModelError, match="pass it as load"):
+        load(path)
+    again = load(path, model=unlearned.model, loss=unlearned.loss if name == "perceptron" else None)
+    assert again.loss == trained.loss
+    np.testing.assert_array_equal(again.score(test.users, test.items), unlearned.score(test.users, test.items))
+    if name == "perceptron":
+        with pytest.raises(ModelError, match=r"pass it as load\(…, loss="):
+            load(path, model=unlearned.model)
+
+
+def test_prediction_and_outcome(forgotten):
+    """Equal on a quadratic objective, close elsewhere."""
+    name, trained, unlearned, report, _ = forgotten
+    with jax.enable_x64(True):
+        before, after = (
+            replace(
+                state,
+                params=jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), state.params),
+                training_set=build_training_set(
+                    state.interactions, with_graph=state.model.num_hops > 0, with_groups=state.loss.grouped
+                ),
+            )
+            for state in (trained, unlearned)
+        )
+        found = linearity(before, after)
+        assert found.predicted != 0
+        tolerance = 1e-9 if name == "no tables" else 0.3
+        assert found.ratio == pytest.approx(1, abs=tolerance)
+        assert with_linearity(report, before, after).actual_decrease == found.actual

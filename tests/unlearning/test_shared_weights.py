@@ -1,0 +1,153 @@
+"""Shared weights that may not change, or only some or in a subspace; small requests when nothing shared changes."""
+
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from ifru_jax import (
+    DataError,
+    FlaxRecommender,
+    ForgetRequest,
+    IFRUConfig,
+    Interactions,
+    ModelError,
+    TrainConfig,
+    bce,
+    bpr,
+    mf,
+    softmax,
+)
+from ifru_jax.curvature import degree_metric, degrees_of
+from ifru_jax.graph import build_training_set
+from ifru_jax.training import Trained, objective
+from ifru_jax.unlearning import forget
+from ifru_jax.unlearning.influence_step import solve_part
+from ifru_jax.unlearning.shared_weights import free_parameters, random_subspace
+from tests.training.test_losses import grouped
+from tests.unlearning.test_local_step import local_step, whole_step
+
+USERS, ITEMS, REG, RANK = 5, 4, 0.05, 6
+
+
+class Tower(nn.Module):
+    """Tables below, shared layers on top."""
+
+    num_users: int = 0
+    num_items: int = 0
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        users = nn.Embed(self.num_users, 2, name="user")(pairs.users)
+        items = nn.Embed(self.num_items, 2, name="item")(pairs.items)
+        hidden = nn.tanh(nn.Dense(3, name="hidden")(jnp.concatenate([users, items], axis=1)))
+        return nn.Dense(1, name="top")(hidden)[:, 0]
+
+
+TOWER = FlaxRecommender(Tower(), ("user/embedding",), ("item/embedding",), shared=("hidden/kernel",))
+
+
+def untrained(model, data, loss=bce):
+    """A model at random parameters that counts as prepared; what a step does there is as well defined."""
+    params = jax.tree.map(
+        lambda x: 2 * x.astype(jnp.result_type(float)), model.init(jax.random.key(1), data.num_users, data.num_items)
+    )
+    whole = build_training_set(data, with_groups=loss.grouped)
+    return Trained(model, params, whole, len(data), TrainConfig(reg=REG), loss, damping_scale=0.2, damping_exponent=0.4)
+
+
+def interactions():
+    rng = np.random.default_rng(2)
+    return Interactions(rng.integers(0, USERS, 30), rng.integers(0, ITEMS, 30), rng.integers(0, 2, 30), USERS, ITEMS)
+
+
+@jax.jit
+def dense_hessian(params, examples, graph):
+    flat, unravel = ravel_pytree(params)
+    return jax.hessian(lambda t: objective(TOWER, bce, unravel(t), examples, graph, total=30.0, reg=REG))(flat)
+
+
+@pytest.mark.parametrize("shared", ["update", "freeze", ("top",), ("hidden/bias",), "subspace"], ids=str)
+def test_the_step_is_the_dense_one_in_its_coordinates(shared):
+    """θ' − θ̂ = M^-½ E f(Eᵀ H̃ E) Eᵀ b̃, with E a matrix."""
+    with jax.enable_x64(True):
+        start = untrained(TOWER, interactions())
+        params, data = start.params, start.training_set
+        config = IFRUConfig(shared=shared, shared_rank=RANK, num_steps=40, damping=0.05, filter="absolute")
+        flat, unravel = ravel_pytree(params)
+        rhs = unravel(jnp.asarray(np.random.default_rng(3).normal(size=len(flat))))
+        H = dense_hessian(params, data.examples, data.graph)
+
+        free = free_parameters(TOWER, params, config)
+        chosen = ravel_pytree({n: jnp.full(v.shape, n in free) for n, v in params.items()})[0]
+        E = np.eye(len(flat))[:, chosen]
+        if shared == "subspace":
+            is_table = ravel_pytree({n: jnp.full(v.shape, n in TOWER.tables) for n, v in params.items()})[0]
+            basis = np.zeros((len(flat), RANK))
+            # Among the shared parameters the order is that of the flat vector of them all.
+            basis[~np.asarray(is_table)] = random_subspace(int((~is_table).sum()), RANK, flat.dtype)
+            E = np.concatenate([np.eye(len(flat))[:, is_table], basis], axis=1)
+        metric = degree_metric(params, TOWER.tables, degrees_of(data.examples))
+        root = ravel_pytree(jax.tree.map(lambda m, p: jnp.broadcast_to(m**-0.5, p.shape), metric, params))[0]
+        reduced = E.T @ (root[:, None] * H * root[None, :]) @ E
+        t, V = np.linalg.eigh(reduced)
+        expected = root * (E @ (V @ ((V.T @ (E.T @ (root * ravel_pytree(rhs)[0]))) / (np.abs(t) + 0.05))))
+
+        everything = (jnp.ones(USERS, bool), jnp.ones(ITEMS, bool))
+        step, _ = solve_part(
+            TOWER, bce, config, params, rhs, data.examples, data.graph, everything, total=30.0, reg=REG, floor=0.05
+        )  # fmt: skip
+        np.testing.assert_allclose(ravel_pytree(step)[0], expected, rtol=1e-7, atol=1e-9)
+        for name in set(params) - set(free):
+            assert not np.any(step[name])
+
+
+def test_frozen_parameters_stay_to_the_bit():
+    start = untrained(TOWER, interactions())
+    start.params["top/bias"] = jnp.array([-0.0])
+    request = ForgetRequest(pairs=np.stack([start.interactions.users, start.interactions.items], axis=1)[:3])
+    for scope in (None, ()):  # by the whole problem, and confined
+        after, report = forget(start, request, config=IFRUConfig(shared="freeze", scope=scope))
+        for name in ("hidden/kernel", "hidden/bias", "top/kernel", "top/bias"):
+            assert np.asarray(after.params[name]).tobytes() == np.asarray(start.params[name]).tobytes()
+        assert np.any(after.params["user/embedding"] != start.params["user/embedding"])
+        assert report.norm_step > 0
+
+
+LOCAL = {
+    "frozen tower": (lambda: untrained(TOWER, interactions()), IFRUConfig(scope=(), shared="freeze", num_steps=5)),
+    "bpr": (lambda: untrained(mf(embedding_size=2, init_std=0.5), grouped(7), bpr), IFRUConfig(scope=(), num_steps=5)),
+    "softmax": (lambda: untrained(mf(embedding_size=2, init_std=0.5), grouped(7), softmax), IFRUConfig(scope=(1.0,), num_steps=5)),
+}
+
+
+@pytest.mark.parametrize("case", LOCAL)
+def test_a_confined_step_is_the_whole_one_in_scope(case):
+    with jax.enable_x64(True):
+        build, config = LOCAL[case]
+        start = build()
+        places = np.flatnonzero(start.interactions.items == start.interactions.items[0])[:2]
+        expected, _, lost = whole_step(start, places, config, 0.1)
+        got, _ = local_step(start, places, config, 0.1, lost)
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-11), got, expected)
+        assert any(np.any(got[name] != start.params[name]) for name in got)
+
+
+def test_what_cannot_apply_is_refused():
+    start, compared = untrained(TOWER, interactions()), untrained(mf(embedding_size=2), grouped(7), bpr)
+    request = ForgetRequest(users=start.interactions.users[:1])
+    with pytest.raises(DataError, match=r"shared parameters hidden/.*shared=\"freeze\""):
+        forget(start, request, config=IFRUConfig(scope=(), max_edges=9))
+    with pytest.raises(ModelError, match=r"shared names 'tower', but the shared parameters are hidden/bias"):
+        forget(start, request, config=IFRUConfig(shared=("tower",)))
+    with pytest.raises(DataError, match="tear apart groups"):
+        forget(compared, ForgetRequest(users=compared.interactions.users[:1]), config=IFRUConfig(scope=(), max_edges=9))
+    with pytest.raises(DataError, match="whole-graph"):
+        forget(compared, ForgetRequest(users=compared.interactions.users[:1]), config=IFRUConfig(spillover="neighbourhood"))
+    for options, message in (({"shared": "last"}, "shared is 'last'"), ({"chunk_size": 0}, "chunk_size is 0")):
+        with pytest.raises(DataError, match=message):
+            IFRUConfig(**options)
