@@ -30,7 +30,7 @@ from ifru_jax.graph import capacity_of
 from ifru_jax.models import Recommender
 from ifru_jax.training import LOSSES, Loss, Trained, bce
 from ifru_jax.training.losses import describe_loss
-from ifru_jax.training.objectives import objective as retained_objective
+from ifru_jax.training.objectives import objective as training_objective
 from ifru_jax.unlearning import IFRU, Report, Retrain, RetrainState
 
 Tell = Callable[[str], None]
@@ -275,7 +275,7 @@ def gradient_seconds(trained: Trained, *, repeats: int = 7) -> float:
 
     def gradient(params, examples, graph):
         return jax.grad(
-            lambda p: retained_objective(
+            lambda p: training_objective(
                 trained.model, trained.loss, p, examples, graph, total=trained.total, reg=trained.config.reg
             )
         )(params)

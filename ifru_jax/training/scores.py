@@ -8,12 +8,14 @@ them for a chunk. The result is the same up to rounding. A model of inner produc
 from __future__ import annotations
 
 import math
+from dataclasses import fields
+from typing import Any
 
 import jax
 import jax.extend.core
 import jax.numpy as jnp
 
-from ifru_jax.graph import BipartiteGraph, GridPairs, IndexPairs, Pairs
+from ifru_jax.graph import BipartiteGraph, Edges, GridPairs, IndexPairs, Pairs
 from ifru_jax.models import Params, Recommender
 
 # A Hessian product over everything at once may hold this many bytes of activations; above, scores are taken in chunks.
@@ -50,23 +52,30 @@ class Scorer:
 def automatic_chunk(model: Recommender, params: Params, pairs: Pairs, graph: BipartiteGraph) -> int | None:
     """Pairs per chunk that keep a product within the budget, a power of two; None where all at once does."""
     count = pairs.users.shape[0]
-    per_pair = activation_bytes(model, params, graph)
+    per_pair = activation_bytes(model, params, pairs, graph)
     if count * per_pair * _PASSES <= MEMORY_BUDGET:
         return None
     return max(1024, 1 << int(math.log2(_CHUNK_BYTES / per_pair)))
 
 
-def activation_bytes(model: Recommender, params: Params, graph: BipartiteGraph) -> float:
+def activation_bytes(model: Recommender, params: Params, pairs: Pairs, graph: BipartiteGraph) -> float:
     """Bytes per pair that scoring makes, from a trace: those for two numbers of pairs, so that what doesn't grow drops out."""
-    few, many = (_traced_bytes(model, params, graph, count) for count in (4096, 8192))
+    few, many = (_traced_bytes(model, params, _resized(pairs, count), graph) for count in (4096, 8192))
     return (many - few) / 4096
 
 
-def _traced_bytes(model: Recommender, params: Params, graph: BipartiteGraph, count: int) -> int:
-    rows = jax.ShapeDtypeStruct((count,), jnp.int32)
+def _resized(pairs: Pairs, count: int) -> Pairs:
+    """Shapes of `count` pairs of the same kind: a pattern is scored by other operations than a list."""
+    shapes: Any = {leaf.name: jax.ShapeDtypeStruct((count,), getattr(pairs, leaf.name).dtype) for leaf in fields(pairs)}
+    if isinstance(pairs, Edges):
+        nodes = {"row_ptr": pairs.num_rows + 1, "col_ptr": pairs.num_cols + 1}
+        shapes |= {name: jax.ShapeDtypeStruct((size,), jnp.int32) for name, size in nodes.items()}
+    return type(pairs)(**shapes)
+
+
+def _traced_bytes(model: Recommender, params: Params, pairs: Pairs, graph: BipartiteGraph) -> int:
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (params, graph))
-    traced = jax.make_jaxpr(lambda p, g, u, i: model.score(p, IndexPairs(u, i), g))(*shapes, rows, rows)
-    return _bytes_made(traced.jaxpr)
+    return _bytes_made(jax.make_jaxpr(lambda p, g, q: model.score(p, q, g))(*shapes, pairs).jaxpr)
 
 
 def _bytes_made(jaxpr: jax.extend.core.Jaxpr) -> int:

