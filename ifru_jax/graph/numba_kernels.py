@@ -95,18 +95,59 @@ def spmm(pointers, sources, weights, order, ordered, x, out):
 
 
 @loop()
-def sddmm(rows, cols, mask, a, b, c, d, out):
-    """out[e] = ⟨a[row(e)], b[col(e)]⟩ + ⟨c[row(e)], d[col(e)]⟩, 0 at padding."""
+def sddmm(rows, cols, mask, a, b, out):
+    """out[e] = ⟨a[row(e)], b[col(e)]⟩, 0 at padding."""
     for part in prange(PARTS):
-        for edge in range(len(out) * part // PARTS, len(out) * (part + 1) // PARTS):
-            row, col = rows[edge], cols[edge]
-            total = out.dtype.type(0)
-            if mask[edge]:
+        edge, end = len(out) * part // PARTS, len(out) * (part + 1) // PARTS
+        while edge < end:
+            row, c0 = rows[edge], cols[edge]
+            s0 = s1 = s2 = s3 = out.dtype.type(0)
+            if edge + 4 <= end and rows[edge + 3] == row:  # four edges of a row load its vector once
+                c1, c2, c3 = cols[edge + 1], cols[edge + 2], cols[edge + 3]
                 for k in range(a.shape[1]):
-                    total += a[row, k] * b[col, k]
-                for k in range(c.shape[1]):
-                    total += c[row, k] * d[col, k]
-            out[edge] = total
+                    ak = a[row, k]
+                    s0 += ak * b[c0, k]
+                    s1 += ak * b[c1, k]
+                    s2 += ak * b[c2, k]
+                    s3 += ak * b[c3, k]
+                out[edge] = s0 if mask[edge] else 0
+                out[edge + 1] = s1 if mask[edge + 1] else 0
+                out[edge + 2] = s2 if mask[edge + 2] else 0
+                out[edge + 3] = s3 if mask[edge + 3] else 0
+                edge += 4
+            else:
+                for k in range(a.shape[1]):
+                    s0 += a[row, k] * b[c0, k]
+                out[edge] = s0 if mask[edge] else 0
+                edge += 1
+
+
+@loop()
+def sddmm_sum(rows, cols, mask, a, b, c, d, out):
+    """out[e] = ⟨a[row(e)], b[col(e)]⟩ + ⟨c[row(e)], d[col(e)]⟩, 0 at padding; all of one width."""
+    for part in prange(PARTS):
+        edge, end = len(out) * part // PARTS, len(out) * (part + 1) // PARTS
+        while edge < end:
+            row, c0 = rows[edge], cols[edge]
+            s0 = s1 = s2 = s3 = out.dtype.type(0)
+            if edge + 4 <= end and rows[edge + 3] == row:
+                c1, c2, c3 = cols[edge + 1], cols[edge + 2], cols[edge + 3]
+                for k in range(a.shape[1]):
+                    ak, ck = a[row, k], c[row, k]
+                    s0 += ak * b[c0, k] + ck * d[c0, k]
+                    s1 += ak * b[c1, k] + ck * d[c1, k]
+                    s2 += ak * b[c2, k] + ck * d[c2, k]
+                    s3 += ak * b[c3, k] + ck * d[c3, k]
+                out[edge] = s0 if mask[edge] else 0
+                out[edge + 1] = s1 if mask[edge + 1] else 0
+                out[edge + 2] = s2 if mask[edge + 2] else 0
+                out[edge + 3] = s3 if mask[edge + 3] else 0
+                edge += 4
+            else:
+                for k in range(a.shape[1]):
+                    s0 += a[row, k] * b[c0, k] + c[row, k] * d[c0, k]
+                out[edge] = s0 if mask[edge] else 0
+                edge += 1
 
 
 # --- the frame -------------------------------------------------------------------------------------------------------
@@ -180,12 +221,11 @@ def run_sddmm(frame, real):
     rows, cols = vector(frame, FRAME_ARGS, 0, numba.int32), vector(frame, FRAME_ARGS, 1, numba.int32)
     mask = vector(frame, FRAME_ARGS, 2, numba.uint8)
     a, b = matrix(frame, FRAME_ARGS, 3, real), matrix(frame, FRAME_ARGS, 4, real)
-    if words(frame, 15)[FRAME_NUM_ARGS] > 5:
-        c, d = matrix(frame, FRAME_ARGS, 5, real), matrix(frame, FRAME_ARGS, 6, real)
+    out = vector(frame, FRAME_RESULTS, 0, real)
+    if words(frame, 15)[FRAME_NUM_ARGS] == 5:
+        sddmm(rows, cols, mask, a, b, out)
     else:
-        nothing = carray(at(buffer(frame, FRAME_ARGS, 3)[BUFFER_DATA], real), (0, 0))
-        c, d = nothing, nothing
-    sddmm(rows, cols, mask, a, b, c, d, vector(frame, FRAME_RESULTS, 0, real))
+        sddmm_sum(rows, cols, mask, a, b, matrix(frame, FRAME_ARGS, 5, real), matrix(frame, FRAME_ARGS, 6, real), out)
 
 
 def spmm_float32(frame):

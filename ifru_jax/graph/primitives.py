@@ -142,7 +142,7 @@ def _terms(operands, terms):
 def _scores_cpu(*operands, terms, kernels):
     if kernels == "auto" and cpu_kernels.available():
         left, right, edges = operands[:terms], operands[terms : 2 * terms], Edges(*operands[2 * terms :])
-        if terms > 2:
+        if terms > 2 or len({factor.shape[1] for factor in left}) > 1:
             left, right = (jnp.concatenate(left, axis=1),), (jnp.concatenate(right, axis=1),)
         return cpu_kernels.sddmm(left, right, edges)
     return _scores_chunked(*_terms(operands, terms))
