@@ -22,6 +22,8 @@ from ifru_jax.models import Params, Recommender
 MEMORY_BUDGET = 1 << 29
 # What a product holds, in activations of one pass (measured at a perceptron: 3 to 4).
 _PASSES = 4
+# So few pairs are scored at once whatever the model, and need no estimate.
+_FEW = 1 << 13
 # Bytes of activations of one chunk.
 _CHUNK_BYTES = 1 << 24
 
@@ -52,6 +54,8 @@ class Scorer:
 def automatic_chunk(model: Recommender, params: Params, pairs: Pairs, graph: BipartiteGraph) -> int | None:
     """Pairs per chunk that keep a product within the budget, a power of two; None where all at once does."""
     count = pairs.users.shape[0]
+    if count <= _FEW:
+        return None
     per_pair = activation_bytes(model, params, pairs, graph)
     if count * per_pair * _PASSES <= MEMORY_BUDGET:
         return None
