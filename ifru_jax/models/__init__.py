@@ -1,9 +1,26 @@
 """Recommenders: the protocol, the Flax adapter, and the models that ship."""
 
+from ifru_jax.models.bias_mf import bias_mf
 from ifru_jax.models.flax_recommender import FlaxRecommender
+from ifru_jax.models.gmf import gmf
 from ifru_jax.models.lightgcn import lightgcn
 from ifru_jax.models.mf import mf
+from ifru_jax.models.neumf import neumf
+from ifru_jax.models.ngcf import ngcf
 from ifru_jax.models.recommender import Params, Recommender, Side
 from ifru_jax.models.registry import describe_model, model_from_description
 
-__all__ = ["FlaxRecommender", "Params", "Recommender", "Side", "describe_model", "lightgcn", "mf", "model_from_description"]
+__all__ = [
+    "FlaxRecommender",
+    "Params",
+    "Recommender",
+    "Side",
+    "bias_mf",
+    "describe_model",
+    "gmf",
+    "lightgcn",
+    "mf",
+    "model_from_description",
+    "neumf",
+    "ngcf",
+]
