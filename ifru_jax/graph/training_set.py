@@ -77,7 +77,7 @@ class TrainingSet:
         return TrainingSet(
             interactions=kept,
             examples=_examples(kept, keep_edges(pairs, keep), dtype),
-            graph=self.graph if kept_edges.all() else build_graph(keep_edges(edges, kept_edges), dtype),
+            graph=self.graph if kept_edges.all() else self.graph.of_edges(keep_edges(edges, kept_edges)),
             positives=np.cumsum(keep)[self.positives[kept_edges]] - 1 if len(kept_edges) else self.positives,
         )
 
@@ -86,7 +86,11 @@ class TrainingSet:
         users, items = newly_lost(before, self)
         if not (users.any() or items.any()):
             return self
-        return replace(self, interactions=self.interactions.erase_ids(np.flatnonzero(users), np.flatnonzero(items)))
+        named = self.interactions.erase_ids(np.flatnonzero(users), np.flatnonzero(items))
+        graph = self.graph
+        if graph.user_features is not None or graph.item_features is not None:
+            graph = replace(graph, **_features(named, graph.weights.dtype))
+        return replace(self, interactions=named, graph=graph)
 
 
 def newly_lost(before: TrainingSet, after: TrainingSet) -> tuple[np.ndarray, np.ndarray]:
@@ -121,6 +125,8 @@ def build_training_set(
         **sizes,
     )
     graph = build_graph(graph_edges, jnp.result_type(float))
+    if with_graph:
+        graph = replace(graph, **_features(ordered, graph.weights.dtype))
     return TrainingSet(ordered, _examples(ordered, pairs, jnp.result_type(float)), graph, positives)
 
 
@@ -140,6 +146,12 @@ def padded_size(size: int) -> int:
     """Capacity of a whole data set: padding never costs more than a tenth of a large one."""
     step = 1 << 16
     return capacity_of(size) if size <= step else -(-size // step) * step
+
+
+def _features(data: Interactions, dtype: jnp.dtype) -> dict:
+    """The side features as they stand in the graph."""
+    sides = {"user_features": data.user_features, "item_features": data.item_features}
+    return {name: None if side is None else jnp.asarray(side.values, dtype) for name, side in sides.items()}
 
 
 def _examples(ordered: Interactions, pairs: Edges, dtype: jnp.dtype) -> Examples:

@@ -1,7 +1,9 @@
 """Recommenders: the protocol, the Flax adapter, and the models that ship."""
 
 from ifru_jax.models.bias_mf import bias_mf
+from ifru_jax.models.deepfm import deepfm
 from ifru_jax.models.flax_recommender import FlaxRecommender
+from ifru_jax.models.fm import fm
 from ifru_jax.models.gmf import gmf
 from ifru_jax.models.lightgcn import lightgcn
 from ifru_jax.models.mf import mf
@@ -16,7 +18,9 @@ __all__ = [
     "Recommender",
     "Side",
     "bias_mf",
+    "deepfm",
     "describe_model",
+    "fm",
     "gmf",
     "lightgcn",
     "mf",

@@ -53,6 +53,7 @@ class FlaxRecommender:
       item_tables: names of its parameters [num_items, …].
       num_hops: see `Recommender`.
       shared: names of parameters that are no tables although their first axis is as long as one.
+      user_features, item_features: columns of side features that the module reads from the graph (which needs num_hops > 0).
     """
 
     module: nn.Module
@@ -60,6 +61,8 @@ class FlaxRecommender:
     item_tables: tuple[str, ...] = ()
     num_hops: int = 0
     shared: tuple[str, ...] = ()
+    user_features: int = 0
+    item_features: int = 0
 
     @property
     def tables(self) -> Mapping[str, Side]:
@@ -74,7 +77,12 @@ class FlaxRecommender:
         nothing = np.zeros(0, np.int32)
         edges, _ = build_edges(nothing, nothing, num_rows=num_users, num_cols=num_items, capacity=1)
         pairs = IndexPairs(jnp.asarray(nothing), jnp.asarray(nothing))
-        variables = self._sized(num_users, num_items).init(key, pairs, build_graph(edges))
+        graph = dataclasses.replace(
+            build_graph(edges),
+            user_features=jnp.zeros((num_users, self.user_features)),
+            item_features=jnp.zeros((num_items, self.item_features)),
+        )
+        variables = self._sized(num_users, num_items).init(key, pairs, graph)
         params: Params = traverse_util.flatten_dict(dict(variables["params"]), sep="/")
         sizes = {"user": num_users, "item": num_items}
         for name, side in self.tables.items():
@@ -96,6 +104,16 @@ class FlaxRecommender:
         rows = {side: params[name].shape[0] for name, side in self.tables.items()}
         module = self._sized(rows.get("user", graph.edges.num_rows), rows.get("item", graph.edges.num_cols))
         seen = graph if self.num_hops else _NoGraph(type(self.module).__name__)
+        for side, wanted, given in (
+            ("user", self.user_features, graph.user_features),
+            ("item", self.item_features, graph.item_features),
+        ):
+            width = 0 if given is None else given.shape[1]
+            if wanted and wanted != width:
+                raise ModelError(
+                    f"{type(self.module).__name__} reads {wanted} columns of {side} features, the data has {width}: "
+                    f"build the model for its fields, or give the data {side}_features."
+                )
         logits = module.apply({"params": traverse_util.unflatten_dict(params, sep="/")}, pairs, seen)
         if not isinstance(logits, jax.Array) or logits.shape != pairs.users.shape:
             raise ModelError(

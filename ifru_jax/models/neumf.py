@@ -44,7 +44,7 @@ def neumf(
     *,
     embedding_size: int = 48,
     hidden: Sequence[int] = (64, 32, 16),
-    activation: Activation = "relu",
+    activation: Activation = "silu",
     init_std: float = 1e-2,
 ) -> FlaxRecommender:
     """Neural matrix factorisation. Its layers are shared, so a request is never confined to the rows it touches.
@@ -52,7 +52,7 @@ def neumf(
     Args:
       embedding_size: d, columns of all four tables.
       hidden: widths of the layers of the perceptron; the paper halves them from layer to layer.
-      activation: of the layers; see `PairTower`.
+      activation: of the layers; the paper's is "relu", see `PairTower`.
       init_std: standard deviation of the normal initialisation of the tables; the paper's is 0.01.
 
     Raises:

@@ -228,6 +228,8 @@ def _by_neighbourhood(
         after=after,
         num_users=data.num_users,
         num_items=data.num_items,
+        user_features=None if old.graph.user_features is None else np.asarray(old.graph.user_features),
+        item_features=None if old.graph.item_features is None else np.asarray(old.graph.item_features),
     )
     parts = blocks(graph, data, np.flatnonzero(affected), num_hops=model.num_hops, block_size=config.block_size)
     if not parts:
