@@ -13,7 +13,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.graph.edges import Edges
+from ifru_jax.graph.edges import Edges, find_edges
+from ifru_jax.graph.pairs import Pairs
 from ifru_jax.graph.primitives import propagate, propagate_back
 
 
@@ -50,9 +51,23 @@ class BipartiteGraph:
         """[num_users, d] → [num_items, d], the weighted sum over each item's users."""
         return propagate_back(self.weights, user_vectors, self.edges)
 
+    def sum_to_users(self, item_vectors: jax.Array) -> jax.Array:
+        """[num_items, d] → [num_users, d], the plain sum over each user's items: bags of items."""
+        return propagate(self.present, item_vectors, self.edges)
+
+    @property
+    def present(self) -> jax.Array:
+        """float [e]; 1 at edges that are there, 0 at the others."""
+        return (self.weights > 0).astype(self.weights.dtype)
+
+    def contains(self, pairs: Pairs) -> jax.Array:
+        """Which of n pairs are present edges, bool [n]."""
+        place = find_edges(self.edges, pairs.users, pairs.items)
+        return (place >= 0) & (self.weights[place] > 0)
+
     def degrees(self) -> tuple[jax.Array, jax.Array]:
         """Edges at every node, float [num_users] and [num_items]; in a neighbourhood right at the nodes whose edges it holds."""
-        return _degrees(self.edges, (self.weights > 0).astype(self.weights.dtype))
+        return _degrees(self.edges, self.present)
 
 
 def build_graph(edges: Edges, dtype: jnp.dtype | None = None) -> BipartiteGraph:

@@ -7,10 +7,12 @@ from ifru_jax.models.fm import fm
 from ifru_jax.models.gmf import gmf
 from ifru_jax.models.lightgcn import lightgcn
 from ifru_jax.models.mf import mf
+from ifru_jax.models.multvae import multvae, multvae_term
 from ifru_jax.models.neumf import neumf
 from ifru_jax.models.ngcf import ngcf
 from ifru_jax.models.recommender import Params, Recommender, Side
 from ifru_jax.models.registry import describe_model, model_from_description
+from ifru_jax.models.simgcl import simgcl, simgcl_contrast
 
 __all__ = [
     "FlaxRecommender",
@@ -25,6 +27,10 @@ __all__ = [
     "lightgcn",
     "mf",
     "model_from_description",
+    "multvae",
+    "multvae_term",
     "neumf",
     "ngcf",
+    "simgcl",
+    "simgcl_contrast",
 ]

@@ -13,10 +13,12 @@ from ifru_jax.models.fm import FM, fm
 from ifru_jax.models.gmf import GMF, gmf
 from ifru_jax.models.lightgcn import LightGCN, lightgcn
 from ifru_jax.models.mf import MF, mf
+from ifru_jax.models.multvae import MultVAE, multvae
 from ifru_jax.models.neumf import NeuMF, neumf
 from ifru_jax.models.ngcf import NGCF, ngcf
+from ifru_jax.models.simgcl import SimGCL, simgcl
 
-_BUILDERS = {MF: mf, LightGCN: lightgcn, BiasMF: bias_mf, GMF: gmf, NeuMF: neumf, NGCF: ngcf, FM: fm, DeepFM: deepfm}
+_BUILDERS = {MF: mf, LightGCN: lightgcn, BiasMF: bias_mf, GMF: gmf, NeuMF: neumf, NGCF: ngcf, FM: fm, DeepFM: deepfm, SimGCL: simgcl, MultVAE: multvae}
 
 
 def describe_model(model: object) -> dict[str, Any] | None:
