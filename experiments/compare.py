@@ -34,7 +34,7 @@ class Compare:
       out: folder for the results; made if it isn't there.
       label_above: ratings above it are positive; by default the paper's for known data, the middle of the scale else.
       model: what is trained.
-      layers: of lightgcn.
+      layers: of lightgcn, ngcf and simgcl.
       forget: noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, or file:PATH of a CSV with user,item.
       methods: names with commas between; original and retrain are always run.
       seeds: of initialisation and batch order.

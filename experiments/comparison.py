@@ -19,7 +19,7 @@ import numpy as np
 from experiments.hyperparameters import Choice, HyperParameters, hyper_parameters, model_label
 from experiments.methods import ALWAYS, build_method
 from experiments.model_store import KEEP_NOTHING, ModelStore
-from experiments.models import ModelName, build_model
+from experiments.models import LAYERED, ModelName, build_model
 from experiments.reporting import environment
 from ifru_jax.api import rank
 from ifru_jax.data import ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
@@ -63,7 +63,7 @@ class Setup:
 
 def set_up(data: str, model: ModelName, layers: int, forget: str, *, label_above: float | None = None) -> Setup:
     """Loads, splits, draws the forget set; all fixed by the data, not by a seed."""
-    layers = layers if model == "lightgcn" else 0
+    layers = layers if model in LAYERED else 0
     dataset = load_dataset(data)
     split = protocol_split(dataset, label_above=label_above)
     train, request = parse_forget(forget)(split.train)
@@ -77,7 +77,7 @@ def set_up(data: str, model: ModelName, layers: int, forget: str, *, label_above
         other=_another(train, request),
         # By the name that was given: somebody's own amazon.csv is not the Amazon data that was tuned for.
         params=hyper_parameters(data, model, layers),
-        build=lambda init_std: build_model(model, layers=layers, init_std=init_std),
+        build=lambda init_std: build_model(model, layers=layers, init_std=init_std, data=train),
     )
 
 

@@ -70,9 +70,7 @@ class MultVAE(nn.Module):
         return jnp.sum(states * p["decoder_embedding"][pairs.items], axis=1) + p["item_bias"][pairs.items]
 
 
-def multvae(
-    *, hidden_size: int = 200, code_size: int = 64, leave_one_out: bool = True, init_std: float = 1e-2
-) -> FlaxRecommender:
+def multvae(*, hidden_size: int = 200, code_size: int = 64, leave_one_out: bool = True, init_std: float = 1e-2) -> FlaxRecommender:
     """Mult-VAE at the mean of its posterior.
 
     A score depends on all edges of its user, so an interaction reaches one hop. Kernels are shared, so a request is never confined

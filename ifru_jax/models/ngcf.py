@@ -1,10 +1,12 @@
 """NGCF: embeddings refined by layers that also pass on how alike the two ends of an edge are.
 
-    E⁽ˡ⁺¹⁾ = LeakyReLU((Â + I) E⁽ˡ⁾ W₁ + (Â E⁽ˡ⁾) ⊙ E⁽ˡ⁾ W₂),   s(u, i) = ⟨[E⁽⁰⁾; …; E⁽ᴸ⁾]_u, [E⁽⁰⁾; …; E⁽ᴸ⁾]_i⟩
+    E⁽ˡ⁺¹⁾ = LeakyReLU((Â + I) E⁽ˡ⁾ W₁ + (Â E⁽ˡ⁾) ⊙ E⁽ˡ⁾ W₂)
+    s(u, i) = ⟨e_u, e_i⟩,   e_v = [E⁽⁰⁾_v; E⁽¹⁾_v / ‖E⁽¹⁾_v‖; …; E⁽ᴸ⁾_v / ‖E⁽ᴸ⁾_v‖]
 
 with Â the symmetrically normalised bipartite adjacency. Source: Wang et al., "Neural graph collaborative filtering" (SIGIR 2019),
-eq. 3–7 and 9–10, without message and node dropout, which would make the score random; the slope of LeakyReLU is 0.2 as in the
-authors' code. The kinks of LeakyReLU are met with probability 0, so the Hessian is that of the linear pieces.
+eq. 3–7 and 9–10, without message and node dropout, which would make the score random. The slope of LeakyReLU, 0.2, and the
+lengths of the propagated layers, 1, are those of the authors' code; without the latter we reach an AUC of .74 on ml-100k instead
+of .765. The kinks of LeakyReLU are met with probability 0, so the Hessian is that of the linear pieces.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from ifru_jax.graph import BipartiteGraph, Pairs, inner_products
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
 _SLOPE = 0.2
+# Added to squared lengths: small beside any row that data holds, and the derivatives at 0 stay finite.
+_LEAST = 1e-12
 
 
 class NGCF(nn.Module):
@@ -43,9 +47,14 @@ class NGCF(nn.Module):
                 return nn.leaky_relu((received + own) @ passed + (received * own) @ alike, _SLOPE)
 
             users, items = refined(users, graph.to_users(items)), refined(items, graph.to_items(users))
-            user_layers.append(users)
-            item_layers.append(items)
+            user_layers.append(_unit(users))
+            item_layers.append(_unit(items))
         return inner_products(jnp.concatenate(user_layers, axis=1), jnp.concatenate(item_layers, axis=1), pairs)
+
+
+def _unit(vectors: jax.Array) -> jax.Array:
+    """Rows of length 1; a row of a node without data is 0 and stays so."""
+    return vectors * jax.lax.rsqrt(jnp.sum(vectors**2, axis=1, keepdims=True) + _LEAST)
 
 
 def ngcf(*, num_layers: int = 2, embedding_size: int = 48, init_std: float = 1e-2) -> FlaxRecommender:

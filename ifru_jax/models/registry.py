@@ -18,7 +18,18 @@ from ifru_jax.models.neumf import NeuMF, neumf
 from ifru_jax.models.ngcf import NGCF, ngcf
 from ifru_jax.models.simgcl import SimGCL, simgcl
 
-_BUILDERS = {MF: mf, LightGCN: lightgcn, BiasMF: bias_mf, GMF: gmf, NeuMF: neumf, NGCF: ngcf, FM: fm, DeepFM: deepfm, SimGCL: simgcl, MultVAE: multvae}
+_BUILDERS = {
+    MF: mf,
+    LightGCN: lightgcn,
+    BiasMF: bias_mf,
+    GMF: gmf,
+    NeuMF: neumf,
+    NGCF: ngcf,
+    FM: fm,
+    DeepFM: deepfm,
+    SimGCL: simgcl,
+    MultVAE: multvae,
+}
 
 
 def describe_model(model: object) -> dict[str, Any] | None:

@@ -100,7 +100,7 @@ def _assemble(arrays: dict[str, np.ndarray], description: dict[str, Any], model:
     num_users, num_items = description["sizes"]
     capacity, graph_capacity = description["capacities"]
     columns = {c: arrays[f"data/{c}"] for c in _COLUMNS if f"data/{c}" in arrays}
-    features = {
+    features: dict[str, Any] = {
         side: SideFeatures(tuple(fields["names"]), tuple(fields["widths"]), arrays[f"data/{side}"])
         for side in _FEATURES
         if (fields := description.get(side)) is not None
