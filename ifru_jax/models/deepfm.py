@@ -40,8 +40,8 @@ class DeepFM(nn.Module):
         user = Fields(self.num_users, size, self.user_fields, std, name="user")(user_degrees, graph.user_features)
         item = Fields(self.num_items, size, self.item_fields, std, name="item")(item_degrees, graph.item_features)
         level = self.param("global_bias", nn.initializers.zeros, ())
-        sides = (jnp.concatenate(side.vectors, axis=1) for side in (user, item))
-        deep = PairTower(self.hidden, self.activation, name="tower")(*sides, pairs)
+        of_user, of_item = (jnp.concatenate(side.vectors, axis=1) for side in (user, item))
+        deep = PairTower(self.hidden, self.activation, name="tower")(of_user, of_item, pairs)
         top = self.param("deep_output", nn.initializers.normal(self.hidden[-1] ** -0.5), (self.hidden[-1],))
         return interactions_of_fields(level, user, item, pairs) + deep @ top
 

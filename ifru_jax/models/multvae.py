@@ -7,13 +7,9 @@ so there are item tables and no user table: whoever has no interaction left is f
 
 An objective that is unlearned must be deterministic. So there is no dropout on the input, and the code is the mean μ instead of a
 sample: the likelihood no longer sees σ, the KL term alone puts it to 1, and of KL(N(μ, σ²) ‖ N(0, 1)) is left ‖μ‖² / 2. That is
-the paper's Mult-DAE with a Gaussian prior on the code. Two likelihoods of the paper:
-
-    logistic     −Σ_z log σ(±s_z): `bce` over positive and negative interactions, nothing else to do
-    multinomial  −Σ_{u,i∈N(u)} log softmax(s_u)_i = Σ_z −y_z s_z + Σ_u d_u logsumexp_j s_uj: the loss `linear` over interactions,
-                 and a term over all items
-
-The term with β KL and, where wanted, the second sum is `multvae_term`, a function (params, graph) → scalar for the objective.
+the paper's Mult-DAE with a Gaussian prior on the code. `multvae_term` is β KL as a function (params, graph) → scalar, a further
+term for the objective. The scores are logits and go with either likelihood of the paper: the logistic one is cross-entropy over
+positive and negative interactions, the multinomial one a softmax of every positive over all items.
 
 Without dropout the encoder sees the very item it is asked about, in training and never later. `leave_one_out` takes it out of
 the bag: (√d_u x̂_u − q_i) / √(d_u − 1) where (u, i) is an edge; each pair is then encoded on its own.
@@ -22,7 +18,6 @@ the bag: (√d_u x̂_u − q_i) / √(d_u − 1) where (u, i) is an edge; each p
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import flax.linen as nn
 import jax
@@ -32,9 +27,6 @@ from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, Pairs, inner_products
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.recommender import Params
-
-# Users decoded at once where all items are needed: a block of logits is [block, num_items].
-_BLOCK = 512
 
 
 class MultVAE(nn.Module):
@@ -96,49 +88,37 @@ def multvae(*, hidden_size: int = 200, code_size: int = 64, leave_one_out: bool 
     )
 
 
-def linear(logits: jax.Array, labels: jax.Array) -> jax.Array:
-    """−y s, the part of the multinomial likelihood that is a sum over interactions; [n], [n] → [n]."""
-    return -labels * logits
-
-
 @dataclass(frozen=True)
 class MultVAETerm:
-    """(β Σ_u ‖μ_u‖² / 2 + multinomial Σ_u d_u logsumexp_j s_uj) / N; hashable, so that it can be a static argument.
+    """β Σ_u ‖μ_u‖² / 2 / N; hashable, so that it can be a static argument.
 
     Attributes:
       beta: β; the paper anneals it from 0, here it is one number: the one at which the objective is unlearned.
       total: N, interactions before anything was forgotten, by which all sums of the objective are divided.
-      multinomial: whether the loss over interactions is `linear` and its normaliser belongs here.
     """
 
     beta: float
     total: float
-    multinomial: bool = False
 
     def __call__(self, params: Params, graph: BipartiteGraph) -> jax.Array:
         degrees, _ = graph.degrees()
         codes = _codes(params, graph.sum_to_users(params["encoder_embedding"]), degrees)
         # Who has no interaction is in no likelihood, and the bias alone is no posterior.
-        there = degrees > 0
-        value = 0.5 * self.beta * jnp.sum(jnp.where(there, jnp.sum(codes**2, axis=1), 0))
-        if self.multinomial:
-            value += jnp.sum(degrees * _normalisers(params, codes))
-        return value / self.total
+        squares = jnp.where(degrees > 0, jnp.sum(codes**2, axis=1), 0)
+        return 0.5 * self.beta * jnp.sum(squares) / self.total
 
 
-def multvae_term(model: FlaxRecommender, *, total: int, beta: float = 0.2, multinomial: bool = False) -> MultVAETerm:
-    """The term of a `multvae` model; see `MultVAETerm`.
+def multvae_term(model: FlaxRecommender, *, total: int, beta: float = 0.2) -> MultVAETerm:
+    """The KL term of a `multvae` model; see `MultVAETerm`.
 
     Raises:
       ModelError: another model, or N or β out of range.
     """
     if not isinstance(model.module, MultVAE):
         raise ModelError(f"the term of Mult-VAE belongs to multvae(), not to a {type(model.module).__name__}.")
-    if model.module.leave_one_out and multinomial:
-        raise ModelError("a multinomial likelihood has one bag per user: build multvae(leave_one_out=False).")
     if not total > 0 or not beta >= 0:
         raise ModelError(f"total is {total}, beta {beta}: N must be positive and β at least 0.")
-    return MultVAETerm(beta, float(total), multinomial)
+    return MultVAETerm(beta, float(total))
 
 
 def _codes(p: Params, bags: jax.Array, sizes: jax.Array) -> jax.Array:
@@ -149,14 +129,3 @@ def _codes(p: Params, bags: jax.Array, sizes: jax.Array) -> jax.Array:
 
 def _decoder_states(p: Params, codes: jax.Array) -> jax.Array:
     return jnp.tanh(codes @ p["decoder_kernel"] + p["decoder_bias"])
-
-
-def _normalisers(p: Params, codes: jax.Array) -> jax.Array:
-    """logsumexp of each user's logits over all items, float [num_users]."""
-    items, bias = p["decoder_embedding"], p["item_bias"]
-
-    @partial(jax.checkpoint, policy=None)  # the logits of all blocks together would not fit
-    def one(state: jax.Array) -> jax.Array:
-        return jax.nn.logsumexp(items @ state + bias)
-
-    return jax.lax.map(one, _decoder_states(p, codes), batch_size=_BLOCK)
