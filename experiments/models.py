@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from ifru_jax.data import Interactions
-from ifru_jax.models import FlaxRecommender, bias_mf, deepfm, fm, gmf, lightgcn, mf, multvae, neumf, ngcf, simgcl
+from ifru_jax.models import FlaxRecommender, bias_mf, deepfm, fm, gmf, lightgcn, mf, multvae, neumf, ngcf, sasrec, simgcl
 
-ModelName = Literal["mf", "lightgcn", "bias-mf", "gmf", "neumf", "fm", "deepfm", "ngcf", "simgcl", "multvae"]
+ModelName = Literal["mf", "lightgcn", "bias-mf", "gmf", "neumf", "fm", "deepfm", "ngcf", "simgcl", "multvae", "sasrec"]
 
 # Those that propagate as often as `--layers` says.
 LAYERED = ("lightgcn", "ngcf", "simgcl")
@@ -22,6 +22,8 @@ def build_model(name: ModelName, *, layers: int, init_std: float, data: Interact
     """
     if name == "multvae":
         return multvae(init_std=init_std)
+    if name == "sasrec":
+        return sasrec(embedding_size=48, init_std=init_std)
     if name in _WITH_FEATURES:
         user, item = (None, None) if data is None else (data.user_features, data.item_features)
         widths = {"user_fields": user.widths if user else (), "item_fields": item.widths if item else ()}

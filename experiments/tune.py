@@ -121,7 +121,7 @@ def few_candidates(best_of: list[dict]) -> Iterator[Candidate]:
 def search(data: str, model: ModelName, layers: int, *, results: Path = RESULTS) -> None:
     """Trains every candidate for one data set and model with one seed, and the best `CONFIRMED` with more."""
     split = protocol_split(load_dataset(data))
-    train = build_training_set(split.train)
+    train = build_training_set(split.train, with_history=model == "sasrec")
     cell = {"data": data, "model": model, "layers": layers}
     done = [r for r in read_results(results) if all(r[k] == v for k, v in cell.items())]
 

@@ -14,11 +14,14 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.graph.edges import Edges, find_edges
+from ifru_jax.graph.histories import Histories
 from ifru_jax.graph.pairs import Pairs
 from ifru_jax.graph.primitives import propagate, propagate_back
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["edges", "weights", "user_features", "item_features"], meta_fields=[])
+@partial(
+    jax.tree_util.register_dataclass, data_fields=["edges", "weights", "user_features", "item_features", "history"], meta_fields=[]
+)
 @dataclass(frozen=True)
 class BipartiteGraph:
     """Users × items with weighted edges.
@@ -28,19 +31,21 @@ class BipartiteGraph:
       weights: float [e]; 0 at padding and at edges that are absent.
       user_features: float [num_users, f], side features that come with the nodes; None where the data has none.
       item_features: float [num_items, g].
+      history: the positive interactions of every user in the order of time; None where the model has no use for it.
     """
 
     edges: Edges
     weights: jax.Array
     user_features: jax.Array | None = None
     item_features: jax.Array | None = None
+    history: Histories | None = None
 
     def with_edges(self, present: jax.Array) -> BipartiteGraph:
         """The same pattern with only the edges where `present` ([e], 1 or 0) is 1, normalised anew."""
         return replace(self, weights=normalised_weights(self.edges, present.astype(self.weights.dtype)))
 
     def of_edges(self, edges: Edges) -> BipartiteGraph:
-        """The same nodes with other edges."""
+        """The same nodes with other edges; the history is left as it is."""
         return replace(self, edges=edges, weights=normalised_weights(edges, edges.mask.astype(self.weights.dtype)))
 
     def to_users(self, item_vectors: jax.Array) -> jax.Array:

@@ -16,6 +16,7 @@ import numpy as np
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph
 from ifru_jax.graph.edges import Edges, build_edges, capacity_of, degrees, keep_edges
+from ifru_jax.graph.histories import build_histories
 from ifru_jax.graph.pairs import Pairs
 
 
@@ -74,10 +75,15 @@ class TrainingSet:
         dtype = self.examples.labels.dtype
         kept = self.interactions.without(np.flatnonzero(forgotten))
         kept_edges = keep[self.positives]
+        kept_pairs = keep_edges(pairs, keep)
+        graph = self.graph if kept_edges.all() else self.graph.of_edges(keep_edges(edges, kept_edges))
+        if graph.history is not None:
+            history = build_histories(kept, kept_pairs, capacity=graph.history.items.shape[0])
+            graph = replace(graph, history=history)
         return TrainingSet(
             interactions=kept,
-            examples=_examples(kept, keep_edges(pairs, keep), dtype),
-            graph=self.graph if kept_edges.all() else self.graph.of_edges(keep_edges(edges, kept_edges)),
+            examples=_examples(kept, kept_pairs, dtype),
+            graph=graph,
             positives=np.cumsum(keep)[self.positives[kept_edges]] - 1 if len(kept_edges) else self.positives,
         )
 
@@ -101,7 +107,12 @@ def newly_lost(before: TrainingSet, after: TrainingSet) -> tuple[np.ndarray, np.
 
 
 def build_training_set(
-    interactions: Interactions, *, capacity: int | None = None, graph_capacity: int | None = None, with_graph: bool = True
+    interactions: Interactions,
+    *,
+    capacity: int | None = None,
+    graph_capacity: int | None = None,
+    with_graph: bool = True,
+    with_history: bool = False,
 ) -> TrainingSet:
     """Sorts, pads and moves interactions to the device.
 
@@ -110,6 +121,10 @@ def build_training_set(
       capacity: interactions to pad to; None takes the next power of two up to 65,536 and the next multiple of 65,536 above.
       graph_capacity: edges to pad the graph to; None as above.
       with_graph: False leaves the graph without edges, for models that propagate over none.
+      with_history: True gives the graph the histories of the users, for sequential models.
+
+    Raises:
+      DataError: histories of interactions without timestamps.
     """
     labels = interactions.labels
     num_positive = int((labels > 0.5).sum()) if with_graph else 0
@@ -127,6 +142,8 @@ def build_training_set(
     graph = build_graph(graph_edges, jnp.result_type(float))
     if with_graph:
         graph = replace(graph, **_features(ordered, graph.weights.dtype))
+    if with_history:
+        graph = replace(graph, history=build_histories(ordered, pairs, capacity=graph_edges.capacity))
     return TrainingSet(ordered, _examples(ordered, pairs, jnp.result_type(float)), graph, positives)
 
 

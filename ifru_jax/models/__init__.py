@@ -12,6 +12,7 @@ from ifru_jax.models.neumf import neumf
 from ifru_jax.models.ngcf import ngcf
 from ifru_jax.models.recommender import Params, Recommender, Side
 from ifru_jax.models.registry import describe_model, model_from_description
+from ifru_jax.models.sasrec import sasrec
 from ifru_jax.models.simgcl import simgcl, simgcl_contrast
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "multvae_term",
     "neumf",
     "ngcf",
+    "sasrec",
     "simgcl",
     "simgcl_contrast",
 ]

@@ -22,6 +22,7 @@ from flax import traverse_util
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs, build_edges, build_graph
+from ifru_jax.graph.histories import Histories
 from ifru_jax.models.recommender import Params, Side
 
 
@@ -53,6 +54,7 @@ class FlaxRecommender:
       item_tables: names of its parameters [num_items, …].
       num_hops: see `Recommender`.
       shared: names of parameters that are no tables although their first axis is as long as one.
+      history_length: items of a history that the module reads at a time; 0 for modules that read none.
       user_features, item_features: columns of side features that the module reads from the graph (which needs num_hops > 0).
     """
 
@@ -63,6 +65,7 @@ class FlaxRecommender:
     shared: tuple[str, ...] = ()
     user_features: int = 0
     item_features: int = 0
+    history_length: int = 0
 
     @property
     def tables(self) -> Mapping[str, Side]:
@@ -81,6 +84,7 @@ class FlaxRecommender:
             build_graph(edges),
             user_features=jnp.zeros((num_users, self.user_features)),
             item_features=jnp.zeros((num_items, self.item_features)),
+            history=Histories(jnp.zeros(1, jnp.int32), jnp.zeros(num_users + 1, jnp.int32), edges, jnp.zeros(1, jnp.int32)),
         )
         variables = self._sized(num_users, num_items).init(key, pairs, graph)
         params: Params = traverse_util.flatten_dict(dict(variables["params"]), sep="/")
@@ -114,6 +118,11 @@ class FlaxRecommender:
                     f"{type(self.module).__name__} reads {wanted} columns of {side} features, the data has {width}: "
                     f"build the model for its fields, or give the data {side}_features."
                 )
+        if self.history_length and graph.history is None:
+            raise ModelError(
+                f"{type(self.module).__name__} reads histories, and this graph has none: "
+                "build the training set with_history=True; a neighbourhood of a graph has no histories."
+            )
         logits = module.apply({"params": traverse_util.unflatten_dict(params, sep="/")}, pairs, seen)
         if not isinstance(logits, jax.Array) or logits.shape != pairs.users.shape:
             raise ModelError(

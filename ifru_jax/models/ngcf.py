@@ -5,8 +5,8 @@
 
 with Â the symmetrically normalised bipartite adjacency. Source: Wang et al., "Neural graph collaborative filtering" (SIGIR 2019),
 eq. 3–7 and 9–10, without message and node dropout, which would make the score random. The slope of LeakyReLU, 0.2, and the
-lengths of the propagated layers, 1, are those of the authors' code; without the latter we reach an AUC of .74 on ml-100k instead
-of .765. The kinks of LeakyReLU are met with probability 0, so the Hessian is that of the linear pieces.
+lengths of the propagated layers, 1, are those of the authors' code; without the latter we reach an AUC of .742 on ml-100k, not
+.767. The kinks of LeakyReLU are met with probability 0, so the Hessian is that of the linear pieces.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ def _unit(vectors: jax.Array) -> jax.Array:
     return vectors * jax.lax.rsqrt(jnp.sum(vectors**2, axis=1, keepdims=True) + _LEAST)
 
 
-def ngcf(*, num_layers: int = 2, embedding_size: int = 48, init_std: float = 1e-2) -> FlaxRecommender:
+def ngcf(*, num_layers: int = 1, embedding_size: int = 48, init_std: float = 1e-2) -> FlaxRecommender:
     """NGCF. Its kernels are shared, so a request is never confined to the rows it touches.
 
     Args:
-      num_layers: L ≥ 1; the paper's best are 3 on its large data sets.
+      num_layers: L ≥ 1; one ranks best on the explicit data here, the paper takes 3 on implicit data.
       embedding_size: d, columns of both tables and width of every layer.
       init_std: standard deviation of the normal initialisation of the tables.
 

@@ -16,6 +16,7 @@ from ifru_jax.models.mf import MF, mf
 from ifru_jax.models.multvae import MultVAE, multvae
 from ifru_jax.models.neumf import NeuMF, neumf
 from ifru_jax.models.ngcf import NGCF, ngcf
+from ifru_jax.models.sasrec import SASRec, sasrec
 from ifru_jax.models.simgcl import SimGCL, simgcl
 
 _BUILDERS = {
@@ -29,6 +30,7 @@ _BUILDERS = {
     DeepFM: deepfm,
     SimGCL: simgcl,
     MultVAE: multvae,
+    SASRec: sasrec,
 }
 
 

@@ -38,6 +38,11 @@ def tower_parameters(name: str, hidden: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(f"{name}/kernel_{k}" for k in range(len(hidden)))
 
 
+def activation_of(name: str) -> Callable[[jax.Array], jax.Array]:
+    """φ by its name."""
+    return _ACTIVATIONS[name]
+
+
 class PairTower(nn.Module):
     """Hidden layers over a pair; ReLU is the papers' activation, smooth ones suit a second-order step better (it crosses no kink).
 
@@ -50,7 +55,7 @@ class PairTower(nn.Module):
     @nn.compact
     def __call__(self, user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pairs) -> jax.Array:
         """[num_users, a], [num_items, b], n pairs → [n, hidden[-1]]."""
-        init, phi = nn.initializers.lecun_normal(), _ACTIVATIONS[self.activation]
+        init, phi = nn.initializers.lecun_normal(), activation_of(self.activation)
         split = user_vectors.shape[1]
         kernel = self.param("kernel_0", init, (split + item_vectors.shape[1], self.hidden[0]))
         bias = self.param("bias_0", nn.initializers.zeros, (self.hidden[0],))

@@ -112,7 +112,13 @@ def _assemble(arrays: dict[str, np.ndarray], description: dict[str, Any], model:
     return Trained(
         model=model,
         params=params,
-        training_set=build_training_set(data, capacity=capacity, graph_capacity=graph_capacity, with_graph=model.num_hops > 0),
+        training_set=build_training_set(
+            data,
+            capacity=capacity,
+            graph_capacity=graph_capacity,
+            with_graph=model.num_hops > 0,
+            with_history=getattr(model, "history_length", 0) > 0,
+        ),
         total=description["total"],
         config=TrainConfig(**description["config"]),
         loss=_loss(description, loss),

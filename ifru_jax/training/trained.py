@@ -94,6 +94,7 @@ def train(
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> Trained:
     """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors."""
-    training_set = build_training_set(data.train, with_graph=model.num_hops > 0)
+    sequential = getattr(model, "history_length", 0) > 0
+    training_set = build_training_set(data.train, with_graph=model.num_hops > 0, with_history=sequential)
     params, history = fit_params(key, model, training_set, data.valid, config, loss=loss, on_epoch=on_epoch)
     return Trained(model, params, training_set, len(data.train), config, loss, history.num_steps)

@@ -199,7 +199,8 @@ def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarr
     way = config.spillover
     if way == "auto":
         # Blocks repeat what their neighbourhoods share; beyond a small part of the data one pass over the graph is cheaper.
-        small = model.tables and affected.sum() * 2 * model.num_hops < len(data) // 4
+        # A neighbourhood has no histories.
+        small = model.tables and before.history is None and affected.sum() * 2 * model.num_hops < len(data) // 4
         way = "neighbourhood" if small else "whole-graph"
     if way == "neighbourhood":
         spillover, norm_spillover = _by_neighbourhood(trained, retained, forgotten, affected, config)

@@ -125,3 +125,37 @@ def multvae(p, counts, features, leave_one_out=True):
             state = np.tanh(code @ p["decoder_kernel"] + p["decoder_bias"])
             scores[u, i] = state @ p["decoder_embedding"][i] + p["item_bias"][i]
     return scores
+
+
+def layer_norm(p, name, x):
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + 1e-8) * p[f"{name}/scale"] + p[f"{name}/bias"]
+
+
+def sasrec(p, data, history_length):
+    """Each pair with a sequence of its own."""
+    scores, half = np.zeros((data.num_users, data.num_items)), history_length // 2
+    times = {(u, i): t for u, i, t in zip(data.users, data.items, data.timestamps, strict=True)}
+    for u in range(data.num_users):
+        liked = data.items[(data.users == u) & (data.labels > 0.5)]
+        liked = sorted(liked, key=lambda j: (times[u, j], j))
+        for i in range(data.num_items):
+            before = [j for j in liked if times[u, j] < times.get((u, i), np.inf)]
+            before = before[max(0, len(before) // half - 1) * half :]
+            x = np.array([p["start"], *(p["item_embedding"][j] for j in before)])
+            x = x + p["position_embedding"][: len(x)]
+            k = 0
+            while f"block_{k}/query/kernel" in p:
+                at = f"block_{k}"
+                query = layer_norm(p, f"{at}/attention_norm", x) @ p[f"{at}/query/kernel"]
+                logits = query @ (x @ p[f"{at}/key/kernel"]).T / np.sqrt(x.shape[1])
+                attended = np.zeros_like(x)
+                for q in range(len(x)):
+                    weights = np.exp(logits[q, : q + 1])
+                    attended[q] = weights / weights.sum() @ (x[: q + 1] @ p[f"{at}/value/kernel"])
+                x = x + attended
+                hidden = silu(layer_norm(p, f"{at}/layer_norm", x) @ p[f"{at}/hidden/kernel"] + p[f"{at}/hidden/bias"])
+                x = x + hidden @ p[f"{at}/out/kernel"] + p[f"{at}/out/bias"]
+                k += 1
+            scores[u, i] = layer_norm(p, "norm", x)[-1] @ p["item_embedding"][i]
+    return scores

@@ -27,6 +27,7 @@ from ifru_jax.models import (
     multvae_term,
     neumf,
     ngcf,
+    sasrec,
     simgcl,
     simgcl_contrast,
 )
@@ -46,6 +47,7 @@ MODELS = {
     "fm": fm(item_fields=WIDTHS, **SIZE),
     "deepfm": deepfm(item_fields=WIDTHS, hidden=(3, 2), **SIZE),
     "multvae": multvae(hidden_size=3, code_size=2, init_std=0.5),
+    "sasrec": sasrec(embedding_size=2, history_length=2, num_blocks=2, init_std=0.5),
 }
 NAMES = sorted(MODELS)
 
@@ -67,12 +69,14 @@ def data():
     kept = ((users < 4) == (items < 3)) & (rng.random(len(users)) < 0.9)
     labels = (rng.random(kept.sum()) < 0.7).astype(np.float32)
     features = SideFeatures(("genre", "year"), WIDTHS, rng.random((ITEMS, sum(WIDTHS))))
-    return Interactions(users[kept], items[kept], labels, USERS, ITEMS, item_features=features)
+    # Some at the same time.
+    times = rng.integers(0, 9, kept.sum())
+    return Interactions(users[kept], items[kept], labels, USERS, ITEMS, timestamps=times, item_features=features)
 
 
 @pytest.fixture(scope="module")
 def training_set(data):
-    return build_training_set(data)
+    return build_training_set(data, with_history=True)
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -89,6 +93,8 @@ def params(name):
 
 
 def expected_scores(name, params, data):
+    if name == "sasrec":
+        return numpy_scores.sasrec({n: np.asarray(v) for n, v in params.items()}, data, 2)
     counts = np.zeros((USERS, ITEMS))
     positive = data.labels > 0.5
     counts[data.users[positive], data.items[positive]] = 1
@@ -151,6 +157,7 @@ def test_scores_depend_on_edges_within_the_hops_declared(name, params, data, tra
     forgotten = np.isin(np.arange(len(data)), gone)
     after = training_set.without(forgotten).graph
     before, now = (everything(name, params, graph) for graph in (training_set.graph, after))
+    np.testing.assert_allclose(now, expected_scores(name, params, data.select(~forgotten)), rtol=1e-11, atol=1e-12)
     changed = np.abs(before - now) > 1e-13
     affected = affected_interactions(data, forgotten, num_hops=model.num_hops)
     may_change = np.zeros((USERS, ITEMS), bool)
@@ -163,8 +170,8 @@ def test_scores_depend_on_edges_within_the_hops_declared(name, params, data, tra
 def test_a_neighbourhood_reproduces_the_scores(name, params, data, training_set):
     """It carries what a score needs: weights of edges, side features, degrees, all items of a user."""
     model, old = MODELS[name], training_set
-    if not model.num_hops:
-        pytest.skip("no graph, no neighbourhoods")
+    if not model.num_hops or model.history_length:
+        pytest.skip("no graph, or no histories in neighbourhoods")
     features = None if old.graph.item_features is None else np.asarray(old.graph.item_features)
     weights, edges = np.asarray(old.graph.weights)[: len(old.positives)], old.positives
     graph = HostGraph(data.users[edges], data.items[edges], USERS, ITEMS, weights, weights, item_features=features)
