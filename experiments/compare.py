@@ -37,7 +37,7 @@ class Compare:
       out: folder for the results; made if it isn't there.
       label_above: ratings above it are positive; by default the paper's for known data, the middle of the scale else.
       model: what is trained.
-      layers: of lightgcn.
+      layers: of lightgcn, ngcf and simgcl.
       objective: bce; wmse (weighted squares), bpr or softmax (over a positive and its sampled negatives), which turn ratings into
         positives and sampled negatives where they compare, or full-softmax.
       forget: noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, or file:PATH of a CSV with user,item.

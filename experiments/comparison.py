@@ -19,7 +19,7 @@ import numpy as np
 from experiments.hyperparameters import Choice, HyperParameters, hyper_parameters, model_label
 from experiments.methods import ALWAYS, build_method
 from experiments.model_store import KEEP_NOTHING, ModelStore
-from experiments.models import ModelName, build_model
+from experiments.models import LAYERED, ModelName, build_model
 from experiments.reporting import environment
 from ifru_jax.api import rank
 from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
@@ -72,7 +72,7 @@ def set_up(
 
     For an objective that compares, ratings become implicit data: the positives, with sampled negatives.
     """
-    layers = layers if model == "lightgcn" else 0
+    layers = layers if model in LAYERED else 0
     loss = LOSSES[objective]()
     dataset = load_dataset(data)
     if loss.grouped:
@@ -90,7 +90,7 @@ def set_up(
         # By the name that was given: somebody's own amazon.csv is not the Amazon data that was tuned for.
         # Nothing was tuned for another objective.
         params=hyper_parameters(data if objective == "bce" else f"{data} with {objective}", model, layers),
-        build=lambda init_std: build_model(model, layers=layers, init_std=init_std),
+        build=lambda init_std: build_model(model, layers=layers, init_std=init_std, data=train),
         loss=loss,
     )
 

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ifru_jax.models import FlaxRecommender, lightgcn, mf
+from ifru_jax.data import Interactions
+from ifru_jax.models import FlaxRecommender, bias_mf, deepfm, fm, gmf, lightgcn, mf, multvae, neumf, ngcf, sasrec, simgcl
 
-ModelName = Literal["mf", "lightgcn"]
+ModelName = Literal["mf", "lightgcn", "bias-mf", "gmf", "neumf", "fm", "deepfm", "ngcf", "simgcl", "multvae", "sasrec"]
+
+# Those that propagate as often as `--layers` says.
+LAYERED = ("lightgcn", "ngcf", "simgcl")
+_BUILDERS = {"mf": mf, "bias-mf": bias_mf, "gmf": gmf, "neumf": neumf, "lightgcn": lightgcn, "ngcf": ngcf, "simgcl": simgcl}
+_WITH_FEATURES = {"fm": fm, "deepfm": deepfm}
 
 
-def build_model(name: ModelName, *, layers: int, init_std: float) -> FlaxRecommender:
-    """The model of this name with embeddings of size 48, the paper's."""
-    if name == "mf":
-        return mf(embedding_size=48, init_std=init_std)
-    return lightgcn(num_layers=layers, embedding_size=48, init_std=init_std)
+def build_model(name: ModelName, *, layers: int, init_std: float, data: Interactions | None = None) -> FlaxRecommender:
+    """The model of this name with embeddings of size 48, the IFRU paper's; sizes of hidden layers are the model's defaults.
+
+    `data` tells which side features there are; without it a factorisation machine has none but degrees.
+    """
+    if name == "multvae":
+        return multvae(init_std=init_std)
+    if name == "sasrec":
+        return sasrec(embedding_size=48, init_std=init_std)
+    if name in _WITH_FEATURES:
+        user, item = (None, None) if data is None else (data.user_features, data.item_features)
+        widths = {"user_fields": user.widths if user else (), "item_fields": item.widths if item else ()}
+        return _WITH_FEATURES[name](embedding_size=48, init_std=init_std, **widths)
+    depth = {"num_layers": layers} if name in LAYERED else {}
+    return _BUILDERS[name](embedding_size=48, init_std=init_std, **depth)

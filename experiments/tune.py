@@ -25,7 +25,7 @@ import tyro
 
 from experiments.compilation_cache import use_compilation_cache
 from experiments.hyperparameters import CONFIGS, model_label
-from experiments.models import ModelName, build_model
+from experiments.models import LAYERED, ModelName, build_model
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.errors import DataError
 from ifru_jax.graph import build_training_set
@@ -121,7 +121,7 @@ def few_candidates(best_of: list[dict]) -> Iterator[Candidate]:
 def search(data: str, model: ModelName, layers: int, *, results: Path = RESULTS) -> None:
     """Trains every candidate for one data set and model with one seed, and the best `CONFIRMED` with more."""
     split = protocol_split(load_dataset(data))
-    train = build_training_set(split.train)
+    train = build_training_set(split.train, with_history=model == "sasrec")
     cell = {"data": data, "model": model, "layers": layers}
     done = [r for r in read_results(results) if all(r[k] == v for k, v in cell.items())]
 
@@ -130,7 +130,7 @@ def search(data: str, model: ModelName, layers: int, *, results: Path = RESULTS)
             if result["candidate"] == asdict(candidate) and seed_of(result) == seed:
                 return result
         config = TrainConfig(candidate.learning_rate, candidate.batch_size, candidate.reg, epochs=600, patience=10)
-        built = build_model(model, layers=layers, init_std=candidate.init_std)
+        built = build_model(model, layers=layers, init_std=candidate.init_std, data=split.train)
         _, history = fit_params(jax.random.key(seed), built, train, split.valid, config)
         record = cell | {
             "candidate": asdict(candidate),
@@ -250,13 +250,13 @@ def main(data: str = "", model: ModelName = "mf", layers: int = 1, write: bool =
 
     Args:
       data: data set to search on.
-      model: mf or lightgcn.
-      layers: of LightGCN.
+      model: one of `experiments.models`.
+      layers: of the models that propagate.
       write: choose from all results and write configs/hyperparameters.json.
     """
     if data:
         use_compilation_cache()
-        search(data, model, layers if model == "lightgcn" else 0)
+        search(data, model, layers if model in LAYERED else 0)
     if write:
         write_configs()
 

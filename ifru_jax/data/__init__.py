@@ -25,6 +25,7 @@ from ifru_jax.data.forget_sets import (
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.negatives import sample_negatives
 from ifru_jax.data.readers import DuplicateWarning, from_frame, read_interactions
+from ifru_jax.data.side_features import SideFeatures, between_knots, join_fields, mixture
 from ifru_jax.data.splits import Split, given_split, leave_last_out, random_split, temporal_split
 
 __all__ = [
@@ -33,16 +34,20 @@ __all__ = [
     "ForgetMaker",
     "ForgetRequest",
     "Interactions",
+    "SideFeatures",
     "Split",
+    "between_knots",
     "binarize",
     "compact",
     "drop_duplicates",
     "from_frame",
     "given_split",
+    "join_fields",
     "k_core",
     "label_noise",
     "leave_last_out",
     "load_dataset",
+    "mixture",
     "parse_forget",
     "protocol_split",
     "random_interactions",

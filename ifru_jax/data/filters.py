@@ -66,6 +66,8 @@ def restrict(data: Interactions, users: np.ndarray, items: np.ndarray) -> Intera
         num_items=int(items.sum()),
         user_ids=np.flatnonzero(users) if data.user_ids is None else data.user_ids[users],
         item_ids=np.flatnonzero(items) if data.item_ids is None else data.item_ids[items],
+        user_features=None if data.user_features is None else data.user_features.select(users),
+        item_features=None if data.item_features is None else data.item_features.select(items),
     )
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifru_jax.data.deletion import drop_entries
+from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError
 
 
@@ -41,6 +42,8 @@ class Interactions:
       user_ids: [num_users] original ids (integers or strings), or None when the rows are the ids. A forgotten user's id
         is replaced by `ERASED`.
       item_ids: [num_items] the same for items.
+      user_features: what is known of each user beside the interactions, [num_users] rows, or None.
+      item_features: the same for items. Those of a forgotten item are erased with its id.
 
     Raises:
       DataError: arrays of different lengths, ids outside the tables, NaN or infinite labels or timestamps; the message
@@ -56,10 +59,16 @@ class Interactions:
     groups: np.ndarray | None = None
     user_ids: np.ndarray | None = None
     item_ids: np.ndarray | None = None
+    user_features: SideFeatures | None = None
+    item_features: SideFeatures | None = None
 
     def __post_init__(self) -> None:
         _check_rows("user", self.users, self.num_users, self.user_ids)
         _check_rows("item", self.items, self.num_items, self.item_ids)
+        sides = {"user": (self.user_features, self.num_users), "item": (self.item_features, self.num_items)}
+        for kind, (features, size) in sides.items():
+            if features is not None and len(features) != size:
+                raise DataError(f"{kind}_features have {len(features)} rows for {size} {kind}s: give one row per {kind}.")
         columns = {"items": self.items, "labels": self.labels, "timestamps": self.timestamps, "groups": self.groups}
         for name, column in columns.items():
             if column is not None and column.shape != self.users.shape:
@@ -158,11 +167,13 @@ class Interactions:
         return _look_up("item", ids, self.item_ids, self.num_items)
 
     def erase_ids(self, users: np.ndarray, items: np.ndarray) -> Interactions:
-        """Replaces the original ids of these rows by a mark, so that nothing names who was forgotten."""
+        """Replaces the original ids of these rows by a mark and their features by 0, so that nothing tells who was forgotten."""
         return replace(
             self,
             user_ids=_erase(self.user_ids, users, self.num_users),
             item_ids=_erase(self.item_ids, items, self.num_items),
+            user_features=None if self.user_features is None else self.user_features.erase(users),
+            item_features=None if self.item_features is None else self.item_features.erase(items),
         )
 
 

@@ -105,9 +105,11 @@ def given_split(train: Interactions, test: Interactions, *, valid_share: float =
       seed: of NumPy's generator.
 
     Raises:
-      DataError: a share outside its range, or an interaction that is in train and in test.
+      DataError: a share outside its range, an interaction that is in train and in test, or side features.
     """
     _check_shares((1 - valid_share, valid_share, 0.0))
+    if any(features is not None for part in (train, test) for features in (part.user_features, part.item_features)):
+        raise DataError("a published split with side features: attach them to the parts of the split, after it was made.")
     data = _joined(train, test)
     keys = pair_keys(data.users, data.items, data.num_items)
     leaks = np.flatnonzero(contains(distinct(keys[: len(train)]), keys[len(train) :]))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.data.deletion import FEW, drop_entries
@@ -129,6 +130,25 @@ def host_edges(
 def _pointers(sorted_or_not: np.ndarray, size: int) -> np.ndarray:
     counts = np.bincount(sorted_or_not, minlength=size)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+
+
+def find_edges(edges: Edges, rows: jax.Array, cols: jax.Array) -> jax.Array:
+    """The place of each (row, column) in the pattern, int32 [n], or −1; the first where it stands there several times.
+
+    A binary search in the columns of the row, on the device.
+    """
+    low, end = edges.row_ptr[rows], edges.row_ptr[rows + 1]
+    high = end
+    # After k halvings a range of up to 2^k − 1 edges is settled.
+    for _ in range(edges.capacity.bit_length()):
+        middle = (low + high) // 2
+        searching = low < high
+        below = searching & (edges.cols[jnp.minimum(middle, edges.capacity - 1)] < cols)
+        low = jnp.where(below, middle + 1, low)
+        high = jnp.where(searching & ~below, middle, high)
+    found = jnp.minimum(low, edges.capacity - 1)
+    # Padding stands behind the real edges of the last row and column.
+    return jnp.where((low < end) & (edges.cols[found] == cols) & edges.mask[found], found, -1)
 
 
 def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:

@@ -315,15 +315,20 @@ def _pad(problem: HostProblem, data: TrainingSet, bucket: Bucket) -> LocalProble
     ordered = chosen[order]
     gone = problem.forgotten[order]
     edges, edge_order = pattern(problem.edge_users, problem.edge_items, bucket.edges)
+    users, items = (
+        padded(nodes, size, np.dtype(np.int32)) for nodes, size in ((problem.users, bucket.users), (problem.items, bucket.items))
+    )
+    sides = ((users, data.graph.user_features), (items, data.graph.item_features))
+    features = [None if values is None else np.asarray(values)[nodes] for nodes, values in sides]
     before, after = (
-        BipartiteGraph(edges, padded(weights[edge_order], bucket.edges, dtype))  # pyright: ignore[reportArgumentType]
+        BipartiteGraph(edges, padded(weights[edge_order], bucket.edges, dtype), *features)  # pyright: ignore[reportArgumentType]
         for weights in (problem.before, problem.after)
     )
     core_users, core_items = (min(bucket.core, size) for size in (bucket.users, bucket.items))
-    int32, boolean = np.dtype(np.int32), np.dtype(bool)
+    boolean = np.dtype(bool)
     arrays: dict = {
-        "users": padded(problem.users, bucket.users, int32),
-        "items": padded(problem.items, bucket.items, int32),
+        "users": users,
+        "items": items,
         "core_users": padded(np.ones(problem.num_core_users, bool), core_users, boolean),
         "core_items": padded(np.ones(problem.num_core_items, bool), core_items, boolean),
         "user_degrees": padded(problem.user_degrees, core_users, dtype),

@@ -95,10 +95,12 @@ class EdgeList:
 
 @dataclass(frozen=True, eq=False)
 class HostGraph(EdgeList):
-    """Edges with their weights before and after a deletion, float [e]."""
+    """Edges with their weights before and after a deletion, float [e], and the side features of all nodes, if there are any."""
 
     before: np.ndarray
     after: np.ndarray
+    user_features: np.ndarray | None = None
+    item_features: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,8 +189,13 @@ def _pad(
 
     pairs, pair_order = pattern(users[part.chosen], items[part.chosen], sizes["chosen"])
     edges, edge_order = pattern(graph.users[part.edges], graph.items[part.edges], sizes["edges"])
+    features = tuple(
+        None if values is None else jnp.asarray(values[np.asarray(_rows(nodes, sizes[side]))], dtype)
+        for side, nodes, values in (("users", part.users, graph.user_features), ("items", part.items, graph.item_features))
+    )
     before, after = (
-        BipartiteGraph(edges, along(weights[part.edges][edge_order], sizes["edges"])) for weights in (graph.before, graph.after)
+        BipartiteGraph(edges, along(weights[part.edges][edge_order], sizes["edges"]), *features)
+        for weights in (graph.before, graph.after)
     )
     examples = Examples(pairs, along(labels[part.chosen][pair_order], sizes["chosen"]), pairs.mask.astype(dtype))
     return Neighbourhood(_rows(part.users, sizes["users"]), _rows(part.items, sizes["items"]), examples, before, after)

@@ -17,6 +17,7 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph
 from ifru_jax.graph.edges import Edges, build_edges, capacity_of, degrees, keep_edges
 from ifru_jax.graph.groups import leaders_of, leaders_without
+from ifru_jax.graph.histories import build_histories
 from ifru_jax.graph.pairs import Pairs
 
 
@@ -83,10 +84,15 @@ class TrainingSet:
         kept = self.interactions.without(np.flatnonzero(forgotten))
         leaders = None if self.leaders is None else leaders_without(self.leaders, keep, kept)
         kept_edges = keep[self.positives]
+        kept_pairs = keep_edges(pairs, keep)
+        graph = self.graph if kept_edges.all() else self.graph.of_edges(keep_edges(edges, kept_edges))
+        if graph.history is not None:
+            history = build_histories(kept, kept_pairs, capacity=graph.history.items.shape[0])
+            graph = replace(graph, history=history)
         return TrainingSet(
             interactions=kept,
-            examples=_examples(kept, keep_edges(pairs, keep), dtype, leaders),
-            graph=self.graph if kept_edges.all() else build_graph(keep_edges(edges, kept_edges), dtype),
+            examples=_examples(kept, kept_pairs, dtype, leaders),
+            graph=graph,
             positives=np.cumsum(keep)[self.positives[kept_edges]] - 1 if len(kept_edges) else self.positives,
         )
 
@@ -95,7 +101,11 @@ class TrainingSet:
         users, items = newly_lost(before, self)
         if not (users.any() or items.any()):
             return self
-        return replace(self, interactions=self.interactions.erase_ids(np.flatnonzero(users), np.flatnonzero(items)))
+        named = self.interactions.erase_ids(np.flatnonzero(users), np.flatnonzero(items))
+        graph = self.graph
+        if graph.user_features is not None or graph.item_features is not None:
+            graph = replace(graph, **_features(named, graph.weights.dtype))
+        return replace(self, interactions=named, graph=graph)
 
 
 def newly_lost(before: TrainingSet, after: TrainingSet) -> tuple[np.ndarray, np.ndarray]:
@@ -112,6 +122,7 @@ def build_training_set(
     graph_capacity: int | None = None,
     with_graph: bool = True,
     with_groups: bool = False,
+    with_history: bool = False,
 ) -> TrainingSet:
     """Sorts, pads and moves interactions to the device.
 
@@ -121,9 +132,10 @@ def build_training_set(
       graph_capacity: edges to pad the graph to; None as above.
       with_graph: False leaves the graph without edges, for models that propagate over none.
       with_groups: for losses that compare the members of a group.
+      with_history: True gives the graph the histories of the users, for sequential models.
 
     Raises:
-      DataError: interactions without groups where they are wanted, or more of them than the capacity holds.
+      DataError: interactions without groups or timestamps where they are wanted, or more of them than the capacity holds.
     """
     labels = interactions.labels
     num_positive = int((labels > 0.5).sum()) if with_graph else 0
@@ -139,6 +151,10 @@ def build_training_set(
         **sizes,
     )
     graph = build_graph(graph_edges, jnp.result_type(float))
+    if with_graph:
+        graph = replace(graph, **_features(ordered, graph.weights.dtype))
+    if with_history:
+        graph = replace(graph, history=build_histories(ordered, pairs, capacity=graph_edges.capacity))
     leaders = leaders_of(ordered) if with_groups else None
     return TrainingSet(ordered, _examples(ordered, pairs, jnp.result_type(float), leaders), graph, positives)
 
@@ -160,6 +176,12 @@ def padded_size(size: int) -> int:
     """Capacity of a whole data set: padding never costs more than a tenth of a large one."""
     step = 1 << 16
     return capacity_of(size) if size <= step else -(-size // step) * step
+
+
+def _features(data: Interactions, dtype: jnp.dtype) -> dict:
+    """The side features as they stand in the graph."""
+    sides = {"user_features": data.user_features, "item_features": data.item_features}
+    return {name: None if side is None else jnp.asarray(side.values, dtype) for name, side in sides.items()}
 
 
 def _examples(ordered: Interactions, pairs: Edges, dtype: jnp.dtype, leaders: np.ndarray | None = None) -> Examples:

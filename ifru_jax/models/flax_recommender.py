@@ -22,6 +22,7 @@ from flax import errors, traverse_util
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs, build_edges, build_graph
+from ifru_jax.graph.histories import Histories
 from ifru_jax.models.checks import check_tables
 from ifru_jax.models.recommender import Params, Side
 
@@ -54,6 +55,8 @@ class FlaxRecommender:
       item_tables: names of its parameters [num_items, …].
       num_hops: see `Recommender`.
       shared: names of parameters that are no tables although their first axis is as long as one.
+      history_length: items of a history that the module reads at a time; 0 for modules that read none.
+      user_features, item_features: columns of side features that the module reads from the graph (which needs num_hops > 0).
     """
 
     module: nn.Module
@@ -61,6 +64,9 @@ class FlaxRecommender:
     item_tables: tuple[str, ...] = ()
     num_hops: int = 0
     shared: tuple[str, ...] = ()
+    user_features: int = 0
+    item_features: int = 0
+    history_length: int = 0
 
     @property
     def tables(self) -> Mapping[str, Side]:
@@ -75,7 +81,13 @@ class FlaxRecommender:
         nothing = np.zeros(0, np.int32)
         edges, _ = build_edges(nothing, nothing, num_rows=num_users, num_cols=num_items, capacity=1)
         pairs = IndexPairs(jnp.asarray(nothing), jnp.asarray(nothing))
-        variables = self._sized(num_users, num_items).init(key, pairs, build_graph(edges))
+        graph = dataclasses.replace(
+            build_graph(edges),
+            user_features=jnp.zeros((num_users, self.user_features)),
+            item_features=jnp.zeros((num_items, self.item_features)),
+            history=Histories(jnp.zeros(1, jnp.int32), jnp.zeros(num_users + 1, jnp.int32), edges, jnp.zeros(1, jnp.int32)),
+        )
+        variables = self._sized(num_users, num_items).init(key, pairs, graph)
         if other := sorted(set(variables) - {"params"}):
             raise ModelError(
                 f"{type(self.module).__name__} keeps variables beside its parameters ({', '.join(other)}): a score depends on "
@@ -89,6 +101,21 @@ class FlaxRecommender:
         rows = {side: params[name].shape[0] for name, side in self.tables.items()}
         module = self._sized(rows.get("user", graph.edges.num_rows), rows.get("item", graph.edges.num_cols))
         seen = graph if self.num_hops else _NoGraph(type(self.module).__name__)
+        for side, wanted, given in (
+            ("user", self.user_features, graph.user_features),
+            ("item", self.item_features, graph.item_features),
+        ):
+            width = 0 if given is None else given.shape[1]
+            if wanted and wanted != width:
+                raise ModelError(
+                    f"{type(self.module).__name__} reads {wanted} columns of {side} features, the data has {width}: "
+                    f"build the model for its fields, or give the data {side}_features."
+                )
+        if self.history_length and graph.history is None:
+            raise ModelError(
+                f"{type(self.module).__name__} reads histories, and this graph has none: "
+                "build the training set with_history=True; a neighbourhood of a graph has no histories."
+            )
         try:
             logits = module.apply({"params": traverse_util.unflatten_dict(params, sep="/")}, pairs, seen)
         except errors.InvalidRngError as error:

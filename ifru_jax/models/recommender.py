@@ -28,6 +28,8 @@ class Recommender(Protocol):
         """Names of the parameters with one row per user or per item. All others are shared."""
         ...
 
+    # A sequential model has an attribute `history_length` above 0 as well: its graph then comes with the users' histories.
+
     @property
     def num_hops(self) -> int:
         """How many edges away an interaction can change a score: layers of propagation; 0 without a graph."""

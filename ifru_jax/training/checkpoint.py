@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError, ModelError
 from ifru_jax.files import write_atomic
 from ifru_jax.graph import build_training_set
@@ -27,6 +28,7 @@ from ifru_jax.training.trained import Trained
 
 _FORMAT = 1
 _COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "item_ids")
+_FEATURES = ("user_features", "item_features")
 
 
 def save(trained: Trained, path: str | Path) -> None:
@@ -53,6 +55,10 @@ def save(trained: Trained, path: str | Path) -> None:
     }
     arrays = {f"params/{name}": np.asarray(leaf) for name, leaf in trained.params.items()}
     arrays |= {f"data/{c}": getattr(data, c) for c in _COLUMNS if getattr(data, c) is not None}
+    for side in _FEATURES:
+        if (features := getattr(data, side)) is not None:
+            description[side] = {"names": features.names, "widths": features.widths}
+            arrays[f"data/{side}"] = features.values
     arrays["description"] = np.asarray(json.dumps(description, allow_nan=False))
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **arrays)  # type: ignore[arg-type]
@@ -95,7 +101,12 @@ def _assemble(
     num_users, num_items = description["sizes"]
     capacity, graph_capacity = description["capacities"]
     columns = {c: arrays[f"data/{c}"] for c in _COLUMNS if f"data/{c}" in arrays}
-    data = Interactions(**columns, num_users=num_users, num_items=num_items)
+    features: dict[str, Any] = {
+        side: SideFeatures(tuple(fields["names"]), tuple(fields["widths"]), arrays[f"data/{side}"])
+        for side in _FEATURES
+        if (fields := description.get(side)) is not None
+    }
+    data = Interactions(**columns, **features, num_users=num_users, num_items=num_items)
     params = in_precision({n.removeprefix("params/"): a for n, a in arrays.items() if n.startswith("params/")})
     model = _model(description, model)
     _check_fit(model, params, num_users, num_items)
@@ -109,6 +120,7 @@ def _assemble(
             graph_capacity=graph_capacity,
             with_graph=model.num_hops > 0,
             with_groups=known_loss.grouped,
+            with_history=getattr(model, "history_length", 0) > 0,
         ),
         total=description["total"],
         config=TrainConfig(**description["config"]),

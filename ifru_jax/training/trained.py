@@ -95,6 +95,11 @@ def train(
 ) -> Trained:
     """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors."""
     loss = as_loss(loss)
-    training_set = build_training_set(data.train, with_graph=model.num_hops > 0, with_groups=loss.grouped)
+    training_set = build_training_set(
+        data.train,
+        with_graph=model.num_hops > 0,
+        with_groups=loss.grouped,
+        with_history=getattr(model, "history_length", 0) > 0,
+    )
     params, history = fit_params(key, model, training_set, data.valid, config, loss=loss, on_epoch=on_epoch)
     return Trained(model, params, training_set, len(data.train), config, loss, history.num_steps)

@@ -217,7 +217,8 @@ def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarr
     way = config.spillover
     if way == "auto":
         # Blocks repeat what their neighbourhoods share; beyond a small part of the data one pass over the graph is cheaper.
-        confined = model.tables and loss.separable and not loss.grouped
+        # A neighbourhood has no histories.
+        confined = model.tables and loss.separable and not loss.grouped and before.history is None
         small = confined and affected.sum() * 2 * model.num_hops < len(data) // 4
         way = "neighbourhood" if small else "whole-graph"
     if way == "neighbourhood":
@@ -260,6 +261,8 @@ def _by_neighbourhood(
         after=after,
         num_users=data.num_users,
         num_items=data.num_items,
+        user_features=None if old.graph.user_features is None else np.asarray(old.graph.user_features),
+        item_features=None if old.graph.item_features is None else np.asarray(old.graph.item_features),
     )
     parts = blocks(graph, data, np.flatnonzero(affected), num_hops=model.num_hops, block_size=config.block_size)
     if not parts:

@@ -1,0 +1,44 @@
+"""Matrix factorisation with biases: s(u, i) = μ + b_u + b_i + ⟨p_u, q_i⟩.
+
+Source: Koren, Bell, Volinsky, "Matrix factorization techniques for recommender systems" (Computer, 2009), eq. 4, on logits. There
+μ is the mean rating; here it is learned, as the other parameters are, so that it can forget.
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+
+from ifru_jax.graph import BipartiteGraph, Pairs, inner_products
+from ifru_jax.models.flax_recommender import FlaxRecommender
+
+
+class BiasMF(nn.Module):
+    """Embeddings and biases of users and items, and one level for all."""
+
+    embedding_size: int
+    init_std: float
+    num_users: int = 0
+    num_items: int = 0
+
+    @nn.compact
+    def __call__(self, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+        init, zeros = nn.initializers.normal(self.init_std), nn.initializers.zeros
+        users = self.param("user_embedding", init, (self.num_users, self.embedding_size))
+        items = self.param("item_embedding", init, (self.num_items, self.embedding_size))
+        user_bias = self.param("user_bias", zeros, (self.num_users,))
+        item_bias = self.param("item_bias", zeros, (self.num_items,))
+        level = self.param("global_bias", zeros, ())
+        return level + user_bias[pairs.users] + item_bias[pairs.items] + inner_products(users, items, pairs)
+
+
+def bias_mf(*, embedding_size: int = 48, init_std: float = 1e-2) -> FlaxRecommender:
+    """Matrix factorisation with biases. Every score depends on μ, so a request is never confined to the rows it touches.
+
+    Args:
+      embedding_size: d, columns of both embedding tables; the bias tables have one number per row and start at 0.
+      init_std: standard deviation of the normal initialisation of the embeddings.
+    """
+    return FlaxRecommender(
+        BiasMF(embedding_size, init_std), ("user_embedding", "user_bias"), ("item_embedding", "item_bias"), num_hops=0
+    )

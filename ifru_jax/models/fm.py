@@ -1,0 +1,82 @@
+"""Factorisation machine over the fields of a user and of an item.
+
+    s(x) = w₀ + Σ_j w_j x_j + Σ_{j<k} ⟨v_j, v_k⟩ x_j x_k
+
+With a = Σ_j x_j v_j over the features of the user and b over those of the item, the pairs across are ⟨a, b⟩ and the pairs within a
+side ½ (‖a‖² − Σ_j x_j² ‖v_j‖²), a number per user or item: a factorisation machine costs no more than matrix factorisation with
+biases. Source: Rendle, "Factorization machines" (ICDM 2010), eq. 1 and lemma 3.1. Features: see `fields`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from ifru_jax.graph import BipartiteGraph, Pairs, inner_products
+from ifru_jax.models.fields import FIELD_PARAMETERS, Fields, FieldVectors
+from ifru_jax.models.flax_recommender import FlaxRecommender
+
+
+def interactions_of_fields(level: jax.Array, user: FieldVectors, item: FieldVectors, pairs: Pairs) -> jax.Array:
+    """s(x) of each pair, [n]; `level` is w₀."""
+    user_sum, item_sum = sum(user.vectors[1:], user.vectors[0]), sum(item.vectors[1:], item.vectors[0])
+    of_user, of_item = (
+        side.linear + 0.5 * (jnp.sum(total**2, axis=1) - side.squares) for side, total in ((user, user_sum), (item, item_sum))
+    )
+    return level + of_user[pairs.users] + of_item[pairs.items] + inner_products(user_sum, item_sum, pairs)
+
+
+class FM(nn.Module):
+    """All pairs of features, of any two fields and within a field."""
+
+    embedding_size: int
+    user_fields: tuple[int, ...]
+    item_fields: tuple[int, ...]
+    init_std: float
+    num_users: int = 0
+    num_items: int = 0
+
+    @nn.compact
+    def __call__(self, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+        user_degrees, item_degrees = graph.degrees()
+        size, std = self.embedding_size, self.init_std
+        user = Fields(self.num_users, size, self.user_fields, std, name="user")(user_degrees, graph.user_features)
+        item = Fields(self.num_items, size, self.item_fields, std, name="item")(item_degrees, graph.item_features)
+        level = self.param("global_bias", nn.initializers.zeros, ())
+        return interactions_of_fields(level, user, item, pairs)
+
+
+def fm(
+    *,
+    embedding_size: int = 48,
+    user_fields: Sequence[int] = (),
+    item_fields: Sequence[int] = (),
+    init_std: float = 1e-2,
+) -> FlaxRecommender:
+    """Factorisation machine. It reads degrees of the graph, so an interaction is one hop away from the scores of its two ends.
+
+    Args:
+      embedding_size: d, length of every v.
+      user_fields, item_fields: widths of the fields of side features, `data.user_features.widths`; () where the data has none.
+      init_std: standard deviation of the normal initialisation of all v; the w start at 0.
+    """
+    module = FM(embedding_size, tuple(user_fields), tuple(item_fields), init_std)
+    return with_fields(module, module.user_fields, module.item_fields)
+
+
+def with_fields(
+    module: nn.Module, user_fields: tuple[int, ...], item_fields: tuple[int, ...], shared: tuple[str, ...] = ()
+) -> FlaxRecommender:
+    """A module with `Fields` named "user" and "item" as a recommender."""
+    return FlaxRecommender(
+        module,
+        ("user/embedding", "user/weight"),
+        ("item/embedding", "item/weight"),
+        num_hops=1,
+        shared=shared + tuple(f"{side}/{name}" for side in ("user", "item") for name in FIELD_PARAMETERS),
+        user_features=sum(user_fields),
+        item_features=sum(item_fields),
+    )

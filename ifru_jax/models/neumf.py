@@ -1,0 +1,64 @@
+"""Neural matrix factorisation: a generalised matrix factorisation and a multilayer perceptron, fused.
+
+    φ_GMF = p_u ⊙ q_i,   φ_MLP = MLP([p′_u; q′_i]),   s(u, i) = hᵀ [φ_GMF; φ_MLP]
+
+with tables of their own for the two parts. Source: He et al., "Neural collaborative filtering" (WWW 2017), eq. 12. There the parts
+may be trained beforehand; here all is trained at once, since a model has to be the optimum of one objective to be unlearned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import flax.linen as nn
+import jax
+
+from ifru_jax.graph import BipartiteGraph, Pairs, inner_products
+from ifru_jax.models.flax_recommender import FlaxRecommender
+from ifru_jax.models.towers import Activation, PairTower, check_tower, tower_parameters
+
+
+class NeuMF(nn.Module):
+    """Two tables per side, shared layers over the second."""
+
+    embedding_size: int
+    hidden: tuple[int, ...]
+    activation: str
+    init_std: float
+    num_users: int = 0
+    num_items: int = 0
+
+    @nn.compact
+    def __call__(self, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+        init = nn.initializers.normal(self.init_std)
+        user_shape, item_shape = (self.num_users, self.embedding_size), (self.num_items, self.embedding_size)
+        users, items = self.param("gmf_user", init, user_shape), self.param("gmf_item", init, item_shape)
+        deep_users, deep_items = self.param("mlp_user", init, user_shape), self.param("mlp_item", init, item_shape)
+        weights = self.param("gmf_output", nn.initializers.ones, (self.embedding_size,))
+        deep = PairTower(self.hidden, self.activation, name="tower")(deep_users, deep_items, pairs)
+        top = self.param("mlp_output", nn.initializers.normal(self.hidden[-1] ** -0.5), (self.hidden[-1],))
+        return inner_products(users * weights, items, pairs) + deep @ top
+
+
+def neumf(
+    *,
+    embedding_size: int = 48,
+    hidden: Sequence[int] = (64, 32, 16),
+    activation: Activation = "silu",
+    init_std: float = 1e-2,
+) -> FlaxRecommender:
+    """Neural matrix factorisation. Its layers are shared, so a request is never confined to the rows it touches.
+
+    Args:
+      embedding_size: d, columns of all four tables.
+      hidden: widths of the layers of the perceptron; the paper halves them from layer to layer.
+      activation: of the layers; the paper's is "relu", see `PairTower`.
+      init_std: standard deviation of the normal initialisation of the tables; the paper's is 0.01.
+
+    Raises:
+      ModelError: no layer, or an activation that doesn't exist.
+    """
+    check_tower(tuple(hidden), activation)
+    module = NeuMF(embedding_size, tuple(hidden), activation, init_std)
+    shared = tower_parameters("tower", module.hidden)
+    return FlaxRecommender(module, ("gmf_user", "mlp_user"), ("gmf_item", "mlp_item"), num_hops=0, shared=shared)
