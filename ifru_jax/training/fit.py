@@ -86,6 +86,7 @@ def fit_params(
     loss: Loss = bce,
     total: int | None = None,
     initial: Params | None = None,
+    valid_capacity: int | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> tuple[Params, History]:
     """Trains a model.
@@ -100,6 +101,8 @@ def fit_params(
       total: N of the objective; when D_r is trained in place of D, N = |D| makes both minimise the same objective: the mean
         over |D_r| then goes with λ₂ N / |D_r|. None takes the size of `train`.
       initial: parameters to start from (warm start); None draws them from the key.
+      valid_capacity: pairs to pad the validation data to, so that sets of many sizes share a compilation; None takes the next
+        power of two.
       on_epoch: called with epoch and validation metric.
 
     Returns:
@@ -122,7 +125,7 @@ def fit_params(
     reg = config.reg * (len(train) if total is None else total) / len(train)
     optimiser = optax.adam(config.learning_rate)
     state = _State(params, optimiser.init(params), params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
-    valid_examples = _padded(valid)
+    valid_examples = _padded(valid, valid_capacity)
     run = partial(_epoch, model, loss, config.batch_size)
 
     metrics: list[float] = []
@@ -210,8 +213,10 @@ def in_precision(params: Params) -> Params:
     return jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), params)
 
 
-def _padded(valid: Interactions) -> Examples:
-    capacity = capacity_of(len(valid))
+def _padded(valid: Interactions, capacity: int | None) -> Examples:
+    capacity = capacity_of(len(valid)) if capacity is None else capacity
+    if len(valid) > capacity:
+        raise DataError(f"{len(valid)} validation interactions don't fit a capacity of {capacity}: raise valid_capacity.")
 
     def pad(x: np.ndarray) -> np.ndarray:
         return np.concatenate([x, np.zeros(capacity - len(x), x.dtype)])

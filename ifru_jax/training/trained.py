@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
-from ifru_jax.graph import BipartiteGraph, IndexPairs, TrainingSet, build_training_set, capacity_of
+from ifru_jax.graph import BipartiteGraph, GridPairs, IndexPairs, TrainingSet, build_training_set, capacity_of
 from ifru_jax.models import Params, Recommender
 from ifru_jax.training.fit import TrainConfig, fit_params
 from ifru_jax.training.objectives import Loss, bce
@@ -74,6 +74,12 @@ class Trained:
         padding = capacity_of(len(user_rows)) - len(user_rows)
         pairs = IndexPairs(*(jnp.asarray(np.pad(r, (0, padding)).astype(np.int32)) for r in (user_rows, item_rows)))
         return np.asarray(score_pairs(self.model, self.params, pairs, self.training_set.graph))[: len(user_rows)]
+
+    def score_grid(self, users: npt.ArrayLike) -> jax.Array:
+        """Logits float [b, num_items] of user rows int [b] with every item; one compilation per b."""
+        grid = GridPairs(jnp.asarray(users), jnp.arange(self.interactions.num_items, dtype=jnp.int32))
+        scores = score_pairs(self.model, self.params, grid, self.training_set.graph)
+        return scores.reshape(-1, self.interactions.num_items)
 
 
 def _score(model: Recommender, params: Params, pairs: IndexPairs, graph: BipartiteGraph) -> jax.Array:

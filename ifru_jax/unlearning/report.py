@@ -28,6 +28,7 @@ class Report:
       ritz_values: eigenvalue estimates of the scaled curvature, ascending.
       residual: see `ifru_jax.solvers.Solution`.
       predicted_decrease: by how much the step should lower the quadratic model of the objective.
+      shards, shards_retrained: submodels there are, and those that the request touched; 0 without shards.
       valid_metric: best validation metric, where a method trains.
       seconds: wall-clock seconds of each part, and "total" from the request to parameters that can serve.
     """
@@ -52,6 +53,8 @@ class Report:
     ritz_values: tuple[float, ...] = ()
     residual: float = 0.0
     predicted_decrease: float = 0.0
+    shards: int = 0
+    shards_retrained: int = 0
     valid_metric: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
