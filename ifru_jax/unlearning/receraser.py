@@ -143,7 +143,6 @@ class RecEraser:
             loss=self.loss,
             total=total,
             initial=aggregation.initial(init_key, submodels),
-            valid_capacity=shards.capacities[2],
         )
         served = Trained(
             self.model, aggregated(aggregation, params, frozen), whole, total, self.train_config, self.loss, history.num_steps

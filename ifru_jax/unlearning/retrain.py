@@ -62,6 +62,10 @@ class Retrain:
     def score(self, state: RetrainState, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return state.trained.score(users, items)
 
+    def score_grid(self, state: RetrainState, users: np.ndarray) -> jax.Array:
+        """Logits float [b, num_items] of user rows int [b] with every item."""
+        return state.trained.score_grid(users)
+
 
 def next_key(key: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The key of the next request, and one to train with now."""

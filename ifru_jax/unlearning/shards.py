@@ -21,12 +21,15 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
-from ifru_jax.graph import build_training_set, capacity_of
+from ifru_jax.graph import build_training_set
 from ifru_jax.graph.training_set import padded_size
 from ifru_jax.models import Recommender
 from ifru_jax.training import Loss, TrainConfig, Trained, fit_params
 from ifru_jax.unlearning.clear_rows import clear_rows
 from ifru_jax.unlearning.retrain import surviving
+
+# Validation pairs of shards are padded to a multiple of this: they are scored after every epoch, so a power of two costs too much.
+STEP = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +78,9 @@ def fit_shards(
     sizes = [int((assignment == s).sum()) for s in range(num_shards)]
     edges = [int((train.labels[assignment == s] > 0.5).sum()) for s in range(num_shards)]
     capacity = padded_size(max(sizes))
-    capacities = (capacity, min(capacity, padded_size(max(edges) if model.num_hops else 0)), capacity_of(len(valid)))
+    # What a shard knows only shrinks, and so does its share of the validation data.
+    stopping = max(len(surviving(valid, train.select(assignment == s))) for s in range(num_shards))
+    capacities = (capacity, min(capacity, padded_size(max(edges) if model.num_hops else 0)), -(-stopping // STEP) * STEP)
     models = tuple(
         train_shard(
             jax.random.fold_in(key, s),

@@ -61,3 +61,7 @@ class WarmRetrain:
 
     def score(self, state: RetrainState, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return state.trained.score(users, items)
+
+    def score_grid(self, state: RetrainState, users: np.ndarray) -> jax.Array:
+        """Logits float [b, num_items] of user rows int [b] with every item."""
+        return state.trained.score_grid(users)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from experiments.compare import Compare, command
-from experiments.methods import split_request
+from experiments.stream import split_request
 from ifru_jax.data import ForgetRequest
 from tests.unlearning.conftest import tastes
 
