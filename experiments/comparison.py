@@ -146,18 +146,15 @@ def run(
     for seed, (state, report) in enumerate(zip(retrained, retraining, strict=True)):
         yield compare.record("retrain", seed, state, before[seed % seeds], report=report, itself=seed)
 
-    context = Context(model, choice.train, setup.split.valid)
     pace: list[float] = []
     for name in in_running_order([name for name in methods if name not in ALWAYS]):
-        entry = REGISTRY[name]
+        entry, budget = REGISTRY[name], None
         if entry.budget is not None:
             if not pace:
-                reason = f"its budget is the time of {PACEMAKER}, which has none here."
+                reason = f"its budget is in times of {PACEMAKER}, which has no time here."
                 yield compare.without_figures(name, reason, failed=False)
                 continue
-            context = replace(context, budget_seconds=entry.budget * float(np.median(pace)))
-        else:
-            context = replace(context, budget_seconds=None)
+            budget = entry.budget * float(np.median(pace))
 
         def tell_of(text: str, name: str = name) -> None:
             tell(f"{name}, {text}")
@@ -165,7 +162,7 @@ def run(
         try:
             for trial in trials(
                 entry,
-                context,
+                Context(model, choice.train, setup.split.valid, budget),
                 setup.split,
                 originals,
                 setup.request,

@@ -30,12 +30,13 @@ from ifru_jax.errors import DataError, IfruError, ModelError, NumericsError
 from ifru_jax.models import FlaxRecommender, lightgcn, mf
 from ifru_jax.training import TrainConfig, Trained
 from ifru_jax.training.checkpoint import load, save
-from ifru_jax.unlearning import IFRU, IFRUConfig, Report, Retrain, independent_steps, warm_up
+from ifru_jax.unlearning import IFRU, SISA, IFRUConfig, RecEraser, Report, Retrain, WarmRetrain, independent_steps, warm_up
 
 __version__ = "0.1.0"
 
 __all__ = [
     "IFRU",
+    "SISA",
     "DataError",
     "Dataset",
     "FlaxRecommender",
@@ -45,11 +46,13 @@ __all__ = [
     "Interactions",
     "ModelError",
     "NumericsError",
+    "RecEraser",
     "Report",
     "Retrain",
     "Split",
     "TrainConfig",
     "Trained",
+    "WarmRetrain",
     "drop_duplicates",
     "evaluate",
     "fit",

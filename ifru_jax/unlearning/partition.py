@@ -13,7 +13,7 @@ are one number; here they are vectors, as in the paper.
 Interactions that are forgotten together (`Interactions.groups`) are one member: negatives go where their positive goes.
 
 >>> assign_balanced(np.array([[0.1, 9.0], [0.2, 8.0], [0.3, 7.0]]), room=2)
-array([0, 0, 1])
+array([0, 0, 1], dtype=int32)
 """
 
 from __future__ import annotations
