@@ -43,6 +43,8 @@ class Compare:
       forget: noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, or file:PATH of a CSV with user,item.
       methods: names with commas between; original and retrain are always run.
       seeds: of initialisation and batch order.
+      own_yardsticks: also measures methods with a model of their own (sisa, receraser) against their own retraining; two
+        trainings of that model each.
       models: folder to keep trained models in, so that another run does not train again; it will hold the training data.
     """
 
@@ -55,6 +57,7 @@ class Compare:
     forget: str = "noise:0.02"
     methods: str = "original,retrain,ifru"
     seeds: int = 3
+    own_yardsticks: bool = True
     models: Path | None = None
 
 
@@ -81,7 +84,14 @@ def main(options: Compare, *, title: str | None = None) -> dict:
     unfinished.unlink(missing_ok=True)
     records = []
     with console.status("starting") as status:
-        for record in run(setup, methods, options.seeds, store=ModelStore(options.models), tell=status.update):
+        for record in run(
+            setup,
+            methods,
+            options.seeds,
+            store=ModelStore(options.models),
+            own_yardsticks=options.own_yardsticks,
+            tell=status.update,
+        ):
             append_record(unfinished, record)
             records.append(record)
     unfinished.replace(results)

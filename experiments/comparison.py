@@ -1,8 +1,8 @@
 """One comparison: original, retrained and unlearned models side by side, as records.
 
 For seed k the original model is trained with key k; the retrained one draws another key, so that no method is helped by sharing
-an initialisation with the yardstick. Every time is warm: a method first forgets a *different* request of the same size, whose time
-with all compilation is `seconds.first_call`, and a retraining is first compiled by one epoch.
+an initialisation with the yardstick. Every time is warm, see `experiments.trials`; a retraining is first compiled by one epoch.
+A method that has no meaning for the data, model or request gets one record without figures that says why.
 """
 
 from __future__ import annotations
@@ -17,28 +17,25 @@ import jax
 import numpy as np
 
 from experiments.hyperparameters import Choice, HyperParameters, hyper_parameters, model_label
-from experiments.methods import ALWAYS, build_method
+from experiments.methods import ALWAYS, PACEMAKER, REGISTRY, Context, describe_method
 from experiments.model_store import KEEP_NOTHING, ModelStore
 from experiments.models import LAYERED, ModelName, build_model
 from experiments.reporting import environment
-from ifru_jax.api import rank
+from experiments.trials import ENOUGH_SECONDS, REPEATS, Scorer, Trial, trials
 from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
 from ifru_jax.data.forget import leads_group
 from ifru_jax.data.forget_sets import random_interactions, random_items, random_users
-from ifru_jax.evaluation import Pairs, PairScores, figures
+from ifru_jax.errors import IfruError, NumericsError
+from ifru_jax.evaluation import Pairs, PairScores, fidelity, figures, ranking_metrics
 from ifru_jax.graph import capacity_of
+from ifru_jax.metrics import auc
 from ifru_jax.models import Recommender
 from ifru_jax.training import LOSSES, Loss, Trained, bce
 from ifru_jax.training.losses import describe_loss
 from ifru_jax.training.objectives import objective as training_objective
-from ifru_jax.unlearning import IFRU, Report, Retrain, RetrainState
+from ifru_jax.unlearning import Method, Report, Retrain, RetrainState
 
 Tell = Callable[[str], None]
-
-# Warm repetitions of a forgetting and of a baseline; of both the median counts.
-REPEATS = 3
-# A baseline that has run this long is not repeated: over so many epochs the machine's noise averages out by itself.
-ENOUGH_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -134,6 +131,7 @@ def run(
     seeds: int,
     *,
     store: ModelStore = KEEP_NOTHING,
+    own_yardsticks: bool = True,
     tell: Tell = lambda text: None,
 ) -> Iterator[dict[str, Any]]:
     """Trains, forgets and yields a record per method and seed.
@@ -143,11 +141,12 @@ def run(
       methods: names; the original and retraining are always among them.
       seeds: K ≥ 1; at least two models are retrained, for the noise between them.
       store: where trained models are kept.
+      own_yardsticks: methods with a model of their own are also measured against their own retraining, which costs two trainings
+        of that model each.
       tell: called with what is being done.
     """
     choice = setup.params.best
     model = setup.build(choice.init_std)
-    others = {name: build_method(name, model, choice.train) for name in methods if name not in ALWAYS}
     originals: list[Trained] = []
     for seed in range(seeds):
         tell(f"training the original model, seed {seed}")
@@ -168,27 +167,51 @@ def run(
     pairs, scores = views(setup, originals[0], retrained[0])
     before = [scores(state) for state in originals]
     after_all = [scores(state) for state in retrained]
-    compare = _Comparer(setup, pairs, before, after_all, baselines, gradient)
+    compare = _Comparer(setup, pairs, scores, before, after_all, baselines, gradient)
 
     for seed, state in enumerate(originals):
-        yield compare.record("original", seed, before[seed], before[seed], state, None, {})
+        yield compare.record("original", seed, state, before[seed])
     for seed, (state, report) in enumerate(zip(retrained, retraining, strict=True)):
-        paired = before[seed % seeds]
-        yield compare.record("retrain", seed, after_all[seed], paired, state, report, {}, itself=seed)
-    for name, method in others.items():
-        # Each method compiles for itself, whatever ran before it.
-        jax.clear_caches()
-        began = time.perf_counter()
-        method.forget(method.prepare(originals[0]), setup.other)
-        cold = {"seconds.first_call": time.perf_counter() - began}
-        for seed, original in enumerate(originals):
-            tell(f"{name}, seed {seed}")
-            began = time.perf_counter()
-            state = method.prepare(original)
-            warm = {"seconds.prepare": time.perf_counter() - began}
-            runs = [method.forget(state, setup.request) for _ in range(REPEATS)]
-            state, report = sorted(runs, key=lambda done: done[1].seconds["total"])[REPEATS // 2]
-            yield compare.record(name, seed, scores(state), before[seed], state, report, cold | warm, method=method)
+        yield compare.record("retrain", seed, state, before[seed % seeds], report=report, itself=seed)
+
+    pace: list[float] = []
+    for name in in_running_order([name for name in methods if name not in ALWAYS]):
+        entry, budget = REGISTRY[name], None
+        if entry.budget is not None:
+            if not pace:
+                reason = f"its budget is in times of {PACEMAKER}, which has no time here."
+                yield compare.without_figures(name, reason, failed=False)
+                continue
+            budget = entry.budget * float(np.median(pace))
+
+        def tell_of(text: str, name: str = name) -> None:
+            tell(f"{name}, {text}")
+
+        try:
+            for trial in trials(
+                entry,
+                Context(model, choice.train, setup.split.valid, budget),
+                setup.split,
+                originals,
+                setup.request,
+                setup.other,
+                own_yardsticks=own_yardsticks,
+                tell=tell_of,
+            ):
+                if name == PACEMAKER:
+                    pace.append(trial.report.seconds["total"])
+                if name in methods:
+                    yield compare.trial(name, trial)
+        except IfruError as error:
+            if name in methods:
+                yield compare.without_figures(name, str(error), failed=isinstance(error, NumericsError))
+
+
+def in_running_order(names: Sequence[str]) -> list[str]:
+    """The methods, with the pacemaker first where one has a budget, asked for or not."""
+    if any(REGISTRY[name].budget is not None for name in names):
+        return [PACEMAKER, *(name for name in names if name != PACEMAKER)]
+    return list(names)
 
 
 @dataclass(frozen=True)
@@ -211,6 +234,7 @@ class _Comparer:
 
     setup: Setup
     pairs: Pairs
+    scores: Callable[[Scorer], PairScores]
     before: list[PairScores]
     retrained: list[PairScores]
     baselines: dict[str, Baseline]
@@ -220,54 +244,91 @@ class _Comparer:
         self,
         name: str,
         seed: int,
-        scores: PairScores,
+        model: Scorer,
         original: PairScores,
-        state: Trained,
-        report: Report | None,
-        extra: dict[str, float],
         *,
+        report: Report | None = None,
+        extra: dict[str, float | None] | None = None,
         itself: int | None = None,
-        method: Any = None,
+        method: Method | None = None,
     ) -> dict[str, Any]:
+        """The record of a model that serves, measured against the retrained ones; `original` is what it was before the request."""
         found: dict[str, Any] = figures(
-            scores,
+            self.scores(model),
             self.pairs,
             original=original,
             originals=self.before,
             retrained=self.retrained,
             itself=itself,
-            ranking=self._ranking(state),
+            ranking=self._ranking(model),
         )
         if report is not None:
             total = report.seconds["total"]
             found |= {f"seconds.{part}": value for part, value in report.seconds.items()}
             found |= {f"speedup_vs_{role}": baseline.seconds / total for role, baseline in self.baselines.items()}
             found["gradient_evaluations"] = total / self.gradient
+        evidence = {} if report is None else report.as_dict()
+        return self._frame(name, seed, method) | {
+            "figures": found | (extra or {}),
+            "evidence": {name: value for name, value in evidence.items() if name not in ("seconds", "ritz_values")},
+        }
+
+    def trial(self, name: str, trial: Trial) -> dict[str, Any]:
+        """The record of a method and a seed."""
+        original, extra = self.before[trial.seed], dict[str, float | None](trial.figures)
+        if trial.before is not None:
+            original = self.scores(trial.before)
+            extra["auc_before"] = self._auc(original)
+            extra |= self._own_figures(self.scores(trial.after), original, [self.scores(one) for one in trial.yardsticks])
+        if trial.report.shards:
+            extra["shards_retrained"] = float(trial.report.shards_retrained)
+        return self.record(name, trial.seed, trial.after, original, report=trial.report, extra=extra, method=trial.method)
+
+    def without_figures(self, name: str, reason: str, *, failed: bool) -> dict[str, Any]:
+        """The record of a method that has no meaning here, or that failed; the reason names nobody."""
+        return self._frame(name, 0, None) | {"figures": {}, "evidence": {}, "failed" if failed else "not_applicable": reason}
+
+    def _frame(self, name: str, seed: int, method: Method | None) -> dict[str, Any]:
         setup, choice = self.setup, self.setup.params.best
         config = {
             "training": asdict(choice.train) | {"init_std": choice.init_std, "objective": describe_loss(setup.loss)},
             "tuned": setup.params.tuned,
             "baselines": {role: asdict(baseline) for role, baseline in self.baselines.items()},
         }
-        if isinstance(method, IFRU):
-            config["unlearning"] = asdict(method.config)
-        evidence = {} if report is None else report.as_dict()
+        if method is not None:
+            config["unlearning"] = describe_method(method)
         return {
             "dataset": setup.dataset,
             "model": setup.model,
             "forget": setup.forget,
             "method": name,
             "seed": seed,
-            "figures": found | extra,
             "config": config,
-            "evidence": {name: value for name, value in evidence.items() if name not in ("seconds", "ritz_values")},
             "environment": environment(),
         }
 
-    def _ranking(self, state: Trained) -> dict[str, float | None]:
+    def _own_figures(self, after: PairScores, before: PairScores, yardsticks: list[PairScores]) -> dict[str, float | None]:
+        """Closeness to the method's own retraining; nothing without yardsticks."""
+        if not yardsticks:
+            return {}
+        test, forgotten = self.pairs.test_survives, self.pairs.forgotten_survives
+        on_test = [one.test[test] for one in yardsticks]
+        on_forgotten = [one.forgotten[forgotten] for one in yardsticks]
+        return {
+            "own_gap": fidelity.gap(after.test[test], on_test),
+            "own_gap_before": fidelity.gap(before.test[test], on_test),
+            "own_forget_gap": fidelity.gap(after.forgotten[forgotten], on_forgotten),
+            "own_forget_gap_before": fidelity.gap(before.forgotten[forgotten], on_forgotten),
+        }
+
+    def _auc(self, scores: PairScores) -> float | None:
+        value = float(auc(scores.test, self.pairs.test_labels, self.pairs.test_survives))
+        return None if np.isnan(value) else value
+
+    def _ranking(self, model: Scorer) -> dict[str, float | None]:
         """On the pairs that the other figures use, out of the same candidates for every method: what was in no training data."""
         kept = self.setup.split.test.select(self.pairs.test_survives)
-        return rank(state, kept, k=20, seen=self.setup.split.train)
+        return ranking_metrics(model.score_grid, self.setup.split.train, kept, k=20)
 
 
 def gradient_seconds(trained: Trained, *, repeats: int = 7) -> float:
@@ -372,13 +433,13 @@ def _baselines(setup: Setup, original: Trained, retraining: list[Report], store:
     return found
 
 
-def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, Callable[[Trained], PairScores]]:
+def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, Callable[[Scorer], PairScores]]:
     """The pairs that are compared, and the scores of a model on them."""
     data = original.interactions
     forgotten = data.select(setup.request.select(data))
     test = setup.split.test
 
-    def scores(state: Trained) -> PairScores:
+    def scores(state: Scorer) -> PairScores:
         return PairScores(state.score(test.users, test.items), state.score(forgotten.users, forgotten.items))
 
     return Pairs.of(retrained.interactions, forgotten, test), scores

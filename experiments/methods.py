@@ -1,72 +1,105 @@
-"""Methods by the names that `--methods` takes. `original` and `retrain` are always run: everything is measured against them."""
+"""Methods by the names that `--methods` takes, one line each in `REGISTRY`.
+
+`original` and `retrain` are always run: everything is measured against them. A line says how a method is built, where its state
+before the request comes from, and, for one that works for as long as it is told to, how long that is in times of IFRU.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal
 
-import numpy as np
-
-from ifru_jax.data import ForgetRequest
+from experiments.stream import Stream
+from ifru_jax.data import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.models import Recommender
-from ifru_jax.training import TrainConfig, Trained
-from ifru_jax.unlearning import IFRU, IFRUConfig, Report
+from ifru_jax.training import TrainConfig
+from ifru_jax.unlearning import IFRU, SISA, IFRUConfig, Method, RecEraser, WarmRetrain
 
 ALWAYS = ("original", "retrain")
-
-# IFRU as it is meant to be used, and with one thing changed.
-IFRU_VARIANTS: dict[str, IFRUConfig] = {
-    "ifru": IFRUConfig(),
-    "ifru-direct": IFRUConfig(spillover="none"),
-    "ifru-endpoints": IFRUConfig(scope=()),
-    "ifru-half-hop": IFRUConfig(scope=(0.5,)),
-    "ifru-absolute": IFRUConfig(filter="absolute"),
-    "ifru-gauss-newton": IFRUConfig(curvature="gauss-newton"),
-    "ifru-cg": IFRUConfig(solver="cg", num_steps=50),
-}
+# Its seconds are the budget of the methods that have one.
+PACEMAKER = "ifru"
 
 
-# The request cut into this many, forgotten one after the other.
-STREAM_LENGTH = 10
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What a method may be built from.
+
+    Attributes:
+      model: the recommender.
+      train_config: with which the original was trained.
+      valid: validation interactions, as the original was stopped by.
+      budget_seconds: for an entry with a budget, how long it may work on a request; else None.
+    """
+
+    model: Recommender
+    train_config: TrainConfig
+    valid: Interactions
+    budget_seconds: float | None = None
 
 
 @dataclass(frozen=True)
-class Stream(IFRU):
-    """IFRU on the result of IFRU: the request in `STREAM_LENGTH` parts; seconds are of all parts together."""
+class Entry:
+    """A method.
 
-    def forget(self, state: Trained, request: ForgetRequest) -> tuple[Trained, Report]:
-        seconds: dict[str, float] = {}
-        report = Report()
-        for part in split_request(request, STREAM_LENGTH):
-            state, report = super().forget(state, part.still_in(state.interactions))
-            seconds = {name: seconds.get(name, 0.0) + value for name, value in report.seconds.items()}
-        return state, replace(report, seconds=seconds)
+    Attributes:
+      build: makes it. It may raise `NotApplicable`, as may the method: the comparison goes on and says why.
+      start: where the state before the request comes from: the "trained" original, the same with what training on takes
+        ("retraining"), or the method's "own" fit with the same key; then it also has its own yardsticks.
+      budget: seconds it may work on a request, in units of the median of IFRU's `seconds.total`; None: it ends by itself.
+    """
 
-
-def split_request(request: ForgetRequest, count: int) -> list[ForgetRequest]:
-    """The request in `count` parts of about equal size, none empty; which part a row falls into is random but fixed."""
-    rng = np.random.default_rng(0)
-    shuffled = {name: rng.permutation(getattr(request, name)) for name in ("pairs", "users", "items")}
-    parts = [ForgetRequest(**{name: rows[start::count] for name, rows in shuffled.items()}) for start in range(count)]
-    return [part for part in parts if len(part)]
+    build: Callable[[Context], Method]
+    start: Literal["trained", "retraining", "own"] = "trained"
+    budget: float | None = None
 
 
-NAMES = (*ALWAYS, *IFRU_VARIANTS, "ifru-stream")
+def _ifru(**options: Any) -> Entry:
+    return Entry(lambda c: IFRU(c.model, c.train_config, IFRUConfig(**options)))
+
+
+REGISTRY: dict[str, Entry] = {
+    # IFRU as it is meant to be used, and with one thing changed.
+    "ifru": _ifru(),
+    "ifru-direct": _ifru(spillover="none"),
+    "ifru-endpoints": _ifru(scope=()),
+    "ifru-half-hop": _ifru(scope=(0.5,)),
+    "ifru-absolute": _ifru(filter="absolute"),
+    "ifru-gauss-newton": _ifru(curvature="gauss-newton"),
+    "ifru-cg": _ifru(solver="cg", num_steps=50),
+    "ifru-stream": Entry(lambda c: Stream(c.model, c.train_config)),
+    # Those that train again.
+    "warm-retrain": Entry(lambda c: WarmRetrain(c.model, c.train_config), start="retraining"),
+    "sisa": Entry(lambda c: SISA(c.model, c.train_config), start="own"),
+    "receraser": Entry(lambda c: RecEraser(c.model, c.train_config), start="own"),
+    "receraser-user": Entry(lambda c: RecEraser(c.model, c.train_config, by="user"), start="own"),
+    "receraser-item": Entry(lambda c: RecEraser(c.model, c.train_config, by="item"), start="own"),
+    # Those that change the trained parameters, and those that do so for a time: here.
+}
 
 
 def parse_methods(text: str) -> list[str]:
-    """Names with commas between.
+    """Names with commas between; each once.
 
     Raises:
       DataError: an unknown name; the message lists the known ones.
     """
-    names = [name.strip() for name in text.split(",") if name.strip()]
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    known = (*ALWAYS, *REGISTRY)
     for name in names:
-        if name not in NAMES:
-            raise DataError(f"there is no method {name!r}: choose among {', '.join(NAMES)}.")
+        if name not in known:
+            raise DataError(f"there is no method {name!r}: choose among {', '.join(known)}.")
     return names
 
 
-def build_method(name: str, model: Recommender, config: TrainConfig) -> IFRU:
-    """The method of this name, one of `NAMES` that is not in `ALWAYS`."""
-    return Stream(model, config) if name == "ifru-stream" else IFRU(model, config, IFRU_VARIANTS[name])
+def describe_method(method: Method) -> dict[str, Any]:
+    """Its options, for a record: those of its `config` and its own, without model, training and data."""
+    found: dict[str, Any] = {}
+    for option in fields(method) if is_dataclass(method) else ():
+        value = getattr(method, option.name)
+        if option.name == "config" and is_dataclass(value):
+            found |= {inner.name: getattr(value, inner.name) for inner in fields(value)}
+        elif value is None or isinstance(value, bool | int | float | str):
+            found[option.name] = value
+    return found

@@ -30,12 +30,24 @@ from ifru_jax.errors import DataError, IfruError, ModelError, NumericsError
 from ifru_jax.models import FlaxRecommender, NNXRecommender, from_nnx, lightgcn, mf
 from ifru_jax.training import WMSE, FullSoftmax, Loss, Pointwise, TrainConfig, Trained, WithAuxiliary, bce, bpr, softmax, wmse
 from ifru_jax.training.checkpoint import load, save
-from ifru_jax.unlearning import IFRU, IFRUConfig, Report, Retrain, independent_steps, linearity, warm_up
+from ifru_jax.unlearning import (
+    IFRU,
+    SISA,
+    IFRUConfig,
+    RecEraser,
+    Report,
+    Retrain,
+    WarmRetrain,
+    independent_steps,
+    linearity,
+    warm_up,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "IFRU",
+    "SISA",
     "WMSE",
     "DataError",
     "Dataset",
@@ -50,11 +62,13 @@ __all__ = [
     "NNXRecommender",
     "NumericsError",
     "Pointwise",
+    "RecEraser",
     "Report",
     "Retrain",
     "Split",
     "TrainConfig",
     "Trained",
+    "WarmRetrain",
     "WithAuxiliary",
     "bce",
     "bpr",

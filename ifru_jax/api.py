@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -14,10 +13,9 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation import ranking_metrics, survivors
-from ifru_jax.graph import GridPairs
 from ifru_jax.metrics import auc
 from ifru_jax.models import Recommender
-from ifru_jax.training import LossLike, TrainConfig, Trained, bce, score_pairs, train
+from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
 from ifru_jax.unlearning import IFRUConfig, Report, forget, prepare
 
 
@@ -103,14 +101,7 @@ def rank(trained: Trained, test: Interactions, *, k: int = 20, seen: Interaction
 
     The items a user has in `seen` are left out of the ranking, by default those in the interactions of the model.
     """
-    num_items = trained.interactions.num_items
-
-    def score_block(users: np.ndarray) -> jax.Array:
-        grid = GridPairs(jnp.asarray(users), jnp.arange(num_items, dtype=jnp.int32))
-        scores = score_pairs(trained.model, trained.params, grid, trained.training_set.graph)
-        return scores.reshape(len(users), num_items)
-
-    return ranking_metrics(score_block, trained.interactions if seen is None else seen, test, k=k)
+    return ranking_metrics(trained.score_grid, trained.interactions if seen is None else seen, test, k=k)
 
 
 class training_progress:  # noqa: N801 — used as a context manager

@@ -9,6 +9,10 @@ class DataError(IfruError):
     """Data, a file or a request that can't be used."""
 
 
+class NotApplicable(DataError):  # noqa: N818 — an answer rather than a failure
+    """A method that has no meaning for this data, model or request; the message says why."""
+
+
 class ModelError(IfruError):
     """A model, or parameters, that don't fit what they are used with."""
 

@@ -8,7 +8,8 @@ _SPEEDUP = "seconds of {} divided by seconds.total, both warm"
 
 FIGURES: dict[str, str] = {
     "auc": "area under the ROC curve on the test pairs whose user and item remain",
-    "auc_or": "the same on test pairs whose user or item occurs in the forgotten interactions",
+    "auc_before": "auc of the method's own model (shards) before the request, on the same pairs",
+    "auc_or": "auc on test pairs whose user or item occurs in the forgotten interactions",
     "auc_and": "the same on test pairs whose user and item both occur in the forgotten interactions",
     "ndcg@20": "NDCG of the 20 best unseen items, mean over users with a test positive",
     "recall@20": "share of a user's test positives among the 20 best unseen items, mean over those users",
@@ -25,9 +26,16 @@ FIGURES: dict[str, str] = {
     "1 = exactly as much, below = under-forgetting, above = over-forgetting",
     "forget_loss": "mean cross-entropy of the forgotten pairs under the labels they were trained on, in nats",
     "forget_loss_retrained": "the same for retrained models: the value to come out at",
+    "own_gap": "gap to two models that the method itself trains from scratch without the forgotten data, in units of the "
+    "distance between these two",
+    "own_gap_before": "the same of its model before the request",
+    "own_forget_gap": "own_gap on the forgotten pairs whose user and item remain",
+    "own_forget_gap_before": "the same of its model before the request",
+    "shards_retrained": "submodels that the request touched and that were trained again",
     "nonfinite_scores": "scores that are NaN or infinite; above 0 the model has diverged",
     "seconds.total": "seconds from the request to parameters that can serve, warm",
     "seconds.first_call": "seconds of the first call, with compilation",
+    "seconds.fit": "seconds in which the method trains its own model before the request, with compilation",
     "seconds.prepare": "seconds of what is computed before any request comes, from the trained model and its data",
     "speedup_vs_retrain": _SPEEDUP.format("retraining as in this comparison"),
     "speedup_vs_protocol": _SPEEDUP.format("protocol retraining (Adam, batch 2,048, patience 10, best learning rate)"),

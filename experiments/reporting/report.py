@@ -59,6 +59,7 @@ def _report(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], ti
         markdown_table(summary),
         "± is the standard deviation over seeds; – means that a figure does not apply. "
         "The speed-up is against retraining in this comparison.",
+        _without_figures(records),
         "![AUC, closeness to retraining and time of each method](comparison.png)",
         "## Time and cost",
         _time_table(summary),
@@ -79,6 +80,14 @@ def _introduction(summary: Mapping[str, Any]) -> str:
         f"`{summary['forget']}`. The methods below did so with {count} seed{'' if count == 1 else 's'}; data split and "
         "forgotten interactions are the same in all of them, seeds change initialisation and batch order only. The "
         "yardstick is a model retrained without the forgotten interactions."
+    )
+
+
+def _without_figures(records: Sequence[Mapping[str, Any]]) -> str:
+    """Why a method has no figures."""
+    told = {"not_applicable": "does not apply here", "failed": "failed"}
+    return "\n".join(
+        f"- `{record['method']}` {what}: {record[key]}" for record in records for key, what in told.items() if key in record
     )
 
 

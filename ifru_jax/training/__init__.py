@@ -16,7 +16,7 @@ from ifru_jax.training.losses import (
     wmse,
 )
 from ifru_jax.training.objectives import objective, weighted_loss
-from ifru_jax.training.trained import Trained, score_pairs, train
+from ifru_jax.training.trained import Trained, score_pairs, train, training_set_for
 
 __all__ = [
     "LOSSES",
@@ -37,6 +37,7 @@ __all__ = [
     "score_pairs",
     "softmax",
     "train",
+    "training_set_for",
     "weighted_loss",
     "wmse",
 ]

@@ -20,11 +20,10 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError, ModelError
 from ifru_jax.files import write_atomic
-from ifru_jax.graph import build_training_set
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
 from ifru_jax.training.fit import TrainConfig, in_precision
 from ifru_jax.training.losses import Loss, LossLike, as_loss, describe_loss, loss_from_description
-from ifru_jax.training.trained import Trained
+from ifru_jax.training.trained import Trained, training_set_for
 
 _FORMAT = 1
 _COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "item_ids")
@@ -114,14 +113,7 @@ def _assemble(
     return Trained(
         model=model,
         params=params,
-        training_set=build_training_set(
-            data,
-            capacity=capacity,
-            graph_capacity=graph_capacity,
-            with_graph=model.num_hops > 0,
-            with_groups=known_loss.grouped,
-            with_history=getattr(model, "history_length", 0) > 0,
-        ),
+        training_set=training_set_for(model, known_loss, data, capacity=capacity, graph_capacity=graph_capacity),
         total=description["total"],
         config=TrainConfig(**description["config"]),
         loss=known_loss,

@@ -91,6 +91,7 @@ def fit_params(
     loss: LossLike = bce,
     total: int | None = None,
     initial: Params | None = None,
+    valid_capacity: int | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> tuple[Params, History]:
     """Trains a model.
@@ -105,6 +106,8 @@ def fit_params(
       total: N of the objective; when D_r is trained in place of D, N = |D| makes both minimise the same objective: the mean
         over |D_r| then goes with λ₂ N / |D_r|. None takes the size of `train`.
       initial: parameters to start from (warm start); None draws them from the key.
+      valid_capacity: pairs to pad the validation data to, so that sets of many sizes share a compilation; None takes the next
+        power of two.
       on_epoch: called with epoch and validation metric.
 
     Returns:
@@ -129,7 +132,7 @@ def fit_params(
     scale = (len(train) if total is None else total) / len(train)
     optimiser = optax.adam(config.learning_rate)
     state = _State(params, optimiser.init(params), params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
-    valid_examples = _padded(valid, compared=loss.grouped)
+    valid_examples = _padded(valid, valid_capacity, compared=loss.grouped)
     members, count = None, len(train)
     if loss.grouped:
         if train.leaders is None:
@@ -248,8 +251,10 @@ def in_precision(params: Params) -> Params:
     return jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), params)
 
 
-def _padded(valid: Interactions, *, compared: bool) -> Examples:
-    capacity = capacity_of(len(valid))
+def _padded(valid: Interactions, capacity: int | None, *, compared: bool) -> Examples:
+    capacity = capacity_of(len(valid)) if capacity is None else capacity
+    if len(valid) > capacity:
+        raise DataError(f"{len(valid)} validation interactions don't fit a capacity of {capacity}: raise valid_capacity.")
 
     def pad(x: np.ndarray) -> np.ndarray:
         return np.concatenate([x, np.zeros(capacity - len(x), x.dtype)])

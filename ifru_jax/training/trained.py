@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
-from ifru_jax.graph import BipartiteGraph, IndexPairs, TrainingSet, build_training_set, capacity_of
+from ifru_jax.graph import BipartiteGraph, GridPairs, IndexPairs, TrainingSet, build_training_set, capacity_of
 from ifru_jax.models import Params, Recommender
 from ifru_jax.training.fit import TrainConfig, fit_params
 from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
@@ -75,6 +75,12 @@ class Trained:
         pairs = IndexPairs(*(jnp.asarray(np.pad(r, (0, padding)).astype(np.int32)) for r in (user_rows, item_rows)))
         return np.asarray(score_pairs(self.model, self.params, pairs, self.training_set.graph))[: len(user_rows)]
 
+    def score_grid(self, users: npt.ArrayLike) -> jax.Array:
+        """Logits float [b, num_items] of user rows int [b] with every item; one compilation per b."""
+        grid = GridPairs(jnp.asarray(users), jnp.arange(self.interactions.num_items, dtype=jnp.int32))
+        scores = score_pairs(self.model, self.params, grid, self.training_set.graph)
+        return scores.reshape(-1, self.interactions.num_items)
+
 
 def _score(model: Recommender, params: Params, pairs: IndexPairs, graph: BipartiteGraph) -> jax.Array:
     return model.score(params, pairs, graph)
@@ -82,6 +88,30 @@ def _score(model: Recommender, params: Params, pairs: IndexPairs, graph: Biparti
 
 score_pairs = jax.jit(_score, static_argnums=0)
 """`score_pairs(model, params, pairs, graph)`: compiled scores of a list of pairs."""
+
+
+def training_set_for(
+    model: Recommender,
+    loss: Loss,
+    interactions: Interactions,
+    *,
+    capacity: int | None = None,
+    graph_capacity: int | None = None,
+) -> TrainingSet:
+    """The interactions with what this model and this loss read of them: a graph, groups, histories.
+
+    Args:
+      model, loss: what will be trained.
+      interactions, capacity, graph_capacity: see `graph.build_training_set`, and for its errors.
+    """
+    return build_training_set(
+        interactions,
+        capacity=capacity,
+        graph_capacity=graph_capacity,
+        with_graph=model.num_hops > 0,
+        with_groups=loss.grouped,
+        with_history=getattr(model, "history_length", 0) > 0,
+    )
 
 
 def train(
@@ -95,11 +125,6 @@ def train(
 ) -> Trained:
     """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors."""
     loss = as_loss(loss)
-    training_set = build_training_set(
-        data.train,
-        with_graph=model.num_hops > 0,
-        with_groups=loss.grouped,
-        with_history=getattr(model, "history_length", 0) > 0,
-    )
+    training_set = training_set_for(model, loss, data.train)
     params, history = fit_params(key, model, training_set, data.valid, config, loss=loss, on_epoch=on_epoch)
     return Trained(model, params, training_set, len(data.train), config, loss, history.num_steps)

@@ -30,6 +30,7 @@ class Report:
       predicted_decrease: by how much the step should lower the quadratic model of the objective.
       actual_decrease, expected_decrease: by how much the step lowered L(·; D_r, G_r), and by how much its quadratic model says it
         should; None unless `linearity.with_linearity` computed them, which is not timed.
+      shards, shards_retrained: submodels there are, and those that the request touched; 0 without shards.
       valid_metric: best validation metric, where a method trains.
       seconds: wall-clock seconds of each part, and "total" from the request to parameters that can serve.
     """
@@ -56,6 +57,8 @@ class Report:
     predicted_decrease: float = 0.0
     actual_decrease: float | None = None
     expected_decrease: float | None = None
+    shards: int = 0
+    shards_retrained: int = 0
     valid_metric: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 

@@ -47,8 +47,7 @@ class Retrain:
         forgotten = request.select(before.interactions)
         retained = before.training_set.without(forgotten).without_names(before.training_set)
         valid = surviving(state.valid, retained.interactions)
-        # `fit` splits its key and folds in epochs; a word no epoch reaches keeps the two apart.
-        key, fresh = jax.random.split(jax.random.fold_in(state.key, 0x5EED0000))
+        key, fresh = next_key(state.key)
         params, history = fit_params(fresh, self.model, retained, valid, self.train_config, loss=before.loss, total=before.total)
         clock.part("training", params)
         after = replace(before, params=params, training_set=retained, num_steps=history.num_steps)
@@ -64,8 +63,19 @@ class Retrain:
     def score(self, state: RetrainState, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return state.trained.score(users, items)
 
+    def score_grid(self, state: RetrainState, users: np.ndarray) -> jax.Array:
+        """Logits float [b, num_items] of user rows int [b] with every item."""
+        return state.trained.score_grid(users)
+
+
+def next_key(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The key of the next request, and one to train with now."""
+    # `fit` splits its key and folds in epochs; a word no epoch reaches keeps the two apart.
+    following, now = jax.random.split(jax.random.fold_in(key, 0x5EED0000))
+    return following, now
+
 
 def surviving(valid: Interactions, retained: Interactions) -> Interactions:
-    """The validation interactions of users and items that still have a retained interaction."""
+    """The validation interactions of users and items that still have a retained interaction; rows only, no original ids."""
     users, items = retained.user_degrees() > 0, retained.item_degrees() > 0
-    return valid.select(users[valid.users] & items[valid.items])
+    return replace(valid.select(users[valid.users] & items[valid.items]), user_ids=None, item_ids=None)

@@ -9,23 +9,10 @@ import numpy as np
 import pytest
 
 from experiments.compare import Compare, command
-from experiments.methods import split_request
+from experiments.stream import split_request
 from ifru_jax.data import ForgetRequest
-from tests.unlearning.conftest import tastes
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def ratings(tmp_path_factory):
-    data = tastes()
-    lines = ["user,item,rating"]
-    lines += [
-        f"{data.user_ids[u]},{data.item_ids[i]},{int(y)}" for u, i, y in zip(data.users, data.items, data.labels, strict=True)
-    ]
-    path = tmp_path_factory.mktemp("ratings") / "ratings.csv"
-    path.write_text("\n".join(lines) + "\n")
-    return path
 
 
 @pytest.mark.parametrize(("model", "forget"), [("mf", "noise:0.05"), ("lightgcn", "user:0.1"), ("mf", "item:0.05")])

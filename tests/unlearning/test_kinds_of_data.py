@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.methods import Stream
+from experiments.stream import Stream
 from ifru_jax import DataError, FlaxRecommender, ForgetRequest, IFRUConfig, ModelError, fit, lightgcn, random_split, unlearn
 from ifru_jax.data import Split, sample_negatives
 from tests.unlearning.conftest import CONFIG, tastes

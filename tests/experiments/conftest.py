@@ -1,0 +1,17 @@
+"""A small file of ratings, as a user would bring it."""
+
+import pytest
+
+from tests.unlearning.conftest import tastes
+
+
+@pytest.fixture(scope="session")
+def ratings(tmp_path_factory):
+    data = tastes()
+    lines = ["user,item,rating"]
+    lines += [
+        f"{data.user_ids[u]},{data.item_ids[i]},{int(y)}" for u, i, y in zip(data.users, data.items, data.labels, strict=True)
+    ]
+    path = tmp_path_factory.mktemp("ratings") / "ratings.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
