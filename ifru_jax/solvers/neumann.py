@@ -36,14 +36,15 @@ def neumann_series(*, num_steps: int = 100, tolerance: float = 1e-4) -> Callable
         residual = b - damped(solution)
         length = norm(b)
         relative = norm(residual) / jnp.where(length > 0, length, 1)
-        finite = jnp.all(jnp.isfinite(solution)) & jnp.isfinite(relative)
+        # As in conjugate gradients: (H + λ) δ = b − r, so bᵀδ − ½ δᵀHδ needs no product more.
+        decrease = 0.5 * (jnp.dot(solution, b + residual) + damping * jnp.dot(solution, solution))
+        # A solution whose square overflows is none that can be used, although each of its entries is finite.
+        finite = jnp.all(jnp.isfinite(solution)) & jnp.isfinite(relative) & jnp.isfinite(decrease)
         status = jnp.select(
             [~finite, length == 0, relative <= tolerance, relative > 1],
             [Status.NOT_FINITE, Status.ZERO_RIGHT_HAND_SIDE, Status.CONVERGED, Status.DIVERGED],
             Status.STEPS_SPENT,
         )
-        # As in conjugate gradients: (H + λ) δ = b − r, so bᵀδ − ½ δᵀHδ needs no product more.
-        decrease = 0.5 * (jnp.dot(solution, b + residual) + damping * jnp.dot(solution, solution))
         return Solution(
             solution=jnp.where(finite, solution, 0),
             status=status.astype(jnp.int32),

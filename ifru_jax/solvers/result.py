@@ -48,9 +48,10 @@ class Solution:
       solution: float [p], δ.
       status: int32, a `Status`.
       num_steps: int32, products with H.
-      residual: relative to ‖b‖; for CG and the Neumann series ‖(H + λ)δ − b‖, for Lanczos the part of H δ that lies outside the Krylov space.
+      residual: relative to ‖b‖; for CG and the Neumann series ‖(H + λ)δ − b‖, for Lanczos the part of H δ that lies outside the
+        Krylov space.
       damping: λ.
-      ritz_values: float [m] ascending, eigenvalue estimates of H; NaN for steps that were not taken (all NaN for CG and the series).
+      ritz_values: float [m] ascending, eigenvalue estimates of H; NaN for steps that were not taken; all NaN for CG and series.
       predicted_decrease: bᵀδ − ½ δᵀHδ, how far the step should lower the quadratic model.
     """
 

@@ -5,7 +5,7 @@
 Objective, batch size, optimiser and learning rate are those of training, so that given enough time this is warm retraining; the
 hope is that what is no longer rehearsed is forgotten. Adam's moments start at zero, since those of training remember what is to be
 forgotten. No early stopping: the budget alone ends it, and no validation data are looked at. Source: the fine-tuning baseline of
-Golatkar, Achille, Soatto, "Eternal sunshine of the spotless net" (CVPR 2020), §5, which names neither length nor rate.
+Golatkar, Achille, Soatto, "Eternal sunshine of the spotless net" (CVPR 2020), which leaves length and rate to be chosen.
 
 Rows without data are set to zero, where L2 would take them in the end.
 """
@@ -38,5 +38,5 @@ class Finetune(TimedMethod):
         )
         clock.part("training", params)
         data = state.interactions
-        scope = {"scope_users": data.num_users, "scope_items": data.num_items}
-        return finish(state, deletion, params, clock, **scope, status="BUDGET_SPENT", num_steps=taken)
+        evidence = {"scope_users": data.num_users, "scope_items": data.num_items, "status": "BUDGET_SPENT", "num_steps": taken}
+        return finish(state, deletion, params, clock, **evidence)

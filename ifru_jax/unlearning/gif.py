@@ -3,18 +3,19 @@
     b  = (1/N) [ Σ_{z ∈ D_f} ∇ℓ(z; θ̂, G) + Σ_{z ∈ A} (∇ℓ(z; θ̂, G) − ∇ℓ(z; θ̂, G_r)) ]
     θ' = θ̂ + (1/s) Σ_{k=0}^{T} (I − (H + λI)/s)^k b,   H = ∇²L(θ̂; D, G)
 
-A are the retained interactions whose score the deletion changes. A model without a graph has none, and GIF is the classical influence
-function solved by LiSSA. Source: Wu et al., "GIF: A general graph unlearning strategy via influence function" (WWW 2023), eq. 8 and
-11–13, and its public code: H is that of the whole training data on the graph before the deletion, the step is taken once.
+A are the retained interactions whose score the deletion changes. A model without a graph has none, and GIF is the classical
+influence function solved by LiSSA. Source: Wu et al., "GIF: A general graph unlearning strategy via influence function" (WWW 2023,
+arXiv 2304.02835) and its public code: H is that of all training data on the graph before the deletion, the step is taken once.
 
 What the paper leaves to tuning, and what is done here:
 
 - s is searched per data set there; here it is the largest |Ritz value| of H in a small Krylov space of b, so that I − H/s contracts
   wherever H is positive. Neither labels nor validation data enter.
-- λ is 0, as in the code.
-- T is 100. H is indefinite for recommenders that stopped early, so the series does not converge whatever s; the paper doesn't treat
-  that. What is returned is the truncated series as it stands; a residual above ‖b‖ is reported as DIVERGED, and a series that
-  overflows raises.
+- T is 5 and λ is 0, the defaults of the code.
+- H is indefinite for recommenders that stopped early, so the series converges for no s; the paper does not treat that, and what keeps
+  its answer finite is that T is small. The truncated series is returned as it stands; a residual above ‖b‖ is reported as DIVERGED,
+  and a series that overflows raises. With `damping=None` λ is |t_min|, the most negative Ritz value, as the damping of Koh & Liang
+  ("Understanding black-box predictions via influence functions", ICML 2017, §4.2) is meant: then it may run long.
 
 Rows without data are set to zero, for which the paper has no rule.
 """
@@ -42,8 +43,9 @@ from ifru_jax.unlearning.ifru import right_hand_side
 from ifru_jax.unlearning.report import Report
 from ifru_jax.unlearning.trained_method import TrainedMethod, begin, finish, solve_evidence
 
-# Lanczos steps to the largest eigenvalue, which is the first to converge.
+# Lanczos steps to the largest eigenvalue, which is the first to converge, and to the most negative one.
 SCALE_STEPS = 10
+DAMPING_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -53,18 +55,20 @@ class GIFConfig:
     Attributes:
       num_iterations: T.
       scale: s, of the Hessian of the mean loss; None takes the largest |Ritz value|.
-      damping: λ.
+      damping: λ; None takes the absolute value of the most negative Ritz value.
       spillover: "auto", or "none" for the classical influence function on a model with a graph.
     """
 
-    num_iterations: int = 100
+    num_iterations: int = 5
     scale: float | None = None
-    damping: float = 0.0
+    damping: float | None = 0.0
     spillover: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.num_iterations < 0 or not self.damping >= 0:
-            raise DataError(f"num_iterations is {self.num_iterations} and damping {self.damping}: neither can be negative.")
+        if self.num_iterations < 0 or (self.damping is not None and not self.damping >= 0):
+            raise DataError(
+                f"num_iterations is {self.num_iterations} and damping {self.damping}: neither can be negative; damping may be None."
+            )
         if self.scale is not None and not self.scale > 0:
             raise DataError(f"scale is {self.scale}: it must be positive, or None to take it from the spectrum.")
         if self.spillover not in ("auto", "none"):
@@ -131,10 +135,12 @@ def gif_step(
     def product(v: jax.Array) -> jax.Array:
         return ravel_pytree(hessian(unravel(v)))[0]
 
-    values, _ = ritz(lanczos(num_steps=SCALE_STEPS)(product, b))
+    steps = SCALE_STEPS if config.damping is not None else DAMPING_STEPS
+    values, _ = ritz(lanczos(num_steps=steps)(product, b))
     largest = jnp.nanmax(jnp.abs(values), initial=0.0)
     scale = jnp.where(largest > 0, largest, 1) if config.scale is None else jnp.asarray(config.scale, b.dtype)
-    solution = neumann_series(num_steps=config.num_iterations)(product, b, scale=scale, damping=config.damping)
-    taken = solution.num_steps + SCALE_STEPS
+    damping = -jnp.nanmin(values, initial=0.0) if config.damping is None else config.damping
+    solution = neumann_series(num_steps=config.num_iterations)(product, b, scale=scale, damping=damping)
+    taken = solution.num_steps + steps
     solution = Solution(**(vars(solution) | {"ritz_values": values, "num_steps": taken}))
     return jax.tree.map(jnp.add, params, unravel(solution.solution)), solution

@@ -2,23 +2,24 @@
 
     δ_U = H_UU⁻¹ b_U,   b = (1/N) Σ_{z ∈ D_f} [∇ℓ(s_z, y_z) − ∇ℓ(s_z, ȳ_z)],   H = ∇²L(θ̂; D, G)
 
-*Selective*: only the embeddings of the users U whose interactions are forgotten are updated; U is all that is solved for. *Collaborative*:
-a forgotten interaction is not deleted but gets the label ȳ that its surroundings suggest, the mean of the user's retained labels or,
-where the user has none, of the item's, so that the tie between user and item survives without what the user said. Source: Li et al.,
-"Selective and collaborative influence function for efficient recommendation unlearning" (2023, arXiv 2304.10199); ȳ as in its
-implementation beside the code of Zhang et al. (arXiv 2307.02147).
+*Selective*: only the embeddings of the users U whose interactions are forgotten are updated; U is all that is solved for.
+*Collaborative*: a forgotten interaction is not deleted but gets the label ȳ that its surroundings suggest, the mean of the user's
+retained labels or, where the user has none, of the item's, so that the tie between user and item survives without what the user said.
+Source: Li et al., "Selective and collaborative influence function for efficient recommendation unlearning" (2023, arXiv 2304.10199);
+ȳ as in its implementation beside the code of Zhang et al. (arXiv 2307.02147).
 
 What was left open, and what is done here:
 
 - Neither user nor item has a retained label: ȳ is the mean of all retained labels.
-- ∇L(θ̂) ≠ 0 after early stopping. Only the change of the gradient counts, as for every method here. The implementation named adds the
-  whole training gradient to b, with the sign that climbs the loss.
+- ∇L(θ̂) ≠ 0 after early stopping. Only the change of the gradient counts, as for every method here. The implementation named adds
+  the whole training gradient to b, with the sign that climbs the loss; it also moves the items of D_f, which the paper does not.
 - For MF, H_UU has a d × d block per user, positive definite by λ₂ (items are held fixed, so the loss is convex), and needs only the
   interactions of U. With a graph, users meet in one another's scores and H_UU may be indefinite: CG then stops at the last point
   before it, and says NEGATIVE_CURVATURE.
-- SCIF knows no graph. Scores and H are those on the graph before; the model is served on G_r, or removed edges would go on propagating.
-- The row of a user without retained interactions, which SCIF fills from the items that were rated, is set to zero: it would tell which
-  items these were, and nobody is left to serve with it.
+- SCIF knows no graph. Scores and H are those on the graph before; the model is served on G_r, or removed edges would go on
+  propagating.
+- The row of a user without retained interactions, which SCIF fills from the items that were rated, is set to zero: it would tell
+  which items these were, and nobody is left to serve with it.
 
 It applies to whatever names interactions, items included, since every interaction has a user.
 """

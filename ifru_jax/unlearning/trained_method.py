@@ -1,4 +1,4 @@
-"""What the rivals share: a state that is a `Trained`, and a deletion that leaves no trace whatever the method did to the parameters."""
+"""What the rivals share: a state that is a `Trained`, and a deletion that leaves no trace, whatever became of the parameters."""
 
 from __future__ import annotations
 
@@ -82,11 +82,11 @@ def finish(
       NumericsError: a parameter is not finite; nothing was changed.
     """
     retained = deletion.retained
-    cleared, norm_step, finite = _clear(trained.model, params, trained.params, retained.without_data)
-    if not finite:
+    cleared, norm_step = _clear(trained.model, params, trained.params, retained.without_data)
+    if not np.isfinite(norm_step):
         raise NumericsError(
-            "a parameter is not finite after forgetting, so the model was left as it was: lower the learning rate, the budget or "
-            "the number of iterations, or raise the damping."
+            f"the parameters moved by {float(norm_step)}, so the model was left as it was: lower the learning rate, the budget or the "
+            "number of iterations, or raise the damping."
         )
     users_lost, items_lost = newly_lost(trained.training_set, retained)
     kept = retained.without_names(trained.training_set)
@@ -107,10 +107,8 @@ def finish(
 
 
 @partial(jax.jit, static_argnames=("model",))
-def _clear(
-    model: Recommender, params: Params, before: Params, lost: tuple[jax.Array, jax.Array]
-) -> tuple[Params, jax.Array, jax.Array]:
-    """Parameters with the rows that are `lost` (bool [num_users], [num_items]) zero, ‖θ′ − θ̂‖, and whether all is finite."""
+def _clear(model: Recommender, params: Params, before: Params, lost: tuple[jax.Array, jax.Array]) -> tuple[Params, jax.Array]:
+    """Parameters with the rows that are `lost` (bool [num_users], [num_items]) zero, and ‖θ′ − θ̂‖ before that."""
     gone = {"user": lost[0], "item": lost[1]}
 
     def rows(name: str) -> Any:
@@ -119,8 +117,8 @@ def _clear(
         mask = gone[model.tables[name]].reshape(-1, *[1] * (params[name].ndim - 1))
         return jnp.where(mask, 0, params[name])
 
-    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(params)]))
-    return {name: rows(name) for name in params}, jnp.sqrt(squared_norm(jax.tree.map(jnp.subtract, params, before))), finite
+    norm = jnp.sqrt(squared_norm(jax.tree.map(jnp.subtract, params, before)))
+    return {name: rows(name) for name in params}, norm
 
 
 def solve_evidence(solution: Any) -> dict[str, Any]:
