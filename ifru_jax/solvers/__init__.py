@@ -1,4 +1,4 @@
-"""Solvers for the step δ = f(H) b: Lanczos with a spectral filter, conjugate gradients, Neumann series. Each brings its evidence."""
+"""Solvers for the step δ = f(H) b: Lanczos with a spectral filter, CG, Neumann series. Each brings its evidence."""
 
 from ifru_jax.solvers.cg import conjugate_gradient
 from ifru_jax.solvers.lanczos import Krylov, lanczos

@@ -12,10 +12,10 @@ What the paper leaves to tuning, and what is done here:
 - s is searched per data set there; here it is the largest |Ritz value| of H in a small Krylov space of b, so that I − H/s contracts
   wherever H is positive. Neither labels nor validation data enter.
 - T is 5 and λ is 0, the defaults of the code.
-- H is indefinite for recommenders that stopped early, so the series converges for no s; the paper does not treat that, and what keeps
-  its answer finite is that T is small. The truncated series is returned as it stands; a residual above ‖b‖ is reported as DIVERGED,
-  and a series that overflows raises. With `damping=None` λ is |t_min|, the most negative Ritz value, as the damping of Koh & Liang
-  ("Understanding black-box predictions via influence functions", ICML 2017, §4.2) is meant: then it may run long.
+- H is indefinite for recommenders that stopped early, so the series converges for no s; the code does not treat that, and what
+  keeps its answer finite is that T is small. The truncated series is returned as it stands; a residual above ‖b‖ is reported as
+  DIVERGED, and a series that overflows raises. With `damping=None` λ is |t_min|, the most negative Ritz value, as the damping of Koh
+  & Liang ("Understanding black-box predictions via influence functions", ICML 2017, §4.2) is meant: then it may run long.
 
 Rows without data are set to zero, for which the paper has no rule.
 """
@@ -31,10 +31,10 @@ from jax.flatten_util import ravel_pytree
 
 from ifru_jax.curvature import hessian_product
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.graph import BipartiteGraph, Examples
 from ifru_jax.models import Params, Recommender
-from ifru_jax.solvers import Solution, Status, check, lanczos, neumann_series, ritz
+from ifru_jax.solvers import Solution, Status, lanczos, neumann_series, ritz
 from ifru_jax.training import Trained
 from ifru_jax.training.objectives import Loss, objective
 from ifru_jax.unlearning.clock import Clock
@@ -102,7 +102,12 @@ class GIF(TrainedMethod):
             reg=state.config.reg,
         )
         clock.part("solve", params)
-        status = Status(check(solution)).name
+        if int(solution.status) == Status.NOT_FINITE:
+            raise NumericsError(
+                f"{self.config.num_iterations} terms of the Neumann series are not finite, so nothing was changed: the Hessian is "
+                "indefinite or the parameters are not finite; take fewer iterations, or damping=None."
+            )
+        status = Status(int(solution.status)).name
         data = state.interactions
         evidence |= {"scope_users": data.num_users, "scope_items": data.num_items, "status": status}
         return finish(state, deletion, params, clock, **evidence, **solve_evidence(solution))

@@ -3,10 +3,10 @@
     θ' = θ̂ + η b,   b = direct + spillover,   η = ‖b‖² / |bᵀ H b|,   H = ∇²L(θ̂; D_r, G_r)
 
 Source: Warnecke et al., "Machine unlearning of features and labels" (NDSS 2023, arXiv 2108.11577), the first-order update
-Δ = −τ Σ(∇ℓ(z̃) − ∇ℓ(z)), where a deleted z has no replacement z̃. The paper calls τ the unlearning rate, a small constant, and leaves
-it to be set. Here η is that of steepest descent: an exact line search along b on the quadratic model of the retained objective, which
-takes one Hessian-vector product and neither validation nor test data. Where the curvature along b is negative its absolute value
-counts, and the report says NEGATIVE_CURVATURE.
+Δ = −τ Σ(∇ℓ(z̃) − ∇ℓ(z)), where a deleted z has no replacement z̃. The paper calls τ the unlearning rate, a small constant, and
+leaves it to be set. Here η is that of steepest descent: an exact line search along b on the quadratic model of the retained
+objective, which takes one Hessian-vector product and neither validation nor test data. Where the curvature along b is negative its
+absolute value counts, and the report says NEGATIVE_CURVATURE.
 
 b includes the spillover, which the paper, written for models without a graph, does not know; without it edges that are gone would
 be forgotten by halves. Rows without data are set to zero, for which the paper has no rule.

@@ -2,13 +2,13 @@
 
     θ ← Adam up (1/|B|) Σ_{z ∈ B} ℓ(z; θ, G_r),   B drawn from D_f
 
-Source: "negative gradient" in Golatkar, Achille, Soatto, "Eternal sunshine of the spotless net" (CVPR 2020), a common baseline since.
-Neither rate nor length is given, and the objective has no maximum: the model is unlearned first and destroyed afterwards, with
-nothing in the method that says when to stop. Here optimiser, learning rate and batch size are those of training, the rule that
+Source: "negative gradient" in Golatkar, Achille, Soatto, "Eternal sunshine of the spotless net" (CVPR 2020), a common baseline
+since. Neither rate nor length is given, and the objective has no maximum: the model is unlearned first and destroyed afterwards,
+with nothing in the method that says when to stop. Here optimiser, learning rate and batch size are those of training, the rule that
 undoes steps at the pace at which they were made, and the budget ends it.
 
-The loss is taken on the graph that will serve, G_r. There is no L2, which would pull at rows nobody asked about; rows further than L
-edges from a forgotten interaction have no gradient and stay. Rows without data are set to zero.
+The loss is taken on the graph that will serve, G_r. There is no L2, which would pull at rows nobody asked about; rows further than
+L edges from a forgotten interaction have no gradient and stay. Rows without data are set to zero.
 """
 
 from __future__ import annotations
@@ -39,8 +39,7 @@ class GradientAscent(TimedMethod):
         clock.part("ascent", params)
         reached = self._reached(state, gone, deletion)
         rows = {"scope_users": int(reached.users.sum()), "scope_items": int(reached.items.sum())}
-        evidence = rows | {"status": "BUDGET_SPENT", "num_steps": taken}
-        return finish(state, deletion, params, clock, **evidence)
+        return finish(state, deletion, params, clock, keep_graph=False, status="BUDGET_SPENT", num_steps=taken, **rows)
 
     def _reached(self, state: Trained, gone: Interactions, deletion: Deletion) -> Nodes:
         """Rows that the loss of the forgotten depends on."""

@@ -14,13 +14,13 @@ the code, and kept:
 - Adam takes steps of 10⁴ on an objective that has no minimum where H is indefinite; what stops it is the validation AUC. The first
   candidate counts as better than nothing, so the result can be worse than doing nothing. The scripts have a rate per data set, from
   5 × 10³ to 2 × 10⁴; where `learning_rates` has several, validation AUC chooses among them too, in the time of the request.
-- Removed edges go on propagating: candidates are chosen, and the result is served, on G. That is kept by default because a rival has
-  to be what was published; `swap_graph` serves on G_r instead. A model that kept G takes no second request, and when saved it is
-  loaded with G_r, since a file holds no graph.
+- Removed edges go on propagating: candidates are chosen, and the result is served, on G. That is kept by default because a rival
+  has to be what was published, and it is the one trace of the forgotten that any method here leaves in a model; `swap_graph` serves on
+  G_r instead. A model that kept G takes no second request, and when saved it is loaded with G_r, since a file holds no graph.
 
-Not kept: hops above one, which the code counts but doesn't use, are used; where a quantile leaves no node at all (equal importances)
-every node reached stays; validation interactions of users and items that lost all theirs are forgotten too; rows without data are set
-to zero; and the time is all of it, not that of the steps that improved.
+Not kept: hops above one, which the code counts but doesn't use, are used; where a quantile leaves no node at all (equal
+importances) every node reached stays; validation interactions of users and items that lost all theirs are forgotten too; rows
+without data are set to zero; and the time is all of it, not that of the steps that improved.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class IFRUAuthorsConfig:
             raise DataError(f"prune_quantile is {self.prune_quantile}: give a share in [0, 1), or None.")
         if not (self.learning_rates and min(self.learning_rates) > 0 and self.min_change >= 0):
             raise DataError(
-                f"learning_rates are {self.learning_rates} and min_change {self.min_change}: at least one, all positive; at least 0."
+                f"learning_rates are {self.learning_rates} and min_change {self.min_change}: positive rates; no negative share."
             )
         if self.hessian not in ("mf", "model"):
             raise DataError(f"hessian is {self.hessian!r}: choose among mf, model.")

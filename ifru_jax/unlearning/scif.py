@@ -4,9 +4,9 @@
 
 *Selective*: only the embeddings of the users U whose interactions are forgotten are updated; U is all that is solved for.
 *Collaborative*: a forgotten interaction is not deleted but gets the label ȳ that its surroundings suggest, the mean of the user's
-retained labels or, where the user has none, of the item's, so that the tie between user and item survives without what the user said.
-Source: Li et al., "Selective and collaborative influence function for efficient recommendation unlearning" (2023, arXiv 2304.10199);
-ȳ as in its implementation beside the code of Zhang et al. (arXiv 2307.02147).
+retained labels or, where the user has none, of the item's, so that the tie between user and item survives without what the user
+said. Source: Li et al., "Selective and collaborative influence function for efficient recommendation unlearning" (2023, arXiv
+2304.10199); ȳ as in its implementation beside the code of Zhang et al. (arXiv 2307.02147).
 
 What was left open, and what is done here:
 

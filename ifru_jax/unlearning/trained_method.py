@@ -85,8 +85,8 @@ def finish(
     cleared, norm_step = _clear(trained.model, params, trained.params, retained.without_data)
     if not np.isfinite(norm_step):
         raise NumericsError(
-            f"the parameters moved by {float(norm_step)}, so the model was left as it was: lower the learning rate, the budget or the "
-            "number of iterations, or raise the damping."
+            f"the parameters moved by {float(norm_step)}, so the model was left as it was: lower the learning rate, the budget or "
+            "the number of iterations, or raise the damping."
         )
     users_lost, items_lost = newly_lost(trained.training_set, retained)
     kept = retained.without_names(trained.training_set)
