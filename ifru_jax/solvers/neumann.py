@@ -19,8 +19,10 @@ from ifru_jax.solvers.lanczos import MatVec, norm
 from ifru_jax.solvers.result import Solution, Status
 
 
-def neumann_series(*, num_steps: int = 100, tolerance: float = 1e-4) -> Callable[..., Solution]:
+def neumann_series(*, num_steps: jax.Array | int = 100, tolerance: float = 1e-4) -> Callable[..., Solution]:
     """Builds `solve(matvec, b, scale=s, damping=λ)` with T = `num_steps` products for the series and one for its residual.
+
+    `num_steps` may be traced, so that one compilation serves every T.
 
     A residual above ‖b‖, that of δ = 0, is reported as DIVERGED, and the solution returned as the series has it.
     """
@@ -48,10 +50,10 @@ def neumann_series(*, num_steps: int = 100, tolerance: float = 1e-4) -> Callable
         return Solution(
             solution=jnp.where(finite, solution, 0),
             status=status.astype(jnp.int32),
-            num_steps=jnp.int32(num_steps + 1),
+            num_steps=jnp.asarray(num_steps + 1, jnp.int32),
             residual=jnp.where(finite, relative, 0),
             damping=damping,
-            ritz_values=jnp.full((num_steps,), jnp.nan, b.dtype),
+            ritz_values=jnp.zeros((0,), b.dtype),
             predicted_decrease=jnp.where(finite, decrease, 0),
         )
 

@@ -14,8 +14,8 @@ What the paper leaves to tuning, and what is done here:
 - T is 5 and λ is 0, the defaults of the code.
 - H is indefinite for recommenders that stopped early, so the series converges for no s; the code does not treat that, and what
   keeps its answer finite is that T is small. The truncated series is returned as it stands; a residual above ‖b‖ is reported as
-  DIVERGED, and a series that overflows raises. With `damping=None` λ is |t_min|, the most negative Ritz value, as the damping of Koh
-  & Liang ("Understanding black-box predictions via influence functions", ICML 2017, §4.2) is meant: then it may run long.
+  DIVERGED, and a series that overflows raises. With `damping=None` λ is |t_min|, the most negative Ritz value, as the damping of
+  Koh & Liang ("Understanding black-box predictions via influence functions", ICML 2017, §4.2) is meant: then it may run long.
 
 Rows without data are set to zero, for which the paper has no rule.
 """
@@ -27,6 +27,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from ifru_jax.curvature import hessian_product
@@ -90,17 +91,16 @@ class GIF(TrainedMethod):
         rhs, evidence = right_hand_side(state, deletion.retained, deletion.forgotten, influence)
         clock.part("influence", rhs)
         old = state.training_set
-        params, solution = gif_step(
-            state.model,
-            state.loss,
-            self.config,
-            state.params,
-            rhs,
-            old.examples,
-            old.graph,
-            total=float(state.total),
-            reg=state.config.reg,
-        )
+        at = (state.model, state.loss, state.params, rhs, old.examples, old.graph)
+        scalars = {"total": float(state.total), "reg": state.config.reg}
+        scale, damping, values = self.config.scale, self.config.damping, np.zeros(0)
+        if scale is None or damping is None:
+            values = np.asarray(spectrum(*at, **scalars, num_steps=SCALE_STEPS if damping is not None else DAMPING_STEPS))
+            largest, lowest = np.nanmax(np.abs(values), initial=0.0), np.nanmin(values, initial=0.0)
+            scale = (float(largest) or 1.0) if scale is None else scale
+            damping = max(0.0, -float(lowest)) if damping is None else damping
+            clock.part("spectrum")
+        params, solution = gif_step(*at, **scalars, num_iterations=self.config.num_iterations, scale=scale, damping=damping)
         clock.part("solve", params)
         if int(solution.status) == Status.NOT_FINITE:
             raise NumericsError(
@@ -110,14 +110,16 @@ class GIF(TrainedMethod):
         status = Status(int(solution.status)).name
         data = state.interactions
         evidence |= {"scope_users": data.num_users, "scope_items": data.num_items, "status": status}
-        return finish(state, deletion, params, clock, **evidence, **solve_evidence(solution))
+        evidence |= solve_evidence(solution)
+        evidence |= {"ritz_values": tuple(float(t) for t in values if np.isfinite(t))}
+        evidence["num_products"] += len(values)
+        return finish(state, deletion, params, clock, **evidence)
 
 
-@partial(jax.jit, static_argnames=("model", "loss", "config"))
-def gif_step(
+@partial(jax.jit, static_argnames=("model", "loss", "num_steps"))
+def spectrum(
     model: Recommender,
     loss: Loss,
-    config: GIFConfig,
     params: Params,
     rhs: Params,
     examples: Examples,
@@ -125,27 +127,44 @@ def gif_step(
     *,
     total: jax.Array | float,
     reg: jax.Array | float,
+    num_steps: int,
+) -> jax.Array:
+    """Ritz values [num_steps] of H in the Krylov space of b; the other arguments are those of `gif_step`."""
+    product, b, _ = _flat_problem(model, loss, params, rhs, examples, graph, total=total, reg=reg)
+    return ritz(lanczos(num_steps=num_steps)(product, b))[0]
+
+
+@partial(jax.jit, static_argnames=("model", "loss"))
+def gif_step(
+    model: Recommender,
+    loss: Loss,
+    params: Params,
+    rhs: Params,
+    examples: Examples,
+    graph: BipartiteGraph,
+    *,
+    total: jax.Array | float,
+    reg: jax.Array | float,
+    num_iterations: jax.Array | int,
+    scale: jax.Array | float,
+    damping: jax.Array | float,
 ) -> tuple[Params, Solution]:
-    """θ̂ + δ and the evidence of the solve, whose Ritz values are those that gave s.
+    """θ̂ + δ and the evidence of the solve.
 
     Args:
       rhs: b.
       examples, graph: D and G, before the deletion.
       total: N.
       reg: λ₂.
+      num_iterations, scale, damping: T, s, λ.
     """
+    product, b, unravel = _flat_problem(model, loss, params, rhs, examples, graph, total=total, reg=reg)
+    solution = neumann_series(num_steps=num_iterations)(product, b, scale=scale, damping=damping)
+    return jax.tree.map(jnp.add, params, unravel(solution.solution)), solution
+
+
+def _flat_problem(model, loss, params, rhs, examples, graph, *, total, reg):
+    """v ↦ H v and b on flat vectors, and the way back to parameters."""
     hessian = hessian_product(lambda p: objective(model, loss, p, examples, graph, total=total, reg=reg), params)
     b, unravel = ravel_pytree(rhs)
-
-    def product(v: jax.Array) -> jax.Array:
-        return ravel_pytree(hessian(unravel(v)))[0]
-
-    steps = SCALE_STEPS if config.damping is not None else DAMPING_STEPS
-    values, _ = ritz(lanczos(num_steps=steps)(product, b))
-    largest = jnp.nanmax(jnp.abs(values), initial=0.0)
-    scale = jnp.where(largest > 0, largest, 1) if config.scale is None else jnp.asarray(config.scale, b.dtype)
-    damping = -jnp.nanmin(values, initial=0.0) if config.damping is None else config.damping
-    solution = neumann_series(num_steps=config.num_iterations)(product, b, scale=scale, damping=damping)
-    taken = solution.num_steps + steps
-    solution = Solution(**(vars(solution) | {"ritz_values": values, "num_steps": taken}))
-    return jax.tree.map(jnp.add, params, unravel(solution.solution)), solution
+    return lambda v: ravel_pytree(hessian(unravel(v)))[0], b, unravel

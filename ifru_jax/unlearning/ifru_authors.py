@@ -15,8 +15,8 @@ the code, and kept:
   candidate counts as better than nothing, so the result can be worse than doing nothing. The scripts have a rate per data set, from
   5 × 10³ to 2 × 10⁴; where `learning_rates` has several, validation AUC chooses among them too, in the time of the request.
 - Removed edges go on propagating: candidates are chosen, and the result is served, on G. That is kept by default because a rival
-  has to be what was published, and it is the one trace of the forgotten that any method here leaves in a model; `swap_graph` serves on
-  G_r instead. A model that kept G takes no second request, and when saved it is loaded with G_r, since a file holds no graph.
+  has to be what was published, and it is the one trace of the forgotten that any method here leaves in a model; `swap_graph` serves
+  on G_r instead. A model that kept G takes no second request, and when saved it is loaded with G_r, since a file holds no graph.
 
 Not kept: hops above one, which the code counts but doesn't use, are used; where a quantile leaves no node at all (equal
 importances) every node reached stays; validation interactions of users and items that lost all theirs are forgotten too; rows
@@ -128,10 +128,9 @@ class IFRUAuthors(TrainedMethod):
         rows = jnp.asarray(scope.users), jnp.asarray(scope.items)
         rhs, norms = _right_hand_side(state.model, state.loss, state.params, gone, affected, old.graph, retained.graph, rows)
         clock.part("influence", rhs)
-        candidates_of = partial(
-            _select, state.model, state.loss, self.config, state.params, rhs, old.examples, old.graph, candidates, rows
-        )
-        tried = [candidates_of(total=float(state.total), learning_rate=rate) for rate in self.config.learning_rates]
+        choices = {"num_steps": self.config.num_steps, "patience": self.config.patience, "total": float(state.total)}
+        at = (state.model, state.loss, self.config.hessian, state.params, rhs, old.examples, old.graph, candidates, rows)
+        tried = [_select(*at, **choices, learning_rate=rate) for rate in self.config.learning_rates]
         clock.part("solve", tried)
         found = max(tried, key=lambda one: float(one.best_auc))
         if not np.isfinite(found.best_auc):
@@ -281,11 +280,11 @@ class _Found(NamedTuple):
     decrease: jax.Array
 
 
-@partial(jax.jit, static_argnames=("model", "loss", "config"))
+@partial(jax.jit, static_argnames=("model", "loss", "hessian"))
 def _select(
     model: Recommender,
     loss: Loss,
-    config: IFRUAuthorsConfig,
+    hessian: str,
     params: Params,
     rhs: Params,
     examples: Examples,
@@ -295,9 +294,11 @@ def _select(
     *,
     total: jax.Array | float,
     learning_rate: jax.Array | float,
+    num_steps: jax.Array | int,
+    patience: jax.Array | int,
 ) -> _Found:
     """Adam on the quadratic form, and the candidate of best validation AUC."""
-    product = published_hessian(model, loss, params, examples, graph, rows, hessian=config.hessian, total=total)
+    product = published_hessian(model, loss, params, examples, graph, rows, hessian=hessian, total=total)
     optimiser = optax.adam(learning_rate)
 
     def moved(p: Params) -> Params:
@@ -305,7 +306,7 @@ def _select(
 
     def running(state: tuple) -> jax.Array:
         *_, taken, stale = state
-        return (taken < config.num_steps) & (stale <= config.patience)
+        return (taken < num_steps) & (stale <= patience)
 
     def step(state: tuple) -> tuple:
         p, opt_state, best_p, best_auc, best_step, taken, stale = state

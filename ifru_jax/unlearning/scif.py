@@ -14,8 +14,8 @@ What was left open, and what is done here:
 - ∇L(θ̂) ≠ 0 after early stopping. Only the change of the gradient counts, as for every method here. The implementation named adds
   the whole training gradient to b, with the sign that climbs the loss; it also moves the items of D_f, which the paper does not.
 - For MF, H_UU has a d × d block per user, positive definite by λ₂ (items are held fixed, so the loss is convex), and needs only the
-  interactions of U. With a graph, users meet in one another's scores and H_UU may be indefinite: CG then stops at the last point
-  before it, and says NEGATIVE_CURVATURE.
+  interactions of U. With a graph, users meet in one another's scores and H_UU may be indefinite, which SCIF does not treat. If CG
+  meets negative curvature, it is run again on H_UU + λI, λ twice the most negative Ritz value, and the report has that λ.
 - SCIF knows no graph. Scores and H are those on the graph before; the model is served on G_r, or removed edges would go on
   propagating.
 - The row of a user without retained interactions, which SCIF fills from the items that were rated, is set to zero: it would tell
@@ -26,6 +26,7 @@ It applies to whatever names interactions, items included, since every interacti
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -40,12 +41,15 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.graph import BipartiteGraph, Examples, build_examples
 from ifru_jax.models import Params, Recommender
-from ifru_jax.solvers import Solution, Status, check, conjugate_gradient
+from ifru_jax.solvers import Solution, Status, check, conjugate_gradient, lanczos, ritz
 from ifru_jax.training import Trained
 from ifru_jax.training.objectives import Loss, objective, squared_norm, weighted_loss
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.report import Report
 from ifru_jax.unlearning.trained_method import TrainedMethod, begin, finish, solve_evidence
+
+# Lanczos steps to the most negative eigenvalue, where there is one.
+DAMPING_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,8 @@ class SCIF(TrainedMethod):
         # Without a graph only the interactions of the target users depend on their rows.
         held = old.examples if state.model.num_hops else build_examples(data.select(targets[data.users]))
         clock.part("scope", forgotten, replaced, held)
-        params, solution, norm_rhs = scif_step(
+        step = partial(
+            scif_step,
             state.model,
             state.loss,
             self.config,
@@ -103,9 +108,14 @@ class SCIF(TrainedMethod):
             held,
             old.graph,
             jnp.asarray(targets),
-            total=float(state.total),
-            reg=state.config.reg,
         )
+        scalars = {"total": float(state.total), "reg": state.config.reg}
+        params, solution, norm_rhs = step(**scalars, damping=0.0)
+        if int(solution.status) == Status.NEGATIVE_CURVATURE:
+            lowest = _lowest_curvature(
+                state.model, state.loss, state.params, held, old.graph, jnp.asarray(targets), jax.random.key(0), **scalars
+            )
+            params, solution, norm_rhs = step(**scalars, damping=2 * max(0.0, -float(lowest)))
         clock.part("solve", params)
         evidence = {"status": Status(check(solution)).name, "scope_users": int(targets.sum())}
         norms = {"norm_direct": float(norm_rhs), "norm_rhs": float(norm_rhs)}
@@ -140,6 +150,7 @@ def scif_step(
     *,
     total: jax.Array | float,
     reg: jax.Array | float,
+    damping: jax.Array | float,
 ) -> tuple[Params, Solution, jax.Array]:
     """θ̂ with the rows of U moved by H_UU⁻¹ b_U, the evidence of the solve, and ‖b_U‖.
 
@@ -150,24 +161,49 @@ def scif_step(
       targets: bool [num_users], U.
       total: N.
       reg: λ₂.
+      damping: λ.
     """
-
-    def confined(values: Params) -> Params:
-        def rows(name: str):
-            if model.tables.get(name) != "user":
-                return jax.tree.map(jnp.zeros_like, values[name])
-            return jnp.where(targets.reshape(-1, *[1] * (values[name].ndim - 1)), values[name], 0)
-
-        return {name: rows(name) for name in values}
 
     def change(p: Params) -> jax.Array:
         before = weighted_loss(model, loss, p, forgotten, graph)
         return (before - (weighted_loss(model, loss, p, replaced, graph) if replaced is not None else 0)) / total
 
-    rhs = confined(jax.grad(change)(params))
-    product = hessian_product(lambda p: objective(model, loss, p, held, graph, total=total, reg=reg), params)
+    rhs = _of_users(model, jax.grad(change)(params), targets)
     b, unravel = ravel_pytree(rhs)
     solve = conjugate_gradient(num_steps=config.num_steps, tolerance=config.tolerance)
-    solution = solve(lambda v: ravel_pytree(confined(product(unravel(v))))[0], b, damping=jnp.zeros((), b.dtype))
+    product = _product(model, loss, params, held, graph, targets, total=total, reg=reg)
+    solution = solve(product, b, damping=jnp.asarray(damping, b.dtype))
     moved = jax.tree.map(jnp.add, params, unravel(solution.solution))
     return moved, solution, jnp.sqrt(squared_norm(rhs))
+
+
+def _of_users(model: Recommender, values: Params, targets: jax.Array) -> Params:
+    """Values shaped like the parameters, zero but in the rows of U."""
+
+    def rows(name: str):
+        if model.tables.get(name) != "user":
+            return jax.tree.map(jnp.zeros_like, values[name])
+        return jnp.where(targets.reshape(-1, *[1] * (values[name].ndim - 1)), values[name], 0)
+
+    return {name: rows(name) for name in values}
+
+
+def _product(
+    model: Recommender, loss: Loss, params: Params, held: Examples, graph: BipartiteGraph, targets: jax.Array, *, total, reg
+) -> Callable[[jax.Array], jax.Array]:
+    """v ↦ H_UU v on flat vectors that are zero outside the rows of U."""
+    hessian = hessian_product(lambda p: objective(model, loss, p, held, graph, total=total, reg=reg), params)
+    _, unravel = ravel_pytree(params)
+    return lambda v: ravel_pytree(_of_users(model, hessian(unravel(v)), targets))[0]
+
+
+@partial(jax.jit, static_argnames=("model", "loss"))
+def _lowest_curvature(
+    model: Recommender, loss: Loss, params: Params, held: Examples, graph: BipartiteGraph, targets: jax.Array, key, *, total, reg
+) -> jax.Array:
+    """The most negative Ritz value of H_UU from a random start, which has a part along every eigenvector."""
+    flat, unravel = ravel_pytree(params)
+    start = ravel_pytree(_of_users(model, unravel(jax.random.normal(key, flat.shape, flat.dtype)), targets))[0]
+    product = _product(model, loss, params, held, graph, targets, total=total, reg=reg)
+    values, _ = ritz(lanczos(num_steps=DAMPING_STEPS)(product, start))
+    return jnp.nanmin(values)
