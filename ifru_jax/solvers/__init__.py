@@ -1,7 +1,8 @@
-"""Solvers for the step δ = f(H) b: Lanczos with a spectral filter, and conjugate gradients. Each brings its evidence."""
+"""Solvers for the step δ = f(H) b: Lanczos with a spectral filter, CG, Neumann series. Each brings its evidence."""
 
 from ifru_jax.solvers.cg import conjugate_gradient
 from ifru_jax.solvers.lanczos import Krylov, lanczos
+from ifru_jax.solvers.neumann import neumann_series
 from ifru_jax.solvers.result import Solution, Status, check
 from ifru_jax.solvers.spectral import (
     FILTERS,
@@ -25,6 +26,7 @@ __all__ = [
     "damping_from_spectrum",
     "damping_path",
     "lanczos",
+    "neumann_series",
     "ritz",
     "spectral_step",
 ]

@@ -31,6 +31,8 @@ class Status(IntEnum):
     """b = 0: the solution is 0."""
     NOT_FINITE = 5
     """NaN or infinity in the right-hand side or in a product; the solution is 0."""
+    DIVERGED = 6
+    """The residual grew beyond that of the zero step: a series that does not converge, on negative curvature for instance."""
 
 
 @partial(
@@ -46,9 +48,10 @@ class Solution:
       solution: float [p], δ.
       status: int32, a `Status`.
       num_steps: int32, products with H.
-      residual: relative to ‖b‖; for CG ‖(H + λ)δ − b‖, for Lanczos the part of H δ that lies outside the Krylov space.
+      residual: relative to ‖b‖; for CG and the Neumann series ‖(H + λ)δ − b‖, for Lanczos the part of H δ that lies outside the
+        Krylov space.
       damping: λ.
-      ritz_values: float [m] ascending, eigenvalue estimates of H; NaN for steps that were not taken (all NaN for CG).
+      ritz_values: float [m] ascending, eigenvalue estimates of H; NaN for steps that were not taken (all of CG's); empty for series.
       predicted_decrease: bᵀδ − ½ δᵀHδ, how far the step should lower the quadratic model.
     """
 

@@ -24,6 +24,7 @@ class Report:
       norm_direct, norm_spillover, norm_rhs, norm_step: Euclidean norms of direct, spillover, b and δ.
       status: how the solve ended, see `ifru_jax.solvers.Status`.
       num_products: products with the curvature.
+      num_steps: optimiser steps, where a method takes some.
       damping: λ.
       ritz_values: eigenvalue estimates of the scaled curvature, ascending.
       residual: see `ifru_jax.solvers.Solution`.
@@ -51,6 +52,7 @@ class Report:
     norm_step: float = 0.0
     status: str = "NOTHING_TO_FORGET"
     num_products: int = 0
+    num_steps: int = 0
     damping: float | None = None
     ritz_values: tuple[float, ...] = ()
     residual: float = 0.0
