@@ -27,6 +27,7 @@ from ifru_jax.data import (
     temporal_split,
 )
 from ifru_jax.errors import DataError, IfruError, ModelError, NumericsError
+from ifru_jax.evaluation import Verification, train_shadows, verify
 from ifru_jax.models import FlaxRecommender, lightgcn, mf
 from ifru_jax.training import TrainConfig, Trained
 from ifru_jax.training.checkpoint import load, save
@@ -50,6 +51,7 @@ __all__ = [
     "Split",
     "TrainConfig",
     "Trained",
+    "Verification",
     "drop_duplicates",
     "evaluate",
     "fit",
@@ -65,6 +67,8 @@ __all__ = [
     "read_interactions",
     "save",
     "temporal_split",
+    "train_shadows",
     "unlearn",
+    "verify",
     "warm_up",
 ]

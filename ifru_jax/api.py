@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -13,11 +12,10 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation import ranking_metrics, survivors
-from ifru_jax.graph import GridPairs
+from ifru_jax.evaluation import ranking_metrics, score_block_of, survivors
 from ifru_jax.metrics import auc
 from ifru_jax.models import Recommender
-from ifru_jax.training import Loss, TrainConfig, Trained, bce, score_pairs, train
+from ifru_jax.training import Loss, TrainConfig, Trained, bce, train
 from ifru_jax.unlearning import IFRUConfig, Report, forget, prepare
 
 
@@ -87,7 +85,7 @@ def unlearn(
 
 
 def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
-    """AUC pooled over the test pairs, and NDCG@k and Recall@k over the full ranking, seen items left out.
+    """AUC pooled over the test pairs, and NDCG, Recall, HR, MRR and MAP at k over the full ranking, seen items left out.
 
     Test pairs of users and items without an interaction are left out: nothing is known of them any more, and their scores are
     constants. None where a figure has no answer (one label only, no relevant item).
@@ -98,17 +96,11 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
 
 
 def rank(trained: Trained, test: Interactions, *, k: int = 20, seen: Interactions | None = None) -> dict[str, float | None]:
-    """NDCG@k and Recall@k over the full ranking; None without a relevant item.
+    """NDCG, Recall, hit rate, MRR and MAP at k over the full ranking; None without a relevant item.
 
     The items a user has in `seen` are left out of the ranking, by default those in the interactions of the model.
     """
-    num_items = trained.interactions.num_items
-
-    def score_block(users: np.ndarray) -> jax.Array:
-        grid = GridPairs(jnp.asarray(users), jnp.arange(num_items, dtype=jnp.int32))
-        scores = score_pairs(trained.model, trained.params, grid, trained.training_set.graph)
-        return scores.reshape(len(users), num_items)
-
+    score_block = score_block_of(trained, trained.interactions.num_items)
     return ranking_metrics(score_block, trained.interactions if seen is None else seen, test, k=k)
 
 

@@ -5,9 +5,9 @@ Then
 
     mean (s − r_j)²  / mean (r_i − r_j)²  =  1 + shift² / (2 σ²)
 
-so a model whose systematic shift is as large as the noise of one training (shift = σ) has a gap of √1.5. That is the limit: below it
-the model is nearer to the centre of the retrained ones than a single retraining is. The limit comes from the noise and holds for
-other distances as well, each with the power with which it grows:
+so a model whose systematic shift is as large as the noise of one training (shift = σ) has a gap of √1.5. That is the limit: below
+it the model's shift is less than what a single retraining is off by chance. The limit comes from the noise and holds for other
+distances as well, each with the power with which it grows:
 
     distance                          grows as        limit of its ratio
     RMS of scores (gap)               shift           √1.5

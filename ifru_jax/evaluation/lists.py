@@ -44,7 +44,9 @@ class Scorer(Protocol):
 def score_block_of(model: Scorer, num_items: int) -> ScoreBlock:
     """Scores of users with all items; a `Trained` propagates once per block and scores the grid as a matrix product."""
     if not isinstance(model, Trained):
-        return lambda users: model.score(np.repeat(users, num_items), np.tile(np.arange(num_items), len(users))).reshape(-1, num_items)
+        return lambda users: model.score(np.repeat(users, num_items), np.tile(np.arange(num_items), len(users))).reshape(
+            -1, num_items
+        )
     items = jnp.arange(num_items, dtype=jnp.int32)
 
     def score_block(users: np.ndarray) -> jax.Array:

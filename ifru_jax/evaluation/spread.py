@@ -1,6 +1,6 @@
 """Whether a figure of one model could be that of a retrained model: a two-sided prediction interval from the retrained ones.
 
-With a figure's values t_1 … t_R on R retrained models, mean t̄ and standard deviation d, the value of one more retrained model lies in
+With a figure's values t_1 … t_R on R retrained models, mean t̄ and standard deviation d, one more retrained model's value lies in
 
     t̄ ± q · d · √(1 + 1/R),        q the (1 − α/2) quantile of Student's t with R − 1 degrees of freedom
 

@@ -3,8 +3,8 @@
     p = P(y | s) = σ((2y − 1) s)          φ = log(p / (1 − p)) = (2y − 1) s
 
 p crowds near 1 for members and non-members alike; φ does not, and is nearly Gaussian over trainings (Carlini et al., IEEE S&P 2022,
-section IV-D). With a sigmoid φ is exactly the logit with the sign of the label, and the cross-entropy is softplus(−φ): a threshold on
-φ is the loss threshold attack (Yeom et al., "Privacy risk in machine learning", CSF 2018).
+section IV-D). With a sigmoid φ is exactly the logit with the sign of the label, and the cross-entropy is softplus(−φ): a threshold
+on φ is the loss threshold attack (Yeom et al., "Privacy risk in machine learning", CSF 2018).
 
 >>> import numpy as np
 >>> confidence(np.array([2.0, 2.0]), np.array([1, 0]))

@@ -3,7 +3,7 @@
     online    Λ(x) = log N(φ_x; μ_in, σ_in²) − log N(φ_x; μ_out, σ_out²)
     offline   Λ(x) = (φ_x − μ_out) / σ_out                                 as good as P[Z ≤ φ_x], Z ~ N(μ_out, σ_out²)
 
-μ and σ are of each interaction's φ over the shadow models that had it (in) or did not (out). Offline needs only models that did not.
+μ and σ are of each interaction's φ over the shadow models that had it (in) or did not (out). Offline needs only the latter.
 With fewer than 64 shadows a σ per interaction is too noisy, and one for all interactions is used.
 Source: Carlini et al., "Membership inference attacks from first principles", IEEE S&P 2022, algorithm 1 and sections IV, VI-B.
 

@@ -53,9 +53,13 @@ def rmia(
       DataError: shapes that don't fit, no population sample, γ not positive or a outside [0, 1].
     """
     check_shadows(target, shadows, trained_on, needs_in=mode == "online")
-    if population_target.ndim != 1 or not len(population_target) or population_shadows.shape != (len(shadows), len(population_target)):
+    if (
+        population_shadows.shape != (len(shadows), *population_target.shape)
+        or population_target.ndim != 1
+        or not len(population_target)
+    ):
         raise DataError(
-            f"population {population_target.shape} and its shadows {population_shadows.shape} don't fit {len(shadows)} shadow models: "
+            f"population {population_target.shape} and its shadows {population_shadows.shape} don't fit {len(shadows)} shadows: "
             "give [p] and [S, p] with p ≥ 1."
         )
     if not gamma > 0 or not 0 <= a <= 1:

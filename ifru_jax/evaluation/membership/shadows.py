@@ -3,8 +3,8 @@
     training data of shadow s = D_r ∪ {x ∈ D_f ∪ N : s has x},     s and s + 1 (s even) have complementary halves of D_f ∪ N
 
 D_f are the forgotten interactions (members of the original model), N as many held-out ones that no model was trained on, drawn from
-test pairs whose user and item remain. Every x is then in exactly half of the shadows, and every shadow has as many interactions as the
-original. All of D_r is in each: the auditor who erases knows it, which makes the attack stronger than that of an outsider
+test pairs whose user and item remain. Every x is then in exactly half of the shadows, and every shadow is about as large as D. All
+of D_r is in each: the auditor who erases knows it, which makes the attack stronger than that of an outsider
 (Carlini et al., IEEE S&P 2022, section IV: x decides nothing but x; Hayes et al., "Inexact unlearning needs more careful
 evaluations", 2024, on the auditor's view).
 
@@ -67,7 +67,9 @@ class Candidates:
         unseen = ~contains(distinct(np.concatenate(known)), pair_keys(test.users, test.items, test.num_items))
         held_out = np.flatnonzero(survivors(retained, test) & unseen)
         if len(held_out) < 4:
-            raise DataError(f"{len(held_out)} test pairs were in no training set: membership inference compares with at least four.")
+            raise DataError(
+                f"{len(held_out)} test pairs were in no training set: membership inference compares with at least four."
+            )
         drawn = np.random.default_rng(seed).permutation(held_out)
         size = min(len(members), len(drawn) // 2)
         others = drawn[size : size + MAX_POPULATION]
@@ -132,7 +134,9 @@ def train_shadows(
         trained_on[s + 1] = ~trained_on[s]
     confidences, population = [], []
     for s, which in enumerate(trained_on):
-        shadow = train(jax.random.fold_in(key, s), model, replace(split, train=join(retained, asked.select(which))), config, loss=loss)
+        shadow = train(
+            jax.random.fold_in(key, s), model, replace(split, train=join(retained, asked.select(which))), config, loss=loss
+        )
         confidences.append(confidence(shadow.score(asked.users, asked.items), asked.labels))
         at_large = candidates.population
         population.append(confidence(shadow.score(at_large.users, at_large.items), at_large.labels))
