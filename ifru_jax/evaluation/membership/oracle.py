@@ -3,8 +3,8 @@
     P(member | x) = σ(w · f(x)),   w fitted on retained interactions (members) and held-out ones (non-members) of the same model
 
 Who erases knows the training data and needs no shadow model: the oracle is fitted on the very model it judges. If it takes the
-forgotten interactions for members as it does those of the original model, they are still in it. Its features f are what a model and its data
-tell about a pair without looking inside: φ, φ², y, y φ and the logarithms of the degrees of user and item.
+forgotten interactions for members as it does those of the original model, they are still in it. Its features f are what a model and
+its data tell about a pair without looking inside: φ, φ², y, y φ and the logarithms of the degrees of user and item.
 
 Source of the idea: Li, Chen, Zheng et al., "Selective and collaborative influence function for efficient recommendation
 unlearning" (SCIF, arXiv 2304.10199), who define a Membership Inference Oracle for recommenders. Features and classifier are ours: a
