@@ -25,6 +25,7 @@ from experiments.benchmark.bulk import bulk
 from experiments.benchmark.figure import Figure
 from experiments.benchmark.hvp import hvp
 from experiments.benchmark.memory import bulk_memory
+from experiments.benchmark.ranking import ranking
 from experiments.benchmark.requests import batch, growth, one_interaction, one_user
 from experiments.compilation_cache import use_compilation_cache
 from experiments.plain import plain_lightgcn_loss, plain_mf_loss
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "interaction-lightgcn": partial(one_interaction, "lightgcn", 1, p50_target=30, p99_target=100),
     "batch-lightgcn": partial(batch, "lightgcn", 1, target=2),
     "user-lightgcn": partial(one_user, "lightgcn", 1, target=500),
+    "ranking-ml-1m": partial(ranking, target=3),
 }
 
 
