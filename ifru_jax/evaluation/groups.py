@@ -50,5 +50,11 @@ def grouped_metrics(ranking: UserRanking, retained: Interactions, *, k: int) -> 
     return found
 
 
+def found_of_items(ranking: UserRanking, retained: Interactions, *, k: int) -> dict[str, int]:
+    """{"recall@k, items: GROUP": relevant pairs found}, the counts behind the shares of `grouped_metrics`."""
+    groups = groups_by_degree(retained.item_degrees(), POPULARITY)
+    return {f"recall@{k}, items: {n}": int(ranking.hits[np.isin(ranking.relevant_items, i)].sum()) for n, i in groups.items()}
+
+
 def _mean(values: np.ndarray) -> float | None:
     return float(values.mean()) if values.size else None

@@ -3,7 +3,7 @@
 Every limit comes from the retrained models, since two of them differ as well:
 
     distances   ratio to the distance between two retrained models, at most what a systematic shift as large as the noise of one
-                training gives (`closeness`)
+                training gives, or what a retrained model has among the others (`closeness`)
     figures     inside the interval in which one more retrained model lies (`spread`); of figures of quality only the lower end
                 counts. α = 0.05 is shared by all of them, so that a retrained model passes *all* in 95 of 100 cases.
 
@@ -26,9 +26,9 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.evaluation import fidelity
-from ifru_jax.evaluation.closeness import SHIFT_LIMIT, ratio_of
+from ifru_jax.evaluation.closeness import ratio_and_limit
 from ifru_jax.evaluation.correlation import discordance
-from ifru_jax.evaluation.groups import grouped_metrics
+from ifru_jax.evaluation.groups import found_of_items, grouped_metrics
 from ifru_jax.evaluation.lists import Scorer, list_overlap, score_block_of, top_lists
 from ifru_jax.evaluation.masks import survivors
 from ifru_jax.evaluation.membership import AttackResult, Candidates, Shadows, audit
@@ -41,8 +41,9 @@ from ifru_jax.training import Trained
 _auc = jax.jit(auc)
 
 ALPHA = 0.05
-FEWEST_FORGOTTEN = 20
-"""Fewer forgotten pairs make no distance in units of noise: one pair may by chance be far from one retrained model."""
+FEWEST_CASES = 20
+"""Fewer forgotten pairs make no distance in units of noise: one pair may by chance be far from one retrained model. Nor does a
+group of items of which retrained models find fewer relevant pairs make a share: by chance they find equally many."""
 
 GONE = 1e-3
 """A score that is this small beside the spread of scores says nothing about its user or item any more."""
@@ -148,6 +149,8 @@ def verify(
     figures.append(_Figure("closeness", "score_std", lambda m: fidelity.score_std(m.test)))
     # One of the figures of the lists is judged; they rise and fall together, and each would widen the limits of all.
     reported = [f"{name}@{k}" for name in ("recall", "hr", "mrr", "map")]
+    found = {name: np.mean([view.found[name] for view in seen_retrained]) for name in seen_retrained[0].found}
+    reported += [name for name, count in found.items() if count < FEWEST_CASES]
     for name in seen["original"].quality:
         if name not in reported:
             figures.append(_Figure("quality", name, lambda m, name=name: m.quality[name], lower_only=True))
@@ -156,12 +159,10 @@ def verify(
         candidates = Candidates.of(split, request) if shadows is None else shadows.candidates
         results = {name: audit(model, candidates, views.retained, shadows=shadows) for name, model in models.items()}
         results_retrained = [audit(model, candidates, views.retained, shadows=shadows) for model in retrained]
-        attacks = {name: {attack: r.as_dict() for attack, r in found.items()} for name, found in results.items()}
+        attacks = {name: {attack: r.as_dict() for attack, r in achieved.items()} for name, achieved in results.items()}
         attacks["retrained"] = {attack: [r[attack].as_dict() for r in results_retrained] for attack in results_retrained[0]}
-        for name, found in results.items():
-            seen[name].attacks = found
-        for view, found in zip(seen_retrained, results_retrained, strict=True):
-            view.attacks = found
+        for view, achieved in zip([*seen.values(), *seen_retrained], [*results.values(), *results_retrained], strict=True):
+            view.attacks = achieved
         figures += _attack_figures(with_shadows=shadows is not None)
 
     measures = _distances(seen["original"], seen["unlearned"], seen_retrained, views)
@@ -195,6 +196,7 @@ class _ModelView:
     forget_loss_error: float
     lists: np.ndarray
     quality: dict[str, float | None]
+    found: dict[str, int]
     attacks: dict[str, AttackResult] = field(default_factory=dict)
 
 
@@ -250,6 +252,7 @@ class _Views:
         losses = np.logaddexp(0, forgotten) - self.forgotten.labels * forgotten
         # Candidates are what no training set holds, the forgotten ones included: the same lists' choice for every model.
         lists = top_lists(score_block_of(model, self.train.num_items), self.train, self.users, k=self.k)
+        ranking = user_ranking(lists, self.users, self.train, self.test)
         return _ModelView(
             test=test,
             forgotten=forgotten,
@@ -257,14 +260,13 @@ class _Views:
             forget_loss=fidelity.forget_loss(forgotten, self.forgotten.labels),
             forget_loss_error=float(losses.std(ddof=1) / math.sqrt(len(losses))) if len(losses) > 1 else 0.0,
             lists=lists,
-            quality=self._quality(test, lists),
+            quality=averages(ranking, k=self.k) | grouped_metrics(ranking, self.retained, k=self.k) | {"auc": self._auc(test)},
+            found=found_of_items(ranking, self.retained, k=self.k),
         )
 
-    def _quality(self, scores: np.ndarray, lists: np.ndarray) -> dict[str, float | None]:
+    def _auc(self, scores: np.ndarray) -> float | None:
         pooled = float(_auc(scores, self.test.labels))
-        ranking = user_ranking(lists, self.users, self.train, self.test)
-        found = averages(ranking, k=self.k) | grouped_metrics(ranking, self.retained, k=self.k)
-        return {"auc": None if math.isnan(pooled) else pooled, **found}
+        return None if math.isnan(pooled) else pooled
 
 
 @dataclass(frozen=True)
@@ -324,15 +326,15 @@ def _distances(original: _ModelView, unlearned: _ModelView, retrained: Sequence[
         "order_distance": ("closeness", lambda a, b: discordance(a.test, b.test)),
         "forget_gap": ("forgetting", lambda a, b: fidelity.rms(a.forgotten, b.forgotten)),
     }
-    if len(views.forgotten) < FEWEST_FORGOTTEN:
+    if len(views.forgotten) < FEWEST_CASES:
         del kinds["forget_gap"]
     found = {}
     for name, (group, distance) in kinds.items():
-        value, before = ratio_of(distance, unlearned, retrained), ratio_of(distance, original, retrained)
+        (value, before), limit = ratio_and_limit(distance, [unlearned, original], retrained)
         if value is None or before is None:
             found[name] = Measure(group, value, before, None)
         else:
-            found[name] = _judged(group, value, before, 1.0, None, SHIFT_LIMIT, None)
+            found[name] = _judged(group, value, before, 1.0, None, limit, None)
     return found
 
 
