@@ -232,7 +232,7 @@ def _verdict_figure(measures: Mapping[str, Mapping[str, Any]]) -> Figure:
     panel.set_yticks(range(len(measures)), [name.replace("$", r"\$") for name in measures], fontsize=7)
     panel.set_ylim(len(measures) - 0.4, -0.6)
     panel.set_xlim(-REACH - 0.2, REACH + 0.2)
-    panel.set_xticks([-1, 0, 1], ["limit", "retrained", "limit"])
+    panel.set_xticks([-1, 0, 1], ["lower\nlimit", "retrained", "upper\nlimit"], fontsize=7)
     panel.tick_params(axis="y", length=0)
     panel.grid(axis="y", color="#eeeeee", linewidth=0.6)
     panel.set_axisbelow(True)

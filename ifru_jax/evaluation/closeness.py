@@ -16,7 +16,7 @@ distances as well, each with the power with which it grows:
     1 − ρ (Spearman)                  shift²          1.5
 
 Trainings are not all equally noisy: one that stopped early may be farther from the others than that. So that no retrained model
-fails its own test, the limit is at least the largest ratio that one of them has when it is compared with the others (from three on).
+fails its own test, the limit is at least the largest ratio that one of them has when compared with the others (from three on).
 
 >>> round(SHIFT_LIMIT, 3)
 1.225
@@ -32,7 +32,6 @@ from itertools import combinations
 from typing import TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 SHIFT_LIMIT = math.sqrt(1.5)
 """Ratio of a distance that grows with the shift, at a shift as large as the noise of one training."""
@@ -40,7 +39,7 @@ SHIFT_LIMIT = math.sqrt(1.5)
 Model = TypeVar("Model")
 
 
-def distance_ratio(to_retrained: ArrayLike, between_retrained: ArrayLike) -> float | None:
+def distance_ratio(to_retrained: Sequence[float] | np.ndarray, between_retrained: Sequence[float] | np.ndarray) -> float | None:
     """Mean distance to retrained models over the mean distance between them.
 
     Args:

@@ -260,7 +260,7 @@ class _Views:
             forget_loss=fidelity.forget_loss(forgotten, self.forgotten.labels),
             forget_loss_error=float(losses.std(ddof=1) / math.sqrt(len(losses))) if len(losses) > 1 else 0.0,
             lists=lists,
-            quality=averages(ranking, k=self.k) | grouped_metrics(ranking, self.retained, k=self.k) | {"auc": self._auc(test)},
+            quality={"auc": self._auc(test)} | averages(ranking, k=self.k) | grouped_metrics(ranking, self.retained, k=self.k),
             found=found_of_items(ranking, self.retained, k=self.k),
         )
 
