@@ -2,7 +2,8 @@
 
     python -m experiments.compare --data ml-100k --model mf --forget noise:0.02 --methods original,retrain,ifru --seeds 3 --out out
 
-Writes into DIR: results.jsonl (a line per method and seed), summary.json, report.md, comparison.png and comparison.svg.
+Writes into DIR: results.jsonl (a line per method and seed), summary.json, report.html (with report.json), report.md,
+comparison.png and comparison.svg.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def main(options: Compare, *, title: str | None = None) -> dict:
     title = title or f"Forgetting {setup.forget} on {setup.dataset} with {setup.model}"
     summary = write_report(options.out, records, title=title, notes=notes, seeds=options.seeds)
     console.print(rich_table(summary, width=console.width))
-    console.print(f"report: {options.out / 'report.md'}")
+    console.print(f"report: {options.out / 'report.html'}")
     return summary
 
 

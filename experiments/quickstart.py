@@ -4,7 +4,7 @@
 
 Trains matrix factorisation on 100,004 real film ratings (MovieLens, embedded, no download), flips the labels of 2 % of the training
 data as an attacker would, and then makes the model forget them: three seeds, original, retrained and IFRU side by side. Under two
-minutes on two cores. Writes results.jsonl, summary.json, report.md and a figure into DIR.
+minutes on two cores. Writes results.jsonl, summary.json, report.html, report.md and a figure into DIR.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def unlearn(
 
 
 def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
-    """AUC pooled over the test pairs, and NDCG@k and Recall@k over the full ranking, seen items left out.
+    """AUC pooled over the test pairs, and NDCG, Recall, HR, MRR and MAP at k over the full ranking, seen items left out.
 
     Test pairs of users and items without an interaction are left out: nothing is known of them any more, and their scores are
     constants. None where a figure has no answer (one label only, no relevant item).
@@ -97,7 +97,7 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
 
 
 def rank(trained: Trained, test: Interactions, *, k: int = 20, seen: Interactions | None = None) -> dict[str, float | None]:
-    """NDCG@k and Recall@k over the full ranking; None without a relevant item.
+    """NDCG, Recall, hit rate, MRR and MAP at k over the full ranking; None without a relevant item.
 
     The items a user has in `seen` are left out of the ranking, by default those in the interactions of the model.
     """

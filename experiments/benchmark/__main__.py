@@ -26,6 +26,7 @@ from experiments.benchmark.bulk import bulk
 from experiments.benchmark.figure import Figure
 from experiments.benchmark.hvp import hvp
 from experiments.benchmark.memory import bulk_memory
+from experiments.benchmark.ranking import ranking
 from experiments.benchmark.requests import batch, growth, one_interaction, one_user
 from experiments.compilation_cache import use_compilation_cache
 from experiments.plain import plain_lightgcn_loss, plain_mf_loss
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "batch-lightgcn": partial(batch, "lightgcn", 1, target=2),
     "user-lightgcn": partial(one_user, "lightgcn", 1, target=500),
     "block-jacobi-mf": partial(block_jacobi_products, "ml-1m", "mf", 0),
+    "ranking-ml-1m": partial(ranking, target=3),
 }
 
 

@@ -12,11 +12,13 @@ definitions  the figures: names, order and meaning
 summary      mean and standard deviation over seeds
 tables       for the terminal and as Markdown
 plots        one picture of a comparison
+html         one page that needs nothing beside it
 report       all of it into a folder
 """
 
 from experiments.reporting.definitions import FIGURES, define
 from experiments.reporting.files import as_json, write_atomic, write_json_atomic
+from experiments.reporting.html import write_html
 from experiments.reporting.plots import comparison_figure, write_comparison
 from experiments.reporting.privacy import without_data
 from experiments.reporting.records import append_record, environment, read_records
@@ -38,6 +40,7 @@ __all__ = [
     "without_data",
     "write_atomic",
     "write_comparison",
+    "write_html",
     "write_json_atomic",
     "write_report",
 ]

@@ -13,6 +13,9 @@ FIGURES: dict[str, str] = {
     "auc_and": "the same on test pairs whose user and item both occur in the forgotten interactions",
     "ndcg@20": "NDCG of the 20 best unseen items, mean over users with a test positive",
     "recall@20": "share of a user's test positives among the 20 best unseen items, mean over those users",
+    "hr@20": "share of those users with a test positive among the 20 best unseen items",
+    "mrr@20": "1 / rank of the first test positive among the 20 best unseen items, 0 without one, mean over those users",
+    "map@20": "average precision of the 20 best unseen items, mean over those users",
     "gap": "RMS of score differences to retrained models, in units of the RMS between two retrained models, on test "
     "pairs whose user and item remain; 1 = as close as another retraining, far below 1 = scores shrank",
     "rms": "the same RMS in score units",

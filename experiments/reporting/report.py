@@ -1,4 +1,4 @@
-"""The folder of a comparison: summary.json, report.md, comparison.png and comparison.svg.
+"""The folder of a comparison: summary.json, report.html with report.json, report.md, comparison.png and comparison.svg.
 
 The report says what was asked, what came out, and what each figure means. It holds averages and settings only: no user,
 item or interaction that was forgotten.
@@ -14,6 +14,7 @@ from typing import Any
 
 from experiments.reporting.definitions import define
 from experiments.reporting.files import as_json, write_atomic, write_json_atomic
+from experiments.reporting.html import write_html
 from experiments.reporting.plots import write_comparison
 from experiments.reporting.privacy import without_data
 from experiments.reporting.summary import summarise
@@ -27,8 +28,9 @@ def write_report(
     title: str,
     notes: Sequence[str] = (),
     seeds: int | None = None,
+    verification: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Writes the four files into `out_dir`, making it if need be, and returns the summary.
+    """Writes these files into `out_dir`, making it if need be, and returns the summary.
 
     Args:
       out_dir: folder; files of the same names are replaced, each atomically.
@@ -36,6 +38,7 @@ def write_report(
       title: heading of the report.
       notes: sentences a reader must know, one bullet each, such as choices made for unknown data.
       seeds: as for `summarise`.
+      verification: method ↦ answer of `ifru_jax.verify`, as for `write_html`.
 
     Raises:
       DataError: no records, or records of different comparisons; then nothing is written.
@@ -45,6 +48,7 @@ def write_report(
     out_dir.mkdir(parents=True, exist_ok=True)
     write_comparison(out_dir, summary)
     write_json_atomic(out_dir / "summary.json", summary)
+    write_html(out_dir, records, title=title, notes=notes, seeds=seeds, verification=verification)
     # Last: whoever finds the report finds the files it links to.
     write_atomic(out_dir / "report.md", _report(summary, records, title, notes))
     return summary

@@ -1,12 +1,22 @@
-"""How good a model is, and how close to one that never saw the forgotten data. Scores in, figures out; no model here.
+"""How good a model is, and how close to one that never saw the forgotten data. Scores in, figures out.
 
-auc       area under the ROC curve, exact with ties, on the device
-ranking   NDCG@k and Recall@k over the full ranking
-fidelity  distances to retrained models: rms, noise, gap, forget slope, forget loss
-masks     which pairs count: survivors, and those touched by the request
-figures   all figures of one method and one seed
+auc           area under the ROC curve, exact with ties, on the device
+lists         top-K lists over the full ranking, and how much two models' lists agree
+ranking       NDCG, Recall, HR, MRR and MAP at K over the full ranking
+groups        the same by group of users and of items
+fidelity      distances to retrained models: rms, noise, gap, forget slope, forget loss
+correlation   whether two models order pairs alike: Kendall, Spearman
+parameters    distance of parameters, where it means something
+closeness     how far from retrained models still counts as one of them, for distances
+spread        the same for figures: an interval from the retrained models
+membership    membership inference: loss threshold, LiRA, RMIA, a membership oracle
+masks         which pairs count: survivors, and those touched by the request
+figures       all figures of one method and one seed
+verification  all measures of one model, with verdicts
 """
 
+from ifru_jax.evaluation.closeness import distance_ratio, ratio_of
+from ifru_jax.evaluation.correlation import discordance, kendall, spearman
 from ifru_jax.evaluation.fidelity import (
     forget_loss,
     forget_slope,
@@ -18,25 +28,57 @@ from ifru_jax.evaluation.fidelity import (
     share_removed,
 )
 from ifru_jax.evaluation.figures import Pairs, PairScores, figures
+from ifru_jax.evaluation.groups import grouped_metrics, groups_by_degree
+from ifru_jax.evaluation.lists import Scorer, list_overlap, score_block_of, top_lists
 from ifru_jax.evaluation.masks import survivors, touched_and, touched_or
-from ifru_jax.evaluation.ranking import ranking_metrics
+from ifru_jax.evaluation.membership import Candidates, Shadows, audit, train_shadows
+from ifru_jax.evaluation.parameters import parameter_distance, share_left
+from ifru_jax.evaluation.ranking import UserRanking, averages, ranking_metrics, user_ranking, users_with_relevant
+from ifru_jax.evaluation.spread import PredictionInterval, prediction_interval
+from ifru_jax.evaluation.verification import Measure, Verification, verify
 from ifru_jax.metrics import auc
 
 __all__ = [
+    "Candidates",
+    "Measure",
     "PairScores",
     "Pairs",
+    "PredictionInterval",
+    "Scorer",
+    "Shadows",
+    "UserRanking",
+    "Verification",
     "auc",
+    "audit",
+    "averages",
+    "discordance",
+    "distance_ratio",
     "figures",
     "forget_loss",
     "forget_slope",
     "gap",
+    "grouped_metrics",
+    "groups_by_degree",
+    "kendall",
+    "list_overlap",
     "mean_rms",
     "noise",
+    "parameter_distance",
+    "prediction_interval",
     "ranking_metrics",
+    "ratio_of",
     "rms",
+    "score_block_of",
     "score_std",
+    "share_left",
     "share_removed",
+    "spearman",
     "survivors",
+    "top_lists",
     "touched_and",
     "touched_or",
+    "train_shadows",
+    "user_ranking",
+    "users_with_relevant",
+    "verify",
 ]

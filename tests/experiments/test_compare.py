@@ -22,7 +22,7 @@ def test_compare_writes_what_it_promises(ratings, tmp_path, model, forget):
     )
     assert command(options) == 0
     assert {path.name for path in tmp_path.iterdir()} == {
-        "results.jsonl", "summary.json", "report.md", "comparison.png", "comparison.svg",
+        "results.jsonl", "summary.json", "report.html", "report.json", "report.md", "comparison.png", "comparison.svg",
     }  # fmt: skip
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert (summary["dataset"], summary["forget"], summary["seeds"]) == ("ratings", forget, 2)

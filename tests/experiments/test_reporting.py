@@ -195,7 +195,14 @@ def test_the_picture_is_written_twice_and_the_same_each_time(tmp_path):
 def test_the_report_says_what_was_asked_what_came_out_and_nothing_of_the_forgotten(tmp_path):
     out = tmp_path / "new" / "folder"
     summary = write_report(out, make_records(), title="Forgetting wrong labels", notes=["Made-up figures."])
-    assert sorted(os.listdir(out)) == ["comparison.png", "comparison.svg", "report.md", "summary.json"]
+    assert sorted(os.listdir(out)) == [
+        "comparison.png",
+        "comparison.svg",
+        "report.html",
+        "report.json",
+        "report.md",
+        "summary.json",
+    ]
     text = (out / "summary.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail) == summary
 

@@ -1,0 +1,97 @@
+"""How far a model may be from retrained ones and still count as one of them: distances in units of retraining noise.
+
+Let a model score s = m + shift + ε where retrained models score r_j = m + ε_j and the ε are of one kind, of variance σ² per pair.
+Then
+
+    mean (s − r_j)²  / mean (r_i − r_j)²  =  1 + shift² / (2 σ²)
+
+so a model whose systematic shift is as large as the noise of one training (shift = σ) has a gap of √1.5. That is the limit: below
+it the model's shift is less than what a single retraining is off by chance. The limit comes from the noise and holds for other
+distances as well, each with the power with which it grows:
+
+    distance                          grows as        limit of its ratio
+    RMS of scores (gap)               shift           √1.5
+    1 − overlap of top-K lists        shift           √1.5
+    discordant pairs (1 − τ) / 2      shift           √1.5
+    1 − ρ (Spearman)                  shift²          1.5
+
+Trainings are not all equally noisy: one that stopped early may be farther from the others than that. So that no retrained model
+fails its own test, the limit is at least the largest ratio that one of them has when compared with the others (from three on).
+
+>>> round(SHIFT_LIMIT, 3)
+1.225
+>>> distance_ratio([0.2, 0.3], [0.25])
+1.0
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import TypeVar
+
+import numpy as np
+
+SHIFT_LIMIT = math.sqrt(1.5)
+"""Ratio of a distance that grows with the shift, at a shift as large as the noise of one training."""
+
+Model = TypeVar("Model")
+
+
+def distance_ratio(to_retrained: Sequence[float] | np.ndarray, between_retrained: Sequence[float] | np.ndarray) -> float | None:
+    """Mean distance to retrained models over the mean distance between them.
+
+    Args:
+      to_retrained: distances of the model to each retrained model.
+      between_retrained: distances of each two retrained models.
+
+    Returns:
+      1 for a model like a retrained one; None if there is no distance, one is not finite, or retrained models are all alike.
+    """
+    if not np.size(to_retrained) or not np.size(between_retrained):
+        return None
+    numerator, denominator = float(np.mean(to_retrained)), float(np.mean(between_retrained))
+    return numerator / denominator if np.isfinite(numerator) and np.isfinite(denominator) and denominator > 0 else None
+
+
+def ratio_and_limit(
+    distance: Callable[[Model, Model], float | None],
+    models: Sequence[Model],
+    retrained: Sequence[Model],
+    *,
+    limit: float = SHIFT_LIMIT,
+) -> tuple[list[float | None], float]:
+    """Ratio of each model's distance to retrained ones, and the limit up to which it is one of them.
+
+    Args:
+      distance: between two models, symmetric; None where it does not exist.
+      models: to be judged.
+      retrained: at least two.
+      limit: of a shift as large as the noise, by how the distance grows with the shift; see above.
+
+    Returns:
+      `distance_ratio` of each model, None if a distance is None; and the limit, larger than the one given if a retrained model is
+      farther from the others than that.
+    """
+    size = len(retrained)
+    between = np.full((size, size), np.nan)
+    for i, j in combinations(range(size), 2):
+        found = distance(retrained[i], retrained[j])
+        between[i, j] = between[j, i] = np.nan if found is None else found
+    upper = np.triu_indices(size, 1)
+    ratios = []
+    for model in models:
+        to = [distance(model, other) for other in retrained]
+        ratios.append(distance_ratio(np.array([np.nan if value is None else value for value in to]), between[upper]))
+    for one in range(size if size > 2 else 0):
+        others = np.delete(np.arange(size), one)
+        rest = between[np.ix_(others, others)]
+        own = distance_ratio(between[one, others], rest[np.triu_indices(size - 1, 1)])
+        limit = limit if own is None else max(limit, own)
+    return ratios, limit
+
+
+def ratio_of(distance: Callable[[Model, Model], float | None], model: Model, retrained: Sequence[Model]) -> float | None:
+    """`distance_ratio` of one model; None where the distance is None for any two of them."""
+    return ratio_and_limit(distance, [model], retrained)[0][0]

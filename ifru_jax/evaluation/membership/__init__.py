@@ -1,0 +1,31 @@
+"""Membership inference: can it be told that a model was trained on the forgotten interactions?
+
+confidence  the logit-scaled confidence that all attacks work on; a threshold on it is the loss attack
+lira        likelihood ratio of trainings with and without an interaction
+rmia        the interaction against interactions at large; few shadow models are enough
+oracle      a classifier that was told the training data
+shadows     shadow models with every interaction in half of them
+attack      AUC and true positives at few false ones, with intervals
+audit       all attacks on one model
+"""
+
+from ifru_jax.evaluation.membership.attack import AttackResult, attack_result
+from ifru_jax.evaluation.membership.audit import audit
+from ifru_jax.evaluation.membership.confidence import confidence
+from ifru_jax.evaluation.membership.lira import lira
+from ifru_jax.evaluation.membership.oracle import fit_oracle
+from ifru_jax.evaluation.membership.rmia import rmia
+from ifru_jax.evaluation.membership.shadows import Candidates, Shadows, train_shadows
+
+__all__ = [
+    "AttackResult",
+    "Candidates",
+    "Shadows",
+    "attack_result",
+    "audit",
+    "confidence",
+    "fit_oracle",
+    "lira",
+    "rmia",
+    "train_shadows",
+]

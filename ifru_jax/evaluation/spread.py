@@ -1,0 +1,76 @@
+"""Whether a figure of one model could be that of a retrained model: a two-sided prediction interval from the retrained ones.
+
+With a figure's values t_1 … t_R on R retrained models, mean t̄ and standard deviation d, one more retrained model's value lies in
+
+    t̄ ± q · d · √(1 + 1/R),        q the (1 − α/2) quantile of Student's t with R − 1 degrees of freedom
+
+with probability 1 − α (for values that are normally distributed; Hahn and Meeker, "Statistical Intervals", 1991, section 4.7).
+z = (t − t̄) / (d √(1 + 1/R)) is the distance in units of it: negative and positive alike are suspicious, for a model that forgot too
+much differs from a retrained one just as one that forgot too little does.
+
+Two retrained models give one degree of freedom and an interval so wide that little falls outside; five or more are worth their
+time. `verify` says of each figure whether the original model falls outside: only then does passing prove anything.
+
+>>> interval = prediction_interval([1.0, 2.0, 3.0], alpha=0.05)
+>>> round(interval.low, 2), round(interval.high, 2), round(interval.z(8.0), 2)
+(-2.97, 6.97, 5.2)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ifru_jax.errors import DataError
+
+
+@dataclass(frozen=True)
+class PredictionInterval:
+    """Where a retrained model's value lies.
+
+    Attributes:
+      mean: of the retrained models.
+      scale: d √(1 + 1/R), the unit of z.
+      low, high: ends of the interval.
+    """
+
+    mean: float
+    scale: float
+    low: float
+    high: float
+
+    def z(self, value: float) -> float | None:
+        """Distance of a value from the mean in units of `scale`; None without spread."""
+        return (value - self.mean) / self.scale if self.scale > 0 else None
+
+    def holds(self, value: float) -> bool:
+        """Whether the value lies inside."""
+        return self.low <= value <= self.high
+
+
+def prediction_interval(values: Sequence[float], *, alpha: float, resolution: float = 0.0) -> PredictionInterval:
+    """The interval of one further retrained model.
+
+    Args:
+      values: of at least two retrained models.
+      alpha: probability with which a retrained model falls outside.
+      resolution: what the standard deviation is at least; for a share of n cases its binomial standard error, since retrained
+        models that happen to agree on a few cases have no spread although the next one will differ.
+
+    Raises:
+      DataError: fewer than two values, one that is not finite, or alpha outside (0, 1).
+    """
+    found = np.asarray(values, np.float64)
+    if found.ndim != 1 or len(found) < 2 or not np.isfinite(found).all():
+        raise DataError(f"{len(found)} values of retrained models, {found}: give at least two finite ones.")
+    if not 0 < alpha < 1:
+        raise DataError(f"alpha is {alpha}: give a probability between 0 and 1.")
+    deviation = max(float(found.std(ddof=1)), resolution)
+    scale = deviation * math.sqrt(1 + 1 / len(found))
+    width = float(stats.t.ppf(1 - alpha / 2, len(found) - 1)) * scale
+    mean = float(found.mean())
+    return PredictionInterval(mean, scale, mean - width, mean + width)
