@@ -189,12 +189,14 @@ def _pad(
 
     pairs, pair_order = pattern(users[part.chosen], items[part.chosen], sizes["chosen"])
     edges, edge_order = pattern(graph.users[part.edges], graph.items[part.edges], sizes["edges"])
-    features = tuple(
-        None if values is None else jnp.asarray(values[np.asarray(_rows(nodes, sizes[side]))], dtype)
-        for side, nodes, values in (("users", part.users, graph.user_features), ("items", part.items, graph.item_features))
-    )
+
+    def features(values: np.ndarray | None, nodes: np.ndarray, size: int) -> jax.Array | None:
+        return None if values is None else jnp.asarray(values[np.asarray(_rows(nodes, size))], dtype)
+
+    user_features = features(graph.user_features, part.users, sizes["users"])
+    item_features = features(graph.item_features, part.items, sizes["items"])
     before, after = (
-        BipartiteGraph(edges, along(weights[part.edges][edge_order], sizes["edges"]), *features)
+        BipartiteGraph(edges, along(weights[part.edges][edge_order], sizes["edges"]), user_features, item_features)
         for weights in (graph.before, graph.after)
     )
     examples = Examples(pairs, along(labels[part.chosen][pair_order], sizes["chosen"]), pairs.mask.astype(dtype))

@@ -45,7 +45,7 @@ from ifru_jax.influence import direct_influence, gradient_change, importance
 from ifru_jax.metrics import auc
 from ifru_jax.models import Params, Recommender
 from ifru_jax.training import Trained
-from ifru_jax.training.objectives import Loss, squared_norm, weighted_loss
+from ifru_jax.training.objectives import Loss, squared_norm, summed_loss, weighted_loss
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.report import Report
 from ifru_jax.unlearning.retrain import surviving
@@ -263,7 +263,7 @@ def published_hessian(
         if hessian == "model":
             return weighted_loss(model, loss, p, examples, graph) / total
         scores = inner_products(p[sides["user"]], p[sides["item"]], examples.pairs)
-        return jnp.sum(examples.weights * loss(scores, examples.labels)) / total
+        return summed_loss(loss, scores, examples) / total
 
     product = hessian_product(mean_loss, params)
     return lambda v: confined(model, product(confined(model, v, rows)), rows)

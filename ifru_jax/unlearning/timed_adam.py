@@ -20,9 +20,10 @@ import optax
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.graph import BipartiteGraph, Examples, IndexPairs
+from ifru_jax.graph.groups import group_members, leaders_of
 from ifru_jax.models import Params, Recommender
 from ifru_jax.training import Trained
-from ifru_jax.training.objectives import Loss, squared_norm
+from ifru_jax.training.objectives import Loss, auxiliary_term, squared_norm, weighted_loss
 from ifru_jax.unlearning.clock import Now
 from ifru_jax.unlearning.trained_method import TrainedMethod
 
@@ -63,8 +64,9 @@ class TimedMethod(TrainedMethod):
 
     def prepare(self, trained: Trained) -> Trained:
         """Compiles the step, so that no request pays for it; the model is the same."""
-        one = trained.interactions.select(slice(0, 1))  # pyright: ignore[reportArgumentType]
-        self.steps(trained, one, trained.training_set.graph, ascent=False, reg=0.0, running=lambda taken: taken < 1)
+        self.steps(
+            trained, trained.interactions, trained.training_set.graph, ascent=False, reg=0.0, running=lambda taken: taken < 1
+        )
         return trained
 
     def steps(
@@ -82,11 +84,21 @@ class TimedMethod(TrainedMethod):
         size = trained.config.batch_size if self.config.batch_size is None else self.config.batch_size
         params, state, taken = trained.params, optax.adam(rate).init(trained.params), 0
         dtype = trained.training_set.examples.labels.dtype
-        for batch in batches(data, size, seed=self.config.seed, dtype=dtype):
+        grouped = trained.loss.grouped
+        for batch in batches(data, size, grouped=grouped, seed=self.config.seed, dtype=dtype):
             if not running(taken):
                 break
             params, state = adam_step(
-                trained.model, trained.loss, params, state, batch, graph, learning_rate=rate, reg=reg, sign=-1.0 if ascent else 1.0
+                trained.model,
+                trained.loss,
+                params,
+                state,
+                batch,
+                graph,
+                learning_rate=rate,
+                reg=reg,
+                scale=0.0 if ascent else trained.total / len(data),
+                sign=-1.0 if ascent else 1.0,
             )
             jax.block_until_ready(params)
             taken += 1
@@ -98,17 +110,25 @@ class TimedMethod(TrainedMethod):
         return lambda taken: (most is None or taken < most) and (seconds is None or elapsed() < seconds)
 
 
-def batches(data: Interactions, size: int, *, seed: int, dtype: Any) -> Iterator[Examples]:
-    """Minibatches without end, each pass over the data in a new order; the last of a pass is padded with weight 0."""
+def batches(data: Interactions, size: int, *, grouped: bool, seed: int, dtype: Any) -> Iterator[Examples]:
+    """Minibatches without end, each pass over the data in a new order; the last of a pass is padded with weight 0.
+
+    For a loss that compares the members of a group they are made of whole groups.
+    """
     rng = np.random.default_rng(seed)
+    members = group_members(leaders_of(data)) if grouped else np.arange(len(data))[:, None]
+    width = members.shape[1]
+    units = max(1, size // width)
+    leaders = np.repeat(np.arange(units, dtype=np.int32) * width, width) if grouped else None
     while True:
-        order = rng.permutation(len(data))
-        for first in range(0, len(data), size):
-            which = order[first : first + size]
-            missing = size - len(which)
-            users, items, labels = (np.pad(column[which], (0, missing)) for column in (data.users, data.items, data.labels))
-            weights = (np.arange(size) < len(which)).astype(dtype)
-            yield Examples(IndexPairs(users, items), labels.astype(dtype), weights)  # pyright: ignore[reportArgumentType]
+        order = rng.permutation(len(members))
+        for first in range(0, len(members), units):
+            which = members[order[first : first + units]].ravel()
+            which = np.concatenate([which, np.full(units * width - len(which), -1)])
+            present = which >= 0
+            users, items, labels = (np.where(present, column[which], 0) for column in (data.users, data.items, data.labels))
+            pairs = IndexPairs(users.astype(np.int32), items.astype(np.int32))  # pyright: ignore[reportArgumentType]
+            yield Examples(pairs, labels.astype(dtype), present.astype(dtype), leaders)  # pyright: ignore[reportArgumentType]
 
 
 @partial(jax.jit, static_argnames=("model", "loss"))
@@ -122,13 +142,18 @@ def adam_step(
     *,
     learning_rate: jax.Array | float,
     reg: jax.Array | float,
+    scale: jax.Array | float,
     sign: jax.Array | float,
 ) -> tuple[Params, Any]:
-    """One step of Adam on sign · (mean loss of the batch) + (reg/2)‖θ‖², the objective of training where sign is 1."""
+    """One step of Adam on sign · (mean loss of the batch) + scale · A(θ) + (reg/2)‖θ‖², the objective of training where sign is 1.
+
+    Args:
+      scale: of the loss's auxiliary term; N over the number of interactions that are learned.
+    """
 
     def batch_loss(p: Params) -> jax.Array:
-        losses = loss(model.score(p, batch.pairs, graph), batch.labels)
-        return sign * jnp.sum(batch.weights * losses) / jnp.sum(batch.weights) + 0.5 * reg * squared_norm(p)
+        mean = weighted_loss(model, loss, p, batch, graph) / jnp.sum(batch.weights)
+        return sign * mean + scale * auxiliary_term(loss, p, graph) + 0.5 * reg * squared_norm(p)
 
     updates, state = optax.adam(learning_rate).update(jax.grad(batch_loss)(params), state, params)
     return optax.apply_updates(params, updates), state  # pyright: ignore[reportReturnType]
