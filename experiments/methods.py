@@ -15,7 +15,23 @@ from ifru_jax.data import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.models import Recommender
 from ifru_jax.training import TrainConfig
-from ifru_jax.unlearning import IFRU, SISA, IFRUConfig, Method, RecEraser, WarmRetrain
+from ifru_jax.unlearning import (
+    GIF,
+    IFRU,
+    SCIF,
+    SISA,
+    BudgetConfig,
+    Finetune,
+    GIFConfig,
+    Gradient,
+    GradientAscent,
+    IFRUAuthors,
+    IFRUAuthorsConfig,
+    IFRUConfig,
+    Method,
+    RecEraser,
+    WarmRetrain,
+)
 
 ALWAYS = ("original", "retrain")
 # Its seconds are the budget of the methods that have one.
@@ -59,12 +75,19 @@ def _ifru(**options: Any) -> Entry:
     return Entry(lambda c: IFRU(c.model, c.train_config, IFRUConfig(**options)))
 
 
+def _timed(method: type[Finetune] | type[GradientAscent], times: float) -> Entry:
+    return Entry(lambda c: method(c.model, c.train_config, BudgetConfig(seconds=c.budget_seconds)), budget=times)
+
+
 REGISTRY: dict[str, Entry] = {
     # IFRU as it is meant to be used, and with one thing changed.
     "ifru": _ifru(),
     "ifru-direct": _ifru(spillover="none"),
     "ifru-endpoints": _ifru(scope=()),
+    "ifru-fifth-hop": _ifru(scope=(0.2,)),
     "ifru-half-hop": _ifru(scope=(0.5,)),
+    "ifru-1-hop": _ifru(scope=(1.0,)),
+    "ifru-2-half-hops": _ifru(scope=(0.5, 0.5)),
     "ifru-absolute": _ifru(filter="absolute"),
     "ifru-gauss-newton": _ifru(curvature="gauss-newton"),
     "ifru-cg": _ifru(solver="cg", num_steps=50),
@@ -75,7 +98,20 @@ REGISTRY: dict[str, Entry] = {
     "receraser": Entry(lambda c: RecEraser(c.model, c.train_config), start="own"),
     "receraser-user": Entry(lambda c: RecEraser(c.model, c.train_config, by="user"), start="own"),
     "receraser-item": Entry(lambda c: RecEraser(c.model, c.train_config, by="item"), start="own"),
-    # Those that change the trained parameters, and those that do so for a time: here.
+    # Those that change the trained parameters.
+    "scif": Entry(lambda c: SCIF(c.model, c.train_config)),
+    "gif": Entry(lambda c: GIF(c.model, c.train_config)),
+    "gif-damped": Entry(lambda c: GIF(c.model, c.train_config, GIFConfig(num_iterations=20, damping=None))),
+    "gradient": Entry(lambda c: Gradient(c.model, c.train_config)),
+    "ifru-authors": Entry(lambda c: IFRUAuthors(c.model, c.train_config, valid=c.valid)),
+    "ifru-authors-swap": Entry(
+        lambda c: IFRUAuthors(c.model, c.train_config, valid=c.valid, config=IFRUAuthorsConfig(swap_graph=True))
+    ),
+    # Those that do so for a time.
+    "finetune": _timed(Finetune, 1.0),
+    "finetune-10x": _timed(Finetune, 10.0),
+    "gradient-ascent": _timed(GradientAscent, 1.0),
+    "gradient-ascent-10x": _timed(GradientAscent, 10.0),
 }
 
 

@@ -38,7 +38,7 @@ import optax
 from ifru_jax.curvature import hessian_product
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError, NumericsError
+from ifru_jax.errors import DataError, NotApplicable, NumericsError
 from ifru_jax.graph import BipartiteGraph, Examples, TrainingSet, build_examples, inner_products
 from ifru_jax.graph.neighbourhood import Nodes
 from ifru_jax.influence import direct_influence, gradient_change, importance
@@ -166,7 +166,7 @@ class IFRUAuthors(TrainedMethod):
         sides = sorted(state.model.tables.values())
         shared = sorted(set(state.params) - set(state.model.tables))
         if self.config.hessian == "mf" and (sides != ["item", "user"] or shared):
-            raise DataError(
+            raise NotApplicable(
                 f"the published Hessian is that of inner products of one user and one item table, but this model has "
                 f"{sides} tables and the shared parameters {shared}: choose hessian='model'."
             )

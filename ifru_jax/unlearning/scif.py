@@ -38,7 +38,7 @@ from jax.flatten_util import ravel_pytree
 from ifru_jax.curvature import hessian_product
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, NotApplicable
 from ifru_jax.graph import BipartiteGraph, Examples, build_examples
 from ifru_jax.models import Params, Recommender
 from ifru_jax.solvers import Solution, Status, check, conjugate_gradient, lanczos, ritz
@@ -79,7 +79,7 @@ class SCIF(TrainedMethod):
 
     def forget(self, state: Trained, request: ForgetRequest) -> tuple[Trained, Report]:
         if "user" not in state.model.tables.values():
-            raise DataError("SCIF updates the embeddings of users, but this model has no user table: choose another method.")
+            raise NotApplicable("SCIF updates the embeddings of users, but this model has no user table: choose another method.")
         clock = Clock()
         deletion = begin(state, request, clock)
         if isinstance(deletion, Report):

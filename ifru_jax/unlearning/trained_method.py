@@ -38,6 +38,10 @@ class TrainedMethod:
     def score(self, state: Trained, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return state.score(users, items)
 
+    def score_grid(self, state: Trained, users: np.ndarray) -> jax.Array:
+        """Logits float [b, num_items] of user rows int [b] with every item."""
+        return state.score_grid(users)
+
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
