@@ -3,13 +3,13 @@
 import jax
 import numpy as np
 
-from ifru_jax import ForgetRequest, Retrain, lightgcn
+from ifru_jax import ForgetRequest, Retrain, mf
 from ifru_jax.unlearning import WarmRetrain
 from tests.unlearning.conftest import CONFIG
 
 
 def test_it_trains_on_without_the_forgotten(split):
-    method = WarmRetrain(lightgcn(embedding_size=6, init_std=0.1), CONFIG)
+    method = WarmRetrain(mf(embedding_size=6, init_std=0.1), CONFIG)
     state = method.fit(jax.random.key(0), split)
     same, report = method.forget(state, ForgetRequest())
     assert same is state
