@@ -21,6 +21,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from experiments.benchmark.block_jacobi import block_jacobi_products
 from experiments.benchmark.bulk import bulk
 from experiments.benchmark.figure import Figure
 from experiments.benchmark.hvp import hvp
@@ -41,12 +42,14 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "memory-lightgcn-2": partial(bulk_memory, 2, target=1.5),
     "user-mf": partial(one_user, "mf", 0, target=500),
     "interaction-mf": partial(one_interaction, "mf", 0, p50_target=10, p99_target=30),
-    "growth-mf": partial(growth, "mf", 0, target=1.5),
+    "growth-mf": partial(growth, "ml-1m", "mf", 0, target=1.5),
+    "growth-gowalla-mf": partial(growth, "gowalla", "mf", 0, target=1.5),
     "batch-mf": partial(batch, "mf", 0, target=5),
     "interaction-lightgcn": partial(one_interaction, "lightgcn", 1, p50_target=30, p99_target=100),
     "batch-lightgcn": partial(batch, "lightgcn", 1, target=2),
     "user-lightgcn": partial(one_user, "lightgcn", 1, target=500),
     "ranking-ml-1m": partial(ranking, target=3),
+    "block-jacobi-mf": partial(block_jacobi_products, "ml-1m", "mf", 0),
 }
 
 

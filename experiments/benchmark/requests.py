@@ -72,16 +72,17 @@ def one_user(model: ModelName, layers: int, *, target: float, requests: int = 60
     return {"": Figure(float(np.median(ratio)), target, "times faster", spread(ratio), "fastest retraining", details)}
 
 
-def growth(model: ModelName, layers: int, *, target: float, requests: int = 200) -> dict[str, Figure]:
-    """Median latency of one interaction on ml-1m in units of that on ml-100k, a tenth of its size."""
-    milliseconds = {}
-    for data in ("ml-100k", "ml-1m"):
+def growth(large: str, model: ModelName, layers: int, *, target: float, requests: int = 200) -> dict[str, Figure]:
+    """Median latency of one interaction on a large data set in units of that on ml-100k; with the errors on both."""
+    milliseconds, details = {}, {}
+    for data in ("ml-100k", large):
         trained = trained_model(data, model, layers)
         asked = random_interactions(trained, requests, positive=True)
         milliseconds[data] = _latencies(trained, asked, config_for(model))
-    medians = {data: float(np.median(values)) for data, values in milliseconds.items()}
-    ratio = milliseconds["ml-1m"] / medians["ml-100k"]
-    details = {f"milliseconds.{data}": value for data, value in medians.items()}
+        errors = _errors(trained, asked[:REFERENCES], config_for(model))
+        details |= {f"milliseconds.{data}": float(np.median(milliseconds[data]))}
+        details |= {f"{name}.{data}": value for name, value in errors.items()}
+    ratio = milliseconds[large] / details["milliseconds.ml-100k"]
     return {"": Figure(float(np.median(ratio)), target, "times", spread(ratio), "ml-100k", details, True)}
 
 

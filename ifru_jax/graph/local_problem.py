@@ -273,16 +273,14 @@ def _fits(problem: HostProblem, bucket: Bucket) -> bool:
 
 
 def stack_problems(problems: Sequence[HostProblem], data: TrainingSet, bucket: Bucket) -> LocalProblem:
-    """Pads and stacks, [b, …] with b a power of two; a problem that pads the batch has nothing to forget."""
-    nothing = empty_problem()
-    missing = capacity_of(len(problems), least=1) - len(problems)
-    padded = [_pad(problem, data, bucket) for problem in [*problems, *[nothing] * missing]]
+    """Pads and stacks, [b, …]."""
+    padded = [_pad(problem, data, bucket) for problem in problems]
     # Not `jnp.asarray`, which compiles a transfer for every shape.
     return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *padded))
 
 
 def empty_problem() -> HostProblem:
-    """A problem without a row or an interaction; its step is zero."""
+    """A problem without a row or an interaction, to pad a batch with; its step is zero."""
     none = np.zeros(0, np.int64)
     return HostProblem(none, none, 0, 0, none, none, none, none, none, none, none, none, 1.0, 0)
 

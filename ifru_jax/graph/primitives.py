@@ -9,8 +9,9 @@ Both are bilinear, and the derivative of each is the other: ∂propagate/∂x is
 The product rule turns one inner product into a sum of two, so the second primitive is the sum Σ_k ⟨a_k, b_k⟩ at an edge: a
 Hessian-vector product then gathers each row once, twice as wide, instead of twice.
 
-Kernels: on CPU a CSR product and a chunked gather, elsewhere `segment_sum` and a gather, which are portable;
-`kernels("portable")` forces the latter everywhere. Why, and how fast: docs/engine.md.
+Kernels: on CPU loops compiled by Numba (`cpu_kernels`), or where it is missing a CSR product and a chunked gather; elsewhere
+`segment_sum` and a gather, which are portable. `kernels("xla")` goes without Numba and `kernels("portable")` forces the portable
+form everywhere. Why, and how fast: docs/engine.md.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from jax.experimental import sparse
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from ifru_jax.graph import cpu_kernels
 from ifru_jax.graph.edges import Edges
 
-Kernels = Literal["auto", "portable"]
+Kernels = Literal["auto", "xla", "portable"]
 # Part of every jit cache's key: what was traced with one choice isn't reused for the other.
 _kernels = jax.make_user_context("auto")
 
@@ -42,7 +44,11 @@ _FAST_DTYPES = (jnp.float32, jnp.float64)
 
 @contextmanager
 def kernels(choice: Kernels) -> Iterator[None]:
-    """Within the block, functions run with these kernels ("portable": no CPU special case), compiled anew where need be."""
+    """Within the block, functions run with these kernels, compiled anew where need be.
+
+    Args:
+      choice: "auto", the fastest here; "xla", on CPU without Numba; "portable", without any special case for CPU.
+    """
     with _kernels(choice):
         yield
 
@@ -96,10 +102,15 @@ def _operands(edges: Edges) -> tuple[jax.Array, ...]:
 # --- kernels ---------------------------------------------------------------------------------------------------------
 
 
-def _propagate_csr(weights, x, *operands, transpose, kernels):
-    del kernels
+def _propagate_cpu(weights, x, *operands, transpose, kernels):
     edges = Edges(*operands)
     weights = jnp.where(edges.mask, weights, 0)
+    if kernels == "auto" and cpu_kernels.available():
+        return cpu_kernels.spmm(weights, x, edges, transpose=transpose)
+    return _propagate_csr(weights, x, edges, transpose)
+
+
+def _propagate_csr(weights, x, edges, transpose):
     if transpose:
         weights = weights.at[edges.col_order].get(mode="promise_in_bounds")
         matrix = sparse.BCSR((weights, edges.col_rows, edges.col_ptr), shape=(edges.num_cols, edges.num_rows))
@@ -128,14 +139,21 @@ def _terms(operands, terms):
     return jnp.concatenate(left, axis=1), jnp.concatenate(right, axis=1), Edges(*operands[2 * terms :])
 
 
-def _scores_chunked(*operands, terms, kernels):
+def _scores_cpu(*operands, terms, kernels):
+    if kernels == "auto" and cpu_kernels.available():
+        left, right, edges = operands[:terms], operands[terms : 2 * terms], Edges(*operands[2 * terms :])
+        if terms > 2 or len({factor.shape[1] for factor in left}) > 1:
+            left, right = (jnp.concatenate(left, axis=1),), (jnp.concatenate(right, axis=1),)
+        return cpu_kernels.sddmm(left, right, edges)
+    return _scores_chunked(*_terms(operands, terms))
+
+
+def _scores_chunked(a, b, edges):
     """In blocks that fit the cache, two floats at a time.
 
     XLA's CPU gather moves one element per step; pairs of floats viewed as one complex number halve the steps, and
     Re(ā·b) is the sum of the two products.
     """
-    del kernels
-    a, b, edges = _terms(operands, terms)
     a, b = _pair_up(a, jnp.conj), _pair_up(b, lambda z: z)
     blocks, rest = divmod(edges.capacity, _CHUNK)
 
@@ -227,8 +245,8 @@ def _compiled(primitive, params, cache={}):  # noqa: B006 — the cache is meant
     return cache[primitive, params]
 
 
-_register(_propagate_p, _propagate_portable, _propagate_csr)
-_register(_scores_p, _scores_portable, _scores_chunked)
+_register(_propagate_p, _propagate_portable, _propagate_cpu)
+_register(_scores_p, _scores_portable, _scores_cpu)
 
 
 # --- derivatives -----------------------------------------------------------------------------------------------------

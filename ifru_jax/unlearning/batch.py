@@ -9,19 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.errors import DataError, NumericsError
+from ifru_jax.graph.local_problem import Bucket
 from ifru_jax.solvers import Status
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.local_step import LocalSteps, is_local, local_request, pack, solve_local
+from ifru_jax.unlearning.local_step import LocalSteps, is_local, local_request, own_bucket, pack, solve_local
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
+
+# Requests in one compiled call. A fixed number compiles once per rung of the ladder, whatever the batch holds.
+AT_ONCE = 8
 
 
 def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, config: IFRUConfig) -> LocalSteps:
-    """The steps of several requests, each as if it were the only one, by `vmap` in one compiled call.
+    """The steps of several requests, each as if it were the only one, by `vmap`, `AT_ONCE` in a compiled call.
 
     Args:
       trained: a model of `prepare`.
@@ -29,7 +34,8 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
       config: with a scope, since only confined requests are problems of their own.
 
     Returns:
-      Rows and their changes, per request; nothing is applied. The batch is padded to a power of two by steps of zero.
+      Rows and their changes on the host, [b, …] in the order of the requests; nothing is applied. Requests of about the same size
+      are solved together: a small one does not pay for the largest.
 
     Raises:
       DataError: no request, an empty one, one that names what isn't there, or a configuration without a scope.
@@ -48,11 +54,37 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
     empty = [number for number, found in enumerate(places) if not len(found)]
     if empty:
         raise DataError(f"request {empty[0]} forgets nothing: leave it out.")
-    hops = trained.model.num_hops
-    prepared = [local_request(trained.training_set, found, config, num_hops=hops) for found in places]
-    problems = pack(prepared, trained.training_set, num_hops=hops)
-    steps = solve_local(trained, problems, config, floor=damping_floor(trained, config))
-    bad = np.flatnonzero(np.asarray(steps.solution.status)[: len(requests)] == Status.NOT_FINITE)
+    hops, data = trained.model.num_hops, trained.training_set
+    prepared = [local_request(data, found, config, num_hops=hops) for found in places]
+    groups: dict[Bucket, list[int]] = {}
+    for number, request in enumerate(prepared):
+        groups.setdefault(own_bucket(request, data, num_hops=hops), []).append(number)
+    floor = damping_floor(trained, config)
+    # All are under way before the first is waited for.
+    size = 1 if len(requests) == 1 else AT_ONCE
+    chunks = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
+    running = [
+        solve_local(trained, pack([prepared[k] for k in chunk], data, num_hops=hops, size=size), config, floor=floor)
+        for chunk in chunks
+    ]
+    steps = _in_order([jax.tree.map(np.asarray, part) for part in running], chunks)
+    bad = np.flatnonzero(steps.solution.status == Status.NOT_FINITE)
     if bad.size:
         raise NumericsError(f"the step of request {bad[0]} is not finite: check the parameters; nothing was changed.")
     return steps
+
+
+def _in_order(parts: list[LocalSteps], chunks: list[list[int]]) -> LocalSteps:
+    """The steps of all chunks in one, in the order of the requests, padded to the most rows by row 0 that moves by 0."""
+    order = np.argsort(np.concatenate(chunks))
+
+    def joined(*leaves: np.ndarray) -> np.ndarray:
+        # Steps that only pad a chunk stand behind its own.
+        leaves = tuple(leaf[: len(chunk)] for leaf, chunk in zip(leaves, chunks, strict=True))
+        if leaves[0].ndim > 1:
+            width = max(leaf.shape[1] for leaf in leaves)
+            rest = [(0, 0)] * (leaves[0].ndim - 2)
+            leaves = tuple(np.pad(leaf, [(0, 0), (0, width - leaf.shape[1]), *rest]) for leaf in leaves)
+        return np.concatenate(leaves)[order]
+
+    return jax.tree.map(joined, *parts)

@@ -20,7 +20,15 @@ import numpy as np
 from ifru_jax.curvature import Degrees
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph import Examples, TrainingSet
-from ifru_jax.graph.local_problem import HostProblem, LocalProblem, bucket_for, extract_problem, stack_problems
+from ifru_jax.graph.local_problem import (
+    Bucket,
+    HostProblem,
+    LocalProblem,
+    bucket_for,
+    empty_problem,
+    extract_problem,
+    stack_problems,
+)
 from ifru_jax.graph.neighbourhood import Nodes
 from ifru_jax.influence.direct import direct_influence
 from ifru_jax.influence.scope import importance, importance_scope
@@ -96,13 +104,23 @@ def local_request(data: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, 
     return LocalRequest(problem, scope, left_out)
 
 
-def pack(requests: Sequence[LocalRequest], data: TrainingSet, *, num_hops: int) -> LocalProblem:
-    """The requests padded to one rung of the ladder and stacked."""
-    interactions: Interactions = data.interactions
+def pack(requests: Sequence[LocalRequest], data: TrainingSet, *, num_hops: int, size: int = 1) -> LocalProblem:
+    """The requests padded to one rung of the ladder and stacked, with empty ones up to `size`."""
     problems = [request.problem for request in requests]
+    missing = [empty_problem()] * (size - len(problems))
+    return stack_problems([*problems, *missing], data, _bucket(requests, data, num_hops))
+
+
+def own_bucket(request: LocalRequest, data: TrainingSet, *, num_hops: int) -> Bucket:
+    """The smallest rung of the ladder that holds the request."""
+    return _bucket([request], data, num_hops)
+
+
+def _bucket(requests: Sequence[LocalRequest], data: TrainingSet, num_hops: int) -> Bucket:
+    interactions: Interactions = data.interactions
+    sizes = {"num_users": interactions.num_users, "num_items": interactions.num_items}
     edges = len(data.positives) if num_hops else 0
-    bucket = bucket_for(problems, num_users=interactions.num_users, num_items=interactions.num_items, num_edges=edges)
-    return stack_problems(problems, data, bucket)
+    return bucket_for([request.problem for request in requests], num_edges=edges, **sizes)
 
 
 def solve_local(trained: Trained, problems: LocalProblem, config: IFRUConfig, *, floor: float) -> LocalSteps:

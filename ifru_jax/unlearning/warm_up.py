@@ -1,8 +1,8 @@
 """Compilation ahead of the first request.
 
-Whatever a small request needs is compiled per rung of the ladder of buckets and per size of a batch, and for nothing else. A
-service that calls `warm_up` when it starts answers its first request as fast as its thousandth. The persistent cache of JAX keeps
-compiled functions across processes:
+Whatever a small request needs is compiled per rung of the ladder of buckets, for single requests and for batches, and for nothing
+else. A service that calls `warm_up` when it starts answers its first request as fast as its thousandth. The persistent cache of JAX
+keeps compiled functions across processes:
 
     jax.config.update("jax_compilation_cache_dir", "…/cache")
 """
@@ -15,19 +15,20 @@ import numpy as np
 from ifru_jax.errors import DataError
 from ifru_jax.graph.local_problem import LEAST_PAIRS, empty_problem, rung, stack_problems
 from ifru_jax.training import Trained
+from ifru_jax.unlearning.batch import AT_ONCE
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.local_step import is_local, solve_and_apply, solve_local
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 
 
-def warm_up(trained: Trained, *, config: IFRUConfig, max_pairs: int = 8192, batch_size: int = 1) -> int:
+def warm_up(trained: Trained, *, config: IFRUConfig, max_pairs: int = 8192, batches: bool = False) -> int:
     """Compiles the steps of all confined requests that depend on up to `max_pairs` interactions.
 
     Args:
       trained: the model that will be asked; only its sizes matter.
       config: with a scope, the one that requests will use.
       max_pairs: interactions of the largest rung to compile; larger requests compile when they come.
-      batch_size: of `independent_steps`; 1 for single requests.
+      batches: for `independent_steps` with several requests, instead of single ones.
 
     Returns:
       How many rungs were compiled.
@@ -45,11 +46,11 @@ def warm_up(trained: Trained, *, config: IFRUConfig, max_pairs: int = 8192, batc
     pairs, rungs = LEAST_PAIRS, 0
     while pairs <= max(max_pairs, LEAST_PAIRS):
         bucket = rung(pairs, num_users=data.num_users, num_items=data.num_items, num_edges=edges)
-        problems = stack_problems([empty_problem()] * batch_size, trained.training_set, bucket)
+        problems = stack_problems([empty_problem()] * (AT_ONCE if batches else 1), trained.training_set, bucket)
         floor = damping_floor(trained, config)
-        if batch_size == 1:
-            jax.block_until_ready(solve_and_apply(trained, problems, config, nobody, floor=floor))
-        else:
+        if batches:
             jax.block_until_ready(solve_local(trained, problems, config, floor=floor))
+        else:
+            jax.block_until_ready(solve_and_apply(trained, problems, config, nobody, floor=floor))
         pairs, rungs = 2 * pairs, rungs + 1
     return rungs

@@ -1,5 +1,6 @@
 """The choice of kernels, and what a Hessian-vector product is made of."""
 
+import sys
 import warnings
 
 import jax
@@ -13,6 +14,7 @@ from ifru_jax.graph import (
     Examples,
     build_edges,
     build_graph,
+    cpu_kernels,
     edge_scores,
     kernels,
     normalised_weights,
@@ -58,6 +60,24 @@ def test_the_choice_reaches_functions_compiled_before():
         portable = outer(W, X, EDGES)
     assert chosen(outer, W, X, EDGES) == {"auto"}
     np.testing.assert_allclose(portable, outer(W, X, EDGES), rtol=1e-6)
+
+
+def test_numba_is_used_where_it_is_and_done_without_where_it_is_not(monkeypatch):
+    pytest.importorskip("numba")
+    if jax.default_backend() == "cpu" and sys.platform in ("linux", "darwin"):
+        assert cpu_kernels.available()
+        assert "ifru_spmm_float32" in jax.jit(propagate).lower(W, X, EDGES).as_text()
+
+    def broken():
+        raise RuntimeError("no compiler")
+
+    cpu_kernels.available.cache_clear()
+    monkeypatch.setattr(cpu_kernels, "_kernels", broken)
+    with pytest.warns(RuntimeWarning, match=r"can't be loaded \(no compiler\): slower ones"):
+        assert not cpu_kernels.available()
+    without = jax.jit(lambda w, x, edges: propagate(w, x, edges) + 0)
+    assert "ifru_spmm" not in without.lower(W, X, EDGES).as_text()
+    cpu_kernels.available.cache_clear()
 
 
 def test_the_choice_ends_with_its_block():

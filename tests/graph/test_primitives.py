@@ -76,13 +76,14 @@ def test_derivatives_of_any_order_equal_the_dense_ones(sparse, dense, transform,
     assert_close(run(transform, sparse, edges, args, directions), run(transform, dense, edges, args, directions), 1e-10)
 
 
+@pytest.mark.parametrize("choice", ["xla", "portable"])
 @given(pairs=EDGE_LISTS, seed=SEEDS)
 @settings(max_examples=10)
-def test_portable_kernels_give_the_same(sparse, pairs, seed):
+def test_other_kernels_give_the_same(sparse, choice, pairs, seed):
     edges, args, directions = pattern(pairs), arrays(seed), arrays(seed + 1)
-    with kernels("portable"):
-        portable = run("forward over reverse", sparse, edges, args, directions)
-    assert_close(portable, run("forward over reverse", sparse, edges, args, directions))
+    with kernels(choice):
+        other = run("forward over reverse", sparse, edges, args, directions)
+    assert_close(other, run("forward over reverse", sparse, edges, args, directions))
 
 
 @pytest.mark.parametrize("transform", ["grad", "linearised gradient"])
@@ -151,7 +152,7 @@ def test_padding_changes_no_derivative(sparse, capacity, pairs, seed):
     np.testing.assert_array_equal(got[0][n:], 0)
 
 
-@pytest.mark.parametrize("choice", ["auto", "portable"])
+@pytest.mark.parametrize("choice", ["auto", "xla", "portable"])
 @given(pairs=EDGE_LISTS, seed=SEEDS)
 @settings(max_examples=5)
 def test_not_even_nan_leaks_from_the_padding(choice, pairs, seed):
@@ -168,16 +169,17 @@ def test_not_even_nan_leaks_from_the_padding(choice, pairs, seed):
         assert_close(back(garbage), back(padded(w[:n], 2 * CAPACITY, 0.0)))
 
 
-@pytest.mark.parametrize("capacity", [4096, 8197])
-def test_chunks_of_the_cpu_kernel_meet_without_a_gap(sparse, dense, capacity):
+@pytest.mark.parametrize(("choice", "capacity"), [("auto", 8197), ("xla", 4096), ("xla", 8197)])
+def test_chunks_of_the_cpu_kernels_meet_without_a_gap(sparse, dense, choice, capacity):
     rng = np.random.default_rng(capacity)
     rows, cols = rng.integers(0, ROWS, capacity - 2), rng.integers(0, COLS, capacity - 2)
     edges, _ = build_edges(rows, cols, num_rows=ROWS, num_cols=COLS, capacity=capacity)
     args, directions = arrays(0, capacity=capacity), arrays(1, capacity=capacity)
     args = (args[0] / capacity, *args[1:])  # sums of thousands: small weights keep the cosine from amplifying rounding
-    got, expected = (run("forward over reverse", o, edges, args, directions) for o in (sparse, dense))
-    assert_close(got, expected, 1e-8)
-    assert_close(edge_scores(args[2], args[1], edges), dense.edge_scores(args[2], args[1], edges))
+    with kernels(choice):
+        got, expected = (run("forward over reverse", o, edges, args, directions) for o in (sparse, dense))
+        assert_close(got, expected, 1e-8)
+        assert_close(edge_scores(args[2], args[1], edges), dense.edge_scores(args[2], args[1], edges))
 
 
 @pytest.mark.parametrize("width", [0, 1, 2, 5])
@@ -188,7 +190,7 @@ def test_any_feature_width(dense, width):
     assert_close(edge_scores(y, x, edges), dense.edge_scores(y, x, edges))
 
 
-@pytest.mark.parametrize("choice", ["auto", "portable"])
+@pytest.mark.parametrize("choice", ["auto", "xla", "portable"])
 def test_a_pattern_of_no_edges_and_no_padding(choice):
     _, x, y = arrays(0)
     edges = pattern([], capacity=0)

@@ -91,7 +91,7 @@ def test_a_batch_is_the_requests_one_by_one(trained):
     config = IFRUConfig(scope=())
     requests = one_each(trained, 5)
     together = independent_steps(trained, requests, config=config)
-    assert together.users.shape[0] == 8
+    assert together.users.shape[0] == 5
     for number, request in enumerate(requests):
         alone = independent_steps(trained, [request], config=config)
         for name, rows in alone.rows.items():
