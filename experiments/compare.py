@@ -9,20 +9,24 @@ comparison.png and comparison.svg.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 import tyro
 from rich.console import Console
 
-from experiments.comparison import run, set_up
+from experiments.comparison import Outcome, Setup, run, set_up
 from experiments.methods import parse_methods
 from experiments.model_store import ModelStore
 from experiments.models import ModelName
 from experiments.reporting import append_record, rich_table, write_report
 from experiments.reporting.tables import FULL_WIDTH
+from experiments.trials import Served
 from ifru_jax.errors import DataError, IfruError
+from ifru_jax.evaluation import verify
+from ifru_jax.training import Trained
+from ifru_jax.unlearning import linearity
 
 ObjectiveName = Literal["bce", "wmse", "bpr", "softmax", "full-softmax"]
 
@@ -46,6 +50,7 @@ class Compare:
       seeds: of initialisation and batch order.
       own_yardsticks: also measures methods with a model of their own (sisa, receraser) against their own retraining; two
         trainings of that model each.
+      verify: puts verdicts on the first seed of each method into the report (`ifru_jax.verify`).
       models: folder to keep trained models in, so that another run does not train again; it will hold the training data.
     """
 
@@ -59,6 +64,7 @@ class Compare:
     methods: str = "original,retrain,ifru"
     seeds: int = 3
     own_yardsticks: bool = True
+    verify: bool = True
     models: Path | None = None
 
 
@@ -84,6 +90,7 @@ def main(options: Compare, *, title: str | None = None) -> dict:
     unfinished = options.out / "results.unfinished.jsonl"
     unfinished.unlink(missing_ok=True)
     records = []
+    verdicts = _Verdicts(setup)
     with console.status("starting") as status:
         for record in run(
             setup,
@@ -92,16 +99,41 @@ def main(options: Compare, *, title: str | None = None) -> dict:
             store=ModelStore(options.models),
             own_yardsticks=options.own_yardsticks,
             tell=status.update,
+            look=verdicts.add if options.verify else lambda outcome: None,
         ):
             append_record(unfinished, record)
             records.append(record)
     unfinished.replace(results)
     notes = [] if setup.params.tuned else ["This data set and model were not tuned: default hyper-parameters were used."]
+    notes += verdicts.notes
     title = title or f"Forgetting {setup.forget} on {setup.dataset} with {setup.model}"
-    summary = write_report(options.out, records, title=title, notes=notes, seeds=options.seeds)
+    summary = write_report(options.out, records, title=title, notes=notes, seeds=options.seeds, verification=verdicts.found)
     console.print(rich_table(summary, width=console.width))
     console.print(f"report: {options.out / 'report.html'}")
     return summary
+
+
+class _Verdicts:
+    """Verifies the first seed of every method."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self.found: dict[str, dict] = {}
+        self.notes: list[str] = []
+
+    def add(self, outcome: Outcome) -> None:
+        if outcome.name in self.found or outcome.seed:
+            return
+        before, after, setup = outcome.before, outcome.after, self._setup
+        predicted = None
+        if isinstance(before, Trained) and isinstance(after, Served) and isinstance(after.state, Trained):
+            predicted = asdict(linearity(before, after.state))
+        try:
+            verified = verify(before, after, outcome.retrained, setup.split, setup.request, linearity=predicted)
+        except IfruError as error:
+            self.notes.append(f"{outcome.name} was not verified: {error}")
+        else:
+            self.found[outcome.name] = verified.as_dict()
 
 
 def command(options: Compare) -> int:

@@ -38,6 +38,29 @@ from ifru_jax.unlearning import Method, Report, Retrain, RetrainState
 Tell = Callable[[str], None]
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """The models of one method and seed, for whoever wants to look closer than at figures.
+
+    Attributes:
+      name: of the method.
+      seed: of the original and the method.
+      before, after: the model before and after the request.
+      retrained: its yardsticks, at least two.
+      report: of the request.
+    """
+
+    name: str
+    seed: int
+    before: Scorer
+    after: Scorer
+    retrained: Sequence[Scorer]
+    report: Report
+
+
+Look = Callable[[Outcome], None]
+
+
 @dataclass(frozen=True)
 class Setup:
     """What is compared, on which data.
@@ -133,6 +156,7 @@ def run(
     store: ModelStore = KEEP_NOTHING,
     own_yardsticks: bool = True,
     tell: Tell = lambda text: None,
+    look: Look = lambda outcome: None,
 ) -> Iterator[dict[str, Any]]:
     """Trains, forgets and yields a record per method and seed.
 
@@ -144,6 +168,7 @@ def run(
       own_yardsticks: methods with a model of their own are also measured against their own retraining, which costs two trainings
         of that model each.
       tell: called with what is being done.
+      look: called with the models behind each record of a method that was asked for and has at least two yardsticks.
     """
     choice = setup.params.best
     model = setup.build(choice.init_std)
@@ -202,6 +227,11 @@ def run(
                     pace.append(trial.report.seconds["total"])
                 if name in methods:
                     yield compare.trial(name, trial)
+                    before, yardsticks = trial.before or originals[trial.seed], trial.yardsticks
+                    if trial.before is None:
+                        yardsticks = retrained
+                    if len(yardsticks) >= 2:
+                        look(Outcome(name, trial.seed, before, trial.after, yardsticks, trial.report))
         except IfruError as error:
             if name in methods:
                 yield compare.without_figures(name, str(error), failed=isinstance(error, NumericsError))
