@@ -79,4 +79,5 @@ def build_histories(ordered: Interactions, pairs: Edges, *, capacity: int) -> Hi
     positions[: len(ordered)] = np.searchsorted(keys[sequence], keys) - starts[ordered.users]
     items = np.zeros(capacity, np.int32)
     items[: len(sequence)] = ordered.items[sequence]
-    return Histories(*jax.device_put((items, starts.astype(np.int32))), pairs, jax.device_put(positions))
+    items, starts, positions = jax.device_put((items, starts.astype(np.int32), positions))
+    return Histories(items=items, starts=starts, pairs=pairs, positions=positions)

@@ -189,16 +189,17 @@ def _pad(
 
     pairs, pair_order = pattern(users[part.chosen], items[part.chosen], sizes["chosen"])
     edges, edge_order = pattern(graph.users[part.edges], graph.items[part.edges], sizes["edges"])
-    features = tuple(
-        None if values is None else jnp.asarray(values[np.asarray(_rows(nodes, sizes[side]))], dtype)
-        for side, nodes, values in (("users", part.users, graph.user_features), ("items", part.items, graph.item_features))
+    user_rows, item_rows = _rows(part.users, sizes["users"]), _rows(part.items, sizes["items"])
+    user_features, item_features = (
+        None if values is None else jnp.asarray(values[np.asarray(rows)], dtype)
+        for rows, values in ((user_rows, graph.user_features), (item_rows, graph.item_features))
     )
     before, after = (
-        BipartiteGraph(edges, along(weights[part.edges][edge_order], sizes["edges"]), *features)
+        BipartiteGraph(edges, along(weights[part.edges][edge_order], sizes["edges"]), user_features, item_features)
         for weights in (graph.before, graph.after)
     )
     examples = Examples(pairs, along(labels[part.chosen][pair_order], sizes["chosen"]), pairs.mask.astype(dtype))
-    return Neighbourhood(_rows(part.users, sizes["users"]), _rows(part.items, sizes["items"]), examples, before, after)
+    return Neighbourhood(user_rows, item_rows, examples, before, after)
 
 
 def _rows(nodes: np.ndarray, capacity: int) -> jax.Array:
