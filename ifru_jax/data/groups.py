@@ -1,8 +1,8 @@
 """Groups of interactions: a positive and the negatives that were sampled for it.
 
-Each interaction knows its *leader*. The leader is the member of the group whose label differs from all others: the observed positive
-among its negatives, or, once label noise has flipped the group, the one negative among positives. It does not matter in which order
-the members stand.
+Each interaction knows its *leader*. The leader is the member of the group whose label differs from all others: the observed
+positive among its negatives, or, once label noise has flipped the group, the one negative among positives. It does not matter in
+which order the members stand.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def leads_group(data: Interactions) -> np.ndarray:
 
 
 def group_leaders(groups: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Leaders int32 [n] by their places, and which interactions are of a group without one (bool [n]), whose first member stands in.
+    """Leaders int32 [n] by their places; and bool [n], which are of a group without one, whose first member stands in.
 
     Args:
       groups: [n], equal for the members of a group.

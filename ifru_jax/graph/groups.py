@@ -1,7 +1,7 @@
 """Groups of interactions that one loss compares: a positive and the negatives that were sampled for it.
 
-Each interaction is compared with the *leader* of its group (`data.groups`). A pairwise loss is then a sum over (leader, other member),
-a listwise one a sum over segments numbered by their leaders.
+Each interaction is compared with the *leader* of its group (`data.groups`). A pairwise loss is then a sum over (leader, other
+member), a listwise one a sum over segments numbered by their leaders.
 """
 
 from __future__ import annotations
