@@ -23,8 +23,8 @@ from experiments.models import LAYERED, ModelName, build_model
 from experiments.reporting import environment
 from experiments.trials import ENOUGH_SECONDS, REPEATS, Scorer, Trial, trials
 from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
-from ifru_jax.data.forget import leads_group
 from ifru_jax.data.forget_sets import random_interactions, random_items, random_users
+from ifru_jax.data.groups import leads_group
 from ifru_jax.errors import IfruError, NumericsError
 from ifru_jax.evaluation import Pairs, PairScores, fidelity, figures, ranking_metrics
 from ifru_jax.graph import capacity_of
@@ -433,12 +433,12 @@ def _key(setup: Setup, role: str, choice: Choice, seed: int) -> dict[str, Any]:
     if role == "retrained":
         columns += [request.pairs, request.users, request.items]
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(column).tobytes() for column in columns))
-    return {
+    objective = {} if setup.loss == bce else {"objective": describe_loss(setup.loss)}
+    return objective | {
         "dataset": setup.dataset,
         "data": digest.hexdigest(),
         "model": setup.model,
         "role": role,
-        "objective": describe_loss(setup.loss),
         "choice": asdict(choice),
         "seed": seed,
         "jax": jax.__version__,

@@ -1,6 +1,7 @@
 """What is to be forgotten: interactions, whole users, whole items.
 
->>> from ifru_jax.data.interactions import Interactions
+>>> from ifru_jax.data.groups import group_leaders
+from ifru_jax.data.interactions import Interactions
 >>> data = Interactions.from_arrays(users=["ann", "bob", "ann"], items=[7, 7, 9], labels=[1, 0, 1])
 >>> request = ForgetRequest.of(data, interactions=[("bob", 7)])
 >>> request.select(data)
@@ -110,7 +111,7 @@ class ForgetRequest:
         hits |= _row_hits("item", self.items, data.items, data.num_items, data.item_ids)
         hits[pairs] = True
         if data.groups is not None:
-            hits = _with_groups(data.groups, hits, pairs)
+            hits = _with_groups(data, hits, pairs)
         if len(data) and hits.all():
             raise DataError(f"{self} asks for all {len(data)} interactions: nothing is left, train a new model instead.")
         return hits
@@ -142,24 +143,15 @@ class ForgetRequest:
         return candidates[contains(distinct(wanted), present)]
 
 
-def leads_group(data: Interactions) -> np.ndarray:
-    """bool [n]: the first interaction of each group, which is its observed positive; without groups, all."""
-    leads = np.ones(len(data), bool)
-    if data.groups is not None:
-        _, first = np.unique(data.groups, return_index=True)
-        leads[:] = False
-        leads[first] = True
-    return leads
-
-
-def _with_groups(groups: np.ndarray, hits: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def _with_groups(data: Interactions, hits: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """The hits [n] and the whole groups of those that pairs named or that lead a group."""
-    touched = np.flatnonzero(contains(distinct(groups[hits]), groups))
-    _, first = np.unique(groups[touched], return_index=True)
-    leaders = touched[first]
-    whole = np.concatenate([groups[pairs], groups[leaders[hits[leaders]]]])
+    assert data.groups is not None
+    touched = np.flatnonzero(contains(distinct(data.groups[hits]), data.groups))
+    places, _ = group_leaders(data.groups[touched], data.labels[touched])
+    leaders = touched[np.unique(places)]
+    whole = np.concatenate([data.groups[pairs], data.groups[leaders[hits[leaders]]]])
     extended = hits.copy()
-    extended[touched[contains(distinct(whole), groups[touched])]] = True
+    extended[touched[contains(distinct(whole), data.groups[touched])]] = True
     return extended
 
 

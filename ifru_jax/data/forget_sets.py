@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ifru_jax.data.forget import ForgetRequest, leads_group
+from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.groups import leads_group
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.readers import find_column, read_table
 from ifru_jax.errors import DataError

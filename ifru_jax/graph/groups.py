@@ -1,47 +1,17 @@
 """Groups of interactions that one loss compares: a positive and the negatives that were sampled for it.
 
-Each interaction knows its *leader*, the one it is compared with. The leader is the member of the group whose label differs from all
-others: the observed positive among its negatives, or, once label noise has flipped the group, the one negative among positives. A
-pairwise loss is then a sum over (leader, other member), a listwise one a sum over segments numbered by their leaders.
+Each interaction is compared with the *leader* of its group (`data.groups`). A pairwise loss is then a sum over (leader, other
+member), a listwise one a sum over segments numbered by their leaders.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from ifru_jax.data.groups import leaders_of
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError
 
-
-def leaders_of(data: Interactions) -> np.ndarray:
-    """int32 [n]: the place of the leader of each interaction's group, its own place if it leads.
-
-    A group of one label compares nothing; its first member leads.
-
-    Raises:
-      DataError: data without groups, or a group with several positives and several negatives.
-    """
-    if data.groups is None:
-        raise DataError(
-            "the data has no groups, and this loss compares a positive with the negatives of its group: keep the positives only "
-            "(data.select(data.labels > 0.5)), split them and call sample_negatives, or train with a pointwise loss (bce, wmse)."
-        )
-    positive = data.labels > 0.5
-    _, first, group = np.unique(data.groups, return_index=True, return_inverse=True)
-    size = np.bincount(group, minlength=len(first))
-    positives = np.bincount(group[positive], minlength=len(first))
-    mixed = np.flatnonzero(np.minimum(positives, size - positives) > 1)
-    if mixed.size:
-        at = mixed[0]
-        raise DataError(
-            f"group {data.groups[first[at]]} has {positives[at]} positives and {size[at] - positives[at]} negatives ({mixed.size} "
-            "such groups): a pairwise loss compares one positive with its negatives; group them as sample_negatives does."
-        )
-    leads = ((positives[group] == 1) & positive) | ((size[group] - positives[group] == 1) & ~positive)
-    leads &= (positives[group] != 1) | positive  # of a pair, the positive
-    place = first.copy()
-    place[group[leads]] = np.flatnonzero(leads)
-    return place[group].astype(np.int32)
+__all__ = ["group_members", "leaders_of", "leaders_without", "whole_groups"]
 
 
 def whole_groups(touched: np.ndarray, leaders: np.ndarray) -> np.ndarray:

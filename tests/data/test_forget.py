@@ -55,14 +55,22 @@ def test_a_pair_or_a_user_takes_whole_groups():
     np.testing.assert_array_equal(ForgetRequest(users=np.array([1])).select(data), data.users == 1)
 
 
-def test_an_item_takes_its_negatives_but_no_other_positive():
+@pytest.mark.parametrize("order", ["as sampled", "backwards", "by item"])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_an_item_takes_its_negatives_but_no_other_positive(order, flipped):
+    """The positive leads wherever it stands; label noise flips whole groups, and the odd one still leads."""
     data = grouped()
+    places = {"as sampled": np.arange(len(data)), "backwards": np.arange(len(data))[::-1], "by item": np.argsort(data.items)}
+    data = data.select(places[order])
     assert data.groups is not None
+    leading = data.labels == 1
+    if flipped:
+        data = data.with_labels(1 - data.labels)
     for item in range(4):
         hits = ForgetRequest(items=np.array([item])).select(data)
-        positives = (data.items == item) & (data.labels == 1)
+        positives = (data.items == item) & leading
         np.testing.assert_array_equal(hits, (data.items == item) | np.isin(data.groups, data.groups[positives]))
-        assert (hits & (data.labels == 1)).tolist() == positives.tolist()
+        assert (hits & leading).tolist() == positives.tolist()
 
 
 def test_unknown_ids():

@@ -1,0 +1,65 @@
+"""Groups of interactions: a positive and the negatives that were sampled for it.
+
+Each interaction knows its *leader*. The leader is the member of the group whose label differs from all others: the observed
+positive among its negatives, or, once label noise has flipped the group, the one negative among positives. It does not matter in
+which order the members stand.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.errors import DataError
+
+
+def leaders_of(data: Interactions) -> np.ndarray:
+    """int32 [n]: the place of the leader of each interaction's group, its own place if it leads.
+
+    A group of one label compares nothing; its first member leads.
+
+    Raises:
+      DataError: data without groups, or a group with several positives and several negatives.
+    """
+    if data.groups is None:
+        raise DataError(
+            "the data has no groups, and this loss compares a positive with the negatives of its group: keep the positives only "
+            "(data.select(data.labels > 0.5)), split them and call sample_negatives, or train with a pointwise loss (bce, wmse)."
+        )
+    places, mixed = group_leaders(data.groups, data.labels)
+    if mixed.any():
+        at = int(np.argmax(mixed))
+        members = data.labels[data.groups == data.groups[at]] > 0.5
+        count = len(np.unique(data.groups[mixed]))
+        raise DataError(
+            f"group {data.groups[at]} has {members.sum()} positives and {(~members).sum()} negatives ({count} such groups): a "
+            "pairwise loss compares one positive with its negatives; group them as sample_negatives does."
+        )
+    return places
+
+
+def leads_group(data: Interactions) -> np.ndarray:
+    """bool [n]: the interactions that lead their group; without groups, all."""
+    if data.groups is None:
+        return np.ones(len(data), bool)
+    return group_leaders(data.groups, data.labels)[0] == np.arange(len(data))
+
+
+def group_leaders(groups: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Leaders int32 [n] by their places; and bool [n], which are of a group without one, whose first member stands in.
+
+    Args:
+      groups: [n], equal for the members of a group.
+      labels: [n], positive above ½.
+    """
+    positive = labels > 0.5
+    _, first, group = np.unique(groups, return_index=True, return_inverse=True)
+    size = np.bincount(group, minlength=len(first))
+    positives = np.bincount(group[positive], minlength=len(first))
+    mixed = np.minimum(positives, size - positives) > 1
+    leads = ((positives[group] == 1) & positive) | ((size[group] - positives[group] == 1) & ~positive)
+    leads &= (positives[group] != 1) | positive  # of a pair, the positive
+    leads &= ~mixed[group]
+    place = first.copy()
+    place[group[leads]] = np.flatnonzero(leads)
+    return place[group].astype(np.int32), mixed[group]
