@@ -215,7 +215,7 @@ def run(
         try:
             for trial in trials(
                 entry,
-                Context(model, choice.train, setup.split.valid, budget),
+                Context(model, choice.train, setup.split.valid, setup.loss, budget),
                 setup.split,
                 originals,
                 setup.request,
