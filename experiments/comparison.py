@@ -19,7 +19,7 @@ import numpy as np
 from experiments.hyperparameters import Choice, HyperParameters, hyper_parameters, model_label
 from experiments.methods import ALWAYS, PACEMAKER, REGISTRY, Context, describe_method
 from experiments.model_store import KEEP_NOTHING, ModelStore
-from experiments.models import LAYERED, ModelName, build_model
+from experiments.models import LAYERED, ModelName, build_model, with_own_term
 from experiments.reporting import environment
 from experiments.trials import ENOUGH_SECONDS, REPEATS, Scorer, Trial, trials
 from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
@@ -29,7 +29,7 @@ from ifru_jax.errors import IfruError, NumericsError
 from ifru_jax.evaluation import Pairs, PairScores, fidelity, figures, ranking_metrics
 from ifru_jax.graph import capacity_of
 from ifru_jax.metrics import auc
-from ifru_jax.models import Recommender
+from ifru_jax.models import FlaxRecommender, Recommender
 from ifru_jax.training import LOSSES, Loss, Trained, bce
 from ifru_jax.training.losses import describe_loss
 from ifru_jax.training.objectives import objective as training_objective
@@ -100,6 +100,10 @@ def set_up(
     split = protocol_split(dataset, label_above=label_above)
     train, request = parse_forget(forget)(split.train)
     request.select(train)  # refuses a request for everything before any model is trained
+
+    def build(init_std: float) -> FlaxRecommender:
+        return build_model(model, layers=layers, init_std=init_std, data=train)
+
     return Setup(
         dataset=dataset.name,
         model=model_label(model, layers),
@@ -110,8 +114,8 @@ def set_up(
         # By the name that was given: somebody's own amazon.csv is not the Amazon data that was tuned for.
         # Nothing was tuned for another objective.
         params=hyper_parameters(data if objective == "bce" else f"{data} with {objective}", model, layers),
-        build=lambda init_std: build_model(model, layers=layers, init_std=init_std, data=train),
-        loss=loss,
+        build=build,
+        loss=with_own_term(model, build(1e-2), loss, total=len(train)),
     )
 
 
@@ -215,7 +219,7 @@ def run(
         try:
             for trial in trials(
                 entry,
-                Context(model, choice.train, setup.split.valid, budget),
+                Context(model, choice.train, setup.split.valid, setup.loss, budget),
                 setup.split,
                 originals,
                 setup.request,
@@ -390,7 +394,7 @@ def train_original(setup: Setup, seed: int, *, store: ModelStore = KEEP_NOTHING)
     def make() -> tuple[Trained, None]:
         return Retrain(model, choice.train, setup.loss).fit(jax.random.key(seed), setup.split).trained, None
 
-    return store.get(_key(setup, "original", choice, seed), model, make)[0]
+    return store.get(_key(setup, "original", choice, seed), model, setup.loss, make)[0]
 
 
 def retrain(
@@ -421,7 +425,7 @@ def retrain(
         after, report = Retrain(model, config).forget(state, setup.request)
         return after.trained, report
 
-    trained, report = store.get(_key(setup, "retrained", replace(choice, train=config), seed), model, make)
+    trained, report = store.get(_key(setup, "retrained", replace(choice, train=config), seed), model, setup.loss, make)
     assert report is not None
     return trained, report
 

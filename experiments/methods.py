@@ -14,7 +14,7 @@ from experiments.stream import Stream
 from ifru_jax.data import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.models import Recommender
-from ifru_jax.training import TrainConfig
+from ifru_jax.training import Loss, TrainConfig, bce
 from ifru_jax.unlearning import (
     GIF,
     IFRU,
@@ -48,12 +48,14 @@ class Context:
       model: the recommender.
       train_config: with which the original was trained.
       valid: validation interactions, as the original was stopped by.
+      loss: of training.
       budget_seconds: for an entry with a budget, how long it may work on a request; else None.
     """
 
     model: Recommender
     train_config: TrainConfig
     valid: Interactions
+    loss: Loss = bce
     budget_seconds: float | None = None
 
 
@@ -97,10 +99,10 @@ REGISTRY: dict[str, Entry] = {
     "ifru-stream": Entry(lambda c: Stream(c.model, c.train_config)),
     # Those that train again.
     "warm-retrain": Entry(lambda c: WarmRetrain(c.model, c.train_config), start="retraining"),
-    "sisa": Entry(lambda c: SISA(c.model, c.train_config), start="own"),
-    "receraser": Entry(lambda c: RecEraser(c.model, c.train_config), start="own"),
-    "receraser-user": Entry(lambda c: RecEraser(c.model, c.train_config, by="user"), start="own"),
-    "receraser-item": Entry(lambda c: RecEraser(c.model, c.train_config, by="item"), start="own"),
+    "sisa": Entry(lambda c: SISA(c.model, c.train_config, loss=c.loss), start="own"),
+    "receraser": Entry(lambda c: RecEraser(c.model, c.train_config, loss=c.loss), start="own"),
+    "receraser-user": Entry(lambda c: RecEraser(c.model, c.train_config, loss=c.loss, by="user"), start="own"),
+    "receraser-item": Entry(lambda c: RecEraser(c.model, c.train_config, loss=c.loss, by="item"), start="own"),
     # Those that change the trained parameters.
     "scif": Entry(lambda c: SCIF(c.model, c.train_config)),
     "gif": Entry(lambda c: GIF(c.model, c.train_config)),

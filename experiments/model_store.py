@@ -15,7 +15,7 @@ from typing import Any
 
 from experiments.reporting import write_json_atomic
 from ifru_jax.models import Recommender
-from ifru_jax.training import Trained
+from ifru_jax.training import Loss, Trained
 from ifru_jax.training.checkpoint import load, save
 from ifru_jax.unlearning import Report
 
@@ -27,7 +27,7 @@ class ModelStore:
     folder: Path | None = None
 
     def get(
-        self, key: Mapping[str, Any], model: Recommender, make: Callable[[], tuple[Trained, Report | None]]
+        self, key: Mapping[str, Any], model: Recommender, loss: Loss, make: Callable[[], tuple[Trained, Report | None]]
     ) -> tuple[Trained, Report | None]:
         """The model of this key with the report of its training; made and kept if it is not there."""
         if self.folder is None:
@@ -37,7 +37,7 @@ class ModelStore:
         facts = place.with_suffix(".json")
         if facts.exists():
             found = json.loads(facts.read_text())["report"]
-            return load(place.with_suffix(".npz"), model=model), None if found is None else Report(**found)
+            return load(place.with_suffix(".npz"), model=model, loss=loss), None if found is None else Report(**found)
         trained, report = make()
         self.folder.mkdir(parents=True, exist_ok=True)
         save(trained, place.with_suffix(".npz"))

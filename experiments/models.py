@@ -5,7 +5,23 @@ from __future__ import annotations
 from typing import Literal
 
 from ifru_jax.data import Interactions
-from ifru_jax.models import FlaxRecommender, bias_mf, deepfm, fm, gmf, lightgcn, mf, multvae, neumf, ngcf, sasrec, simgcl
+from ifru_jax.models import (
+    FlaxRecommender,
+    bias_mf,
+    deepfm,
+    fm,
+    gmf,
+    lightgcn,
+    mf,
+    multvae,
+    multvae_term,
+    neumf,
+    ngcf,
+    sasrec,
+    simgcl,
+    simgcl_contrast,
+)
+from ifru_jax.training import Loss, WithAuxiliary
 
 ModelName = Literal["mf", "lightgcn", "bias-mf", "gmf", "neumf", "fm", "deepfm", "ngcf", "simgcl", "multvae", "sasrec"]
 
@@ -30,3 +46,12 @@ def build_model(name: ModelName, *, layers: int, init_std: float, data: Interact
         return _WITH_FEATURES[name](embedding_size=48, init_std=init_std, **widths)
     depth = {"num_layers": layers} if name in LAYERED else {}
     return _BUILDERS[name](embedding_size=48, init_std=init_std, **depth)
+
+
+def with_own_term(name: ModelName, model: FlaxRecommender, loss: Loss, *, total: int) -> Loss:
+    """The loss with the term that belongs to the model: SimGCL's contrast, the KL of Mult-VAE; N is `total`."""
+    if name == "simgcl":
+        return WithAuxiliary(loss, simgcl_contrast(model))
+    if name == "multvae":
+        return WithAuxiliary(loss, multvae_term(model, total=total))
+    return loss

@@ -4,6 +4,9 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# Most of the time of the tests is compilation of tiny functions, each used a few times: let it be quick rather than its code fast.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+
 import jax
 import jax.numpy as jnp
 import pytest

@@ -1,7 +1,6 @@
 """What is to be forgotten: interactions, whole users, whole items.
 
->>> from ifru_jax.data.groups import group_leaders
-from ifru_jax.data.interactions import Interactions
+>>> from ifru_jax.data.interactions import Interactions
 >>> data = Interactions.from_arrays(users=["ann", "bob", "ann"], items=[7, 7, 9], labels=[1, 0, 1])
 >>> request = ForgetRequest.of(data, interactions=[("bob", 7)])
 >>> request.select(data)
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ifru_jax.data.groups import group_leaders
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.errors import DataError

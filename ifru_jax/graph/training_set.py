@@ -99,9 +99,11 @@ class TrainingSet:
     def without_names(self, before: TrainingSet) -> TrainingSet:
         """Erases the original ids of users and items that have no interaction here but had one `before`."""
         users, items = newly_lost(before, self)
-        if not (users.any() or items.any()):
-            return self
-        named = self.interactions.erase_ids(np.flatnonzero(users), np.flatnonzero(items))
+        return self.erase(np.flatnonzero(users), np.flatnonzero(items)) if users.any() or items.any() else self
+
+    def erase(self, users: np.ndarray, items: np.ndarray) -> TrainingSet:
+        """Erases the original ids and side features of these rows."""
+        named = self.interactions.erase_ids(users, items)
         graph = self.graph
         if graph.user_features is not None or graph.item_features is not None:
             graph = replace(graph, **_features(named, graph.weights.dtype))

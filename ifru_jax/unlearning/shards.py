@@ -125,10 +125,12 @@ def forget_in_shards(state: Shards, request: ForgetRequest) -> tuple[Shards, np.
             total=before.total,
             capacities=state.capacities,
         )
-    named = retained.erase_ids(
-        np.flatnonzero((retained.user_degrees() == 0) & (state.interactions.user_degrees() > 0)),
-        np.flatnonzero((retained.item_degrees() == 0) & (state.interactions.item_degrees() > 0)),
-    )
+    lost_users = np.flatnonzero((retained.user_degrees() == 0) & (state.interactions.user_degrees() > 0))
+    lost_items = np.flatnonzero((retained.item_degrees() == 0) & (state.interactions.item_degrees() > 0))
+    named = retained.erase_ids(lost_users, lost_items)
+    if retained.user_features is not None or retained.item_features is not None:
+        # Every shard has the features of all users and items, also of those it has no interaction of.
+        models = [replace(shard, training_set=shard.training_set.erase(lost_users, lost_items)) for shard in models]
     return replace(state, interactions=named, assignment=assignment, models=tuple(models), valid=valid), touched
 
 

@@ -10,10 +10,10 @@ PAIRS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, ma
 DATA = Interactions.from_arrays(["ann", "bob", "ann", "cy"], [7, 7, 9, 9])
 
 
-def grouped():
-    """Three users, four items, a negative behind each of six positives."""
+def grouped(per_positive=1):
+    """Three users, four items, negatives behind each of six positives."""
     data = Interactions.from_arrays([0, 0, 1, 1, 2, 2], [0, 1, 2, 3, 0, 3])
-    return sample_negatives(Split(data, data.select(slice(0)), data.select(slice(0)))).train  # pyright: ignore
+    return sample_negatives(Split(data, data.select(slice(0)), data.select(slice(0))), per_positive=per_positive).train  # pyright: ignore
 
 
 @given(PAIRS, st.data())
@@ -59,7 +59,7 @@ def test_a_pair_or_a_user_takes_whole_groups():
 @pytest.mark.parametrize("flipped", [False, True])
 def test_an_item_takes_its_negatives_but_no_other_positive(order, flipped):
     """The positive leads wherever it stands; label noise flips whole groups, and the odd one still leads."""
-    data = grouped()
+    data = grouped(per_positive=2)
     places = {"as sampled": np.arange(len(data)), "backwards": np.arange(len(data))[::-1], "by item": np.argsort(data.items)}
     data = data.select(places[order])
     assert data.groups is not None
