@@ -1,0 +1,98 @@
+"""README, tutorial and how-to guides: their code runs, and every page and every module has its place."""
+
+import ast
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ifru_jax import load_dataset
+from ifru_jax.training import TrainConfig
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+RUNNABLE = [ROOT / "README.md", DOCS / "tutorial.md", *sorted((DOCS / "how-to").glob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+
+
+@pytest.fixture
+def short_trainings(monkeypatch):
+    """Two epochs whatever a page says: whether code runs doesn't depend on how good the model is."""
+    monkeypatch.setattr(TrainConfig, "epochs", property(lambda _: 2, lambda *_: None))
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """A folder with the files that pages read."""
+    monkeypatch.chdir(tmp_path)
+    data = load_dataset("movielens-small").interactions
+    # 671 users and the films that most of them rated: more than a 5-core needs, and few.
+    popular = np.isin(data.items, np.argsort(-data.item_degrees())[:300])
+    few = data.select(popular)
+    rows = zip(few.user_ids[few.users], few.item_ids[few.items], few.labels, strict=True)
+    (tmp_path / "ratings.csv").write_text("user,item,rating\n" + "".join(f"{u},{i},{r}\n" for u, i, r in rows))
+    (tmp_path / "erase.csv").write_text(f"user\n{few.user_ids[few.users[0]]}\n")
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
+@pytest.mark.usefixtures("short_trainings", "files")
+def test_code_of_pages_runs(page):
+    blocks = list(BLOCK.finditer(text := page.read_text()))
+    assert blocks
+    namespace = {"__name__": page.stem}
+    for block in blocks:
+        line = text.count("\n", 0, block.start(1))
+        exec(compile("\n" * line + block[1], str(page), "exec"), namespace)  # errors name the line of the page
+
+
+def test_commands_of_the_readme_come_first():
+    """Continuous integration runs the first two."""
+    first, second = re.findall(r"^```bash\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)[:2]
+    assert "experiments.quickstart" in first
+    assert "pytest" in second
+
+
+def test_every_page_is_in_the_navigation():
+    """The strict build says so too, where the builder is installed."""
+    navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+    listed = set(re.findall(r"[\w/-]+\.md", navigation))
+    assert listed == {page.relative_to(DOCS).as_posix() for page in PAGES}
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *PAGES], ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_link_is_dead(page):
+    dead = [link for link in LINK.findall(page.read_text()) if not (page.parent / link).exists()]
+    assert not dead
+
+
+def test_every_module_is_in_the_reference():
+    """A module that is not listed by name has no page."""
+    listed = set()
+    for page in (DOCS / "reference").glob("*.md"):
+        listed |= set(re.findall(r"^::: (\S+)", page.read_text(), re.MULTILINE))
+    modules = {".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "ifru_jax").rglob("*.py")}
+    modules = {name.removesuffix(".__init__") for name in modules} - {"ifru_jax", "ifru_jax.files"}
+    assert modules == listed
+
+
+def test_the_mathematics_names_every_module_with_an_equation():
+    page = (DOCS / "mathematics.md").read_text()
+    missing = []
+    for path in sorted((ROOT / "ifru_jax").rglob("*.py")):
+        lines = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
+        equations = [line for line in lines if re.match(r"    [^\s>.].*[=←]", line)]
+        if equations and f"../{path.relative_to(ROOT).as_posix()})" not in page:
+            missing.append(path.name)
+    assert not missing
+
+
+def test_every_method_and_model_is_described():
+    from experiments.methods import ALWAYS, REGISTRY
+    from experiments.models import ModelName
+
+    methods, models = (DOCS / "methods.md").read_text(), (DOCS / "models.md").read_text()
+    assert not [name for name in (*ALWAYS, *REGISTRY) if f"`{name}`" not in methods]
+    assert not [name for name in ModelName.__args__ if f"`{name}`" not in models]
