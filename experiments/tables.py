@@ -1,6 +1,6 @@
 """The tables of README and docs, from the committed results.
 
-python -m experiments.tables            # rewrites the tables of docs/ and the block in README.md
+python -m experiments.tables            # rewrites the tables of docs/, and block and picture of README.md
 python -m experiments.tables --check    # changes nothing; exit status 1 if a file is not what the results give
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tyro
 
+from experiments.readme_figure import is_current, write_figure
 from experiments.reporting import FIGURES, read_records
 from experiments.reporting.files import write_atomic
 from experiments.reporting.tables import MISSING, markdown, number, plain, seconds, times
@@ -333,12 +334,17 @@ def main(options: Tables) -> int:
         "README.md": readme(),
     }
     stale = [name for name, text in made.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
+    picture = ROOT / "docs" / "readme.svg"
+    current = is_current(picture, every := summaries())
     if options.check:
+        stale += [] if current else ["docs/readme.svg"]
         for name in stale:
             sys.stderr.write(f"{name} is not what the results give: run python -m experiments.tables\n")
         return len(stale)
     for name in stale:
         write_atomic(ROOT / name, made[name])
+    if not current:
+        write_figure(picture, every)
     return 0
 
 
