@@ -1,6 +1,7 @@
 """README, tutorial and how-to guides: their code runs, and every page and every module has its place."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -92,3 +93,16 @@ def test_every_method_and_model_is_described():
     methods, models = (DOCS / "methods.md").read_text(), (DOCS / "models.md").read_text()
     assert not [name for name in (*ALWAYS, *REGISTRY) if f"`{name}`" not in methods]
     assert not [name for name in ModelName.__args__ if f"`{name}`" not in models]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_are_committed_as_they_ran(path):
+    """From top to bottom, without an error, a warning or the name of a folder; `pytest notebooks` runs them."""
+    cells = json.loads(path.read_text())["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"]
+    assert not re.findall(r"(?:/home|/root|/tmp|/Users|/usr|/work|site-packages)/", json.dumps(outputs))
+    assert any("image/png" in o.get("data", {}) or o.get("text") for o in outputs)
+    assert "What this teaches" in "".join(cells[0]["source"])
