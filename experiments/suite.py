@@ -20,7 +20,7 @@ from rich.console import Console
 
 from experiments.compare import Compare, main
 from experiments.hyperparameters import model_label
-from experiments.models import ModelName
+from experiments.models import LAYERED, ModelName
 from ifru_jax.errors import IfruError
 
 RESULTS = Path(__file__).parent / "results"
@@ -39,11 +39,21 @@ class Cell:
 
     @property
     def folder(self) -> Path:
-        label = model_label(self.model, self.layers if self.model == "lightgcn" else 0)
+        label = model_label(self.model, self.layers if self.model in LAYERED else 0)
         return RESULTS / f"{self.data}_{label}_{self.forget.replace(':', '-')}"
 
 
 MODELS: tuple[tuple[ModelName, int], ...] = (("mf", 0), ("lightgcn", 1))
+# Those that train again, those that change the trained parameters, those that do so for IFRU's own time and ten times it.
+RIVALS = (
+    "warm-retrain,sisa,receraser,scif,gif,gif-damped,gradient,ifru-authors,ifru-authors-tuned,"
+    "finetune,finetune-10x,gradient-ascent,gradient-ascent-10x"
+)
+# IFRU with one thing changed: no spillover, scopes from the endpoints to two hops, curvature, filter, solver, ten requests.
+ABLATIONS = (
+    "ifru-direct,ifru-endpoints,ifru-fifth-hop,ifru-half-hop,ifru-1-hop,ifru-2-half-hops,"
+    "ifru-gauss-newton,ifru-absolute,ifru-cg,ifru-no-metric,ifru-stream"
+)
 
 
 def cells() -> list[Cell]:
@@ -51,7 +61,7 @@ def cells() -> list[Cell]:
     found = []
     for data in ("ml-100k", "bookcrossing", "amazon"):
         for model, layers in MODELS:
-            found.append(Cell(data, model, layers, "noise:0.02", "ifru,ifru-stream,ifru-absolute,ifru-endpoints"))
+            found.append(Cell(data, model, layers, "noise:0.02", f"ifru,{RIVALS},{ABLATIONS}"))
             found += [Cell(data, model, layers, f"user:{share}", "ifru") for share in ("0.01", "0.05")]
     found += [Cell(data, "lightgcn", 2, "noise:0.02", "ifru") for data in ("ml-100k", "bookcrossing")]
     # The figure of the authors' own code is for 1 %.
@@ -97,6 +107,7 @@ def run_suite(options: Suite) -> int:
                         methods=cell.methods,
                         seeds=options.seeds,
                         models=options.models,
+                        verify=False,
                     )
                 )
             except IfruError as error:
