@@ -106,7 +106,7 @@ def set_up(
 
     return Setup(
         dataset=dataset.name,
-        model=model_label(model, layers),
+        model=model_label(model, layers) + ("" if objective == "bce" else f"+{objective}"),
         forget="file" if forget.startswith("file:") else forget,
         split=replace(split, train=train),
         request=request,

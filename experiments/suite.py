@@ -18,9 +18,9 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
-from experiments.compare import Compare, main
+from experiments.compare import Compare, ObjectiveName, main
 from experiments.hyperparameters import model_label
-from experiments.models import ModelName
+from experiments.models import LAYERED, ModelName
 from ifru_jax.errors import IfruError
 
 RESULTS = Path(__file__).parent / "results"
@@ -36,14 +36,48 @@ class Cell:
     layers: int
     forget: str
     methods: str
+    objective: ObjectiveName = "bce"
 
     @property
     def folder(self) -> Path:
-        label = model_label(self.model, self.layers if self.model == "lightgcn" else 0)
-        return RESULTS / f"{self.data}_{label}_{self.forget.replace(':', '-')}"
+        label = model_label(self.model, self.layers if self.model in LAYERED else 0)
+        loss = "" if self.objective == "bce" else f"_{self.objective}"
+        return RESULTS / f"{self.data}_{label}{loss}_{self.forget.replace(':', '-')}"
 
 
 MODELS: tuple[tuple[ModelName, int], ...] = (("mf", 0), ("lightgcn", 1))
+# Any differentiable recommender, any objective.
+ANY: tuple[tuple[ModelName, int, ObjectiveName], ...] = (
+    ("bias-mf", 0, "bce"),
+    ("gmf", 0, "bce"),
+    ("fm", 0, "bce"),
+    ("deepfm", 0, "bce"),
+    ("neumf", 0, "bce"),
+    ("ngcf", 1, "bce"),
+    ("simgcl", 1, "bce"),
+    ("multvae", 0, "bce"),
+    ("sasrec", 0, "bce"),
+    ("mf", 0, "wmse"),
+    ("mf", 0, "bpr"),
+    ("mf", 0, "full-softmax"),
+    ("lightgcn", 1, "bpr"),
+    ("bias-mf", 0, "bpr"),
+    ("neumf", 0, "bpr"),
+    ("simgcl", 1, "bpr"),
+    ("sasrec", 0, "bpr"),
+    ("multvae", 0, "full-softmax"),
+)
+REQUESTS = ("noise:0.02", "user:0.01")
+# Those that train again, those that change the trained parameters, those that do so for IFRU's own time and ten times it.
+RIVALS = (
+    "warm-retrain,sisa,receraser,scif,gif,gif-damped,gradient,ifru-authors,ifru-authors-tuned,"
+    "finetune,finetune-10x,gradient-ascent,gradient-ascent-10x"
+)
+# IFRU with one thing changed: no spillover, scopes from the endpoints to two hops, curvature, filter, solver, ten requests.
+ABLATIONS = (
+    "ifru-direct,ifru-endpoints,ifru-fifth-hop,ifru-half-hop,ifru-1-hop,ifru-2-half-hops,"
+    "ifru-gauss-newton,ifru-absolute,ifru-cg,ifru-no-metric,ifru-stream"
+)
 
 
 def cells() -> list[Cell]:
@@ -51,11 +85,12 @@ def cells() -> list[Cell]:
     found = []
     for data in ("ml-100k", "bookcrossing", "amazon"):
         for model, layers in MODELS:
-            found.append(Cell(data, model, layers, "noise:0.02", "ifru,ifru-stream,ifru-absolute,ifru-endpoints"))
+            found.append(Cell(data, model, layers, "noise:0.02", f"ifru,{RIVALS},{ABLATIONS}"))
             found += [Cell(data, model, layers, f"user:{share}", "ifru") for share in ("0.01", "0.05")]
     found += [Cell(data, "lightgcn", 2, "noise:0.02", "ifru") for data in ("ml-100k", "bookcrossing")]
     # The figure of the authors' own code is for 1 %.
     found.append(Cell("bookcrossing", "lightgcn", 1, "noise:0.01", "ifru"))
+    found += [Cell("ml-100k", model, layers, f, "ifru,finetune", objective) for model, layers, objective in ANY for f in REQUESTS]
     return found
 
 
@@ -95,8 +130,10 @@ def run_suite(options: Suite) -> int:
                         layers=cell.layers,
                         forget=cell.forget,
                         methods=cell.methods,
+                        objective=cell.objective,
                         seeds=options.seeds,
                         models=options.models,
+                        verify=False,
                     )
                 )
             except IfruError as error:

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import tyro
 
+from experiments.method_tables import any_model_page, rivals_page, write_extras
+from experiments.methods import REGISTRY
 from experiments.readme_figure import is_current, write_figure
 from experiments.reporting import FIGURES, read_records
 from experiments.reporting.files import write_atomic
@@ -41,8 +43,9 @@ class Tables:
 
 
 def summaries() -> list[dict[str, Any]]:
-    """All committed comparisons: by request, model, data."""
+    """All committed comparisons of the models of the IFRU paper: by request, model, data."""
     found = [json.loads(path.read_text()) for path in RESULTS.glob("*/summary.json")]
+    found = [s for s in found if s["model"] in ("mf", "lightgcn-1", "lightgcn-2")]
     return sorted(found, key=lambda s: (s["forget"], s["model"], DATA_ORDER.index(s["dataset"])))
 
 
@@ -177,12 +180,13 @@ def stream_table(chosen: list[dict]) -> str:
 
 def ablation_table(chosen: list[dict]) -> str:
     """IFRU with one thing changed."""
-    names = [n for n in chosen[0]["methods"] if n.startswith("ifru") and n != "ifru-stream"] if chosen else []
-    heads = ["data, model", *(f"{n}: gap / forget gap / slope" for n in names)]
-    rows = []
-    for s in chosen:
-        cells = ["/".join(plain(mean(s, n, f), 2) for f in ("gap", "forget_gap", "forget_slope")) for n in names]
-        rows.append([f"{s['dataset']}, {s['model']}", *cells])
+    names = [n for n in REGISTRY if n.startswith("ifru") and n != "ifru-stream" and not n.startswith("ifru-authors")]
+    names = [n for n in names if any(n in s["methods"] for s in chosen)]
+    heads = ["gap / forget gap / slope", *(f"{s['dataset']}, {s['model']}" for s in chosen)]
+    rows = [
+        [name, *("/".join(plain(mean(s, name, f), 2) for f in ("gap", "forget_gap", "forget_slope")) for s in chosen)]
+        for name in names
+    ]
     return markdown(heads, rows)
 
 
@@ -331,6 +335,8 @@ def main(options: Tables) -> int:
         "docs/damping_table.md": damping_table(),
         "docs/figures.md": figures_page(),
         "docs/benchmark.md": benchmark_page(),
+        "docs/rivals.md": NOTE + rivals_page(),
+        "docs/any_model.md": NOTE + any_model_page(),
         "README.md": readme(),
     }
     stale = [name for name, text in made.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
@@ -345,6 +351,7 @@ def main(options: Tables) -> int:
         write_atomic(ROOT / name, made[name])
     if not current:
         write_figure(picture, every)
+    write_extras(ROOT / "docs" / "paper")
     return 0
 
 

@@ -54,6 +54,25 @@ def random_users(train: Interactions, share: float, seed: int = 0) -> ForgetRequ
     return ForgetRequest(users=_sample(np.unique(train.users), share, seed))
 
 
+def core_users(train: Interactions, share: float) -> ForgetRequest:
+    """The share of the users with the most interactions.
+
+    Source: the core set of Chen et al., "CURE4Rec" (NeurIPS 2024).
+    """
+    return ForgetRequest(users=_by_activity(train)[-_count(share, len(np.unique(train.users))) :])
+
+
+def edge_users(train: Interactions, share: float) -> ForgetRequest:
+    """The share of the users with the fewest interactions, at least one. Source: the edge set of CURE4Rec."""
+    return ForgetRequest(users=_by_activity(train)[: _count(share, len(np.unique(train.users)))])
+
+
+def _by_activity(train: Interactions) -> np.ndarray:
+    """Users with interactions, the least active first; of equals the lower row."""
+    users = np.unique(train.users)
+    return users[np.argsort(train.user_degrees()[users], kind="stable")].astype(np.int32)
+
+
 def random_items(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
     """A random share of the items that have interactions."""
     return ForgetRequest(items=_sample(np.unique(train.items), share, seed))
@@ -92,7 +111,8 @@ def parse_forget(spec: str) -> ForgetMaker:
     """The maker that a specification such as "noise:0.02" names.
 
     noise:SHARE flips and forgets the last share of the interactions; interaction:SHARE, user:SHARE and item:SHARE
-    forget a random share of the interactions, users or items; file:PATH forgets what `read_request` finds.
+    forget a random share of the interactions, users or items, core:SHARE and edge:SHARE the most and the least active
+    users; file:PATH forgets what `read_request` finds.
 
     Returns:
       A function from train interactions to (interactions to train on, request).
@@ -103,12 +123,18 @@ def parse_forget(spec: str) -> ForgetMaker:
     kind, _, rest = spec.partition(":")
     if kind == "file" and rest:
         return lambda train: (train, read_request(rest, train))
-    makers = {"interaction": random_interactions, "user": random_users, "item": random_items}
+    makers = {
+        "interaction": random_interactions,
+        "user": random_users,
+        "item": random_items,
+        "core": core_users,
+        "edge": edge_users,
+    }
     share = _parse_share(rest)
     if share is None or (kind != "noise" and kind not in makers):
         raise DataError(
-            f"can't forget {spec!r}: give noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE with a share between "
-            "0 and 1, such as noise:0.02, or file:PATH."
+            f"can't forget {spec!r}: give noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, core:SHARE, edge:SHARE with "
+            "a share between 0 and 1, such as noise:0.02, or file:PATH."
         )
     if kind == "noise":
         return lambda train: label_noise(train, share)

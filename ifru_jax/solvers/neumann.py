@@ -5,7 +5,7 @@
 It converges where every eigenvalue t of H + λI lies in (0, 2s). Along a negative t the term of order k grows like (1 + |t|/s)^k: no
 scale s makes the series converge, only a truncation or a damping keeps it small. Truncated, it is the spectral filter
 (1 − (1 − t/s)^{T+1}) / t, which is gradient flow for a time T/s. Source: Agarwal, Bullins, Hazan, "Second-order stochastic
-optimization for machine learning in linear time" (JMLR 2017), eq. 6; with s and λ as Koh & Liang (ICML 2017), §3.
+optimization for machine learning in linear time" (JMLR 2017); with s and λ as Koh & Liang (ICML 2017), §3.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs
+from ifru_jax.graph.edges import Edges
 from ifru_jax.models import Params, Recommender, Side
 
 
@@ -46,6 +47,11 @@ class FrozenShards:
     graph: BipartiteGraph
     tables: dict[str, jax.Array]
     known: dict[str, jax.Array]
+
+    @property
+    def edges(self) -> Edges:
+        """Of the graph: training asks how many users and items there are."""
+        return self.graph.edges
 
 
 @dataclass(frozen=True)

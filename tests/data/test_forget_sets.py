@@ -123,7 +123,17 @@ def test_bad_request_files(tmp_path, text, message):
     assert str(path) in str(caught.value)
 
 
+def test_core_and_edge_are_the_most_and_the_least_active_users():
+    rng = np.random.default_rng(0)
+    data = Interactions.from_arrays(rng.choice(20, 300, p=np.arange(1, 21) / 210), rng.integers(0, 9, 300))
+    degrees = data.user_degrees()
+    for spec, sign in (("core:0.25", -1), ("edge:0.25", 1)):
+        _, request = parse_forget(spec)(data)
+        expected = np.sort(sign * degrees)[:5] * sign
+        assert sorted(degrees[request.users]) == sorted(expected)
+
+
 @pytest.mark.parametrize("spec", ["", "noise", "noise:", "noise:2", "noise:0", "noise:nan", "users:0.1", "file:", "0.02"])
 def test_bad_specs_list_the_valid_forms(spec):
-    with pytest.raises(DataError, match=r"noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE .* file:PATH"):
+    with pytest.raises(DataError, match=r"noise:SHARE, interaction:SHARE, user:SHARE, .* edge:SHARE .* file:PATH"):
         parse_forget(spec)

@@ -15,6 +15,8 @@ from ifru_jax.evaluation import train_shadows
 from ifru_jax.training import train
 from ifru_jax.unlearning import Retrain, RetrainState, forget, prepare
 
+pytestmark = pytest.mark.slow
+
 MODEL = mf(embedding_size=16)
 CONFIG = TrainConfig(learning_rate=1e-2, batch_size=2048, reg=3e-5, epochs=40, patience=3)
 

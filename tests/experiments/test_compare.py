@@ -12,6 +12,8 @@ from experiments.compare import Compare, command
 from experiments.stream import split_request
 from ifru_jax.data import ForgetRequest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

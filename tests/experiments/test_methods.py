@@ -14,6 +14,8 @@ from ifru_jax import DataError, IFRUConfig, NumericsError, Report, TrainConfig, 
 from ifru_jax.errors import NotApplicable
 from ifru_jax.unlearning import SISA, Method
 
+pytestmark = pytest.mark.slow
+
 CONTEXT = Context(mf(embedding_size=4), TrainConfig(), None, budget_seconds=0.5)
 
 
