@@ -34,6 +34,7 @@ def files(tmp_path, monkeypatch):
     (tmp_path / "erase.csv").write_text("user\n42\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", RUNNABLE, ids=lambda page: page.stem)
 @pytest.mark.usefixtures("short_trainings", "files")
 def test_code_of_pages_runs(page):
