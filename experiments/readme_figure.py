@@ -1,7 +1,7 @@
 """The picture of the README, from the committed results: how close to retraining, and how long it takes.
 
-The numbers it shows are written into the file, so that `is_current` can tell whether they are what the results give, whatever version
-of matplotlib drew it. `python -m experiments.tables` writes it.
+The numbers it shows are written into the file, so that `is_current` can tell whether they are what the results give, whatever
+version of matplotlib drew it. `python -m experiments.tables` writes it.
 """
 
 from __future__ import annotations
