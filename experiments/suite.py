@@ -109,7 +109,7 @@ class Suite:
 
     Attributes:
       again: also cells that have results.
-      only: cells whose folder name contains this.
+      only: the cell of this name, or all whose name contains it.
       seeds: per cell.
       models: folder to keep trained models in between runs.
     """
@@ -123,7 +123,8 @@ class Suite:
 def run_suite(options: Suite) -> int:
     """Returns the number of cells that failed."""
     console = Console()
-    chosen = [cell for cell in cells() if options.only in cell.folder.name]
+    named = [cell for cell in cells() if cell.folder.name == options.only]
+    chosen = named or [cell for cell in cells() if options.only in cell.folder.name]
     missing = [cell for cell in chosen if options.again or not (cell.folder / "summary.json").exists()]
     console.print(f"{len(chosen)} cells, {len(missing)} to run")
     failed = 0
