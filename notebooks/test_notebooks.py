@@ -13,7 +13,8 @@ FOLDER = Path(__file__).parent
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_notebook_runs(path):
+def test_notebook_runs(path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))  # the package beside the notebooks, not another one that is installed
     notebook = nbformat.read(path, as_version=4)
     # A kernel of this interpreter, whatever is installed beside it.
     client = nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}})
