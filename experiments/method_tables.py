@@ -11,6 +11,7 @@ import io
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,20 @@ OWN = ("sisa", "receraser", "receraser-user", "receraser-item")
 def comparisons() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
     """Summary and records of every committed comparison, in the order of the suite."""
     for cell in cells():
-        if (cell.folder / "summary.json").exists():
-            lines = (cell.folder / "results.jsonl").read_text().splitlines()
-            yield json.loads((cell.folder / "summary.json").read_text()), [json.loads(line) for line in lines]
+        if cell.part or not (cell.folder / "summary.json").exists():
+            continue
+        summary, records = _read(cell.folder)
+        for part in cells():
+            if part.part and replace(part, part="").folder == cell.folder and (part.folder / "summary.json").exists():
+                more, lines = _read(part.folder)
+                summary["methods"] = more["methods"] | summary["methods"]
+                records += [r for r in lines if r["method"] not in ("original", "retrain")]
+        yield summary, records
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    lines = (folder / "results.jsonl").read_text().splitlines()
+    return json.loads((folder / "summary.json").read_text()), [json.loads(line) for line in lines]
 
 
 def rivals_page() -> str:
@@ -69,7 +81,7 @@ def rivals_page() -> str:
         parts += [f"## {summary['dataset']}, {summary['model']}, {summary['forget']}\n", _cell_table(summary, records), ""]
         parts += [f"{line}\n" for line in _places(summary)]
     missing = [cell.folder.name for cell in cells() if not (cell.folder / "summary.json").exists()]
-    partial = [c.folder.name for c in cells() if RIVAL in c.methods and c.folder.name not in missing]
+    partial = [c.folder.name for c in cells() if f"{RIVAL}," in c.methods and c.folder.name not in missing]
     with_rivals = {f"{s['dataset']}_{s['model']}_{s['forget'].replace(':', '-')}" for s, _ in found}
     not_yet = [name for name in partial if name not in with_rivals]
     parts.append("## Not run\n")

@@ -44,7 +44,7 @@ class Tables:
 
 def summaries() -> list[dict[str, Any]]:
     """All committed comparisons of the models of the IFRU paper: by request, model, data."""
-    found = [json.loads(path.read_text()) for path in RESULTS.glob("*/summary.json")]
+    found = [json.loads(path.read_text()) for path in RESULTS.glob("*/summary.json") if not path.parent.name.endswith("_shards")]
     found = [s for s in found if s["model"] in ("mf", "lightgcn-1", "lightgcn-2")]
     return sorted(found, key=lambda s: (s["forget"], s["model"], DATA_ORDER.index(s["dataset"])))
 

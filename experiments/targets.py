@@ -87,7 +87,7 @@ def _worst(what: str, values: dict[str, float], most: float) -> Target:
 
 def _range(summary: dict[str, Any]) -> float:
     """max − min of the test AUC of retrained models."""
-    for path in RESULTS.glob("*/results.jsonl"):
+    for path in sorted(RESULTS.glob("*/results.jsonl")):
         records = [json.loads(line) for line in path.read_text().splitlines()]
         if all(records[0][key] == summary[key] for key in ("dataset", "model", "forget")):
             values = [r["figures"]["auc"] for r in records if r["method"] == "retrain"]

@@ -181,7 +181,16 @@ def _verified(method: str, found: Mapping[str, Any]) -> dict[str, Any]:
         "label": label,
         "svg": _svg(lambda: _verdict_figure(judged), f"verdicts-{method}", label) if judged else "",
         "attacks": _attacks(found.get("attacks") or {}),
+        "linearity": _linearity(found.get("linearity") or {}),
     }
+
+
+def _linearity(found: Mapping[str, float | None]) -> dict[str, str] | None:
+    """Predicted and actual decrease of the objective, and their ratio; None if the method has no prediction."""
+    predicted, actual = found.get("predicted"), found.get("actual")
+    if not predicted or actual is None:
+        return None
+    return {"predicted": f"{predicted:.3g}", "actual": f"{actual:.3g}", "ratio": plain(actual / predicted, 2)}
 
 
 def _row(name: str, measure: Mapping[str, Any]) -> dict[str, Any]:

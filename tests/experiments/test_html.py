@@ -72,7 +72,10 @@ def test_the_page_stands_alone_and_is_well_formed(tmp_path):
 
 
 def test_it_says_what_came_out_and_nothing_of_the_forgotten(tmp_path):
-    page = write_html(tmp_path, records(), title="t", verification={"ifru": answer()}).read_text()
+    found = answer() | {"linearity": {"predicted": 2e-3, "actual": 1.9e-3}}
+    page = write_html(tmp_path, records(), title="t", verification={"ifru": found}).read_text()
+    assert "by 0.002 and lowered it by 0.0019" in page
+    assert "(0.95 of it)" in page
     assert "1,234" in page
     assert "1 measure tells it from a retrained model" in page
     assert "424242" not in page
