@@ -53,7 +53,8 @@ def write_figure(path: Path, summaries: Sequence[dict[str, Any]]) -> None:
     content = io.BytesIO()
     metadata: dict[str, Any] = {"Date": None, "Creator": None, "Description": json.dumps(shown)}
     # Letters stay letters: a file of a few kilobytes, and the same on every machine that has other fonts.
-    with mpl.rc_context(STYLE | {"svg.fonttype": "none", "svg.hashsalt": "readme"}):
+    style: dict[Any, Any] = STYLE | {"svg.fonttype": "none", "svg.hashsalt": "readme"}
+    with mpl.rc_context(style):
         _draw(shown).savefig(content, format="svg", metadata=metadata)
     write_atomic(path, content.getvalue())
 
