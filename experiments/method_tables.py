@@ -285,7 +285,7 @@ def quality_against_time(summary: dict[str, Any]) -> Figure:
         panel.set_ylabel(what)
     level = retrained["auc"]["mean"]
     left.axhline(level, color=GREEN, linewidth=1, linestyle="--")
-    left.set_ylim(level - 0.03, level + 0.006)
+    left.set_ylim(level - 0.012, level + 0.004)
     right.axhline(1, color=GREEN, linewidth=1, linestyle="--")
     figure.suptitle(f"{summary['dataset']}, {summary['model']}, {summary['forget']}", fontsize=10)
     return figure
