@@ -80,9 +80,10 @@ def rivals_page() -> str:
     for summary, records in found:
         parts += [f"## {summary['dataset']}, {summary['model']}, {summary['forget']}\n", _cell_table(summary, records), ""]
         parts += [f"{line}\n" for line in _places(summary)]
+        parts.append(f"![Quality and forgetting against time](paper/{_stem(summary)}.svg)\n")
     missing = [cell.folder.name for cell in cells() if not (cell.folder / "summary.json").exists()]
     partial = [c.folder.name for c in cells() if f"{RIVAL}," in c.methods and c.folder.name not in missing]
-    with_rivals = {f"{s['dataset']}_{s['model']}_{s['forget'].replace(':', '-')}" for s, _ in found}
+    with_rivals = {_stem(s) for s, _ in found}
     not_yet = [name for name in partial if name not in with_rivals]
     parts.append("## Not run\n")
     parts.append(
@@ -231,9 +232,10 @@ def _label(model: str, layers: int, objective: str) -> str:
 
 def write_extras(folder: Path) -> None:
     """LaTeX tables and figures of every comparison of methods."""
+    folder.mkdir(exist_ok=True)
     for summary, _ in comparisons():
         if RIVAL in summary["methods"]:
-            stem = f"{summary['dataset']}_{summary['model']}_{summary['forget'].replace(':', '-')}"
+            stem = _stem(summary)
             write_atomic(folder / f"{stem}.tex", latex(summary))
             with mpl.rc_context(STYLE):
                 figure = quality_against_time(summary)
@@ -241,6 +243,10 @@ def write_extras(folder: Path) -> None:
                     content = io.BytesIO()
                     figure.savefig(content, format=kind, dpi=130, metadata=metadata)
                     write_atomic(folder / f"{stem}.{kind}", content.getvalue())
+
+
+def _stem(summary: dict[str, Any]) -> str:
+    return f"{summary['dataset']}_{summary['model']}_{summary['forget'].replace(':', '-')}"
 
 
 def latex(summary: dict[str, Any]) -> str:
@@ -279,7 +285,7 @@ def quality_against_time(summary: dict[str, Any]) -> Figure:
         panel.set_ylabel(what)
     level = retrained["auc"]["mean"]
     left.axhline(level, color=GREEN, linewidth=1, linestyle="--")
-    left.set_ylim(level - 0.03, level + 0.006)
+    left.set_ylim(level - 0.012, level + 0.004)
     right.axhline(1, color=GREEN, linewidth=1, linestyle="--")
     figure.suptitle(f"{summary['dataset']}, {summary['model']}, {summary['forget']}", fontsize=10)
     return figure
