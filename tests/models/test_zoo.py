@@ -118,6 +118,7 @@ def test_scores_equal_the_equations(name, params, data, training_set):
     np.testing.assert_allclose(edges, expected[data.users, data.items], rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_products_with_the_hessian(name, params, data, training_set):
     """uᵀ H v of random u and v against second differences of the loss in NumPy."""
     flat, unravel = ravel_pytree(params)
@@ -193,6 +194,7 @@ def test_a_neighbourhood_reproduces_the_scores(name, params, data, training_set)
     np.testing.assert_allclose(np.asarray(local)[counted], whole[counted], rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_a_request_through_the_whole_step(name, params, data, training_set):
     model, config = MODELS[name], IFRUConfig(num_steps=4, spillover="whole-graph")
     trained = Trained(model, params, training_set, len(data), TrainConfig(reg=1e-2), damping_scale=0.5, damping_exponent=0.4)

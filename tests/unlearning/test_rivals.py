@@ -28,6 +28,8 @@ from ifru_jax.unlearning.ifru_authors import changed_interactions, published_hes
 from ifru_jax.unlearning.scif import collaborative_labels
 from tests.unlearning.conftest import CONFIG
 
+pytestmark = pytest.mark.slow
+
 STEPS = BudgetConfig(seconds=None, num_steps=3)
 REG = 0.01
 

@@ -14,6 +14,8 @@ from ifru_jax.unlearning import SISA, RecEraser, Shards
 from ifru_jax.unlearning.aggregation import Aggregation, aggregated, freeze
 from ifru_jax.unlearning.retrain import surviving
 
+pytestmark = pytest.mark.slow
+
 CONFIG = TrainConfig(learning_rate=1e-2, batch_size=64, reg=1e-4, epochs=6)
 MODELS = {"mf": mf(embedding_size=4, init_std=0.1), "lightgcn": lightgcn(num_layers=1, embedding_size=4, init_std=0.1)}
 KEY = jax.random.key(5)
