@@ -24,6 +24,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ngcf": {"learning_rate": 1e-3, "batch_size": 2048, "reg": 1e-4, "init_std": 1e-2, "patience": 10},
     "simgcl": {"learning_rate": 3e-3, "batch_size": 1024, "reg": 1e-5, "init_std": 1e-2, "patience": 10},
     "multvae": {"learning_rate": 1e-3, "batch_size": 1024, "reg": 3e-5, "init_std": 1e-2, "patience": 10},
+    # On its own task, implicit data with the last interactions left out.
+    "sasrec": {"learning_rate": 2e-3, "batch_size": 2048, "reg": 1e-5, "init_std": 1e-2, "patience": 10},
 }
 
 
