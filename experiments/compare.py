@@ -16,7 +16,8 @@ from typing import Literal
 import tyro
 from rich.console import Console
 
-from experiments.comparison import Outcome, Setup, run, set_up
+from experiments.comparison import Outcome, run
+from experiments.comparison_setup import Setup, set_up
 from experiments.methods import parse_methods
 from experiments.model_store import ModelStore
 from experiments.models import ModelName

@@ -1,41 +1,29 @@
 """One comparison: original, retrained and unlearned models side by side, as records.
 
-For seed k the original model is trained with key k; the retrained one draws another key, so that no method is helped by sharing
-an initialisation with the yardstick. Every time is warm, see `experiments.trials`; a retraining is first compiled by one epoch.
-A method that has no meaning for the data, model or request gets one record without figures that says why.
+Every time is warm, see `experiments.trials`. A method that has no meaning for the data, model or request gets one record without
+figures that says why.
 """
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import jax
 import numpy as np
 
-from experiments.hyperparameters import Choice, HyperParameters, hyper_parameters, model_label
+from experiments.baselines import Baseline, Tell, baselines_of, gradient_seconds, retrain, train_original
+from experiments.comparison_setup import Setup
 from experiments.methods import ALWAYS, PACEMAKER, REGISTRY, Context, describe_method
 from experiments.model_store import KEEP_NOTHING, ModelStore
-from experiments.models import LAYERED, ModelName, build_model, with_own_term
 from experiments.reporting import environment
-from experiments.trials import ENOUGH_SECONDS, REPEATS, Scorer, Trial, trials
-from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
-from ifru_jax.data.forget_sets import random_interactions, random_items, random_users
-from ifru_jax.data.groups import leads_group
+from experiments.trials import Scorer, Trial, trials
 from ifru_jax.errors import IfruError, NumericsError
 from ifru_jax.evaluation import Pairs, PairScores, fidelity, figures, ranking_metrics
-from ifru_jax.graph import capacity_of
 from ifru_jax.metrics import auc
-from ifru_jax.models import FlaxRecommender, Recommender
-from ifru_jax.training import LOSSES, Loss, Trained, bce
+from ifru_jax.training import Trained
 from ifru_jax.training.losses import describe_loss
-from ifru_jax.training.objectives import objective as training_objective
-from ifru_jax.unlearning import Method, Report, Retrain, RetrainState
-
-Tell = Callable[[str], None]
+from ifru_jax.unlearning import Method, Report
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,97 +47,6 @@ class Outcome:
 
 
 Look = Callable[[Outcome], None]
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What is compared, on which data.
-
-    Attributes:
-      dataset, model, forget: as they stand in records.
-      split: training data as the original model sees it (a label-noise attack included).
-      request: what is forgotten; other: a different request of the same kind and size, to compile with.
-      params: hyper-parameters.
-      build: init_std ↦ model.
-      loss: what is trained.
-    """
-
-    dataset: str
-    model: str
-    forget: str
-    split: Split
-    request: ForgetRequest
-    other: ForgetRequest
-    params: HyperParameters
-    build: Callable[[float], Recommender]
-    loss: Loss = bce
-
-
-def set_up(
-    data: str, model: ModelName, layers: int, forget: str, *, label_above: float | None = None, objective: str = "bce"
-) -> Setup:
-    """Loads, splits, draws the forget set; all fixed by the data, not by a seed.
-
-    For an objective that compares, ratings become implicit data: the positives, with sampled negatives.
-    """
-    layers = layers if model in LAYERED else 0
-    loss = LOSSES[objective]()
-    dataset = load_dataset(data)
-    if loss.grouped:
-        dataset, label_above = _positives(dataset, label_above), None
-    split = protocol_split(dataset, label_above=label_above)
-    train, request = parse_forget(forget)(split.train)
-    request.select(train)  # refuses a request for everything before any model is trained
-
-    def build(init_std: float) -> FlaxRecommender:
-        return build_model(model, layers=layers, init_std=init_std, data=train)
-
-    return Setup(
-        dataset=dataset.name,
-        model=model_label(model, layers) + ("" if objective == "bce" else f"+{objective}"),
-        forget="file" if forget.startswith("file:") else forget,
-        split=replace(split, train=train),
-        request=request,
-        other=_another(train, request),
-        # By the name that was given: somebody's own amazon.csv is not the Amazon data that was tuned for.
-        # Nothing was tuned for another objective.
-        params=hyper_parameters(data if objective == "bce" else f"{data} with {objective}", model, layers),
-        build=build,
-        loss=with_own_term(model, build(1e-2), loss, total=len(train)),
-    )
-
-
-def _positives(dataset: Dataset, label_above: float | None) -> Dataset:
-    """The interactions above the threshold, as implicit data."""
-    above = dataset.label_above if label_above is None else label_above
-    if above is None:
-        return dataset
-
-    def chosen(part: Interactions) -> Interactions:
-        kept = part.select(part.labels > above)
-        return kept.with_labels(np.ones(len(kept)))
-
-    test = None if dataset.given_test is None else chosen(dataset.given_test)
-    return replace(dataset, interactions=chosen(dataset.interactions), label_above=None, given_test=test)
-
-
-def _another(train: Interactions, request: ForgetRequest) -> ForgetRequest:
-    """A different request of the same kind whose interactions fill the same padding bucket."""
-
-    def bucket(of: ForgetRequest) -> int:
-        return capacity_of(int(of.select(train).sum()))
-
-    for seed in range(1, 200):
-        if len(request.users):
-            other = random_users(train, len(request.users) / train.num_users, seed=seed)
-        elif len(request.items):
-            other = random_items(train, len(request.items) / train.num_items, seed=seed)
-        else:
-            # Of grouped interactions only the first can be named, and each brings its group.
-            other = random_interactions(train, len(request.pairs) / int(leads_group(train).sum()), seed=seed)
-        if bucket(other) == bucket(request):
-            return other
-    return request
 
 
 def run(
@@ -191,7 +88,7 @@ def run(
         after, report = retrain(setup, originals[min(seed, seeds - 1)], seed, store=store)
         retrained.append(after)
         retraining.append(report)
-    baselines = {"retrain": Baseline.of(retraining)} | _baselines(setup, originals[0], retraining, store, tell)
+    baselines = {"retrain": Baseline.of(retraining)} | baselines_of(setup, originals[0], retraining, store, tell)
 
     pairs, scores = views(setup, originals[0], retrained[0])
     before = [scores(state) for state in originals]
@@ -246,20 +143,6 @@ def in_running_order(names: Sequence[str]) -> list[str]:
     if any(REGISTRY[name].budget is not None for name in names):
         return [PACEMAKER, *(name for name in names if name != PACEMAKER)]
     return list(names)
-
-
-@dataclass(frozen=True)
-class Baseline:
-    """A retraining as a baseline of speed: medians of warm seconds and of the best validation AUC."""
-
-    seconds: float
-    valid_auc: float
-
-    @classmethod
-    def of(cls, reports: Sequence[Report]) -> Baseline:
-        seconds = [report.seconds["total"] for report in reports]
-        metrics = [report.valid_metric for report in reports if report.valid_metric is not None]
-        return cls(float(np.median(seconds)), float(np.median(metrics)))
 
 
 @dataclass(frozen=True)
@@ -363,108 +246,6 @@ class _Comparer:
         """On the pairs that the other figures use, out of the same candidates for every method: what was in no training data."""
         kept = self.setup.split.test.select(self.pairs.test_survives)
         return ranking_metrics(model.score_grid, self.setup.split.train, kept, k=20)
-
-
-def gradient_seconds(trained: Trained, *, repeats: int = 7) -> float:
-    """Warm seconds of one full-batch gradient of the objective: the unit of cost."""
-
-    def gradient(params, examples, graph):
-        return jax.grad(
-            lambda p: training_objective(
-                trained.model, trained.loss, p, examples, graph, total=trained.total, reg=trained.config.reg
-            )
-        )(params)
-
-    compiled = jax.jit(gradient)
-    arguments = (trained.params, trained.training_set.examples, trained.training_set.graph)
-    jax.block_until_ready(compiled(*arguments))
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        jax.block_until_ready(compiled(*arguments))
-        seconds.append(time.perf_counter() - began)
-    return float(np.median(seconds))
-
-
-def train_original(setup: Setup, seed: int, *, store: ModelStore = KEEP_NOTHING) -> Trained:
-    """The model that is later asked to forget."""
-    choice = setup.params.best
-    model = setup.build(choice.init_std)
-
-    def make() -> tuple[Trained, None]:
-        return Retrain(model, choice.train, setup.loss).fit(jax.random.key(seed), setup.split).trained, None
-
-    return store.get(_key(setup, "original", choice, seed), model, setup.loss, make)[0]
-
-
-def retrain(
-    setup: Setup,
-    original: Trained,
-    seed: int,
-    *,
-    choice: Choice | None = None,
-    epochs: int | None = None,
-    store: ModelStore = KEEP_NOTHING,
-) -> tuple[Trained, Report]:
-    """A model trained without the forgotten interactions, with another initialisation and other batches than the original.
-
-    Args:
-      setup: the comparison.
-      original: for its training data.
-      seed: the key of `train_original` is split, so the same seed is another key here.
-      choice: hyper-parameters; None takes those of the comparison.
-      epochs: at the most; None takes those of the choice.
-      store: where the model is kept, with the seconds its training took.
-    """
-    choice = choice or setup.params.best
-    config = choice.train if epochs is None else replace(choice.train, epochs=epochs)
-    model = setup.build(choice.init_std)
-
-    def make() -> tuple[Trained, Report]:
-        state = RetrainState(original, setup.split.valid, jax.random.key(seed))
-        after, report = Retrain(model, config).forget(state, setup.request)
-        return after.trained, report
-
-    trained, report = store.get(_key(setup, "retrained", replace(choice, train=config), seed), model, setup.loss, make)
-    assert report is not None
-    return trained, report
-
-
-def _key(setup: Setup, role: str, choice: Choice, seed: int) -> dict[str, Any]:
-    """What decides a trained model."""
-    train, request = setup.split.train, setup.request
-    columns = [train.users, train.items, train.labels]
-    if role == "retrained":
-        columns += [request.pairs, request.users, request.items]
-    digest = hashlib.sha256(b"".join(np.ascontiguousarray(column).tobytes() for column in columns))
-    objective = {} if setup.loss == bce else {"objective": describe_loss(setup.loss)}
-    return objective | {
-        "dataset": setup.dataset,
-        "data": digest.hexdigest(),
-        "model": setup.model,
-        "role": role,
-        "choice": asdict(choice),
-        "seed": seed,
-        "jax": jax.__version__,
-    }
-
-
-def _baselines(setup: Setup, original: Trained, retraining: list[Report], store: ModelStore, tell: Tell) -> dict[str, Baseline]:
-    """The two baselines of speed; none for data that was not tuned."""
-    found = {}
-    for name, choice in (("protocol", setup.params.protocol), ("fastest", setup.params.fastest)):
-        if choice is None:
-            continue
-        if choice == setup.params.best:
-            found[name] = Baseline.of(retraining)
-            continue
-        tell(f"timing the {name} retraining")
-        retrain(setup, original, seed=0, choice=choice, epochs=1)
-        reports: list[Report] = []
-        while len(reports) < REPEATS and sum(report.seconds["total"] for report in reports) < ENOUGH_SECONDS:
-            reports.append(retrain(setup, original, len(reports), choice=choice, store=store)[1])
-        found[name] = Baseline.of(reports)
-    return found
 
 
 def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, Callable[[Scorer], PairScores]]:

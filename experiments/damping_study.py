@@ -20,7 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 from rich.progress import track
 
-from experiments.comparison import Setup, retrain, set_up, train_original, views
+from experiments.baselines import retrain, train_original
+from experiments.comparison import views
+from experiments.comparison_setup import Setup, set_up
 from experiments.model_store import ModelStore
 from experiments.models import ModelName
 from experiments.reporting import append_record, environment, read_records

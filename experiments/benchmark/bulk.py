@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from experiments.baselines import gradient_seconds, retrain, train_original
 from experiments.benchmark.figure import Figure, spread
 from experiments.benchmark.trained import STORE, setup_of
-from experiments.comparison import gradient_seconds, retrain, train_original, views
+from experiments.comparison import views
 from experiments.models import ModelName
 from ifru_jax.evaluation import figures
 from ifru_jax.unlearning import IFRU

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.baselines import retrain
 from experiments.benchmark.figure import Figure, spread
 from experiments.benchmark.trained import setup_of, trained_model
-from experiments.comparison import retrain
 from experiments.models import ModelName
 from ifru_jax.data import ForgetRequest
 from ifru_jax.graph import build_training_set

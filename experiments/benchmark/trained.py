@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.comparison import Setup, set_up, train_original
+from experiments.baselines import train_original
+from experiments.comparison_setup import Setup, set_up
 from experiments.model_store import ModelStore
 from experiments.models import ModelName
 from ifru_jax.training import Trained

@@ -229,24 +229,28 @@ def run_sddmm(frame, real):
 
 
 def spmm_float32(frame):
+    """Handler of spmm in float32; Numba compiles a dtype at a time, and keeps on disk only functions that no other made."""
     if not asked_for_metadata(frame):
         run_spmm(frame, numba.float32)
     return 0
 
 
 def spmm_float64(frame):
+    """Handler of spmm in float64; Numba compiles a dtype at a time, and keeps on disk only functions that no other made."""
     if not asked_for_metadata(frame):
         run_spmm(frame, numba.float64)
     return 0
 
 
 def sddmm_float32(frame):
+    """Handler of sddmm in float32; Numba compiles a dtype at a time, and keeps on disk only functions that no other made."""
     if not asked_for_metadata(frame):
         run_sddmm(frame, numba.float32)
     return 0
 
 
 def sddmm_float64(frame):
+    """Handler of sddmm in float64; Numba compiles a dtype at a time, and keeps on disk only functions that no other made."""
     if not asked_for_metadata(frame):
         run_sddmm(frame, numba.float64)
     return 0

@@ -7,6 +7,7 @@ too: they steer no early stopping.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import jax
@@ -15,7 +16,8 @@ import numpy as np
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
-from ifru_jax.models import Recommender
+from ifru_jax.graph import TrainingSet
+from ifru_jax.models import Params, Recommender
 from ifru_jax.training import LossLike, TrainConfig, Trained, bce, fit_params, train
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.report import Report
@@ -42,23 +44,7 @@ class Retrain:
         return RetrainState(train(key, self.model, data, self.train_config, loss=self.loss), data.valid, key)
 
     def forget(self, state: RetrainState, request: ForgetRequest) -> tuple[RetrainState, Report]:
-        clock = Clock()
-        before = state.trained
-        forgotten = request.select(before.interactions)
-        retained = before.training_set.without(forgotten).without_names(before.training_set)
-        valid = surviving(state.valid, retained.interactions)
-        key, fresh = next_key(state.key)
-        params, history = fit_params(fresh, self.model, retained, valid, self.train_config, loss=before.loss, total=before.total)
-        clock.part("training", params)
-        after = replace(before, params=params, training_set=retained, num_steps=history.num_steps)
-        report = Report(
-            forgotten=int(forgotten.sum()),
-            retained=len(retained),
-            status="RETRAINED",
-            valid_metric=max(history.valid_metric),
-            seconds=clock.seconds(),
-        )
-        return RetrainState(after, valid, key), report
+        return train_again(self.model, self.train_config, state, request)
 
     def score(self, state: RetrainState, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return state.trained.score(users, items)
@@ -66,6 +52,40 @@ class Retrain:
     def score_grid(self, state: RetrainState, users: np.ndarray) -> jax.Array:
         """Logits float [b, num_items] of user rows int [b] with every item."""
         return state.trained.score_grid(users)
+
+
+def train_again(
+    model: Recommender,
+    config: TrainConfig,
+    state: RetrainState,
+    request: ForgetRequest,
+    *,
+    start: Callable[[TrainingSet], Params] | None = None,
+) -> tuple[RetrainState, Report]:
+    """Trains on what is retained, to the objective of the first training.
+
+    Args:
+      start: the parameters to start from, given D_r; None draws fresh ones.
+    """
+    clock = Clock()
+    before = state.trained
+    forgotten = request.select(before.interactions)
+    retained = before.training_set.without(forgotten).without_names(before.training_set)
+    valid = surviving(state.valid, retained.interactions)
+    initial = None if start is None else start(retained)
+    clock.part("graph", retained.graph, initial)
+    key, fresh = next_key(state.key)
+    params, history = fit_params(fresh, model, retained, valid, config, loss=before.loss, total=before.total, initial=initial)
+    clock.part("training", params)
+    after = replace(before, params=params, training_set=retained, num_steps=history.num_steps)
+    report = Report(
+        forgotten=int(forgotten.sum()),
+        retained=len(retained),
+        status="RETRAINED",
+        valid_metric=max(history.valid_metric),
+        seconds=clock.seconds(),
+    )
+    return RetrainState(after, valid, key), report
 
 
 def next_key(key: jax.Array) -> tuple[jax.Array, jax.Array]:

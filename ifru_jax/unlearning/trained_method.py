@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from ifru_jax.data.splits import Split
 from ifru_jax.errors import NumericsError
 from ifru_jax.graph import TrainingSet, newly_lost
 from ifru_jax.models import Params, Recommender
-from ifru_jax.training import TrainConfig, Trained, train
+from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
 from ifru_jax.training.objectives import squared_norm
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.report import Report
@@ -23,13 +23,14 @@ from ifru_jax.unlearning.report import Report
 
 @dataclass(frozen=True)
 class TrainedMethod:
-    """A `Method` whose state is a `Trained`; subclasses say how to forget."""
+    """A `Method` whose state is a `Trained`; subclasses say how to forget. Only `fit` needs `loss`: a model has its own."""
 
     model: Recommender
     train_config: TrainConfig
+    loss: LossLike = field(default=bce, kw_only=True)
 
     def fit(self, key: jax.Array, data: Split) -> Trained:
-        return self.prepare(train(key, self.model, data, self.train_config))
+        return self.prepare(train(key, self.model, data, self.train_config, loss=self.loss))
 
     def prepare(self, trained: Trained) -> Trained:
         """What may be done before any request comes: nothing, unless a subclass says otherwise."""

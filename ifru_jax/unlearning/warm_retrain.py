@@ -8,7 +8,8 @@ may stay. So it is fast and no gold standard; how complete it is has to be measu
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import jax
 import numpy as np
@@ -16,11 +17,11 @@ import numpy as np
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.splits import Split
 from ifru_jax.models import Recommender
-from ifru_jax.training import TrainConfig, fit_params
+from ifru_jax.training import LossLike, TrainConfig, bce
 from ifru_jax.unlearning.clear_rows import clear_rows
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.report import Report
-from ifru_jax.unlearning.retrain import Retrain, RetrainState, next_key, surviving
+from ifru_jax.unlearning.retrain import Retrain, RetrainState, train_again
 
 
 @dataclass(frozen=True)
@@ -29,35 +30,19 @@ class WarmRetrain:
 
     model: Recommender
     train_config: TrainConfig
+    loss: LossLike = bce
 
     def fit(self, key: jax.Array, data: Split) -> RetrainState:
-        return Retrain(self.model, self.train_config).fit(key, data)
+        return Retrain(self.model, self.train_config, self.loss).fit(key, data)
 
     def forget(self, state: RetrainState, request: ForgetRequest) -> tuple[RetrainState, Report]:
         """Forgets by training on; an empty request returns the very same state."""
-        clock = Clock()
-        before = state.trained
-        forgotten = request.select(before.interactions)
-        if not forgotten.any():
-            return state, Report(retained=len(before.interactions), seconds=clock.seconds())
-        retained = before.training_set.without(forgotten).without_names(before.training_set)
-        valid = surviving(state.valid, retained.interactions)
-        initial = clear_rows(self.model, before.params, retained)
-        clock.part("graph", retained.graph, initial)
-        key, fresh = next_key(state.key)
-        params, history = fit_params(
-            fresh, self.model, retained, valid, self.train_config, loss=before.loss, total=before.total, initial=initial
-        )
-        clock.part("training", params)
-        after = replace(before, params=params, training_set=retained, num_steps=history.num_steps)
-        report = Report(
-            forgotten=int(forgotten.sum()),
-            retained=len(retained),
-            status="RETRAINED",
-            valid_metric=max(history.valid_metric),
-            seconds=clock.seconds(),
-        )
-        return RetrainState(after, valid, key), report
+        if not len(request):
+            data = state.trained.interactions
+            return state, Report(retained=len(data), seconds=Clock().seconds())
+        params = state.trained.params
+        start = partial(clear_rows, self.model, params)
+        return train_again(self.model, self.train_config, state, request, start=start)
 
     def score(self, state: RetrainState, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         return state.trained.score(users, items)
