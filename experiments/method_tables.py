@@ -33,16 +33,17 @@ RIVALS_TEXT = """\
 Means over seeds; ± is their standard deviation. *p* is of a paired t-test of the AUC against retraining, seed by seed (with three
 seeds only large differences can be told). Gap, forget gap and forget slope are defined in [figures.md](figures.md); 1 is as
 retraining. `sisa` and `receraser` have another model than the original, so they are measured against their own retraining (in
-brackets), and their AUC shows what sharding costs. `finetune` and `gradient-ascent` had exactly the seconds of `ifru`, their
-`-10x` ten times as many. `ifru-authors` is the published algorithm with its published learning rate, `-tuned` with the best of six
-by validation. All ran on one core of two, with other work on the other.
+brackets), and their AUC shows what sharding costs. `finetune` and `gradient-ascent` had the seconds of `ifru` as their budget (the
+step that is under way is finished), their `-10x` ten times as many. `ifru-authors` is the published algorithm with its published
+learning rate, `-tuned` with the best of six by validation. All ran on one core of two, with other work on the other: seconds of
+methods that take a fraction of one differ by more than they should.
 """
 ANY_TEXT = """\
 # Any model, any objective
 
 ml-100k, three seeds, default hyper-parameters (nobody tuned these models further than [models.md](models.md) says).
-`model+objective`; without one it is cross-entropy. Fine-tuning had exactly IFRU's seconds. For objectives that compare, ratings
-above the threshold are positives, with one sampled negative each.
+`model+objective`; without one it is cross-entropy. Fine-tuning had IFRU's seconds as its budget. For objectives that compare,
+ratings above the threshold are positives, with one sampled negative each.
 """
 # What is enough to be a comparison of methods rather than one of IFRU with retraining.
 RIVAL = "gif"

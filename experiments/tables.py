@@ -266,12 +266,14 @@ def figures_page() -> str:
 
 
 # Details of a benchmark that its row shows.
+_FAMILIES = ("megabytes.", "products.", "milliseconds.")
 _SHOWN = ("gap", "forget_gap", "forget_slope", "error.p50", "error.p95")
 
 
 def _facts(figure: dict) -> str:
     """What else the run measured, in a cell."""
-    return ", ".join(f"{name} {figure[name]:.2f}" for name in _SHOWN if name in figure)
+    shown = [name for name in figure if name in _SHOWN or name.startswith(_FAMILIES)]
+    return ", ".join(f"{name} {figure[name]:.2f}" if name in _SHOWN else f"{name} {figure[name]:.4g}" for name in shown)
 
 
 def benchmark_page() -> str:
@@ -298,8 +300,9 @@ def benchmark_page() -> str:
         "Medians on two CPU cores, everything compiled before. Products with the Hessian: ours and the baseline in turn, data as "
         "arguments, linearised once. `bulk`: 2 % label noise of ml-1m. `interaction`, `user`: requests confined to the endpoints "
         "of what they forget (LightGCN: and to the 4,096 most important interactions); `error` is the relative error of Δθ against "
-        "the float64 step over all rows. `batch`: 64 independent requests in one call. The search for hyper-parameters of ml-1m "
-        "is not finished: few fast configurations were tried, so a faster retraining within .001 of the best may well exist, and a "
+        "the float64 step over all rows. `batch`: 64 independent requests in one call. `block-jacobi`: products "
+        "of plain conjugate gradients for each that preconditioned ones take, blocks included. The search for hyper-parameters of "
+        "ml-1m is not finished: few fast configurations were tried, so a faster retraining within .001 of the best may well exist, and a "
         "ratio against the *fastest* is provisional.\n\n"
     )
     return f"# Benchmark\n\n{NOTE}{text}{table}\n"

@@ -23,6 +23,7 @@ from rich.table import Table
 
 from experiments.benchmark.block_jacobi import block_jacobi_products
 from experiments.benchmark.bulk import bulk
+from experiments.benchmark.chunks import chunked_memory
 from experiments.benchmark.figure import Figure
 from experiments.benchmark.hvp import hvp
 from experiments.benchmark.memory import bulk_memory
@@ -48,6 +49,7 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "interaction-lightgcn": partial(one_interaction, "lightgcn", 1, p50_target=30, p99_target=100),
     "batch-lightgcn": partial(batch, "lightgcn", 1, target=2),
     "user-lightgcn": partial(one_user, "lightgcn", 1, target=500),
+    "memory-chunks": partial(chunked_memory, target=2.0),
     "block-jacobi-mf": partial(block_jacobi_products, "ml-1m", "mf", 0),
     "ranking-ml-1m": partial(ranking, target=3),
 }
