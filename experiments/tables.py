@@ -300,10 +300,10 @@ def benchmark_page() -> str:
         "Medians on two CPU cores, everything compiled before. Products with the Hessian: ours and the baseline in turn, data as "
         "arguments, linearised once. `bulk`: 2 % label noise of ml-1m. `interaction`, `user`: requests confined to the endpoints "
         "of what they forget (LightGCN: and to the 4,096 most important interactions); `error` is the relative error of Δθ against "
-        "the float64 step over all rows. `batch`: 64 independent requests in one call. `block-jacobi`: products "
-        "of plain conjugate gradients for each that preconditioned ones take, blocks included. The search for hyper-parameters of "
-        "ml-1m is not finished: few fast configurations were tried, so a faster retraining within .001 of the best may well exist, and a "
-        "ratio against the *fastest* is provisional.\n\n"
+        "the float64 step over all rows. `batch`: 64 independent requests in one call. `block-jacobi`: products of plain conjugate "
+        "gradients for each that preconditioned ones take, blocks included. The search for hyper-parameters of ml-1m is not "
+        "finished: few fast configurations were tried, so a faster retraining within .001 of the best may well exist, and a ratio "
+        "against the *fastest* is provisional.\n\n"
     )
     return f"# Benchmark\n\n{NOTE}{text}{table}\n"
 
