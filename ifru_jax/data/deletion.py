@@ -14,9 +14,13 @@ import numpy as np
 FEW = 16
 
 
-def drop_entries(values: np.ndarray, gone: np.ndarray) -> np.ndarray:
-    """A copy of `values` [n] without the entries at `gone`, int [k] ascending."""
+def drop_entries(values: np.ndarray, gone: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
+    """A copy of `values` [n] without the entries at `gone`, int [k] ascending; into `out` [n − k], of any type, if given."""
+    if out is None:
+        out = np.empty(len(values) - len(gone), values.dtype)
     if len(gone) > FEW:
-        return np.delete(values, gone)
-    cuts = [-1, *gone, len(values)]
-    return np.concatenate([values[a + 1 : b] for a, b in pairwise(cuts)])
+        out[:] = np.delete(values, gone)
+        return out
+    for before, (a, b) in enumerate(pairwise([-1, *gone, len(values)])):
+        out[a + 1 - before : b - before] = values[a + 1 : b]
+    return out

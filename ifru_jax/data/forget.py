@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ifru_jax.data.deletion import FEW
 from ifru_jax.data.groups import group_leaders
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
@@ -126,10 +127,8 @@ class ForgetRequest:
         """Indices of the interactions that the pairs name."""
         users, items = self.pairs.T
         inside = (users >= 0) & (users < data.num_users) & (items >= 0) & (items < data.num_items)
-        asked = np.zeros(data.num_users, bool)
-        asked[users[inside]] = True
         # Only these users' interactions are compared: a small request on large data takes milliseconds.
-        candidates = np.flatnonzero(asked[data.users])
+        candidates = np.flatnonzero(rows_among(data.users, users[inside], data.num_users))
         present = pair_keys(data.users[candidates], data.items[candidates], data.num_items)
         wanted = pair_keys(users, items, data.num_items)
         missing = np.flatnonzero(~(inside & contains(distinct(present), wanted)))
@@ -159,16 +158,28 @@ def _row_hits(kind: str, wanted: np.ndarray, rows: np.ndarray, size: int, ids: n
     """bool [n]: the interactions whose row is wanted."""
     if not wanted.size:
         return np.zeros(rows.shape, bool)
-    present = np.zeros(size, bool)
-    present[rows] = True
-    missing = [row for row in wanted if not 0 <= row < size or not present[row]]
-    if missing:
+    inside = wanted[(wanted >= 0) & (wanted < size)]
+    hits = rows_among(rows, inside, size)
+    there = np.unique(rows[hits])
+    missing = wanted[~np.isin(wanted, there)]
+    if len(missing):
         raise DataError(
             f"{kind} {_name(int(missing[0]), ids)} has no interaction in the data ({len(missing)} such {kind}s): "
             f"ask for {kind}s that are in the training data and were not forgotten before."
         )
+    return hits
+
+
+def rows_among(rows: np.ndarray, wanted: np.ndarray, size: int) -> np.ndarray:
+    """bool [n]: which of `rows` (int [n], below `size`) are wanted; a few are compared one by one, which is faster than a table."""
+    distinct_rows = np.unique(wanted)
+    if len(distinct_rows) <= FEW:
+        hits = np.zeros(rows.shape, bool)
+        for row in distinct_rows:
+            hits |= rows == row
+        return hits
     asked = np.zeros(size, bool)
-    asked[wanted] = True
+    asked[distinct_rows] = True
     return asked[rows]
 
 

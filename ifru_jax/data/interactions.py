@@ -14,9 +14,10 @@ array([1], dtype=int32)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -133,17 +134,24 @@ class Interactions:
 
         return self._with_columns(chosen)
 
-    def without(self, gone: np.ndarray) -> Interactions:
-        """The interactions but those at `gone`, int places ascending; for a few of them faster than `select`."""
-        return self._with_columns(lambda column: drop_entries(column, gone))
+    def without(self, gone: np.ndarray, *, left: Mapping[str, np.ndarray] | None = None) -> Interactions:
+        """The interactions but those at `gone`, int places ascending; for a few of them faster than `select`.
 
-    def _with_columns(self, change: Callable[[np.ndarray], np.ndarray]) -> Interactions:
+        Args:
+          gone: int [k].
+          left: columns that the caller has without them already, by name; they are taken as they are.
+        """
+        return self._with_columns(lambda column: drop_entries(column, gone), left or {})
+
+    def _with_columns(
+        self, change: Callable[[np.ndarray], np.ndarray], changed: Mapping[str, np.ndarray] = MappingProxyType({})
+    ) -> Interactions:
         # What is taken from checked columns needs no check: on a million interactions they cost more than the copy.
         chosen = copy(self)
         for name in ("users", "items", "labels", "timestamps", "groups"):
             column = getattr(self, name)
             if column is not None:
-                object.__setattr__(chosen, name, change(column))
+                object.__setattr__(chosen, name, changed[name] if name in changed else change(column))
         return chosen
 
     def with_labels(self, labels: np.ndarray) -> Interactions:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ifru_jax.data.deletion import FEW, drop_entries
 from ifru_jax.errors import DataError
+from ifru_jax.graph.host_memory import aligned_empty, leading
 
 
 @partial(
@@ -162,22 +163,24 @@ def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
     if not len(gone):
         return edges
     count, capacity = len(keep), edges.capacity
+    left = count - len(gone)
     old_rows, old_cols, order, col_rows = (np.asarray(x) for x in (edges.rows, edges.cols, edges.col_order, edges.col_rows))
     # Padding stands at the last row and column, after the real edges there, so it closes both orders.
     in_order = _places_in_order(edges, gone, old_cols)
-    left = drop_entries(order[:count], in_order)
-    if len(gone) <= FEW:
-        for place in gone[::-1]:
-            left -= left > place
-    else:
-        left -= np.cumsum(~keep, dtype=np.int32)[left]
 
-    def closed(values: np.ndarray, padding: np.ndarray | int) -> np.ndarray:
-        out = np.empty(capacity, np.int32)
-        out[: len(values)] = values
-        out[len(values) :] = padding
+    def kept(values: np.ndarray, places: np.ndarray, padding: np.ndarray | int) -> np.ndarray:
+        out = aligned_empty(capacity, np.int32)
+        drop_entries(values[:count], places, out=out[:left])
+        out[left:] = padding
         return out
 
+    col_order = kept(order, in_order, np.arange(left, capacity))
+    # Every edge moves forward by the number of those that left before it.
+    if len(gone) <= FEW:
+        for place in gone[::-1]:
+            col_order[:left] -= col_order[:left] > place
+    else:
+        col_order[:left] -= np.cumsum(~keep, dtype=np.int32)[col_order[:left]]
     fewer_rows, fewer_cols = (
         np.bincount(x[gone], minlength=n) for x, n in ((old_rows, edges.num_rows), (old_cols, edges.num_cols))
     )
@@ -185,13 +188,13 @@ def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
     fewer_rows[-1] -= len(gone)
     fewer_cols[-1] -= len(gone)
     arrays: dict = {
-        "rows": closed(drop_entries(old_rows[:count], gone), edges.num_rows - 1),
-        "cols": closed(drop_entries(old_cols[:count], gone), edges.num_cols - 1),
+        "rows": kept(old_rows, gone, edges.num_rows - 1),
+        "cols": kept(old_cols, gone, edges.num_cols - 1),
         "row_ptr": _fewer(edges.row_ptr, fewer_rows),
-        "col_order": closed(left, np.arange(count - len(gone), capacity)),
-        "col_rows": closed(drop_entries(col_rows[:count], in_order), edges.num_rows - 1),
+        "col_order": col_order,
+        "col_rows": kept(col_rows, in_order, edges.num_rows - 1),
         "col_ptr": _fewer(edges.col_ptr, fewer_cols),
-        "mask": np.arange(capacity) < count - len(gone),
+        "mask": leading(left, capacity, bool),
     }
     return jax.device_put(Edges(**arrays))
 
@@ -217,4 +220,14 @@ def degrees(edges: Edges, count: int) -> tuple[np.ndarray, np.ndarray]:
     rows, cols = np.diff(np.asarray(edges.row_ptr)).astype(np.int64), np.diff(np.asarray(edges.col_ptr)).astype(np.int64)
     rows[-1] -= edges.capacity - count
     cols[-1] -= edges.capacity - count
+    return rows, cols
+
+
+def degrees_without(
+    edges: Edges, count: int, gone_rows: np.ndarray, gone_cols: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """`degrees` once the edges given by their endpoints [k], [k] are taken out."""
+    rows, cols = degrees(edges, count)
+    rows -= np.bincount(gone_rows, minlength=edges.num_rows)
+    cols -= np.bincount(gone_cols, minlength=edges.num_cols)
     return rows, cols

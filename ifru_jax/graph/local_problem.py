@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from ifru_jax.graph.bipartite import BipartiteGraph
-from ifru_jax.graph.edges import Edges, capacity_of, degrees, host_edges
+from ifru_jax.graph.edges import Edges, capacity_of, degrees_without, host_edges
 from ifru_jax.graph.groups import whole_groups
 from ifru_jax.graph.neighbourhood import EdgeList, Nodes, ball, extract
 from ifru_jax.graph.training_set import TrainingSet
@@ -184,9 +184,7 @@ def extract_problem(
         held = held[np.lexsort((-score, far))[:max_edges]]
     chosen = np.sort(np.concatenate([held, forgotten]))
     part = extract(graph, interactions.users, interactions.items, chosen, num_hops=num_hops)
-    user_degrees, item_degrees = _degrees_without(
-        edges, len(interactions), interactions.users[forgotten], interactions.items[forgotten]
-    )
+    user_degrees, item_degrees = data.degrees_without(forgotten)
     users, core_users = _core_first(part.users, scope.users & (user_degrees > 0))
     items, core_items = _core_first(part.items, scope.items & (item_degrees > 0))
     before, after = _weights(data, part.edges, forgotten)
@@ -226,18 +224,10 @@ def _weights(data: TrainingSet, edges: np.ndarray, forgotten: np.ndarray) -> tup
     nothing = np.zeros(0, np.int64)
 
     def weights(without_users: np.ndarray, without_items: np.ndarray) -> np.ndarray:
-        user_degrees, item_degrees = _degrees_without(pattern, len(positives), without_users, without_items)
+        user_degrees, item_degrees = degrees_without(pattern, len(positives), without_users, without_items)
         return 1 / np.sqrt(np.maximum(user_degrees[users], 1) * np.maximum(item_degrees[items], 1.0))
 
     return weights(nothing, nothing), np.where(np.isin(edges, removed), 0, weights(gone_users, gone_items))
-
-
-def _degrees_without(edges: Edges, count: int, gone_users: np.ndarray, gone_items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges at every node without the ones given by their endpoints; `count` is the number of edges that are no padding."""
-    users, items = degrees(edges, count)
-    users -= np.bincount(gone_users, minlength=edges.num_rows)
-    items -= np.bincount(gone_items, minlength=edges.num_cols)
-    return users, items
 
 
 def _core_first(nodes: np.ndarray, core: np.ndarray) -> tuple[np.ndarray, int]:
@@ -282,10 +272,9 @@ def _fits(problem: HostProblem, bucket: Bucket) -> bool:
 
 
 def stack_problems(problems: Sequence[HostProblem], data: TrainingSet, bucket: Bucket) -> LocalProblem:
-    """Pads and stacks, [b, …]."""
+    """Pads and stacks, [b, …], on the host: the compiled call takes many small arrays over faster than they can be sent alone."""
     padded = [_pad(problem, data, bucket) for problem in problems]
-    # Not `jnp.asarray`, which compiles a transfer for every shape.
-    return jax.device_put(jax.tree.map(lambda *leaves: np.stack(leaves), *padded))
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *padded)
 
 
 def empty_problem() -> HostProblem:

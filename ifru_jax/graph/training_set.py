@@ -15,9 +15,10 @@ import numpy as np
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph
-from ifru_jax.graph.edges import Edges, build_edges, capacity_of, degrees, keep_edges
+from ifru_jax.graph.edges import Edges, build_edges, capacity_of, degrees, degrees_without, keep_edges
 from ifru_jax.graph.groups import leaders_of, leaders_without
 from ifru_jax.graph.histories import build_histories
+from ifru_jax.graph.host_memory import aligned_empty, leading
 from ifru_jax.graph.pairs import Pairs
 
 
@@ -75,16 +76,25 @@ class TrainingSet:
         assert isinstance(self.examples.pairs, Edges)
         return degrees(self.examples.pairs, len(self))
 
+    def degrees_without(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`degrees` once the interactions at these places (int [k]) are gone."""
+        assert isinstance(self.examples.pairs, Edges)
+        data = self.interactions
+        return degrees_without(self.examples.pairs, len(self), data.users[places], data.items[places])
+
     def without(self, forgotten: np.ndarray) -> TrainingSet:
         """The set without the interactions where `forgotten` (bool [n]) is True; same shapes on the device."""
         keep = ~forgotten
         pairs, edges = self.examples.pairs, self.graph.edges
         assert isinstance(pairs, Edges)
         dtype = self.examples.labels.dtype
-        kept = self.interactions.without(np.flatnonzero(forgotten))
+        kept_pairs = keep_edges(pairs, keep)
+        gone = np.flatnonzero(forgotten)
+        # The pattern is in the order of the interactions: both read one memory.
+        ends = {"users": kept_pairs.rows, "items": kept_pairs.cols}
+        kept = self.interactions.without(gone, left={name: np.asarray(x)[: len(keep) - len(gone)] for name, x in ends.items()})
         leaders = None if self.leaders is None else leaders_without(self.leaders, keep, kept)
         kept_edges = keep[self.positives]
-        kept_pairs = keep_edges(pairs, keep)
         graph = self.graph if kept_edges.all() else self.graph.of_edges(keep_edges(edges, kept_edges))
         if graph.history is not None:
             history = build_histories(kept, kept_pairs, capacity=graph.history.items.shape[0])
@@ -187,11 +197,11 @@ def _features(data: Interactions, dtype: jnp.dtype) -> dict:
 
 
 def _examples(ordered: Interactions, pairs: Edges, dtype: jnp.dtype, leaders: np.ndarray | None = None) -> Examples:
-    labels, weights = np.zeros(pairs.capacity, dtype), np.zeros(pairs.capacity, dtype)
-    labels[: len(ordered)] = ordered.labels
-    weights[: len(ordered)] = 1
+    count, capacity = len(ordered), pairs.capacity
+    labels, weights = aligned_empty(capacity, dtype), leading(count, capacity, dtype)
+    labels[:count], labels[count:] = ordered.labels, 0
     if leaders is None:
         return Examples(pairs=pairs, labels=jax.device_put(labels), weights=jax.device_put(weights))
-    padded_leaders = np.arange(pairs.capacity, dtype=np.int32)  # padding leads itself
-    padded_leaders[: len(ordered)] = leaders
+    padded_leaders = np.arange(capacity, dtype=np.int32)  # padding leads itself
+    padded_leaders[:count] = leaders
     return Examples(pairs, *(jax.device_put(column) for column in (labels, weights, padded_leaders)))

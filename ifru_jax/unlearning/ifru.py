@@ -101,10 +101,8 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     if not is_prepared(trained, config):
         trained = prepare(trained, config=config)
         clock.part("prepare")
-    retained = trained.training_set.without(forgotten)
-    clock.part("graph", retained.graph, retained.examples)
     way = _local_update if local else _whole_update
-    params, scope, solution, norm_step, evidence = way(trained, retained, forgotten, config, clock)
+    retained, params, scope, solution, norm_step, evidence = way(trained, forgotten, config, clock)
     status = check(solution)
     users_lost, items_lost = newly_lost(trained.training_set, retained)
     retained = retained.without_names(trained.training_set)
@@ -151,11 +149,14 @@ def _check_applies(trained: Trained, config: IFRUConfig, *, local: bool) -> None
         )
 
 
-_Update = tuple[Params, Nodes, Solution, float, dict]
+# D_r with its graph, θ', the rows in scope, the solve, the length of the step, and what else the report says.
+_Update = tuple[TrainingSet, Params, Nodes, Solution, float, dict]
 
 
-def _whole_update(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, clock: Clock) -> _Update:
+def _whole_update(trained: Trained, forgotten: np.ndarray, config: IFRUConfig, clock: Clock) -> _Update:
     """θ' by products over all retained interactions."""
+    retained = trained.training_set.without(forgotten)
+    clock.part("graph", retained.graph, retained.examples)
     scope, left_out = importance_scope(trained.interactions, forgotten, config.scope, max_nodes=config.max_nodes)
     clock.part("scope")
     rhs, evidence = right_hand_side(trained, retained, forgotten, config)
@@ -175,16 +176,20 @@ def _whole_update(trained: Trained, retained: TrainingSet, forgotten: np.ndarray
     )
     clock.part("solve", step)
     params = update_part(trained.model, trained.params, step, retained.examples)
-    return params, scope, solution, float(jnp.sqrt(squared_norm(step))), evidence | {"left_out_nodes": left_out}
+    return retained, params, scope, solution, float(jnp.sqrt(squared_norm(step))), evidence | {"left_out_nodes": left_out}
 
 
-def _local_update(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, clock: Clock) -> _Update:
+def _local_update(trained: Trained, forgotten: np.ndarray, config: IFRUConfig, clock: Clock) -> _Update:
     """θ' by products over the interactions that depend on the rows in scope."""
-    hops = trained.model.num_hops
-    request = local_request(trained.training_set, np.flatnonzero(forgotten), config, num_hops=hops)
-    problems = pack([request], trained.training_set, num_hops=hops)
-    clock.part("scope", problems)
-    params, steps = solve_and_apply(trained, problems, config, retained.without_data, floor=damping_floor(trained, config))
+    hops, data, places = trained.model.num_hops, trained.training_set, np.flatnonzero(forgotten)
+    request = local_request(data, places, config, num_hops=hops)
+    problems = pack([request], data, num_hops=hops)
+    users, items = data.degrees_without(places)
+    clock.part("scope")
+    # The device solves while the host takes the interactions out of the data and the graph: "solve" is the wait that is left.
+    params, steps = solve_and_apply(trained, problems, config, (users == 0, items == 0), floor=damping_floor(trained, config))
+    retained = data.without(forgotten)
+    clock.part("graph", retained.graph, retained.examples)
     clock.part("solve", steps)
     # On the host: every small operation on the device would be compiled for every bucket.
     found = jax.tree.map(np.asarray, steps)
@@ -199,7 +204,7 @@ def _local_update(trained: Trained, retained: TrainingSet, forgotten: np.ndarray
     }
     solution = jax.tree.map(lambda leaf: leaf[0], found.solution)
     norm_step = float(np.sqrt(sum(np.sum(np.square(rows)) for rows in found.rows.values())))
-    return params, request.scope, solution, norm_step, evidence
+    return retained, params, request.scope, solution, norm_step, evidence
 
 
 def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig) -> tuple[Params, dict]:
