@@ -25,7 +25,7 @@ from experiments.methods import REGISTRY
 from experiments.reporting.files import write_atomic
 from experiments.reporting.plots import BLUE, GREEN, ORANGE, STYLE
 from experiments.reporting.tables import MISSING, markdown, plain, seconds, times
-from experiments.suite import ANY, cells
+from experiments.suite import ANY, SHARED_WEIGHTS, cells
 
 # Methods in the order of the registry; the yardsticks first.
 ORDER = ("original", "retrain", *REGISTRY)
@@ -44,6 +44,12 @@ ANY_TEXT = """\
 ml-100k, three seeds, default hyper-parameters (nobody tuned these models further than [models.md](models.md) says).
 `model+objective`; without one it is cross-entropy. Fine-tuning had IFRU's seconds as its budget. For objectives that compare,
 ratings above the threshold are positives, with one sampled negative each.
+"""
+SHARED_TEXT = """\
+## Shared weights
+
+What `IFRUConfig(shared=…)` does to weights that every interaction touches, and what it costs: all updated, all left alone
+(`freeze`), all but those the score is linear in (`last-layer`), or moved within a random subspace of 32 dimensions.
 """
 # What is enough to be a comparison of methods rather than one of IFRU with retraining.
 RIVAL = "gif"
@@ -189,7 +195,7 @@ def any_model_page() -> str:
     """docs/any_model.md."""
     wanted = {_label(model, layers, objective) for model, layers, objective in ANY}
     heads = [
-        "model", "request", "AUC original → IFRU (retrained)", "gap", "forget gap", "forget slope",
+        "model", "request", "AUC original → IFRU (retrained)", "NDCG@20", "gap", "forget gap", "forget slope",
         "RMS to retraining: IFRU, fine-tuning", "seconds", "against retraining",
     ]  # fmt: skip
     rows = []
@@ -210,6 +216,7 @@ def any_model_page() -> str:
                 summary["model"],
                 summary["forget"],
                 auc,
+                f"{plain(mean('ifru', 'ndcg@20'))} ({plain(mean('retrain', 'ndcg@20'))})",
                 arrow("gap"),
                 arrow("forget_gap"),
                 plain(mean("ifru", "forget_slope"), 2),
@@ -220,7 +227,42 @@ def any_model_page() -> str:
         )
     missing = [c.folder.name for c in cells() if c.methods == "ifru,finetune" and not (c.folder / "summary.json").exists()]
     table = markdown(heads, rows) if rows else "No cell was run yet."
-    return f"{ANY_TEXT}\n{table}\n\nNot run yet: {_list(missing)}.\n"
+    return f"{ANY_TEXT}\n{table}\n\n{_where_behind()}\nNot run yet: {_list(missing)}.\n\n{SHARED_TEXT}\n{_shared_table()}\n"
+
+
+def _where_behind() -> str:
+    """Where fine-tuning for as long ends closer to retraining than IFRU."""
+    behind = []
+    for summary, _ in comparisons():
+        distance = {m: summary["methods"].get(m, {}).get("rms", {}).get("mean") for m in ("ifru", "finetune")}
+        if None not in distance.values() and distance["ifru"] > distance["finetune"]:
+            behind.append(f"`{_stem(summary)}` ({plain(distance['ifru'])} against {plain(distance['finetune'])})")
+    return f"By RMS, fine-tuning for as long ends closer to retraining in: {', '.join(behind)}.\n" if behind else ""
+
+
+def _shared_table() -> str:
+    """What becomes of the shared weights: the fidelity of each choice."""
+    heads = ["model", "request", "shared weights", "AUC", "gap", "forget gap", "forget slope", "RMS to retraining", "seconds"]
+    rows = []
+    for summary, _ in comparisons():
+        methods = summary["methods"]
+        if "ifru-freeze" not in methods:
+            continue
+        for name in ("original", "ifru", *SHARED_WEIGHTS.split(",")):
+            figures = {figure: entry.get("mean") for figure, entry in methods.get(name, {}).items()}
+            what = {"original": "nothing done", "ifru": "updated"}.get(name, name.removeprefix("ifru-"))
+            rows.append(
+                [
+                    summary["model"],
+                    summary["forget"],
+                    what,
+                    plain(figures.get("auc"), 4),
+                    *(plain(figures.get(figure), 2) for figure in ("gap", "forget_gap", "forget_slope")),
+                    plain(figures.get("rms")),
+                    seconds(figures.get("seconds.total")),
+                ]
+            )
+    return markdown(heads, rows) if rows else "Not run yet."
 
 
 def _list(names: list[str]) -> str:

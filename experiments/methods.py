@@ -10,9 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, Literal
 
+import jax
+
 from experiments.stream import Stream
 from ifru_jax.data import Interactions
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, NotApplicable
 from ifru_jax.models import Recommender
 from ifru_jax.training import Loss, TrainConfig, bce
 from ifru_jax.unlearning import (
@@ -83,6 +85,15 @@ def _timed(method: type[Finetune] | type[GradientAscent], times: float) -> Entry
     return Entry(lambda c: method(c.model, c.train_config, BudgetConfig(seconds=c.budget_seconds)), budget=times)
 
 
+def _last_layer(model: Recommender) -> tuple[str, ...]:
+    """The shared weights that the score is linear in."""
+    params = jax.eval_shape(lambda key: model.init(key, 1, 1), jax.random.key(0))
+    names = tuple(name for name in params if name not in model.tables and name.endswith("output"))
+    if not names:
+        raise NotApplicable("the model has no last layer of shared weights.")
+    return names
+
+
 REGISTRY: dict[str, Entry] = {
     # IFRU as it is meant to be used, and with one thing changed.
     "ifru": _ifru(),
@@ -96,6 +107,10 @@ REGISTRY: dict[str, Entry] = {
     "ifru-gauss-newton": _ifru(curvature="gauss-newton"),
     "ifru-no-metric": _ifru(metric_exponent=0.0),
     "ifru-cg": _ifru(solver="cg", num_steps=50),
+    # Weights that every interaction touches: left alone, the last layer alone, within a random subspace.
+    "ifru-freeze": _ifru(shared="freeze"),
+    "ifru-last-layer": Entry(lambda c: IFRU(c.model, c.train_config, IFRUConfig(shared=_last_layer(c.model)))),
+    "ifru-subspace": _ifru(shared="subspace"),
     "ifru-stream": Entry(lambda c: Stream(c.model, c.train_config)),
     # Those that train again.
     "warm-retrain": Entry(lambda c: WarmRetrain(c.model, c.train_config), start="retraining"),

@@ -70,6 +70,10 @@ ANY: tuple[tuple[ModelName, int, ObjectiveName], ...] = (
     ("multvae", 0, "full-softmax"),
 )
 REQUESTS = ("noise:0.02", "user:0.01")
+# Forget sets of all sizes and kinds, on the smallest data.
+SHARES = tuple(f"noise:{share}" for share in ("0.005", "0.01", "0.05", "0.1", "0.2"))
+KINDS = ("interaction:0.02", "item:0.01", "core:0.01", "edge:0.01")
+QUICK_RIVALS = "gif-damped,gradient,scif,finetune,finetune-10x"
 # Those that train again, those that change the trained parameters, those that do so for IFRU's own time and ten times it.
 RIVALS = (
     "warm-retrain,scif,gif,gif-damped,gradient,ifru-authors,ifru-authors-tuned,"
@@ -82,6 +86,10 @@ ABLATIONS = (
     "ifru-direct,ifru-endpoints,ifru-fifth-hop,ifru-half-hop,ifru-1-hop,ifru-2-half-hops,"
     "ifru-gauss-newton,ifru-absolute,ifru-cg,ifru-no-metric,ifru-stream"
 )
+
+
+# What may become of the weights that every interaction touches.
+SHARED_WEIGHTS = "ifru-freeze,ifru-last-layer,ifru-subspace"
 
 
 def cells() -> list[Cell]:
@@ -99,7 +107,11 @@ def cells() -> list[Cell]:
         for data in ("ml-100k", "bookcrossing", "amazon")
         for model, layers in MODELS
     ]
+    found += [Cell("ml-100k", *model, forget, f"ifru,{QUICK_RIVALS}") for model in MODELS for forget in (*SHARES, *KINDS)]
+    found += [Cell("ml-1m", *model, "noise:0.02", f"ifru,{QUICK_RIVALS}") for model in MODELS]
     found += [Cell("ml-100k", model, layers, f, "ifru,finetune", objective) for model, layers, objective in ANY for f in REQUESTS]
+    with_shared: tuple[ModelName, ...] = ("gmf", "neumf", "fm", "deepfm")
+    found += [Cell("ml-100k", model, 0, "noise:0.02", SHARED_WEIGHTS, part="shared") for model in with_shared]
     return found
 
 

@@ -25,6 +25,7 @@ from experiments.benchmark.block_jacobi import block_jacobi_products
 from experiments.benchmark.bulk import bulk
 from experiments.benchmark.chunks import chunked_memory
 from experiments.benchmark.figure import Figure
+from experiments.benchmark.frontier import frontier
 from experiments.benchmark.hvp import hvp
 from experiments.benchmark.memory import bulk_memory
 from experiments.benchmark.ranking import ranking
@@ -49,6 +50,11 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "interaction-lightgcn": partial(one_interaction, "lightgcn", 1, p50_target=30, p99_target=100),
     "batch-lightgcn": partial(batch, "lightgcn", 1, target=2),
     "user-lightgcn": partial(one_user, "lightgcn", 1, target=500),
+    "accuracy-interaction-mf": partial(frontier, "mf", 0, kind="interaction", target=10),
+    "accuracy-user-mf": partial(frontier, "mf", 0, kind="user", target=25),
+    "accuracy-interaction-lightgcn": partial(
+        frontier, "lightgcn", 1, kind="interaction", target=30, scopes=("endpoints-1k", "endpoints", "hop-65k", "all", "all-20")
+    ),
     "memory-chunks": partial(chunked_memory, target=2.0),
     "block-jacobi-mf": partial(block_jacobi_products, "ml-1m", "mf", 0),
     "ranking-ml-1m": partial(ranking, target=3),

@@ -1,34 +1,29 @@
 """Small requests on ml-1m: one interaction, one user, many at once; latency with the error it costs.
 
-A request is confined to the endpoints of what it forgets, and solved on the interactions that depend on them. The error is the
-relative error of Δθ against the step in float64 on all rows, with enough Krylov steps that it no longer changes.
+A request is confined to the endpoints of what it forgets, and solved on the interactions that depend on them. What that costs in
+accuracy: `errors`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from experiments.baselines import retrain
+from experiments.benchmark.errors import errors, references
 from experiments.benchmark.figure import Figure, spread
 from experiments.benchmark.trained import setup_of, trained_model
 from experiments.models import ModelName
 from ifru_jax.data import ForgetRequest
-from ifru_jax.graph import build_training_set
-from ifru_jax.models import Params
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, forget, independent_steps
 
 CONFIG = IFRUConfig(scope=())
 # A graph spreads what a row does over most of the data; of that the most important interactions stay.
 BUDGET = IFRUConfig(scope=(), max_edges=4096)
-# Converged to about a hundredth: the step with 40 differs from it by two to four per cent.
-REFERENCE = IFRUConfig(num_steps=60)
 REQUESTS = 1000
 REFERENCES = 12
 BATCH = 64
@@ -48,10 +43,10 @@ def one_interaction(model: ModelName, layers: int, *, p50_target: float, p99_tar
         requests = random_interactions(trained, REQUESTS // 2, positive=kind == "positive")
         with compilations:
             milliseconds = _latencies(trained, requests, config)
-        errors = _errors(trained, requests[:REFERENCES], config)
+        facts = errors(trained, references(trained, requests[:REFERENCES]), config)
         for name, share, target in (("p50", 50, p50_target), ("p99", 99, p99_target)):
             value = float(np.percentile(milliseconds, share))
-            found[f"-{kind}-{name}"] = Figure(value, target, "ms", spread(milliseconds), "none", errors, True)
+            found[f"-{kind}-{name}"] = Figure(value, target, "ms", spread(milliseconds), "none", facts, True)
     count = float(compilations.count)
     found["-compilations"] = Figure(count, 8, "compilations", (count, count), f"{REQUESTS} requests", {}, True)
     return found
@@ -60,15 +55,14 @@ def one_interaction(model: ModelName, layers: int, *, p50_target: float, p99_tar
 def one_user(model: ModelName, layers: int, *, target: float, requests: int = 60) -> dict[str, Figure]:
     """One user with all interactions, against the fastest retraining, timed in the same run."""
     setup, trained, config = setup_of("ml-1m", model, layers), trained_model("ml-1m", model, layers), config_for(model)
-    users = np.random.default_rng(0).choice(np.flatnonzero(trained.interactions.user_degrees()), requests, replace=False)
-    asked = [ForgetRequest(users=users[[k]]) for k in range(requests)]
+    asked = random_users(trained, requests)
     milliseconds = _latencies(trained, asked, config)
     choice = setup.params.fastest
     retrain(setup, trained, 0, choice=choice, epochs=1)
     _, report = retrain(setup, trained, 0, choice=choice)
     ratio = 1e3 * report.seconds["total"] / milliseconds
     details = {"seconds.ours": float(np.median(milliseconds)) / 1e3, "seconds.baseline": report.seconds["total"]}
-    details |= _errors(trained, asked[:REFERENCES], config)
+    details |= errors(trained, references(trained, asked[:REFERENCES]), config)
     return {"": Figure(float(np.median(ratio)), target, "times faster", spread(ratio), "fastest retraining", details)}
 
 
@@ -79,9 +73,9 @@ def growth(large: str, model: ModelName, layers: int, *, target: float, requests
         trained = trained_model(data, model, layers)
         asked = random_interactions(trained, requests, positive=True)
         milliseconds[data] = _latencies(trained, asked, config_for(model))
-        errors = _errors(trained, asked[:REFERENCES], config_for(model))
+        found = errors(trained, references(trained, asked[:REFERENCES]), config_for(model))
         details |= {f"milliseconds.{data}": float(np.median(milliseconds[data]))}
-        details |= {f"{name}.{data}": value for name, value in errors.items()}
+        details |= {f"{name}.{data}": value for name, value in found.items()}
     ratio = milliseconds[large] / details["milliseconds.ml-100k"]
     return {"": Figure(float(np.median(ratio)), target, "times", spread(ratio), "ml-100k", details, True)}
 
@@ -115,6 +109,12 @@ def random_interactions(trained: Trained, count: int, *, positive: bool, seed: i
     return [ForgetRequest(pairs=np.array([[data.users[z], data.items[z]]])) for z in places]
 
 
+def random_users(trained: Trained, count: int, *, seed: int = 0) -> list[ForgetRequest]:
+    """Requests for one user each, with all interactions."""
+    users = np.random.default_rng(seed).choice(np.flatnonzero(trained.interactions.user_degrees()), count, replace=False)
+    return [ForgetRequest(users=users[[k]]) for k in range(count)]
+
+
 def _latencies(trained: Trained, requests: Sequence[ForgetRequest], config: IFRUConfig) -> np.ndarray:
     """Milliseconds from each request to parameters that can serve; each bucket is compiled by another request first."""
     for request in requests:
@@ -122,31 +122,6 @@ def _latencies(trained: Trained, requests: Sequence[ForgetRequest], config: IFRU
         if request is requests[min(len(requests), 200) - 1]:
             break
     return np.array([1e3 * forget(trained, request, config=config)[1].seconds["total"] for request in requests])
-
-
-def _errors(trained: Trained, requests: Sequence[ForgetRequest], config: IFRUConfig) -> dict[str, float]:
-    """Relative error of Δθ, median and 95th percentile, and of the change of the forgotten scores."""
-    with jax.enable_x64(True):
-        params = jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), trained.params)
-        with_graph = trained.model.num_hops > 0
-        exact = replace(trained, params=params, training_set=build_training_set(trained.interactions, with_graph=with_graph))
-        references = [forget(exact, request, config=REFERENCE)[0].params for request in requests]
-        references = [jax.tree.map(lambda x: np.asarray(x, np.float64), reference) for reference in references]
-    errors = []
-    for request, reference in zip(requests, references, strict=True):
-        found = forget(trained, request, config=config)[0].params
-        change, wrong = _kept_change(trained, request, reference, trained.params), _kept_change(trained, request, found, reference)
-        errors.append(np.linalg.norm(wrong) / np.linalg.norm(change))
-    return {"error.p50": float(np.median(errors)), "error.p95": float(np.percentile(errors, 95))}
-
-
-def _kept_change(trained: Trained, request: ForgetRequest, after: Params, before: Params) -> np.ndarray:
-    """after − before without the rows of forgotten users, which are set to zero by both."""
-    parts = []
-    for name, side in trained.model.tables.items():
-        rows = np.asarray(after[name], np.float64) - np.asarray(before[name], np.float64)
-        parts.append(np.delete(rows, request.users if side == "user" else request.items, axis=0).ravel())
-    return np.concatenate(parts)
 
 
 class _Compilations:

@@ -15,8 +15,8 @@ STORE = ModelStore(Path("out/models"))
 
 
 def setup_of(data: str, model: ModelName, layers: int) -> Setup:
-    """The comparison with 2 % label noise, from which the models are taken."""
-    return set_up(data, model, layers, "noise:0.02")
+    """The comparison with 2 % label noise, from which the models are taken; data of positives alone has no labels to flip."""
+    return set_up(data, model, layers, "interaction:0.02" if data == "gowalla" else "noise:0.02")
 
 
 def trained_model(data: str, model: ModelName, layers: int) -> Trained:

@@ -1,9 +1,10 @@
 """The metric in which the step is damped.
 
-    M = diag((d_v / median d)^0.4) per embedding row,  d_v = 1 + retained interactions at v;  M = 1 for shared weights
+    M = diag((d / median d_v)^0.4),   d_v = 1 + retained interactions at v for an embedding row v,
+                                      d = 1 + all retained interactions for shared weights
 
-Adam moves rows of rare and of popular nodes about equally far, while curvature grows with the number of interactions. A
-damping λI would hold rare rows back; λM does not. Source: design study in docs/damping.md.
+Adam moves rows of rare and of popular nodes about equally far, and shared weights no further, while curvature grows with the number of
+interactions that touch a parameter. A damping λI would hold rare rows back; λM does not. Source: design study in docs/damping.md.
 """
 
 from __future__ import annotations
@@ -19,11 +20,24 @@ from ifru_jax.graph.edges import Edges
 from ifru_jax.models import Params, Side
 
 
+import os
+
+SHARED_EXP = float(os.environ.get("SHARED_EXP", "0"))
+
+
 class Degrees(NamedTuple):
-    """1 + retained interactions of each row, float [num_users] and [num_items], and their median over all nodes of the data."""
+    """1 + the retained interactions that touch a parameter.
+
+    Attributes:
+      users: float [num_users], of each row.
+      items: float [num_items].
+      shared: float [], of shared weights: all.
+      median: float [], over all nodes of the data.
+    """
 
     users: jax.Array
     items: jax.Array
+    shared: jax.Array
     median: jax.Array
 
 
@@ -43,14 +57,15 @@ def degree_metric(params: Params, tables: Mapping[str, Side], degrees: Degrees, 
             rows = (of_side[tables[name]] / degrees.median) ** exponent
             metric[name] = rows.reshape(-1, *[1] * (value.ndim - 1))
         else:
-            metric[name] = jax.tree.map(lambda leaf: jnp.ones([1] * leaf.ndim, leaf.dtype), value)
+            common = (degrees.shared / degrees.median) ** SHARED_EXP
+            metric[name] = jax.tree.map(lambda leaf: jnp.full([1] * leaf.ndim, common, leaf.dtype), value)
     return metric
 
 
 def degrees_of(examples: Examples) -> Degrees:
     """The degrees of all nodes, counted by the weights of the interactions."""
     users, items = node_degrees(examples)
-    return Degrees(1 + users, 1 + items, jnp.median(1 + jnp.concatenate([users, items])))
+    return Degrees(1 + users, 1 + items, 1 + users.sum(), jnp.median(1 + jnp.concatenate([users, items])))
 
 
 def node_degrees(examples: Examples) -> tuple[jax.Array, jax.Array]:

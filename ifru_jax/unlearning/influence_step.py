@@ -228,7 +228,7 @@ def inverse_root_metric(
 
     def scale(name: str):
         if name not in model.tables:
-            return jax.tree.map(jnp.ones_like, params[name])
+            return jax.tree.map(lambda m, leaf: jnp.broadcast_to(jax.lax.rsqrt(m), leaf.shape), metric[name], params[name])
         rows = inside[model.tables[name]].reshape(metric[name].shape)
         return jnp.broadcast_to(jnp.where(rows, jax.lax.rsqrt(metric[name]), 0), params[name].shape)
 

@@ -220,7 +220,7 @@ def _solve(model, loss, config, params, problem: LocalProblem, *, total, reg, fl
 
     chex.assert_equal_shape_prefix([problem.core_users, problem.user_degrees], 1)
     chex.assert_equal_shape_prefix([problem.core_items, problem.item_degrees], 1)
-    degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, problem.median_degree)
+    degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, jnp.asarray(total), problem.median_degree)
     scale = inverse_root_metric(model, core_of(local), degrees, core, exponent=config.metric_exponent)
     product = curvature_product(model, loss, config, local, retained, problem.after, total=total, reg=reg, fixed=fixed)
     step, solution = damped_step(config, scaled_problem(lambda v: core_of(product(with_rest(v))), rhs, scale), floor=floor)
