@@ -1,10 +1,12 @@
 """The metric in which the step is damped.
 
-    M = diag((d / median d_v)^0.4),   d_v = 1 + retained interactions at v for an embedding row v,
-                                      d = 1 + all retained interactions for shared weights
+    M = diag((d_v / median d)^0.4) per embedding row,  d_v = 1 + retained interactions at v
+    M = (N / median d)^0.2         for shared weights,  N = 1 + all retained interactions
 
-Adam moves rows of rare and of popular nodes about equally far, and shared weights no further, while curvature grows with the number of
-interactions that touch a parameter. A damping λI would hold rare rows back; λM does not. Source: design study in docs/damping.md.
+Adam moves rows of rare and of popular nodes about equally far, and shared weights no further, while curvature grows with the
+interactions that touch a parameter. A damping λI would hold rare rows back; λM does not. Shared weights get half the exponent: with
+none their negative curvature sets λ, and the rows forget too little; with all of it nothing of them is left in λ, and a perceptron
+forgets too much. Source: design study in docs/damping.md.
 """
 
 from __future__ import annotations
@@ -20,9 +22,8 @@ from ifru_jax.graph.edges import Edges
 from ifru_jax.models import Params, Side
 
 
-import os
-
-SHARED_EXP = float(os.environ.get("SHARED_EXP", "0"))
+# Of the exponent, for shared weights.
+SHARED_SHARE = 0.5
 
 
 class Degrees(NamedTuple):
@@ -51,14 +52,14 @@ def degree_metric(params: Params, tables: Mapping[str, Side], degrees: Degrees, 
       exponent: 0 gives the identity.
     """
     of_side = {"user": degrees.users, "item": degrees.items}
+    shared = jnp.asarray((degrees.shared / degrees.median) ** (SHARED_SHARE * exponent))
     metric = {}
     for name, value in params.items():
         if name in tables:
             rows = (of_side[tables[name]] / degrees.median) ** exponent
             metric[name] = rows.reshape(-1, *[1] * (value.ndim - 1))
         else:
-            common = (degrees.shared / degrees.median) ** SHARED_EXP
-            metric[name] = jax.tree.map(lambda leaf: jnp.full([1] * leaf.ndim, common, leaf.dtype), value)
+            metric[name] = jax.tree.map(lambda leaf: shared.reshape([1] * leaf.ndim), value)
     return metric
 
 

@@ -61,7 +61,9 @@ def test_metric_of_every_row(rows, exponent):
     for name, side in TABLES.items():
         assert metric[name].shape == (len(expected[side]), *[1] * (PARAMS[name].ndim - 1))
         np.testing.assert_allclose(metric[name].ravel(), expected[side], rtol=1e-12)
-    assert metric["shared"]["kernel"].tolist() == [[1.0]]
-    assert metric["shared"]["scale"] == 1
+    shared = ((1 + users.sum()) / median) ** (exponent / 2)
+    assert metric["shared"]["kernel"].shape == (1, 1)
+    np.testing.assert_allclose(metric["shared"]["kernel"], shared, rtol=1e-12)
+    np.testing.assert_allclose(metric["shared"]["scale"], shared, rtol=1e-12)
     if exponent == 0:
         assert all((metric[name] == 1).all() for name in TABLES)
