@@ -21,7 +21,6 @@ from ifru_jax.graph import Examples, propagate, propagate_back
 from ifru_jax.graph.edges import Edges
 from ifru_jax.models import Params, Side
 
-
 # Of the exponent, for shared weights.
 SHARED_SHARE = 0.5
 
