@@ -57,6 +57,11 @@ def write_share_figures(folder: Path) -> None:
                 write_atomic(folder / f"{data}_{model}_shares.{kind}", content.getvalue())
 
 
+def has_own_page(summary: dict[str, Any]) -> bool:
+    """Whether a comparison is one of these sizes and kinds, beside those of the IFRU paper."""
+    return summary["dataset"] == "ml-100k" and summary["forget"] in (*SHARES, *KINDS)
+
+
 def claim_table() -> str:
     """What becomes of the paper's "more than 250 times faster with comparable quality", comparison by comparison."""
     heads = ["data, model, request", "× protocol", "× fastest", "AUC IFRU − retrained", "range of retrained seeds", "250 times?"]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tyro
 
-from experiments.forget_set_tables import claim_table, forget_sets_page, write_share_figures
+from experiments.forget_set_tables import claim_table, forget_sets_page, has_own_page, write_share_figures
 from experiments.method_tables import any_model_page, rivals_page, write_extras
 from experiments.methods import REGISTRY
 from experiments.readme_figure import is_current, write_figure
@@ -46,7 +46,7 @@ class Tables:
 def summaries() -> list[dict[str, Any]]:
     """All committed comparisons of the models of the IFRU paper: by request, model, data."""
     found = [json.loads(path.read_text()) for path in RESULTS.glob("*/summary.json") if not path.parent.name.endswith("_shards")]
-    found = [s for s in found if s["model"] in ("mf", "lightgcn-1", "lightgcn-2")]
+    found = [s for s in found if s["model"] in ("mf", "lightgcn-1", "lightgcn-2") and not has_own_page(s)]
     return sorted(found, key=lambda s: (s["forget"], s["model"], DATA_ORDER.index(s["dataset"])))
 
 

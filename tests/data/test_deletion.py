@@ -18,6 +18,9 @@ def test_drop_entries(case):
     found = drop_entries(values, places)
     np.testing.assert_array_equal(found, values[mask])
     assert not np.shares_memory(found, values)
+    out = np.zeros(len(found), np.float32)
+    assert drop_entries(values, places, out=out) is out
+    np.testing.assert_array_equal(out, found)
 
 
 def test_interactions_without_some():
@@ -30,6 +33,14 @@ def test_interactions_without_some():
         for name in ("users", "items", "labels", "timestamps"):
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
         assert (found.num_users, found.num_items, len(data)) == (data.num_users, data.num_items, n)
+
+
+def test_columns_that_the_caller_has():
+    data = Interactions.from_arrays([0, 1, 2], [3, 4, 5], [1, 0, 1])
+    users = np.array([0, 2], np.int32)
+    found = data.without(np.array([1]), left={"users": users})
+    assert found.users is users
+    assert found.labels.tolist() == [1, 1]
 
 
 def test_a_selection_does_not_keep_the_rest_alive():

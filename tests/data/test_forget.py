@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifru_jax.data import ForgetRequest, Interactions, Split, sample_negatives
+from ifru_jax.data.deletion import FEW
+from ifru_jax.data.forget import rows_among
 from ifru_jax.errors import DataError
 
 PAIRS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=40)
@@ -29,6 +31,13 @@ def test_select_is_the_naive_one(rows, drawn):
             request.select(data)
     else:
         assert request.select(data).tolist() == expected
+
+
+@pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1, 40])
+def test_few_and_many_rows_are_found_alike(count):
+    rows = np.random.default_rng(count).integers(0, 50, 300)
+    wanted = np.arange(count) + 5
+    np.testing.assert_array_equal(rows_among(rows, wanted, 50), np.isin(rows, wanted))
 
 
 def test_an_empty_request_selects_nothing():

@@ -2,13 +2,26 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from experiments.benchmark import __main__ as benchmark
-from experiments.benchmark import requests as small
+from experiments.benchmark import errors as accuracy
+from experiments.benchmark.errors import errors, references
 from experiments.benchmark.figure import Figure, compare_times, spread
+from ifru_jax import Interactions, TrainConfig, drop_duplicates, mf, random_split
 from ifru_jax.data import ForgetRequest
+from ifru_jax.training import train
+from ifru_jax.unlearning import IFRUConfig, prepare
+
+
+@pytest.fixture(scope="module")
+def trained():
+    rng = np.random.default_rng(0)
+    data = drop_duplicates(Interactions.from_arrays(rng.integers(0, 15, 200), rng.integers(0, 12, 200), rng.random(200) < 0.5))
+    config = TrainConfig(learning_rate=1e-2, batch_size=64, reg=1e-4, epochs=10)
+    return prepare(train(jax.random.key(0), mf(embedding_size=4, init_std=0.1), random_split(data), config))
 
 
 def test_larger_is_better_unless_it_is_a_cost():
@@ -51,6 +64,18 @@ def test_rows_that_both_set_to_zero_are_no_error(forgotten):
 
     before = {"u": np.zeros((3, 2)), "i": np.zeros((2, 2))}
     after = {"u": np.array([[1.0, 0], [5, 5], [0, 2]]), "i": np.zeros((2, 2))}
-    change = small._kept_change(Trained(), ForgetRequest(users=np.array(forgotten, int)), after, before)
+    change = accuracy._kept_change(Trained(), ForgetRequest(users=np.array(forgotten, int)), after, before)
     assert len(change) == 10 - 2 * len(forgotten)
     assert (5 in change) != bool(forgotten)
+
+
+def test_the_error_of_a_request_falls_with_its_scope(trained):
+    data = trained.interactions
+    requests = [ForgetRequest(pairs=np.array([[data.users[0], data.items[0]]])), ForgetRequest(users=np.array([2]))]
+    exact = references(trained, requests)
+    near, far = (errors(trained, exact, config) for config in (IFRUConfig(scope=()), accuracy.REFERENCE))
+    assert set(near) == {f"{what}.{share}" for what in ("error", "error.scores", "error.forgotten") for share in ("p50", "p95")}
+    assert 0 < near["error.p50"] < 1
+    # What is left is single precision.
+    assert far["error.p95"] < 1e-3
+    assert far["error.scores.p95"] < 1e-3
