@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ifru_jax.data.forget import rows_among
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.graph.neighbourhood import Nodes, endpoints
@@ -66,8 +67,14 @@ def importance(data: Interactions, forgotten: np.ndarray, *, num_hops: int) -> l
     users, items = gone.user_degrees() / user_degree, gone.item_degrees() / item_degree
     scores = [(users, items)]
     for _ in range(num_hops):
-        from_items = np.bincount(data.users, weights=items[data.items], minlength=data.num_users)
-        from_users = np.bincount(data.items, weights=users[data.users], minlength=data.num_items)
+        from_items = _passed_on(items, data.items, data.users, size=data.num_users)
+        from_users = _passed_on(users, data.users, data.items, size=data.num_items)
         users, items = (users + from_items) / user_degree, (items + from_users) / item_degree
         scores.append((users, items))
     return scores
+
+
+def _passed_on(scores: np.ndarray, ends: np.ndarray, others: np.ndarray, *, size: int) -> np.ndarray:
+    """Σ of the scores of the neighbours, float64 [size]; reads the interactions of nodes that have a score and no others."""
+    which = np.flatnonzero(rows_among(ends, np.flatnonzero(scores), len(scores)))
+    return np.bincount(others[which], weights=scores[ends[which]], minlength=size)
