@@ -35,6 +35,7 @@ from experiments.plain import plain_lightgcn_loss, plain_mf_loss
 from experiments.reporting import environment, write_json_atomic
 from ifru_jax.models import lightgcn, mf
 
+MF_SCOPES = ("endpoints-1k", "endpoints", "half-hop", "hop", "hop-65k", "all", "all-20")
 # One run may give several figures: a benchmark returns them by the rest of their name.
 BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "hvp-lightgcn": partial(hvp, lightgcn(num_layers=1), partial(plain_lightgcn_loss, num_layers=1), target=7.0),
@@ -48,12 +49,12 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "growth-gowalla-mf": partial(growth, "gowalla", "mf", 0, target=1.5),
     "batch-mf": partial(batch, "mf", 0, target=5),
     "interaction-lightgcn": partial(one_interaction, "lightgcn", 1, p50_target=30, p99_target=100),
-    "batch-lightgcn": partial(batch, "lightgcn", 1, target=2),
+    "batch-lightgcn": partial(batch, "lightgcn", 1, target=2, repeats=3),
     "user-lightgcn": partial(one_user, "lightgcn", 1, target=500),
-    "accuracy-interaction-mf": partial(frontier, "mf", 0, kind="interaction", target=10),
-    "accuracy-user-mf": partial(frontier, "mf", 0, kind="user", target=25),
+    "accuracy-interaction-mf": partial(frontier, "mf", 0, kind="interaction", target=10, scopes=MF_SCOPES),
+    "accuracy-user-mf": partial(frontier, "mf", 0, kind="user", target=25, scopes=MF_SCOPES),
     "accuracy-interaction-lightgcn": partial(
-        frontier, "lightgcn", 1, kind="interaction", target=30, scopes=("endpoints-1k", "endpoints", "hop-65k", "all", "all-20")
+        frontier, "lightgcn", 1, kind="interaction", target=30, scopes=("endpoints-1k", "endpoints-4k", "hop-65k", "all", "all-20")
     ),
     "memory-chunks": partial(chunked_memory, target=2.0),
     "block-jacobi-mf": partial(block_jacobi_products, "ml-1m", "mf", 0),

@@ -22,6 +22,7 @@ REQUESTS = 10
 # From the fastest to the most accurate.
 SCOPES: dict[str, IFRUConfig] = {
     "endpoints-1k": IFRUConfig(scope=(), max_edges=1024),
+    "endpoints-4k": IFRUConfig(scope=(), max_edges=4096),
     "endpoints": IFRUConfig(scope=()),
     "half-hop": IFRUConfig(scope=(0.5,)),
     "hop": IFRUConfig(scope=(1.0,)),
@@ -31,9 +32,7 @@ SCOPES: dict[str, IFRUConfig] = {
 }
 
 
-def frontier(
-    model: ModelName, layers: int, *, kind: str, target: float, scopes: Sequence[str] = tuple(SCOPES)
-) -> dict[str, Figure]:
+def frontier(model: ModelName, layers: int, *, kind: str, target: float, scopes: Sequence[str]) -> dict[str, Figure]:
     """Milliseconds and errors per scope, of requests for one interaction or one user of ml-1m."""
     trained = trained_model("ml-1m", model, layers)
     asked = random_users(trained, REQUESTS) if kind == "user" else random_interactions(trained, REQUESTS, positive=True)
