@@ -315,11 +315,11 @@ def benchmark_page() -> str:
         "of what they forget (LightGCN: and to the 4,096 most important interactions). `error`: relative error of Δθ against the "
         "float64 step over all rows; `scores`, `forgotten`: the same of the changes of the scores of all retained and of the "
         "forgotten interactions, medians (95th percentiles). `accuracy`: what these cost, by the rows that may move: the endpoints "
-        "(`1k`: with a budget of 1,024 interactions), half or all of their neighbours (`65k`: a budget of 65,536), all rows with 10 "
-        "and with 20 products. `batch`: 64 independent requests in one call. `block-jacobi`: products of plain conjugate gradients for each that preconditioned "
-        "ones take, blocks included. The search for hyper-parameters of ml-1m is not finished: few fast configurations were tried "
-        "(and no learning rate of 1e-4 with LightGCN), so a faster retraining within .001 of the best may well exist, and a ratio "
-        "against the *fastest* is provisional.\n\n"
+        "(`1k`, `4k`: with a budget of 1,024, 4,096 interactions), half or all of their neighbours (`65k`: of 65,536), all "
+        "rows with 10 and with 20 products. `batch`: 64 independent requests in one call. `block-jacobi`: products of plain "
+        "conjugate gradients for each that preconditioned ones take, blocks included. The search for hyper-parameters of ml-1m is "
+        "not finished: few fast configurations were tried (and no learning rate of 1e-4 with LightGCN), so a faster retraining "
+        "within .001 of the best may well exist, and a ratio against the *fastest* is provisional.\n\n"
     )
     return f"# Benchmark\n\n{NOTE}{text}{table}\n"
 
