@@ -12,6 +12,7 @@ from experiments.comparison import in_running_order
 from experiments.methods import REGISTRY, Context, Entry, describe_method, parse_methods
 from ifru_jax import DataError, IFRUConfig, NumericsError, Report, TrainConfig, mf
 from ifru_jax.errors import NotApplicable
+from ifru_jax.models import gmf
 from ifru_jax.unlearning import SISA, Method
 
 pytestmark = pytest.mark.slow
@@ -124,11 +125,17 @@ def test_the_pacemaker_runs_first_where_it_is_needed(registry):
 @pytest.mark.parametrize("name", REGISTRY)
 def test_every_line_of_the_registry_builds_a_method(name):
     assert parse_methods(f"{name}, original,{name}") == [name, "original"]
-    method: Method = REGISTRY[name].build(CONTEXT)
+    context = replace(CONTEXT, model=gmf(embedding_size=4)) if name == "ifru-last-layer" else CONTEXT
+    method: Method = REGISTRY[name].build(context)
     assert callable(method.forget)
     json.dumps(describe_method(method))
-    without_budget = REGISTRY[name].build(replace(CONTEXT, budget_seconds=None)) if REGISTRY[name].budget is None else None
+    without_budget = REGISTRY[name].build(replace(context, budget_seconds=None)) if REGISTRY[name].budget is None else None
     assert without_budget == (None if REGISTRY[name].budget else method)
+
+
+def test_a_model_without_shared_weights_has_no_last_layer():
+    with pytest.raises(NotApplicable, match="no last layer"):
+        REGISTRY["ifru-last-layer"].build(CONTEXT)
 
 
 def test_options_of_a_method_are_told_without_data():
