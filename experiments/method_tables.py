@@ -45,15 +45,15 @@ ml-100k, three seeds, default hyper-parameters (nobody tuned these models furthe
 `model+objective`; without one it is cross-entropy. Fine-tuning had IFRU's seconds as its budget. For objectives that compare,
 ratings above the threshold are positives, with one sampled negative each. NDCG@20 in brackets is that of retraining.
 
-Seconds are upper bounds and ratios lower ones: several comparisons shared two cores, and where a model was kept from an earlier run,
-its retraining was timed then.
+Seconds are upper bounds and ratios lower ones: several comparisons shared two cores, and where a model was kept from an earlier
+run, its retraining was timed then.
 """
 BEHIND = """
 Why: with a softmax over all items retrained models differ by more than the request changes (the original has a gap of .65 already, so
-neither method can show anything), or, for whole users, both are as far from retraining as doing nothing is; `fm` with one user in a
-hundred is a tie within the noise. With the deep part of `deepfm` a step takes seconds, a budget for which fine-tuning trains a fifth
-of a whole retraining; the step itself still forgets too little there: the perceptron's curvature is the larger part of the spectrum
-that sets the damping ([damping](damping.md)).
+neither method can show anything), or, for whole users, both are as far from retraining as doing nothing is; `fm` with one user in
+a hundred is a tie within the noise. With the deep part of `deepfm` a step takes seconds, a budget for which fine-tuning trains a
+fifth of a whole retraining; the step itself still forgets too little there: the perceptron's curvature is the larger part of the
+spectrum that sets the damping ([damping](damping.md)).
 """
 SHARED_TEXT = """\
 ## Shared weights
