@@ -49,7 +49,7 @@ Seconds are upper bounds and ratios lower ones: several comparisons shared two c
 run, its retraining was timed then.
 """
 BEHIND = """
-Why: with a softmax over all items retrained models differ by more than the request changes (the original has a gap of .65 already, so
+Why: with a softmax over all items retrained models differ by more than the request changes (the original has a gap of .65 already:
 neither method can show anything), or, for whole users, both are as far from retraining as doing nothing is; `fm` with one user in
 a hundred is a tie within the noise. With the deep part of `deepfm` a step takes seconds, a budget for which fine-tuning trains a
 fifth of a whole retraining; the step itself still forgets too little there: the perceptron's curvature is the larger part of the
