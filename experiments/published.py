@@ -39,7 +39,7 @@ from experiments.models import ModelName
 from experiments.reporting import append_record, environment, read_records
 from experiments.suite import RESULTS
 from ifru_jax.data import Interactions, Split, k_core, load_dataset, sample_negatives
-from ifru_jax.errors import DataError, IfruError
+from ifru_jax.errors import IfruError
 from ifru_jax.evaluation.lists import top_lists
 from ifru_jax.evaluation.ranking import averages, user_ranking, users_with_relevant
 from ifru_jax.graph import BipartiteGraph, Examples, GridPairs, IndexPairs, build_training_set
@@ -340,9 +340,7 @@ def _train_fixed(
         recipe.learning_rate, recipe.batch_size * (1 + recipe.negatives), recipe.reg, recipe.epochs, recipe.patience
     )
     epochs: list[int] = []
-    trained = train(
-        jax.random.key(seed), model, negatives, config, loss=bpr, on_epoch=lambda epoch, metric: epochs.append(epoch)
-    )
+    trained = train(jax.random.key(seed), model, negatives, config, loss=bpr, on_epoch=lambda epoch, metric: epochs.append(epoch))
     stopped = "epochs" if len(epochs) == recipe.epochs else "patience"
     return trained, {"epochs": len(epochs), "stopped": stopped}
 

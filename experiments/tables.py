@@ -18,6 +18,7 @@ import tyro
 
 from experiments.method_tables import any_model_page, rivals_page, write_extras
 from experiments.methods import REGISTRY
+from experiments.published_table import published_page
 from experiments.readme_figure import is_current, write_figure
 from experiments.reporting import FIGURES, read_records
 from experiments.reporting.files import write_atomic
@@ -340,6 +341,7 @@ def main(options: Tables) -> int:
         "docs/benchmark.md": benchmark_page(),
         "docs/rivals.md": NOTE + rivals_page(),
         "docs/any_model.md": NOTE + any_model_page(),
+        "docs/published.md": NOTE + published_page(),
         "README.md": readme(),
     }
     stale = [name for name, text in made.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]

@@ -223,9 +223,7 @@ def degrees(edges: Edges, count: int) -> tuple[np.ndarray, np.ndarray]:
     return rows, cols
 
 
-def degrees_without(
-    edges: Edges, count: int, gone_rows: np.ndarray, gone_cols: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def degrees_without(edges: Edges, count: int, gone_rows: np.ndarray, gone_cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """`degrees` once the edges given by their endpoints [k], [k] are taken out."""
     rows, cols = degrees(edges, count)
     rows -= np.bincount(gone_rows, minlength=edges.num_rows)
