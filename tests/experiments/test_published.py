@@ -114,10 +114,10 @@ def test_ranking_leaves_out_what_was_seen_and_counts_precision_of_ten(split):
     ("model", "objective", "options"),
     [
         ("mf", "bpr", {"batch_size": 128}),
-        ("neumf", "bce", {"batch_size": 128}),
         ("multvae", "full-softmax", {"dropout": 0.5}),
-        ("simgcl", "full-softmax", {"layers": 1, "contrast": 0.1}),
-        ("mf", "bpr-fixed", {"batch_size": 128, "negatives": 2}),
+        pytest.param("neumf", "bce", {"batch_size": 128}, marks=pytest.mark.slow),
+        pytest.param("simgcl", "full-softmax", {"layers": 1, "contrast": 0.1}, marks=pytest.mark.slow),
+        pytest.param("mf", "bpr-fixed", {"batch_size": 128, "negatives": 2}, marks=pytest.mark.slow),
     ],
 )
 def test_every_objective_trains(split, model, objective, options):
