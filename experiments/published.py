@@ -112,11 +112,11 @@ class Entry:
 ENTRIES = (
     Entry("mf", "full-softmax", tuple(Recipe(1e-2, reg, init_std=0.1) for reg in (1e-5, 3e-5, 1e-4))),
     Entry("mf", "bpr", (Recipe(3e-3, 3e-6, batch_size=8192),)),
-    Entry("lightgcn", "full-softmax", (Recipe(2e-2, 1e-5, init_std=0.1, layers=2),)),
+    Entry("lightgcn", "full-softmax", tuple(Recipe(2e-2, reg, init_std=0.1, layers=2) for reg in (1e-5, 2e-6))),
     Entry("multvae", "full-softmax", (Recipe(3e-3, 1e-6, dropout=0.5),), core=10),
     Entry("neumf", "bce", (Recipe(3e-3, 1e-6, batch_size=8192, every=8, patience=2),), eval_batch=128),
-    Entry("ngcf", "full-softmax", (Recipe(5e-3, 3e-6, layers=2),)),
-    Entry("simgcl", "full-softmax", (Recipe(2e-2, 1e-5, init_std=0.1, layers=2, contrast=0.1),)),
+    Entry("ngcf", "full-softmax", (Recipe(1e-2, 1e-5, init_std=0.1, layers=2),)),
+    Entry("simgcl", "full-softmax", (Recipe(2e-2, 2e-6, init_std=0.1, layers=2, contrast=0.1),)),
     Entry("mf", "bpr-fixed", (Recipe(3e-3, 3e-6, batch_size=8192, negatives=4, epochs=40),)),
 )
 
@@ -262,6 +262,13 @@ def _fresh(loss: Loss, key: jax.Array) -> Loss:
     return loss
 
 
+def _served(params: Params, recipe: Recipe) -> Params:
+    """The parameters for whole bags: a bag of n items is their sum over √n, so of the share 1 − p it is √(1 − p) times as long."""
+    if not recipe.dropout:
+        return params
+    return params | {"encoder_embedding": params["encoder_embedding"] * (1 - recipe.dropout) ** 0.5}
+
+
 def loss_of(entry: Entry, recipe: Recipe, model: FlaxRecommender, total: int) -> Loss:
     """The objective, with the term that belongs to the model."""
     loss: Loss = {"bpr": bpr, "bpr-fixed": bpr, "bce": bce, "full-softmax": FullSoftmax()}[entry.objective]
@@ -321,12 +328,13 @@ def _train(
         late = time.process_time() - began > max_seconds
         if epoch % recipe.every and not late and epoch < recipe.epochs:
             continue
-        now = ranking(best.with_params(carry[0]), split.train, split.valid, batch=entry.eval_batch)
+        served = _served(carry[0], recipe)
+        now = ranking(best.with_params(served), split.train, split.valid, batch=entry.eval_batch)
         if console is not None:
             console.print(f"{time.process_time() - began:.0f} s, epoch {epoch}: valid NDCG {now[f'ndcg@{K}']:.4f}")
         since += 1
         if not found or now[f"ndcg@{K}"] > found[f"ndcg@{K}"]:
-            best, found, since = best.with_params(carry[0]), now, 0
+            best, found, since = best.with_params(served), now, 0
         if since >= recipe.patience or late:
             stopped = "time" if late else "patience"
             break
