@@ -19,6 +19,7 @@ import tyro
 from experiments.forget_set_tables import claim_table, forget_sets_page, has_own_page, write_share_figures
 from experiments.method_tables import any_model_page, rivals_page, write_extras
 from experiments.methods import REGISTRY
+from experiments.published_table import published_page
 from experiments.readme_figure import is_current, write_figure
 from experiments.reporting import FIGURES, read_records
 from experiments.reporting.files import write_atomic
@@ -357,6 +358,7 @@ def main(options: Tables) -> int:
         "docs/rivals.md": f"{NOTE}{rivals_page()}\n{CLAIM}{claim_table()}\n",
         "docs/any_model.md": NOTE + any_model_page(),
         "docs/forget_sets.md": NOTE + forget_sets_page(),
+        "docs/published.md": NOTE + published_page(),
         "README.md": readme(),
     }
     stale = [name for name, text in made.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
