@@ -91,7 +91,7 @@ def _by_model() -> dict[tuple[str, str], dict[str, dict[str, Any]]]:
     found: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for summary, _ in comparisons():
         found.setdefault((summary["dataset"], summary["model"]), {})[summary["forget"]] = summary
-    return {key: specs for key, specs in found.items() if {*SHARES, *KINDS} & set(specs)}
+    return {key: specs for key, specs in found.items() if any(has_own_page(summary) for summary in specs.values())}
 
 
 def _row(spec: str, summary: dict[str, Any]) -> list[str]:
