@@ -46,7 +46,9 @@ ml-100k, three seeds, default hyper-parameters (nobody tuned these models furthe
 ratings above the threshold are positives, with one sampled negative each. NDCG@20 in brackets is that of retraining.
 
 Seconds are upper bounds and ratios lower ones: several comparisons shared two cores, and where a model was kept from an earlier
-run, its retraining was timed then.
+run, its retraining was timed then. Of models with shared weights, `bias-mf`, `gmf`, `fm` and `neumf` with label noise were run with
+the metric of shared weights that [damping](damping.md) tells of; their other rows, `bias-mf+bpr`, `neumf+bpr`, `deepfm`, `ngcf-1`
+and `multvae` are from before it, with 1 in its place.
 """
 BEHIND = """
 Why: with a softmax over all items retrained models differ by more than the request changes (the original has a gap of .65 already:
