@@ -114,7 +114,15 @@ ENTRIES = (
     Entry("mf", "bpr", (Recipe(3e-3, 3e-6, batch_size=8192),)),
     Entry("lightgcn", "full-softmax", tuple(Recipe(2e-2, reg, init_std=0.1, layers=2) for reg in (1e-5, 2e-6))),
     Entry("multvae", "full-softmax", (Recipe(3e-3, 1e-6, dropout=0.5),), core=10),
-    Entry("neumf", "bce", (Recipe(3e-3, 1e-6, batch_size=8192, every=8, patience=2),), eval_batch=128),
+    Entry(
+        "neumf",
+        "bce",
+        (
+            Recipe(3e-3, 1e-6, batch_size=8192, every=8, patience=2),
+            Recipe(1e-3, 5e-6, batch_size=8192, every=6, patience=2),
+        ),
+        eval_batch=128,
+    ),
     Entry("ngcf", "full-softmax", (Recipe(1e-2, 1e-5, init_std=0.1, layers=2),)),
     Entry("simgcl", "full-softmax", (Recipe(2e-2, 2e-6, init_std=0.1, layers=2, contrast=0.1),)),
     Entry("mf", "bpr-fixed", (Recipe(3e-3, 3e-6, batch_size=8192, negatives=4, epochs=40),)),
