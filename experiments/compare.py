@@ -16,6 +16,7 @@ from typing import Literal
 import tyro
 from rich.console import Console
 
+from experiments.command_line import status_of
 from experiments.comparison import Outcome, run
 from experiments.comparison_setup import Setup, set_up
 from experiments.methods import parse_methods
@@ -140,12 +141,7 @@ class _Verdicts:
 
 def command(options: Compare) -> int:
     """Runs `main` and turns an error of ours into one line on stderr and exit status 2."""
-    try:
-        main(options)
-    except (IfruError, OSError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
-        return 2
-    return 0
+    return status_of(lambda: main(options))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.stats import ttest_rel
 
+from experiments.committed import read_summary
 from experiments.methods import REGISTRY
 from experiments.reporting.files import write_atomic
 from experiments.reporting.plots import BLUE, GREEN, ORANGE, STYLE
@@ -86,7 +87,7 @@ def comparisons() -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
 
 def _read(folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     lines = (folder / "results.jsonl").read_text().splitlines()
-    return json.loads((folder / "summary.json").read_text()), [json.loads(line) for line in lines]
+    return read_summary(folder / "summary.json"), [json.loads(line) for line in lines]
 
 
 def rivals_page() -> str:

@@ -22,69 +22,32 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
 import tyro
 from rich.console import Console
 
+from experiments.command_line import status_of
 from experiments.compilation_cache import use_compilation_cache
 from experiments.models import ModelName
+from experiments.published_training import Recipe, train_anew
 from experiments.reporting import append_record, environment, read_records
 from experiments.suite import RESULTS
 from ifru_jax.data import Interactions, Split, k_core, load_dataset, sample_negatives
-from ifru_jax.errors import IfruError
 from ifru_jax.evaluation.lists import top_lists
 from ifru_jax.evaluation.ranking import averages, user_ranking, users_with_relevant
-from ifru_jax.graph import BipartiteGraph, Examples, GridPairs, IndexPairs, build_training_set
-from ifru_jax.models import FlaxRecommender, Params, lightgcn, mf, multvae, multvae_term, neumf, ngcf, simgcl, simgcl_contrast
+from ifru_jax.models import FlaxRecommender, lightgcn, mf, multvae, multvae_term, neumf, ngcf, simgcl, simgcl_contrast
 from ifru_jax.training import FullSoftmax, Loss, TrainConfig, Trained, WithAuxiliary, bce, bpr, train
-from ifru_jax.training.objectives import auxiliary_term, squared_norm, summed_loss
 
 PATH = RESULTS / "published.jsonl"
 K = 10
 SIZE = 64
-# A sampled negative that is a positive of its user is drawn anew so often; a user has a fiftieth of the items.
-_DRAWS = 4
-
 Objective = Literal["bpr", "bce", "full-softmax", "bpr-fixed"]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained.
-
-    Attributes:
-      learning_rate: of Adam.
-      reg: λ₂, as in `TrainConfig`.
-      init_std: of the tables.
-      batch_size: users of the softmax; positives of sampled objectives.
-      layers: of propagation.
-      negatives: per positive.
-      dropout: share of the interactions that are left out of the graph, anew in each step.
-      contrast: weight of SimGCL's contrast.
-      epochs: at the most.
-      every: epochs from one look at valid to the next.
-      patience: looks without a better NDCG before training stops.
-    """
-
-    learning_rate: float
-    reg: float
-    init_std: float = 1e-2
-    batch_size: int = 512
-    layers: int = 0
-    negatives: int = 1
-    dropout: float = 0.0
-    contrast: float = 0.0
-    epochs: int = 500
-    every: int = 5
-    patience: int = 3
 
 
 @dataclass(frozen=True)
@@ -182,101 +145,6 @@ def build(entry: Entry, recipe: Recipe) -> FlaxRecommender:
     return {"mf": mf, "neumf": neumf}[entry.model](**sizes)
 
 
-class Data(NamedTuple):
-    """The positives on the device: as a list, and as a matrix bool [num_users, num_items]."""
-
-    users: jax.Array
-    items: jax.Array
-    positive: jax.Array
-
-    @classmethod
-    def of(cls, train: Interactions) -> Data:
-        positive = np.zeros((train.num_users, train.num_items), bool)
-        positive[train.users, train.items] = True
-        return cls(jnp.asarray(train.users), jnp.asarray(train.items), jnp.asarray(positive))
-
-
-def softmax_of_users(
-    model: FlaxRecommender, params: Params, graph: BipartiteGraph, users: jax.Array, weights: jax.Array, positive: jax.Array
-) -> jax.Array:
-    """Σ_u w_u Σ_i (log Σ_j e^{s_uj} − s_ui) over the positives i of each user: `FullSoftmax`, user by user."""
-    items = jnp.arange(positive.shape[1], dtype=jnp.int32)
-    scores = model.score(params, GridPairs(users, items), graph).reshape(len(users), -1)
-    liked = positive[users]
-    terms = liked.sum(1) * jax.nn.logsumexp(scores, axis=1) - jnp.sum(jnp.where(liked, scores, 0), axis=1)
-    return jnp.sum(weights * terms)
-
-
-def with_negatives(key: jax.Array, data: Data, which: jax.Array, count: int) -> Examples:
-    """The positives at `which` [b], each followed by `count` items that its user has not in train."""
-    users, positive = data.users[which], data.items[which]
-    drawn = jax.random.randint(key, (_DRAWS, len(which), count), 0, data.positive.shape[1], jnp.int32)
-    taken = data.positive[users[:, None], drawn]
-    negative = jnp.take_along_axis(drawn, jnp.argmin(taken, axis=0)[None], axis=0)[0]
-    items = jnp.concatenate([positive[:, None], negative], axis=1)
-    labels = jnp.zeros(items.shape).at[:, 0].set(1)
-    leaders = jnp.repeat(jnp.arange(len(which)) * (count + 1), count + 1)
-    pairs = IndexPairs(jnp.repeat(users, count + 1), items.reshape(-1))
-    return Examples(pairs, labels.reshape(-1), jnp.ones(labels.size), leaders)
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _epoch(
-    model: FlaxRecommender,
-    loss: Loss,
-    recipe: Recipe,
-    key: jax.Array,
-    carry: tuple[Params, Any],
-    data: Data,
-    graph: BipartiteGraph,
-) -> tuple[Params, Any]:
-    """One pass over the users, or over the positives."""
-    inner = loss.loss if isinstance(loss, WithAuxiliary) else loss
-    by_user = isinstance(inner, FullSoftmax)
-    size, total = data.positive.shape[0] if by_user else len(data.users), len(data.users)
-    batch = min(recipe.batch_size, size)
-    # What the last batch lacks is filled up from the first.
-    order = jnp.resize(jax.random.permutation(key, size), (-(-size // batch) * batch,))
-    optimiser = optax.adam(recipe.learning_rate)
-
-    def batch_loss(params: Params, which: jax.Array, key: jax.Array) -> jax.Array:
-        drop_key, draw_key, noise_key = jax.random.split(key, 3)
-        seen = graph
-        if recipe.dropout:
-            seen = graph.with_edges(graph.present * jax.random.bernoulli(drop_key, 1 - recipe.dropout, graph.weights.shape))
-        if by_user:
-            mean = softmax_of_users(model, params, seen, which, jnp.ones(batch), data.positive) * size / (batch * total)
-        else:
-            examples = with_negatives(draw_key, data, which, recipe.negatives)
-            mean = summed_loss(inner, model.score(params, examples.pairs, seen), examples) / len(examples.labels)
-        term = auxiliary_term(_fresh(loss, noise_key), params, seen)
-        return mean + term + 0.5 * recipe.reg * squared_norm(params)
-
-    def step(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Any, Any]:
-        params, state = carry
-        which = jax.lax.dynamic_slice(order, (i * batch,), (batch,))
-        grads = jax.grad(batch_loss)(params, which, jax.random.fold_in(key, i))
-        updates, state = optimiser.update(grads, state, params)
-        return optax.apply_updates(params, updates), state
-
-    return jax.lax.fori_loop(0, len(order) // batch, step, carry)
-
-
-def _fresh(loss: Loss, key: jax.Array) -> Loss:
-    """The loss with new noise and anchors, if its term has any."""
-    if isinstance(loss, WithAuxiliary) and hasattr(loss.term, "seed"):
-        seed = jax.random.randint(key, (), 0, 1 << 30)
-        return replace(loss, term=replace(loss.term, seed=seed))  # pyright: ignore[reportArgumentType]
-    return loss
-
-
-def _served(params: Params, recipe: Recipe) -> Params:
-    """The parameters for whole bags: a bag of n items is their sum over √n, so of the share 1 − p it is √(1 − p) times as long."""
-    if not recipe.dropout:
-        return params
-    return params | {"encoder_embedding": params["encoder_embedding"] * (1 - recipe.dropout) ** 0.5}
-
-
 def loss_of(entry: Entry, recipe: Recipe, model: FlaxRecommender, total: int) -> Loss:
     """The objective, with the term that belongs to the model."""
     loss: Loss = {"bpr": bpr, "bpr-fixed": bpr, "bce": bce, "full-softmax": FullSoftmax()}[entry.objective]
@@ -299,12 +167,21 @@ def run(
     """
     began, began_work = time.perf_counter(), time.process_time()
     model = build(entry, recipe)
-    figures: dict[str, float | str]
+    on_valid = partial(ranking, seen=split.train, wanted=split.valid, batch=entry.eval_batch)
     if entry.objective == "bpr-fixed":
-        trained, figures = _train_fixed(model, recipe, split, seed)
-        figures |= _named("valid", ranking(trained, split.train, split.valid, batch=entry.eval_batch))
+        trained, epochs, stopped = _train_fixed(model, recipe, split, seed)
     else:
-        trained, figures = _train(entry, recipe, model, split, seed, max_seconds, console)
+        trained, epochs, stopped = train_anew(
+            model,
+            loss_of(entry, recipe, model, len(split.train)),
+            recipe,
+            split.train,
+            seed,
+            validate=lambda state: on_valid(state)[f"ndcg@{K}"],
+            max_seconds=max_seconds,
+            tell=(lambda line: None) if console is None else console.print,
+        )
+    figures: dict[str, float | str] = {"epochs": epochs, "stopped": stopped, **_named("valid", on_valid(trained))}
     figures |= {"seconds": time.perf_counter() - began, "processor_seconds": time.process_time() - began_work}
     seen = joined(split.train, split.valid)
     return figures | _named("test", ranking(trained, seen, split.test, batch=entry.eval_batch))
@@ -314,42 +191,7 @@ def _named(part: str, figures: dict[str, float]) -> dict[str, float]:
     return {f"{part}.{name}": value for name, value in figures.items()}
 
 
-def _train(
-    entry: Entry, recipe: Recipe, model: FlaxRecommender, split: Split, seed: int, max_seconds: float, console: Console | None
-) -> tuple[Trained, dict[str, float | str]]:
-    began = time.process_time()
-    training_set = build_training_set(split.train, with_graph=model.num_hops > 0)
-    total = len(split.train)
-    loss = loss_of(entry, recipe, model, total)
-    key, init_key = jax.random.split(jax.random.key(seed))
-    params = model.init(init_key, split.train.num_users, split.train.num_items)
-    carry: Any = (params, optax.adam(recipe.learning_rate).init(params))
-    data = Data.of(split.train)
-    config = TrainConfig(recipe.learning_rate, recipe.batch_size, recipe.reg)
-    best = Trained(model, params, training_set, total, config, loss)
-    found: dict[str, float] = {}
-    since, epoch, stopped = 0, 0, "epochs"
-    while epoch < recipe.epochs:
-        carry = _epoch(model, loss, recipe, jax.random.fold_in(key, epoch), carry, data, training_set.graph)
-        jax.block_until_ready(carry)
-        epoch += 1
-        late = time.process_time() - began > max_seconds
-        if epoch % recipe.every and not late and epoch < recipe.epochs:
-            continue
-        served = _served(carry[0], recipe)
-        now = ranking(best.with_params(served), split.train, split.valid, batch=entry.eval_batch)
-        if console is not None:
-            console.print(f"{time.process_time() - began:.0f} s, epoch {epoch}: valid NDCG {now[f'ndcg@{K}']:.4f}")
-        since += 1
-        if not found or now[f"ndcg@{K}"] > found[f"ndcg@{K}"]:
-            best, found, since = best.with_params(served), now, 0
-        if since >= recipe.patience or late:
-            stopped = "time" if late else "patience"
-            break
-    return best, {"epochs": epoch, "stopped": stopped, **_named("valid", found)}
-
-
-def _train_fixed(model: FlaxRecommender, recipe: Recipe, split: Split, seed: int) -> tuple[Trained, dict[str, float | str]]:
+def _train_fixed(model: FlaxRecommender, recipe: Recipe, split: Split, seed: int) -> tuple[Trained, int, str]:
     """As the rest of the experiments do: negatives are drawn once, and training stops by pairs of valid in the right order."""
     negatives = sample_negatives(split, per_positive=recipe.negatives)
     config = TrainConfig(
@@ -358,7 +200,7 @@ def _train_fixed(model: FlaxRecommender, recipe: Recipe, split: Split, seed: int
     epochs: list[int] = []
     trained = train(jax.random.key(seed), model, negatives, config, loss=bpr, on_epoch=lambda epoch, metric: epochs.append(epoch))
     stopped = "epochs" if len(epochs) == recipe.epochs else "patience"
-    return trained, {"epochs": len(epochs), "stopped": stopped}
+    return trained, len(epochs), stopped
 
 
 @dataclass(frozen=True)
@@ -430,12 +272,7 @@ def main(options: Published, *, path: Path = PATH, entries: tuple[Entry, ...] = 
 def command(options: Published) -> int:
     """Runs `main` and turns an error of ours into one line on stderr and exit status 2."""
     use_compilation_cache()
-    try:
-        main(options)
-    except (IfruError, OSError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
-        return 2
-    return 0
+    return status_of(lambda: main(options))
 
 
 if __name__ == "__main__":

@@ -6,21 +6,18 @@ import numpy as np
 import pytest
 
 from experiments.published import (
-    Data,
     Entry,
     Published,
-    Recipe,
     build,
     joined,
     main,
     positives,
     ranking,
     run,
-    softmax_of_users,
     split_by_user,
-    with_negatives,
 )
 from experiments.published_table import REFERENCES, found_in
+from experiments.published_training import Data, Recipe, softmax_of_users, with_negatives
 from experiments.reporting import read_records
 from ifru_jax.data import Interactions
 from ifru_jax.graph import build_training_set

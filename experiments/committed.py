@@ -1,0 +1,23 @@
+"""Committed comparisons, as the tables read them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+PROTOCOL, FASTEST = "speedup_vs_protocol", "speedup_vs_fastest"
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """A summary.json in which the fastest retraining is never the slower of the two baselines.
+
+    The fastest configuration was found in other runs than those that were timed beside a comparison, with other work on the
+    machine. Where it came out slower than protocol retraining, protocol retraining is the fastest that was seen.
+    """
+    summary = json.loads(path.read_text())
+    for figures in summary["methods"].values():
+        ratios = {name: (figures.get(name) or {}).get("mean") for name in (PROTOCOL, FASTEST)}
+        if None not in ratios.values() and ratios[FASTEST] > ratios[PROTOCOL]:
+            figures[FASTEST] = figures[PROTOCOL]
+    return summary
