@@ -68,16 +68,27 @@ def test_without_budgets_the_local_answer_is_the_whole_one_confined_to_scope(tra
         np.testing.assert_allclose(steps.solution.predicted_decrease[0], solution.predicted_decrease, rtol=1e-7)
 
 
-def test_a_user_with_all_interactions(trained):
+@pytest.mark.parametrize("asked", ["user", "hub", "half", "beside an isolated user"])
+def test_large_requests_and_isolated_rows(trained, asked):
+    """A whole user, the item with the most interactions, more than the first rungs hold, and data in which a user has nothing."""
     with jax.enable_x64(True):
         exact = in_float64(trained)
-        places = np.flatnonzero(exact.interactions.users == 3)
+        data = exact.interactions
+        if asked == "beside an isolated user":
+            exact = Trained(**(vars(exact) | {"training_set": exact.training_set.without(data.users == 3)}))
+            data = exact.interactions
+            assert not data.user_degrees()[3]
+        places = {
+            "user": np.flatnonzero(data.users == 3),
+            "hub": np.flatnonzero(data.items == np.argmax(data.item_degrees())),
+            "half": np.arange(0, len(data), 2),
+        }.get(asked, np.array([7]))
         config = IFRUConfig(scope=())
         expected, _, lost = whole_step(exact, places, config, trained.damping_scale)
         found, _ = local_step(exact, places, config, trained.damping_scale, lost)
         for name, value in expected.items():
             np.testing.assert_allclose(found[name], value, atol=1e-10)
-        assert not np.any(found["user_embedding"][3])
+        assert asked in ("hub", "half") or not np.any(found["user_embedding"][3])
 
 
 def one_each(trained, count):
