@@ -6,10 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 # Most of the time of the tests is compilation of tiny functions, each used a few times: let it be quick rather than its code fast.
-flags = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
-if version("jaxlib").startswith("0.10."):  # XLA ends the process at a flag it doesn't know, and other releases don't know this one
-    flags.append("--xla_cpu_use_fusion_emitters=false")
-os.environ.setdefault("XLA_FLAGS", " ".join(flags))
+# XLA ends the process at a flag it doesn't know, and other releases don't know the last one.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    + (" --xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else ""),
+)
 
 import jax
 import jax.numpy as jnp

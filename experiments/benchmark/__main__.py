@@ -35,7 +35,8 @@ from experiments.plain import plain_lightgcn_loss, plain_mf_loss
 from experiments.reporting import environment, write_json_atomic
 from ifru_jax.models import lightgcn, mf
 
-MF_SCOPES = ("endpoints-1k", "endpoints", "half-hop", "hop", "hop-65k", "all", "all-20")
+MF_SCOPES = ("endpoints-1k", "endpoints-2", "endpoints-4", "endpoints", "half-hop", "hop", "hop-65k", "all", "all-20")
+GRAPH_SCOPES = ("endpoints-1k", "endpoints-4k", "endpoints-16k", "endpoints-4", "endpoints", "half-hop", "hop-65k", "all", "all-20")
 # One run may give several figures: a benchmark returns them by the rest of their name.
 BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "hvp-lightgcn": partial(hvp, lightgcn(num_layers=1), partial(plain_lightgcn_loss, num_layers=1), target=7.0),
@@ -53,9 +54,8 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "user-lightgcn": partial(one_user, "lightgcn", 1, target=500),
     "accuracy-interaction-mf": partial(frontier, "mf", 0, kind="interaction", target=10, scopes=MF_SCOPES),
     "accuracy-user-mf": partial(frontier, "mf", 0, kind="user", target=25, scopes=MF_SCOPES),
-    "accuracy-interaction-lightgcn": partial(
-        frontier, "lightgcn", 1, kind="interaction", target=30, scopes=("endpoints-1k", "endpoints-4k", "hop-65k", "all", "all-20")
-    ),
+    "accuracy-interaction-lightgcn": partial(frontier, "lightgcn", 1, kind="interaction", target=30, scopes=GRAPH_SCOPES),
+    "accuracy-user-lightgcn": partial(frontier, "lightgcn", 1, kind="user", target=85, scopes=GRAPH_SCOPES),
     "memory-chunks": partial(chunked_memory, target=2.0),
     "block-jacobi-mf": partial(block_jacobi_products, "ml-1m", "mf", 0),
     "ranking-ml-1m": partial(ranking, target=3),

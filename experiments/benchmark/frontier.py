@@ -21,12 +21,15 @@ from ifru_jax.unlearning import IFRUConfig, forget
 REQUESTS = 10
 # From the fastest to the most accurate.
 SCOPES: dict[str, IFRUConfig] = {
-    "endpoints-1k": IFRUConfig(scope=(), max_edges=1024),
-    "endpoints-4k": IFRUConfig(scope=(), max_edges=4096),
+    "endpoints-1k": IFRUConfig(scope=(), max_edges=1000, num_steps=4),
+    "endpoints-4k": IFRUConfig(scope=(), max_edges=4000, num_steps=4),
+    "endpoints-16k": IFRUConfig(scope=(), max_edges=16_000, num_steps=4),
+    "endpoints-2": IFRUConfig(scope=(), num_steps=2),
+    "endpoints-4": IFRUConfig(scope=(), num_steps=4),
     "endpoints": IFRUConfig(scope=()),
     "half-hop": IFRUConfig(scope=(0.5,)),
     "hop": IFRUConfig(scope=(1.0,)),
-    "hop-65k": IFRUConfig(scope=(1.0,), max_edges=65_536),
+    "hop-65k": IFRUConfig(scope=(1.0,), max_edges=65_000),
     "all": IFRUConfig(),
     "all-20": IFRUConfig(num_steps=20),
 }

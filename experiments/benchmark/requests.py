@@ -21,9 +21,10 @@ from ifru_jax.data import ForgetRequest
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, forget, independent_steps
 
-CONFIG = IFRUConfig(scope=())
+# Four products: where only the ends of a request may move, ten end no nearer (`frontier`).
+CONFIG = IFRUConfig(scope=(), num_steps=4)
 # A graph spreads what a row does over most of the data; of that the most important interactions stay.
-BUDGET = IFRUConfig(scope=(), max_edges=4096)
+BUDGET = IFRUConfig(scope=(), num_steps=4, max_edges=4000)
 REQUESTS = 1000
 REFERENCES = 12
 BATCH = 64

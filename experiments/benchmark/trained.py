@@ -11,7 +11,7 @@ from experiments.hyperparameters import Choice
 from experiments.model_store import ModelStore
 from experiments.models import ModelName
 from ifru_jax.training import TrainConfig, Trained
-from ifru_jax.unlearning import prepare
+from ifru_jax.unlearning import IFRUConfig, prepare
 
 STORE = ModelStore(Path("out/models"))
 
@@ -26,5 +26,5 @@ def setup_of(data: str, model: ModelName, layers: int) -> Setup:
 
 
 def trained_model(data: str, model: ModelName, layers: int) -> Trained:
-    """The original model of the first seed, prepared."""
-    return prepare(train_original(setup_of(data, model, layers), 0, store=STORE))
+    """The original model of the first seed, prepared for confined requests too."""
+    return prepare(train_original(setup_of(data, model, layers), 0, store=STORE), config=IFRUConfig(scope=()))

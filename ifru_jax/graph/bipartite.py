@@ -12,9 +12,13 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from ifru_jax.graph.edges import Edges, find_edges
+from ifru_jax.data.deletion import FEW, drop_entries
+from ifru_jax.graph.edges import Edges, degrees, find_edges, keep_edges
 from ifru_jax.graph.histories import Histories
+from ifru_jax.graph.host_memory import aligned_empty
+from ifru_jax.graph.incidence import places_at
 from ifru_jax.graph.pairs import Pairs
 from ifru_jax.graph.primitives import propagate, propagate_back
 
@@ -44,9 +48,22 @@ class BipartiteGraph:
         """The same pattern with only the edges where `present` ([e], 1 or 0) is 1, normalised anew."""
         return replace(self, weights=normalised_weights(self.edges, present.astype(self.weights.dtype)))
 
-    def of_edges(self, edges: Edges) -> BipartiteGraph:
-        """The same nodes with other edges; the history is left as it is."""
-        return replace(self, edges=edges, weights=normalised_weights(edges, edges.mask.astype(self.weights.dtype)))
+    def without(self, gone: np.ndarray, count: int) -> BipartiteGraph:
+        """The same nodes without the edges at these places (int [k], ascending) of `count`; the history is left as it is."""
+        if not len(gone):
+            return self
+        keep = np.ones(count, bool)
+        keep[gone] = False
+        edges, left = keep_edges(self.edges, keep), count - len(gone)
+        if len(gone) > FEW:
+            return replace(self, edges=edges, weights=_host_weights(edges, left, self.weights.dtype))
+        # Weights change at the ends of what is gone and nowhere else.
+        weights = aligned_empty(edges.capacity, self.weights.dtype)
+        drop_entries(np.asarray(self.weights)[:count], gone, out=weights[:left])
+        weights[left:] = 0
+        beside = places_at(edges, *(np.unique(np.asarray(ends)[gone]) for ends in (self.edges.rows, self.edges.cols)))
+        weights[beside] = _weights_at(edges, left, beside)
+        return replace(self, edges=edges, weights=jax.device_put(weights))
 
     def to_users(self, item_vectors: jax.Array) -> jax.Array:
         """[num_items, d] → [num_users, d], the weighted sum over each user's items."""
@@ -77,7 +94,21 @@ class BipartiteGraph:
 
 def build_graph(edges: Edges, dtype: jnp.dtype | None = None) -> BipartiteGraph:
     """The normalised graph of a pattern (users are rows, items columns)."""
-    return BipartiteGraph(edges=edges, weights=normalised_weights(edges, edges.mask.astype(dtype or jnp.result_type(float))))
+    count = int(np.asarray(edges.mask).sum())
+    return BipartiteGraph(edges=edges, weights=_host_weights(edges, count, dtype or jnp.result_type(float)))
+
+
+def _host_weights(edges: Edges, count: int, dtype: jnp.dtype) -> jax.Array:
+    weights = aligned_empty(edges.capacity, dtype)
+    weights[:count], weights[count:] = _weights_at(edges, count, slice(count)), 0
+    return jax.device_put(weights)
+
+
+def _weights_at(edges: Edges, count: int, places: np.ndarray | slice) -> np.ndarray:
+    """1 / √(d_u d_i) of some of `count` edges; on the host, so that a graph left by deletions is to the bit one built anew."""
+    user_degrees, item_degrees = degrees(edges, count)
+    users, items = np.asarray(edges.rows)[places], np.asarray(edges.cols)[places]
+    return 1 / np.sqrt(user_degrees[users].astype(np.float64) * item_degrees[items])
 
 
 @jax.jit

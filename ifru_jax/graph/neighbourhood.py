@@ -21,19 +21,8 @@ import numpy as np
 
 from ifru_jax.graph.bipartite import BipartiteGraph
 from ifru_jax.graph.edges import Edges, build_edges, capacity_of
+from ifru_jax.graph.incidence import Nodes
 from ifru_jax.graph.training_set import Examples
-
-
-@dataclass(frozen=True, eq=False)
-class Nodes:
-    """A set of nodes: users bool [num_users], items bool [num_items]."""
-
-    users: np.ndarray
-    items: np.ndarray
-
-    @property
-    def count(self) -> int:
-        return int(self.users.sum() + self.items.sum())
 
 
 @partial(

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ifru_jax.data.deletion import FEW, drop_entries
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph
 from ifru_jax.graph.edges import Edges, build_edges, capacity_of, degrees, degrees_without, keep_edges
@@ -76,6 +77,13 @@ class TrainingSet:
         assert isinstance(self.examples.pairs, Edges)
         return degrees(self.examples.pairs, len(self))
 
+    def edges_at(self, places: np.ndarray) -> np.ndarray:
+        """int64 [e]: the edges of the graph that the interactions at these places (int [k], ascending) are."""
+        found = np.searchsorted(self.positives, places)
+        inside = found < len(self.positives)
+        found, places = found[inside], places[inside]
+        return found[self.positives[found] == places]
+
     def degrees_without(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`degrees` once the interactions at these places (int [k]) are gone."""
         assert isinstance(self.examples.pairs, Edges)
@@ -85,7 +93,7 @@ class TrainingSet:
     def without(self, forgotten: np.ndarray) -> TrainingSet:
         """The set without the interactions where `forgotten` (bool [n]) is True; same shapes on the device."""
         keep = ~forgotten
-        pairs, edges = self.examples.pairs, self.graph.edges
+        pairs = self.examples.pairs
         assert isinstance(pairs, Edges)
         dtype = self.examples.labels.dtype
         kept_pairs = keep_edges(pairs, keep)
@@ -94,8 +102,8 @@ class TrainingSet:
         ends = {"users": kept_pairs.rows, "items": kept_pairs.cols}
         kept = self.interactions.without(gone, left={name: np.asarray(x)[: len(keep) - len(gone)] for name, x in ends.items()})
         leaders = None if self.leaders is None else leaders_without(self.leaders, keep, kept)
-        kept_edges = keep[self.positives]
-        graph = self.graph if kept_edges.all() else self.graph.of_edges(keep_edges(edges, kept_edges))
+        removed = self.edges_at(gone)
+        graph = self.graph.without(removed, len(self.positives))
         if graph.history is not None:
             history = build_histories(kept, kept_pairs, capacity=graph.history.items.shape[0])
             graph = replace(graph, history=history)
@@ -103,7 +111,7 @@ class TrainingSet:
             interactions=kept,
             examples=_examples(kept, kept_pairs, dtype, leaders),
             graph=graph,
-            positives=np.cumsum(keep)[self.positives[kept_edges]] - 1 if len(kept_edges) else self.positives,
+            positives=_moved_up(drop_entries(self.positives, removed), gone, keep),
         )
 
     def without_names(self, before: TrainingSet) -> TrainingSet:
@@ -118,6 +126,15 @@ class TrainingSet:
         if graph.user_features is not None or graph.item_features is not None:
             graph = replace(graph, **_features(named, graph.weights.dtype))
         return replace(self, interactions=named, graph=graph)
+
+
+def _moved_up(places: np.ndarray, gone: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Places that stay, as they are counted once those that are `gone` (ascending, False in `keep`) have left."""
+    if len(gone) > FEW:
+        return np.cumsum(keep)[places] - 1 if len(places) else places
+    for place in gone[::-1]:
+        places[np.searchsorted(places, place) :] -= 1
+    return places
 
 
 def newly_lost(before: TrainingSet, after: TrainingSet) -> tuple[np.ndarray, np.ndarray]:

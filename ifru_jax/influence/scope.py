@@ -17,11 +17,20 @@ import numpy as np
 from ifru_jax.data.forget import rows_among
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
+from ifru_jax.graph import Edges
+from ifru_jax.graph.edges import degrees
+from ifru_jax.graph.incidence import places_of
 from ifru_jax.graph.neighbourhood import Nodes, endpoints
+from ifru_jax.models import Side
 
 
 def importance_scope(
-    data: Interactions, forgotten: np.ndarray, ratios: Sequence[float] | None, *, max_nodes: int | None = None
+    data: Interactions,
+    forgotten: np.ndarray,
+    ratios: Sequence[float] | None,
+    *,
+    max_nodes: int | None = None,
+    lists: Edges | None = None,
 ) -> tuple[Nodes, int]:
     """The nodes whose rows may change, and how many a budget left out.
 
@@ -31,6 +40,7 @@ def importance_scope(
       ratios: share of the nodes newly reached at hop 1, 2, … that is kept; () keeps the endpoints of forgotten
         interactions alone; None keeps every node.
       max_nodes: nodes at the most; nearer hops come first, then importance. Endpoints always stay.
+      lists: see `importance`.
 
     Raises:
       DataError: a ratio outside [0, 1], or a budget without ratios.
@@ -44,7 +54,7 @@ def importance_scope(
         raise DataError(f"scope ratio {bad[0]} is not a share: give one value from 0 to 1 per hop.")
     kept = endpoints(data.users[forgotten], data.items[forgotten], num_users=data.num_users, num_items=data.num_items)
     reached, left_out = kept, 0
-    scores = importance(data, forgotten, num_hops=len(ratios)) if ratios else []
+    scores = importance(data, forgotten, num_hops=len(ratios), lists=lists) if ratios else []
     for (user_score, item_score), ratio in zip(scores[1:], ratios, strict=True):
         fresh = np.concatenate([(user_score > 0) & ~reached.users, (item_score > 0) & ~reached.items])
         score = np.where(fresh, np.concatenate([user_score, item_score]), 0)
@@ -60,21 +70,34 @@ def importance_scope(
     return kept, left_out
 
 
-def importance(data: Interactions, forgotten: np.ndarray, *, num_hops: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """[(s_k of users, s_k of items)] for k = 0 … num_hops, float64 [num_users] and [num_items]."""
-    user_degree, item_degree = 1.0 + data.user_degrees(), 1.0 + data.item_degrees()
+def importance(
+    data: Interactions, forgotten: np.ndarray, *, num_hops: int, lists: Edges | None = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """[(s_k of users, s_k of items)] for k = 0 … num_hops, float64 [num_users] and [num_items].
+
+    Args:
+      data, forgotten: see `importance_scope`.
+      num_hops: how far importance spreads.
+      lists: the pattern of the same interactions in the same order, where there is one: then only the lists of nodes that have a
+        score are read.
+    """
+    of_users, of_items = (data.user_degrees(), data.item_degrees()) if lists is None else degrees(lists, len(data))
+    user_degree, item_degree = 1.0 + of_users, 1.0 + of_items
     gone = data.select(forgotten)
     users, items = gone.user_degrees() / user_degree, gone.item_degrees() / item_degree
     scores = [(users, items)]
     for _ in range(num_hops):
-        from_items = _passed_on(items, data.items, data.users, size=data.num_users)
-        from_users = _passed_on(users, data.users, data.items, size=data.num_items)
+        from_items = _passed_on(items, data.items, data.users, size=data.num_users, side="item", lists=lists)
+        from_users = _passed_on(users, data.users, data.items, size=data.num_items, side="user", lists=lists)
         users, items = (users + from_items) / user_degree, (items + from_users) / item_degree
         scores.append((users, items))
     return scores
 
 
-def _passed_on(scores: np.ndarray, ends: np.ndarray, others: np.ndarray, *, size: int) -> np.ndarray:
+def _passed_on(
+    scores: np.ndarray, ends: np.ndarray, others: np.ndarray, *, size: int, side: Side, lists: Edges | None
+) -> np.ndarray:
     """Σ of the scores of the neighbours, float64 [size]; reads the interactions of nodes that have a score and no others."""
-    which = np.flatnonzero(rows_among(ends, np.flatnonzero(scores), len(scores)))
+    rows = np.flatnonzero(scores)
+    which = np.flatnonzero(rows_among(ends, rows, len(scores))) if lists is None else places_of(lists, rows, side)
     return np.bincount(others[which], weights=scores[ends[which]], minlength=size)

@@ -21,7 +21,7 @@ import numpy as np
 from flax import errors, traverse_util
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs, build_edges, build_graph
+from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs, build_edges
 from ifru_jax.graph.histories import Histories
 from ifru_jax.models.checks import check_tables
 from ifru_jax.models.recommender import Params, Side
@@ -81,8 +81,9 @@ class FlaxRecommender:
         nothing = np.zeros(0, np.int32)
         edges, _ = build_edges(nothing, nothing, num_rows=num_users, num_cols=num_items, capacity=1)
         pairs = IndexPairs(jnp.asarray(nothing), jnp.asarray(nothing))
-        graph = dataclasses.replace(
-            build_graph(edges),
+        graph = BipartiteGraph(
+            edges,
+            jnp.zeros(1),
             user_features=jnp.zeros((num_users, self.user_features)),
             item_features=jnp.zeros((num_items, self.item_features)),
             history=Histories(jnp.zeros(1, jnp.int32), jnp.zeros(num_users + 1, jnp.int32), edges, jnp.zeros(1, jnp.int32)),
@@ -98,8 +99,9 @@ class FlaxRecommender:
         return params
 
     def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
-        rows = {side: params[name].shape[0] for name, side in self.tables.items()}
-        module = self._sized(rows.get("user", graph.edges.num_rows), rows.get("item", graph.edges.num_cols))
+        rows: dict[Side, int] = {side: params[name].shape[0] for name, side in self.tables.items()}
+        # The edges are not looked at where the tables tell: a graph that keeps account of what is read of it sees that.
+        module = self._sized(rows.get("user") or graph.edges.num_rows, rows.get("item") or graph.edges.num_cols)
         seen = graph if self.num_hops else _NoGraph(type(self.module).__name__)
         for side, wanted, given in (
             ("user", self.user_features, graph.user_features),

@@ -57,8 +57,9 @@ class NNXRecommender:
         return params
 
     def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
-        rows = {side: params[name].shape[0] for name, side in self.tables.items()}
-        sizes = rows.get("user", graph.edges.num_rows), rows.get("item", graph.edges.num_cols)
+        rows: dict[Side, int] = {side: params[name].shape[0] for name, side in self.tables.items()}
+        # The edges are not looked at where the tables tell: a graph that keeps account of what is read of it sees that.
+        sizes = rows.get("user") or graph.edges.num_rows, rows.get("item") or graph.edges.num_cols
         # Only the structure of a module of this size; its numbers are the parameters.
         definition, state = self._split(nnx.eval_shape(lambda: self.build(*sizes, nnx.Rngs(0))))
         values = traverse_util.unflatten_dict(params, sep="/")

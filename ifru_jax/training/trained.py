@@ -18,9 +18,20 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
 from ifru_jax.graph import BipartiteGraph, GridPairs, IndexPairs, TrainingSet, build_training_set, capacity_of
+from ifru_jax.graph.inflow import Propagations
 from ifru_jax.models import Params, Recommender
+from ifru_jax.models.open_model import propagations_of
 from ifru_jax.training.fit import TrainConfig, fit_params
 from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """Propagations, with the parameters and the graph that they are of."""
+
+    params: Params
+    graph: BipartiteGraph
+    propagations: Propagations
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +48,7 @@ class Trained:
       num_steps: optimiser steps that training took.
       damping_scale: |t_min| of the whole problem, from which λ follows; None until `unlearning.prepare` computed it.
       damping_exponent: of the metric that it was computed in.
+      recorded: what the model propagates over the graph, for confined requests; None until it is asked for.
     """
 
     model: Recommender
@@ -48,6 +60,20 @@ class Trained:
     num_steps: int = 0
     damping_scale: float | None = None
     damping_exponent: float | None = None
+    recorded: Recorded | None = None
+
+    @property
+    def propagations(self) -> Propagations | None:
+        """What was recorded, if it is of these parameters on this graph."""
+        known = self.recorded
+        return known.propagations if known and known.params is self.params and known.graph is self.training_set.graph else None
+
+    def with_propagations(self, propagations: Propagations | None = None) -> Trained:
+        """The same with its propagations on record: those given, or those of a pass over the graph."""
+        graph = self.training_set.graph
+        if propagations is None:
+            propagations = propagations_of(self.model, self.params, graph) if self.model.num_hops else Propagations()
+        return replace(self, recorded=Recorded(self.params, graph, propagations))
 
     @property
     def interactions(self) -> Interactions:

@@ -14,11 +14,11 @@ import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.errors import DataError, NumericsError
-from ifru_jax.graph.local_problem import Bucket
+from ifru_jax.graph.local_problem import Bucket, bucket_for
 from ifru_jax.solvers import Status
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.local_step import LocalSteps, is_local, local_request, own_bucket, pack, solve_local
+from ifru_jax.unlearning.local_step import LocalSteps, is_local, local_request, opened, pack, sizes_of, solve_local
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 
 # Requests in one compiled call. A fixed number compiles once per rung of the ladder, whatever the batch holds.
@@ -55,18 +55,18 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
     empty = [number for number, found in enumerate(places) if not len(found)]
     if empty:
         raise DataError(f"request {empty[0]} forgets nothing: leave it out.")
-    hops, data = trained.model.num_hops, trained.training_set
-    prepared = [local_request(data, found, config, num_hops=hops) for found in places]
+    trained = opened(trained, config)
+    prepared = [local_request(trained, found, config) for found in places]
+    sizes = sizes_of(trained)
     groups: dict[Bucket, list[int]] = {}
     for number, request in enumerate(prepared):
-        groups.setdefault(own_bucket(request, data, num_hops=hops), []).append(number)
+        groups.setdefault(bucket_for([request.problem], sizes), []).append(number)
     floor = damping_floor(trained, config)
     # All are under way before the first is waited for.
     size = 1 if len(requests) == 1 else AT_ONCE
     chunks = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
     running = [
-        solve_local(trained, pack([prepared[k] for k in chunk], data, num_hops=hops, size=size), config, floor=floor)
-        for chunk in chunks
+        solve_local(trained, pack([prepared[k] for k in chunk], trained, size=size), config, floor=floor) for chunk in chunks
     ]
     steps = _in_order([jax.tree.map(np.asarray, part) for part in running], chunks)
     bad = np.flatnonzero(steps.solution.status == Status.NOT_FINITE)

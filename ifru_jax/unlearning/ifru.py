@@ -19,6 +19,7 @@ from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
 from ifru_jax.graph import Examples, TrainingSet, build_examples, newly_lost
 from ifru_jax.graph.groups import whole_groups
+from ifru_jax.graph.inflow import Propagations
 from ifru_jax.graph.neighbourhood import HostGraph, Neighbourhood, Nodes, stack
 from ifru_jax.influence.scope import importance_scope
 from ifru_jax.influence.spillover import (
@@ -35,7 +36,7 @@ from ifru_jax.training.objectives import squared_norm
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.influence_step import add_parts, direct_part, solve_part, spillover_part, update_part
-from ifru_jax.unlearning.local_step import is_local, local_request, pack, solve_and_apply
+from ifru_jax.unlearning.local_step import is_local, local_request, opened, pack, solve_and_apply
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 from ifru_jax.unlearning.report import Report
 from ifru_jax.unlearning.shared_weights import free_parameters
@@ -102,11 +103,13 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
         trained = prepare(trained, config=config)
         clock.part("prepare")
     way = _local_update if local else _whole_update
-    retained, params, scope, solution, norm_step, evidence = way(trained, forgotten, config, clock)
+    retained, params, propagations, scope, solution, norm_step, evidence = way(trained, forgotten, config, clock)
     status = check(solution)
     users_lost, items_lost = newly_lost(trained.training_set, retained)
     retained = retained.without_names(trained.training_set)
-    unlearned = replace(trained, params=params, training_set=retained)
+    unlearned = replace(trained, params=params, training_set=retained, recorded=None)
+    if propagations is not None:
+        unlearned = unlearned.with_propagations(propagations)
     clock.part("update", params)
 
     products = int(solution.num_steps)
@@ -149,8 +152,9 @@ def _check_applies(trained: Trained, config: IFRUConfig, *, local: bool) -> None
         )
 
 
-# D_r with its graph, θ', the rows in scope, the solve, the length of the step, and what else the report says.
-_Update = tuple[TrainingSet, Params, Nodes, Solution, float, dict]
+# D_r with its graph, θ', its propagations if they are known, the rows in scope, the solve, the length of the step, and what else
+# the report says.
+_Update = tuple[TrainingSet, Params, Propagations | None, Nodes, Solution, float, dict]
 
 
 def _whole_update(trained: Trained, forgotten: np.ndarray, config: IFRUConfig, clock: Clock) -> _Update:
@@ -176,18 +180,23 @@ def _whole_update(trained: Trained, forgotten: np.ndarray, config: IFRUConfig, c
     )
     clock.part("solve", step)
     params = update_part(trained.model, trained.params, step, retained.examples)
-    return retained, params, scope, solution, float(jnp.sqrt(squared_norm(step))), evidence | {"left_out_nodes": left_out}
+    norm_step = float(jnp.sqrt(squared_norm(step)))
+    return retained, params, None, scope, solution, norm_step, evidence | {"left_out_nodes": left_out}
 
 
 def _local_update(trained: Trained, forgotten: np.ndarray, config: IFRUConfig, clock: Clock) -> _Update:
     """θ' by products over the interactions that depend on the rows in scope."""
+    if trained.propagations is None:
+        trained = opened(trained, config)
+        clock.part("prepare")
     hops, data, places = trained.model.num_hops, trained.training_set, np.flatnonzero(forgotten)
-    request = local_request(data, places, config, num_hops=hops)
-    problems = pack([request], data, num_hops=hops)
+    request = local_request(trained, places, config)
+    problems = pack([request], trained)
     users, items = data.degrees_without(places)
     clock.part("scope")
     # The device solves while the host takes the interactions out of the data and the graph: "solve" is the wait that is left.
-    params, steps = solve_and_apply(trained, problems, config, (users == 0, items == 0), floor=damping_floor(trained, config))
+    floor = damping_floor(trained, config)
+    params, steps, propagations = solve_and_apply(trained, problems, config, (users == 0, items == 0), floor=floor)
     retained = data.without(forgotten)
     clock.part("graph", retained.graph, retained.examples)
     clock.part("solve", steps)
@@ -204,7 +213,7 @@ def _local_update(trained: Trained, forgotten: np.ndarray, config: IFRUConfig, c
     }
     solution = jax.tree.map(lambda leaf: leaf[0], found.solution)
     norm_step = float(np.sqrt(sum(np.sum(np.square(rows)) for rows in found.rows.values())))
-    return retained, params, request.scope, solution, norm_step, evidence
+    return retained, params, propagations, request.scope, solution, norm_step, evidence
 
 
 def right_hand_side(trained: Trained, retained: TrainingSet, forgotten: np.ndarray, config: IFRUConfig) -> tuple[Params, dict]:

@@ -40,7 +40,7 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NotApplicable, NumericsError
 from ifru_jax.graph import BipartiteGraph, Examples, TrainingSet, build_examples, inner_products
-from ifru_jax.graph.neighbourhood import Nodes
+from ifru_jax.graph.incidence import Nodes
 from ifru_jax.influence import direct_influence, gradient_change, importance
 from ifru_jax.metrics import auc
 from ifru_jax.models import Params, Recommender

@@ -3,7 +3,8 @@
     δ_S = M^-½ f(H̃_SS) b̃_S,   S = rows in scope
 
 b and H are summed over the interactions that depend on S alone. With no budget that is all that depends on S, and the result is
-the step of the whole problem confined to S.
+the step of the whole problem confined to S. Where the model does nothing but propagate over the graph, what comes from outside S is
+taken from a record of the whole, which is kept up to date with every request (`graph.inflow`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import chex
 import jax
@@ -18,22 +20,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.curvature import Degrees
-from ifru_jax.data.interactions import Interactions
-from ifru_jax.graph import Examples, TrainingSet
-from ifru_jax.graph.local_problem import (
-    Bucket,
-    HostProblem,
-    LocalProblem,
-    bucket_for,
-    empty_problem,
-    extract_problem,
-    stack_problems,
-)
-from ifru_jax.graph.neighbourhood import Nodes
+from ifru_jax.graph import Edges, Examples
+from ifru_jax.graph.extraction import HostProblem, empty_problem, extract_problem
+from ifru_jax.graph.incidence import Nodes
+from ifru_jax.graph.inflow import OnePass, OpenGraph, Propagations, inflow
+from ifru_jax.graph.local_problem import LocalProblem, Sizes, bucket_for, stack_problems
 from ifru_jax.influence.direct import direct_influence
 from ifru_jax.influence.scope import importance, importance_scope
 from ifru_jax.influence.spillover import gradient_change
 from ifru_jax.models import Params, Recommender, Side
+from ifru_jax.models.open_model import OpenModel, trace_propagations
 from ifru_jax.solvers import Solution
 from ifru_jax.training import Trained
 from ifru_jax.training.losses import Loss
@@ -97,34 +93,49 @@ def is_local(trained: Trained, config: IFRUConfig) -> bool:
     return all(name in trained.model.tables for name in free_parameters(trained.model, trained.params, config))
 
 
-def local_request(data: TrainingSet, forgotten: np.ndarray, config: IFRUConfig, *, num_hops: int) -> LocalRequest:
-    """Scope and interactions of a request (places int [f] among the interactions)."""
-    interactions = data.interactions
-    scope, left_out = importance_scope(interactions, forgotten, config.scope, max_nodes=config.max_nodes)
+def opened(trained: Trained, config: IFRUConfig) -> Trained:
+    """The model with its propagations on record, where confined requests want them."""
+    wanted = is_local(trained, config) and trained.propagations is None
+    return trained.with_propagations() if wanted else trained
+
+
+def local_request(trained: Trained, forgotten: np.ndarray, config: IFRUConfig) -> LocalRequest:
+    """Scope and interactions of a request (places int [f], ascending, among the interactions) to a model that is `opened`."""
+    interactions, hops = trained.interactions, trained.model.num_hops
+    lists = trained.training_set.examples.pairs
+    assert isinstance(lists, Edges)
+    scope, left_out = importance_scope(interactions, forgotten, config.scope, max_nodes=config.max_nodes, lists=lists)
     scores = None
     if config.max_edges is not None:
-        scores = importance(interactions, forgotten, num_hops=max(1, num_hops))[-1]
-    problem = extract_problem(data, forgotten, scope, num_hops=num_hops, max_edges=config.max_edges, importance=scores)
+        scores = importance(interactions, forgotten, num_hops=max(1, hops), lists=lists)[-1]
+    problem = extract_problem(
+        trained.training_set,
+        forgotten,
+        scope,
+        num_hops=hops,
+        is_open=_is_open(trained),
+        max_edges=config.max_edges,
+        importance=scores,
+    )
     return LocalRequest(problem, scope, left_out)
 
 
-def pack(requests: Sequence[LocalRequest], data: TrainingSet, *, num_hops: int, size: int = 1) -> LocalProblem:
+def _is_open(trained: Trained) -> bool:
+    assert trained.propagations is not None
+    return trained.propagations.any
+
+
+def pack(requests: Sequence[LocalRequest], trained: Trained, *, size: int = 1) -> LocalProblem:
     """The requests padded to one rung of the ladder and stacked, with empty ones up to `size`."""
     problems = [request.problem for request in requests]
     missing = [empty_problem()] * (size - len(problems))
-    return stack_problems([*problems, *missing], data, _bucket(requests, data, num_hops))
+    return stack_problems([*problems, *missing], trained.training_set, bucket_for(problems, sizes_of(trained)))
 
 
-def own_bucket(request: LocalRequest, data: TrainingSet, *, num_hops: int) -> Bucket:
-    """The smallest rung of the ladder that holds the request."""
-    return _bucket([request], data, num_hops)
-
-
-def _bucket(requests: Sequence[LocalRequest], data: TrainingSet, num_hops: int) -> Bucket:
-    interactions: Interactions = data.interactions
-    sizes = {"num_users": interactions.num_users, "num_items": interactions.num_items}
-    edges = len(data.positives) if num_hops else 0
-    return bucket_for([request.problem for request in requests], num_edges=edges, **sizes)
+def sizes_of(trained: Trained) -> Sizes:
+    """What bounds the problems of this model, which is `opened`."""
+    data, edges = trained.interactions, len(trained.training_set.positives) if trained.model.num_hops else 0
+    return Sizes(data.num_users, data.num_items, edges, _is_open(trained))
 
 
 def solve_local(trained: Trained, problems: LocalProblem, config: IFRUConfig, *, floor: float) -> LocalSteps:
@@ -135,6 +146,7 @@ def solve_local(trained: Trained, problems: LocalProblem, config: IFRUConfig, *,
         config,
         trained.params,
         problems,
+        trained.propagations,
         total=float(trained.total),
         reg=trained.config.reg,
         floor=floor,
@@ -143,14 +155,18 @@ def solve_local(trained: Trained, problems: LocalProblem, config: IFRUConfig, *,
 
 def solve_and_apply(
     trained: Trained, problems: LocalProblem, config: IFRUConfig, lost: tuple[np.ndarray, np.ndarray], *, floor: float
-) -> tuple[Params, LocalSteps]:
-    """θ' and the steps that led there, as one compiled function: half as many are compiled per bucket."""
+) -> tuple[Params, LocalSteps, Propagations]:
+    """θ', the step that led there, and what is propagated then, as one compiled function: half as many are compiled per bucket.
+
+    The batch is one request: several that are applied together are one for their union.
+    """
     return _solve_and_apply(
         trained.model,
         trained.loss,
         config,
         trained.params,
         problems,
+        trained.propagations,
         lost,
         total=float(trained.total),
         reg=trained.config.reg,
@@ -165,14 +181,32 @@ def _solve_and_apply(
     config: IFRUConfig,
     params: Params,
     problems: LocalProblem,
+    propagations: Propagations,
     lost: tuple[jax.Array, jax.Array],
     *,
     total: Scalar,
     reg: Scalar,
     floor: Scalar,
-) -> tuple[Params, LocalSteps]:
-    steps = _solve_batch(model, loss, config, params, problems, total=total, reg=reg, floor=floor)
-    return apply_steps(model, params, steps, lost), steps
+) -> tuple[Params, LocalSteps, Propagations]:
+    steps = _solve_batch(model, loss, config, params, problems, propagations, total=total, reg=reg, floor=floor)
+    moved = apply_steps(model, params, steps, lost)
+    if propagations.any:
+        # Where anything changes, every row and every edge is in the problem.
+        problem = jax.tree.map(lambda leaf: leaf[0], problems)
+        flow = inflow(problem.before, propagations, problem.users, problem.items)
+        changed = trace_propagations(model, _local_params(model, moved, problem), OnePass(problem.after, flow))
+        propagations = propagations.at(*_real_rows(problem), changed)
+    return moved, steps, propagations
+
+
+def _real_rows(problem: LocalProblem) -> tuple[jax.Array, jax.Array]:
+    """Rows of users and of items, with a number beyond every table where there is padding."""
+    beyond = np.iinfo(np.int32).max
+    users, items = (
+        jnp.where(jnp.arange(len(rows)) < count, rows, beyond)
+        for rows, count in zip((problem.users, problem.items), problem.num_rows, strict=True)
+    )
+    return users, items
 
 
 @partial(jax.jit, static_argnames=("model", "loss", "config"))
@@ -182,20 +216,34 @@ def _solve_batch(
     config: IFRUConfig,
     params: Params,
     problems: LocalProblem,
+    propagations: Propagations,
     *,
     total: Scalar,
     reg: Scalar,
     floor: Scalar,
 ) -> LocalSteps:
-    return jax.vmap(lambda problem: _solve(model, loss, config, params, problem, total=total, reg=reg, floor=floor))(problems)
+    def one(problem: LocalProblem) -> LocalSteps:
+        return _solve(model, loss, config, params, problem, propagations, total=total, reg=reg, floor=floor)
+
+    return jax.vmap(one)(problems)
 
 
-def _solve(model, loss, config, params, problem: LocalProblem, *, total, reg, floor) -> LocalSteps:
+def _local_params(model: Recommender, params: Params, problem: LocalProblem) -> Params:
     rows = {"user": problem.users, "item": problem.items}
+    return params | {name: params[name][rows[side]] for name, side in model.tables.items()}
+
+
+def _solve(model, loss, config, params, problem: LocalProblem, propagations: Propagations, *, total, reg, floor) -> LocalSteps:
+    before: Any = problem.before
+    after: Any = problem.after
+    if propagations.any:
+        flow = inflow(before, propagations, problem.users, problem.items)
+        model, before, after = OpenModel(model), OpenGraph(before, flow), OpenGraph(after, flow)
     core: dict[Side, jax.Array] = {"user": problem.core_users, "item": problem.core_items}
     sizes = {name: core[side].shape[0] for name, side in model.tables.items()}
-    local = {name: params[name][rows[side]] for name, side in model.tables.items()}
-    fixed = {name: value for name, value in params.items() if name not in model.tables}
+    everything = _local_params(model, params, problem)
+    local = {name: everything[name] for name in sizes}
+    fixed = {name: value for name, value in params.items() if name not in sizes}
 
     def core_of(tables: Params) -> Params:
         return {name: tables[name][:size] for name, size in sizes.items()}
@@ -211,18 +259,17 @@ def _solve(model, loss, config, params, problem: LocalProblem, *, total, reg, fl
         touched = jax.ops.segment_max(problem.forgotten, leaders, num_segments=leaders.shape[0])[leaders]
         forgotten = replace(retained, weights=touched * (problem.forgotten + problem.retained))
         remaining = touched * problem.retained
-    everything = local | fixed
-    direct = core_of(direct_influence(model, loss, everything, forgotten, problem.before, total=total, remaining=remaining))
+    direct = core_of(direct_influence(model, loss, everything, forgotten, before, total=total, remaining=remaining))
     spillover = jax.tree.map(jnp.zeros_like, direct)
     if model.num_hops and config.spillover != "none":
-        spillover = core_of(gradient_change(model, loss, everything, retained, problem.before, problem.after, total=total))
+        spillover = core_of(gradient_change(model, loss, everything, retained, before, after, total=total))
     rhs = jax.tree.map(jnp.add, direct, spillover)
 
     chex.assert_equal_shape_prefix([problem.core_users, problem.user_degrees], 1)
     chex.assert_equal_shape_prefix([problem.core_items, problem.item_degrees], 1)
     degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, jnp.asarray(total), problem.median_degree)
     scale = inverse_root_metric(model, core_of(local), degrees, core, exponent=config.metric_exponent)
-    product = curvature_product(model, loss, config, local, retained, problem.after, total=total, reg=reg, fixed=fixed)
+    product = curvature_product(model, loss, config, local, retained, after, total=total, reg=reg, fixed=fixed)
     step, solution = damped_step(config, scaled_problem(lambda v: core_of(product(with_rest(v))), rhs, scale), floor=floor)
     norms = [jnp.sqrt(squared_norm(part)) for part in (direct, spillover, rhs)]
     ends = {side: mask.shape[0] for side, mask in core.items()}

@@ -1,4 +1,5 @@
-"""What may be computed before any request comes: the least damping, from the spectrum of the whole problem.
+"""What may be computed before any request comes: the least damping, from the spectrum of the whole problem, and what a model
+propagates over the graph, where requests are confined.
 
     λ_floor = |t_min(H̃)| / c,   c as in `solvers.spectral`
 
@@ -22,6 +23,7 @@ from ifru_jax.training import Loss, Trained, objective
 from ifru_jax.training.scores import automatic_chunk
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.influence_step import solve_part
+from ifru_jax.unlearning.local_step import opened
 
 # Lanczos steps to the most negative eigenvalue: more than a request takes, since every request relies on them.
 SPECTRUM_STEPS = 20
@@ -30,7 +32,7 @@ CONVEX_SHARE = 1e-3
 
 
 def prepare(trained: Trained, *, config: IFRUConfig = IFRUConfig()) -> Trained:
-    """The model with the scale of its damping; `forget` does it itself if it was left out.
+    """The model with the scale of its damping and its propagations; `forget` does it itself if it was left out.
 
     Raises:
       NumericsError: the spectrum is not finite.
@@ -66,7 +68,7 @@ def prepare(trained: Trained, *, config: IFRUConfig = IFRUConfig()) -> Trained:
     scale = max(-lowest, CONVEX_SHARE * largest)
     if not scale > 0:
         raise NumericsError(f"the spectrum of the Hessian reaches from {lowest} to {largest}: check the parameters.")
-    return replace(trained, damping_scale=scale, damping_exponent=config.metric_exponent)
+    return opened(replace(trained, damping_scale=scale, damping_exponent=config.metric_exponent), config)
 
 
 def is_prepared(trained: Trained, config: IFRUConfig) -> bool:

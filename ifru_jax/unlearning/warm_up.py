@@ -13,11 +13,12 @@ import jax
 import numpy as np
 
 from ifru_jax.errors import DataError
-from ifru_jax.graph.local_problem import LEAST_PAIRS, empty_problem, rung, stack_problems
+from ifru_jax.graph.extraction import empty_problem
+from ifru_jax.graph.local_problem import LEAST_PAIRS, rung, stack_problems
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.batch import AT_ONCE
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.local_step import is_local, solve_and_apply, solve_local
+from ifru_jax.unlearning.local_step import is_local, opened, sizes_of, solve_and_apply, solve_local
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 
 
@@ -42,13 +43,12 @@ def warm_up(trained: Trained, *, config: IFRUConfig, max_pairs: int = 8192, batc
         )
     if not is_prepared(trained, config):
         trained = prepare(trained, config=config)
-    data = trained.interactions
-    edges = len(trained.training_set.positives) if trained.model.num_hops else 0
+    trained = opened(trained, config)
+    data, sizes = trained.interactions, sizes_of(trained)
     nobody = np.zeros(data.num_users, bool), np.zeros(data.num_items, bool)
     pairs, rungs = LEAST_PAIRS, 0
     while pairs <= max(max_pairs, LEAST_PAIRS):
-        bucket = rung(pairs, num_users=data.num_users, num_items=data.num_items, num_edges=edges)
-        problems = stack_problems([empty_problem()] * (AT_ONCE if batches else 1), trained.training_set, bucket)
+        problems = stack_problems([empty_problem()] * (AT_ONCE if batches else 1), trained.training_set, rung(pairs, sizes))
         floor = damping_floor(trained, config)
         if batches:
             jax.block_until_ready(solve_local(trained, problems, config, floor=floor))

@@ -59,13 +59,13 @@ def test_the_size_of_a_chunk_changes_nothing():
 
 def test_memory_of_a_product_is_that_of_a_chunk():
     """Beside it grow rows, labels and scores alone, tens of bytes per interaction instead of hundreds."""
-    params = TOWER.init(jax.random.key(0), USERS, ITEMS)
+    params, graph = TOWER.init(jax.random.key(0), USERS, ITEMS), no_edges()
 
     def peak(count, chunk_size):
         def run(p, v, users, items, labels):
             examples = Examples(IndexPairs(users, items), labels, jnp.ones_like(labels))
             config = IFRUConfig(chunk_size=chunk_size)
-            return curvature_product(TOWER, bce, config, p, examples, no_edges(), total=1.0, reg=0.1)(v)
+            return curvature_product(TOWER, bce, config, p, examples, graph, total=1.0, reg=0.1)(v)
 
         rows, labels = jax.ShapeDtypeStruct((count,), jnp.int32), jax.ShapeDtypeStruct((count,), jnp.float32)
         return jax.jit(run).lower(params, params, rows, rows, labels).compile().memory_analysis().temp_size_in_bytes

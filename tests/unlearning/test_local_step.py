@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 from ifru_jax import DataError, ForgetRequest, IFRUConfig
 from ifru_jax.graph import build_training_set
-from ifru_jax.graph.local_problem import bucket_for, extract_problem, incident
-from ifru_jax.graph.neighbourhood import Nodes
+from ifru_jax.graph.extraction import extract_problem
+from ifru_jax.graph.incidence import Nodes, count_incident, incident
+from ifru_jax.graph.local_problem import bucket_for
 from ifru_jax.influence.scope import importance_scope
 from ifru_jax.training.trained import Trained
 from ifru_jax.unlearning import forget, independent_steps, warm_up
 from ifru_jax.unlearning.ifru import right_hand_side
 from ifru_jax.unlearning.influence_step import solve_part, update_part
-from ifru_jax.unlearning.local_step import apply_steps, local_request, pack, solve_local
+from ifru_jax.unlearning.local_step import apply_steps, local_request, opened, pack, sizes_of, solve_local
 
 
 def in_float64(trained: Trained) -> Trained:
@@ -41,9 +42,9 @@ def whole_step(trained: Trained, places, config: IFRUConfig, floor: float):
 
 
 def local_step(trained: Trained, places, config: IFRUConfig, floor: float, lost):
-    hops = trained.model.num_hops
-    request = local_request(trained.training_set, np.sort(places), config, num_hops=hops)
-    steps = solve_local(trained, pack([request], trained.training_set, num_hops=hops), config, floor=floor)
+    trained = opened(trained, config)
+    request = local_request(trained, np.sort(places), config)
+    steps = solve_local(trained, pack([request], trained), config, floor=floor)
     return apply_steps(trained.model, trained.params, steps, lost), steps
 
 
@@ -152,19 +153,19 @@ def test_incident_interactions(trained, users, items):
     data = trained.interactions
     nodes = Nodes(np.isin(np.arange(data.num_users), list(users)), np.isin(np.arange(data.num_items), list(items)))
     expected = np.flatnonzero(nodes.users[data.users] | nodes.items[data.items])
-    np.testing.assert_array_equal(incident(trained.training_set.examples.pairs, nodes), expected)
+    pairs = trained.training_set.examples.pairs
+    np.testing.assert_array_equal(incident(pairs, nodes), expected)
+    assert count_incident(pairs, len(data), nodes) == len(expected)
 
 
 def test_one_ladder_of_buckets(trained):
-    data = trained.training_set
-    sizes = set()
+    trained = opened(trained, IFRUConfig(scope=()))
+    data, sizes, hops = trained.training_set, set(), trained.model.num_hops
     for z in range(0, len(data), 7):
         scope = Nodes(np.zeros(data.interactions.num_users, bool), np.zeros(data.interactions.num_items, bool))
         scope.users[data.interactions.users[z]] = scope.items[data.interactions.items[z]] = True
-        hops = trained.model.num_hops
-        problem = extract_problem(data, np.array([z]), scope, num_hops=hops)
-        edges = len(data.positives) if hops else 0
-        sizes.add(bucket_for([problem], num_users=40, num_items=50, num_edges=edges))
+        problem = extract_problem(data, np.array([z]), scope, num_hops=hops, is_open=bool(hops))
+        sizes.add(bucket_for([problem], sizes_of(trained)))
     assert len(sizes) <= 3
 
 

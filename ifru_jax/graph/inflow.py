@@ -1,0 +1,122 @@
+"""What flows into a small part of the graph from the rest of it.
+
+    (Â x)_v = Σ_{edges vw of the part} â_vw x_w + inflow_v
+
+A request changes the rows in scope S and the weights of edges at S. Layer by layer that spreads: what layer l + 1 takes has changed
+at the nodes within l edges of S, and nowhere else. Once the part holds every edge of ball_{L−1}(S), all that comes from outside is
+a constant of the step, exact for any number of layers, and a model of one layer needs the edges at S alone, not those of everybody
+whose scores it is measured by. The constants are read off one pass over the whole graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+
+from ifru_jax.graph.bipartite import BipartiteGraph
+from ifru_jax.graph.edges import Edges
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["taken", "given"], meta_fields=[])
+@dataclass(frozen=True)
+class Propagation:
+    """One propagation of a model: what it took from one side of the graph, [n, d], and gave to the other, [m, d]."""
+
+    taken: jax.Array
+    given: jax.Array
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["to_users", "to_items"], meta_fields=[])
+@dataclass(frozen=True)
+class Propagations:
+    """All propagations of one score, in the order of the calls."""
+
+    to_users: tuple[Propagation, ...] = ()
+    to_items: tuple[Propagation, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        return bool(self.to_users or self.to_items)
+
+    def at(self, users: jax.Array, items: jax.Array, rows: Propagations) -> Propagations:
+        """The same with other `rows` at these nodes (int [u], [i]); numbers beyond the last node are passed over."""
+
+        def moved(whole: Propagation, part: Propagation, takers: jax.Array, givers: jax.Array) -> Propagation:
+            return Propagation(
+                whole.taken.at[takers].set(part.taken, mode="drop"), whole.given.at[givers].set(part.given, mode="drop")
+            )
+
+        return Propagations(
+            tuple(moved(a, b, items, users) for a, b in zip(self.to_users, rows.to_users, strict=True)),
+            tuple(moved(a, b, users, items) for a, b in zip(self.to_items, rows.to_items, strict=True)),
+        )
+
+
+Inflow = tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]
+"""What users, and items, get from outside in each propagation, [u, d] and [i, d]."""
+
+
+def inflow(part: BipartiteGraph, whole: Propagations, users: jax.Array, items: jax.Array) -> Inflow:
+    """What the nodes of a part (rows int [u], [i] of the whole) get from all edges that it lacks."""
+    return (
+        tuple(p.given[users] - part.to_users(p.taken[items]) for p in whole.to_users),
+        tuple(p.given[items] - part.to_items(p.taken[users]) for p in whole.to_items),
+    )
+
+
+class OnePass:
+    """A graph as one score sees it: keeps its propagations and adds the inflow of each. Made anew for every score.
+
+    It is no pytree, on purpose: a model that hands the graph to a transformation of its own can't be followed, and JAX says so.
+    """
+
+    def __init__(self, graph: BipartiteGraph, flow: Inflow | None = None) -> None:
+        self._graph, self._flow = graph, flow
+        self._to_users: list[Propagation] = []
+        self._to_items: list[Propagation] = []
+        self.only_propagates = True
+        self.user_features, self.item_features = graph.user_features, graph.item_features
+
+    def to_users(self, item_vectors: jax.Array) -> jax.Array:
+        given = self._graph.to_users(item_vectors)
+        if self._flow is not None:
+            given += self._flow[0][len(self._to_users)]
+        self._to_users.append(Propagation(item_vectors, given))
+        return given
+
+    def to_items(self, user_vectors: jax.Array) -> jax.Array:
+        given = self._graph.to_items(user_vectors)
+        if self._flow is not None:
+            given += self._flow[1][len(self._to_items)]
+        self._to_items.append(Propagation(user_vectors, given))
+        return given
+
+    @property
+    def propagations(self) -> Propagations:
+        return Propagations(tuple(self._to_users), tuple(self._to_items))
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else a model reads of a graph (degrees, bags, single edges) is not a sum that an inflow completes."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self.only_propagates = False
+        return getattr(self._graph, name)
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["part", "flow"], meta_fields=[])
+@dataclass(frozen=True)
+class OpenGraph:
+    """Part of a graph with what flows into it."""
+
+    part: BipartiteGraph
+    flow: Inflow
+
+    @property
+    def edges(self) -> Edges:
+        return self.part.edges
+
+    def one_pass(self) -> OnePass:
+        return OnePass(self.part, self.flow)
