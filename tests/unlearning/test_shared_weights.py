@@ -19,10 +19,12 @@ from ifru_jax import (
     TrainConfig,
     bce,
     bpr,
+    lightgcn,
     mf,
 )
 from ifru_jax.curvature import degree_metric, degrees_of
 from ifru_jax.graph import build_training_set
+from ifru_jax.models import ngcf
 from ifru_jax.training import Trained, objective
 from ifru_jax.unlearning import forget
 from ifru_jax.unlearning.influence_step import solve_part
@@ -119,6 +121,15 @@ def test_frozen_parameters_stay_to_the_bit():
 LOCAL = {
     "frozen tower": (lambda: untrained(TOWER, interactions()), IFRUConfig(scope=(), shared="freeze", num_steps=5)),
     "bpr": (lambda: untrained(mf(embedding_size=2, init_std=0.5), grouped(7), bpr), IFRUConfig(scope=(), num_steps=5)),
+    # Models that propagate, with the rest of the graph as a constant; layers that are not linear; terms that are groups.
+    "frozen ngcf": (
+        lambda: untrained(ngcf(num_layers=2, embedding_size=2, init_std=0.5), interactions()),
+        IFRUConfig(scope=(0.3,), shared="freeze", num_steps=5),
+    ),
+    "lightgcn with bpr": (
+        lambda: untrained(lightgcn(num_layers=2, embedding_size=2, init_std=0.5), grouped(7), bpr),
+        IFRUConfig(scope=(), num_steps=5),
+    ),
 }
 
 
@@ -130,6 +141,7 @@ def test_a_confined_step_is_the_whole_one_in_scope(case):
         places = np.flatnonzero(start.interactions.items == start.interactions.items[0])[:2]
         expected, _, lost = whole_step(start, places, config, 0.1)
         got, _ = local_step(start, places, config, 0.1, lost)
+        assert start.with_propagations().propagations.any == (start.model.num_hops > 0)
         jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-11), got, expected)
         assert any(np.any(got[name] != start.params[name]) for name in got)
 
