@@ -47,16 +47,14 @@ ml-100k, three seeds, default hyper-parameters (nobody tuned these models furthe
 ratings above the threshold are positives, with one sampled negative each. NDCG@20 in brackets is that of retraining.
 
 Seconds are upper bounds and ratios lower ones: several comparisons shared two cores, and where a model was kept from an earlier
-run, its retraining was timed then. Of models with shared weights, `bias-mf`, `gmf`, `fm` and `neumf` with label noise were run with
-the metric of shared weights that [damping](damping.md) tells of; their other rows, `bias-mf+bpr`, `neumf+bpr`, `deepfm`, `ngcf-1`
-and `multvae` are from before it, with 1 in its place.
+run, its retraining was timed then.
 """
 BEHIND = """
 Why: with a softmax over all items retrained models differ by more than the request changes (the original has a gap of .65 already:
 neither method can show anything), or, for whole users, both are as far from retraining as doing nothing is; `fm` with one user in
-a hundred is a tie within the noise. With the deep part of `deepfm` a step takes seconds, a budget for which fine-tuning trains a
-fifth of a whole retraining; the step itself still forgets too little there: the perceptron's curvature is the larger part of the
-spectrum that sets the damping ([damping](damping.md)).
+a hundred and `ngcf-1` with label noise are ties within the noise. With the deep part of `deepfm` a step takes seconds, a budget for
+which fine-tuning trains a third of a whole retraining; the step itself still forgets too little there: the perceptron's curvature
+is the larger part of the spectrum that sets the damping ([damping](damping.md)).
 """
 SHARED_TEXT = """\
 ## Shared weights

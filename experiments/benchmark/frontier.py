@@ -24,6 +24,7 @@ SCOPES: dict[str, IFRUConfig] = {
     "endpoints-1k": IFRUConfig(scope=(), max_edges=1000, num_steps=4),
     "endpoints-4k": IFRUConfig(scope=(), max_edges=4000, num_steps=4),
     "endpoints-16k": IFRUConfig(scope=(), max_edges=16_000, num_steps=4),
+    "endpoints-64k": IFRUConfig(scope=(), max_edges=64_000, num_steps=4),
     "endpoints-2": IFRUConfig(scope=(), num_steps=2),
     "endpoints-4": IFRUConfig(scope=(), num_steps=4),
     "endpoints": IFRUConfig(scope=()),

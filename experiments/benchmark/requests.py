@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -23,16 +24,17 @@ from ifru_jax.unlearning import IFRUConfig, forget, independent_steps
 
 # Four products: where only the ends of a request may move, ten end no nearer (`frontier`).
 CONFIG = IFRUConfig(scope=(), num_steps=4)
-# A graph spreads what a row does over most of the data; of that the most important interactions stay.
-BUDGET = IFRUConfig(scope=(), num_steps=4, max_edges=4000)
+# A graph spreads what a row does over most of the data; of that the most important interactions stay: as many as bring the error
+# near that of all (`frontier`).
+BUDGETS = {"interaction": 4000, "user": 64_000}
 REQUESTS = 1000
 REFERENCES = 12
 BATCH = 64
 
 
-def config_for(model: ModelName) -> IFRUConfig:
-    """How small requests are confined."""
-    return CONFIG if model == "mf" else BUDGET
+def config_for(model: ModelName, kind: str = "interaction") -> IFRUConfig:
+    """How requests for one interaction or one user are confined."""
+    return CONFIG if model == "mf" else replace(CONFIG, max_edges=BUDGETS[kind])
 
 
 def one_interaction(model: ModelName, layers: int, *, p50_target: float, p99_target: float) -> dict[str, Figure]:
@@ -55,7 +57,7 @@ def one_interaction(model: ModelName, layers: int, *, p50_target: float, p99_tar
 
 def one_user(model: ModelName, layers: int, *, target: float, requests: int = 60) -> dict[str, Figure]:
     """One user with all interactions, against the fastest retraining, timed in the same run."""
-    setup, trained, config = setup_of("ml-1m", model, layers), trained_model("ml-1m", model, layers), config_for(model)
+    setup, trained, config = setup_of("ml-1m", model, layers), trained_model("ml-1m", model, layers), config_for(model, "user")
     asked = random_users(trained, requests)
     milliseconds = _latencies(trained, asked, config)
     choice = setup.params.fastest
