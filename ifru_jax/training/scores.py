@@ -63,9 +63,13 @@ def automatic_chunk(model: Recommender, params: Params, pairs: Pairs, graph: Bip
 
 
 def activation_bytes(model: Recommender, params: Params, pairs: Pairs, graph: BipartiteGraph) -> float:
-    """Bytes per pair that scoring makes, from a trace: those for two numbers of pairs, so that what doesn't grow drops out."""
-    few, many = (_traced_bytes(model, params, _resized(pairs, count), graph) for count in (4096, 8192))
-    return (many - few) / 4096
+    """Bytes per pair that scoring makes, from a trace: those for two numbers of pairs, so that what doesn't grow drops out.
+
+    The numbers are those at hand: a model may score many pairs by other means than few (windows that interactions share).
+    """
+    count = max(2, pairs.users.shape[0])
+    few, many = (_traced_bytes(model, params, _resized(pairs, size), graph) for size in (count // 2, count))
+    return (many - few) / (count - count // 2)
 
 
 def _resized(pairs: Pairs, count: int) -> Pairs:
