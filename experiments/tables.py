@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import tyro
 
+from experiments.benchmark.__main__ import BENCHMARKS
 from experiments.committed import read_summary
 from experiments.forget_set_tables import claim_table, forget_sets_page, has_own_page, write_share_figures
 from experiments.method_tables import any_model_page, rivals_page, write_extras
@@ -309,7 +310,7 @@ def benchmark_page() -> str:
             f"{seconds(f.get('seconds.ours'))}, {seconds(f.get('seconds.baseline'))}",
             _facts(f),
         ]
-        for name, f in found.items()
+        for name, f in sorted(found.items(), key=lambda entry: _place(entry[0]))
     ]
     table = markdown(
         ["figure", "value", "10 – 90 %", "target", "reached", "against", "seconds: ours, baseline", "in the same run"], rows
@@ -329,6 +330,11 @@ def benchmark_page() -> str:
         "within .001 of the best may well exist, and a ratio against the *fastest* is provisional.\n\n"
     )
     return f"# Benchmark\n\n{NOTE}{text}{table}\n"
+
+
+def _place(figure: str) -> int:
+    """Figures stand in the order of the benchmarks they are of."""
+    return max((place for place, name in enumerate(BENCHMARKS) if figure.startswith(name)), default=len(BENCHMARKS))
 
 
 def readme() -> str:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ifru_jax.data.deletion import FEW
+
 
 def pair_keys(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray:
     """int64 [n], different for different pairs of rows."""
@@ -28,6 +30,9 @@ def distinct(keys: np.ndarray) -> np.ndarray:
 
 def contains(ordered: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """bool [n]: which of the keys [n] are among the ascending ones."""
-    if not len(ordered):
-        return np.zeros(len(keys), bool)
+    if len(ordered) <= FEW:  # one by one is faster than by halving
+        found = np.zeros(len(keys), bool)
+        for key in ordered:
+            found |= keys == key
+        return found
     return ordered[np.minimum(np.searchsorted(ordered, keys), len(ordered) - 1)] == keys

@@ -36,7 +36,7 @@ from ifru_jax.training.objectives import squared_norm
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.influence_step import add_parts, direct_part, solve_part, spillover_part, update_part
-from ifru_jax.unlearning.local_step import is_local, local_request, opened, pack, solve_and_apply
+from ifru_jax.unlearning.local_step import is_local, local_request, opened, pack, rows_without_data, solve_and_apply
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 from ifru_jax.unlearning.report import Report
 from ifru_jax.unlearning.shared_weights import free_parameters
@@ -192,11 +192,11 @@ def _local_update(trained: Trained, forgotten: np.ndarray, config: IFRUConfig, c
     hops, data, places = trained.model.num_hops, trained.training_set, np.flatnonzero(forgotten)
     request = local_request(trained, places, config)
     problems = pack([request], trained)
-    users, items = data.degrees_without(places)
+    lost = rows_without_data(data.degrees_without(places))
     clock.part("scope")
     # The device solves while the host takes the interactions out of the data and the graph: "solve" is the wait that is left.
     floor = damping_floor(trained, config)
-    params, steps, propagations = solve_and_apply(trained, problems, config, (users == 0, items == 0), floor=floor)
+    params, steps, propagations = solve_and_apply(trained, problems, config, lost, floor=floor)
     retained = data.without(forgotten)
     clock.part("graph", retained.graph, retained.examples)
     clock.part("solve", steps)

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.curvature import Degrees
-from ifru_jax.graph import Edges, Examples
+from ifru_jax.graph import Edges, Examples, capacity_of
 from ifru_jax.graph.extraction import HostProblem, empty_problem, extract_problem
 from ifru_jax.graph.incidence import Nodes
 from ifru_jax.graph.inflow import OnePass, OpenGraph, Propagations, inflow
@@ -43,6 +43,9 @@ from ifru_jax.unlearning.influence_step import (
     scaled_problem,
 )
 from ifru_jax.unlearning.shared_weights import free_parameters
+
+# A row beyond every table: what is written there is dropped.
+BEYOND = np.iinfo(np.int32).max
 
 
 @partial(
@@ -201,9 +204,8 @@ def _solve_and_apply(
 
 def _real_rows(problem: LocalProblem) -> tuple[jax.Array, jax.Array]:
     """Rows of users and of items, with a number beyond every table where there is padding."""
-    beyond = np.iinfo(np.int32).max
     users, items = (
-        jnp.where(jnp.arange(len(rows)) < count, rows, beyond)
+        jnp.where(jnp.arange(len(rows)) < count, rows, BEYOND)
         for rows, count in zip((problem.users, problem.items), problem.num_rows, strict=True)
     )
     return users, items
@@ -278,11 +280,29 @@ def _solve(model, loss, config, params, problem: LocalProblem, propagations: Pro
 
 @partial(jax.jit, static_argnames=("model",))
 def apply_steps(model: Recommender, params: Params, steps: LocalSteps, lost: tuple[jax.Array, jax.Array]) -> Params:
-    """θ̂ + Σ δ over the batch, with the rows that are `lost` (bool [num_users], [num_items]) set to zero."""
+    """θ̂ + Σ δ over the batch, with the rows that are lost (see `rows_without_data`) set to zero.
+
+    Rows are written one by one: a pass over the tables would cost more than the step where there are many of them.
+    """
     rows, gone = {"user": steps.users, "item": steps.items}, {"user": lost[0], "item": lost[1]}
 
-    def moved(name: str, side) -> jax.Array:
-        value = params[name].at[rows[side]].add(steps.rows[name])
-        return jnp.where(gone[side].reshape(-1, *[1] * (value.ndim - 1)), 0, value)
+    def moved(name: str, side: Side) -> jax.Array:
+        return params[name].at[rows[side]].add(steps.rows[name]).at[gone[side]].set(0, mode="drop")
 
     return params | {name: moved(name, side) for name, side in model.tables.items()}
+
+
+# Rows without data are padded to so many at the least, so that a stream of requests for whole users compiles nothing new.
+_LEAST_LOST = 1024
+
+
+def rows_without_data(degrees: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """int32 numbers of the users and the items without an interaction (`degrees` int [num_users], [num_items]), padded."""
+
+    def padded(counts: np.ndarray) -> np.ndarray:
+        found = np.flatnonzero(counts == 0)
+        out = np.full(capacity_of(len(found), least=_LEAST_LOST), BEYOND, np.int32)
+        out[: len(found)] = found
+        return out
+
+    return padded(degrees[0]), padded(degrees[1])

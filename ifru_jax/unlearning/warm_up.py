@@ -10,7 +10,6 @@ keeps compiled functions across processes:
 from __future__ import annotations
 
 import jax
-import numpy as np
 
 from ifru_jax.errors import DataError
 from ifru_jax.graph.extraction import empty_problem
@@ -18,7 +17,7 @@ from ifru_jax.graph.local_problem import LEAST_PAIRS, rung, stack_problems
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.batch import AT_ONCE
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.local_step import is_local, opened, sizes_of, solve_and_apply, solve_local
+from ifru_jax.unlearning.local_step import is_local, opened, rows_without_data, sizes_of, solve_and_apply, solve_local
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
 
 
@@ -44,8 +43,8 @@ def warm_up(trained: Trained, *, config: IFRUConfig, max_pairs: int = 8192, batc
     if not is_prepared(trained, config):
         trained = prepare(trained, config=config)
     trained = opened(trained, config)
-    data, sizes = trained.interactions, sizes_of(trained)
-    nobody = np.zeros(data.num_users, bool), np.zeros(data.num_items, bool)
+    sizes = sizes_of(trained)
+    lost = rows_without_data(trained.training_set.degrees)
     pairs, rungs = LEAST_PAIRS, 0
     while pairs <= max(max_pairs, LEAST_PAIRS):
         problems = stack_problems([empty_problem()] * (AT_ONCE if batches else 1), trained.training_set, rung(pairs, sizes))
@@ -53,6 +52,6 @@ def warm_up(trained: Trained, *, config: IFRUConfig, max_pairs: int = 8192, batc
         if batches:
             jax.block_until_ready(solve_local(trained, problems, config, floor=floor))
         else:
-            jax.block_until_ready(solve_and_apply(trained, problems, config, nobody, floor=floor))
+            jax.block_until_ready(solve_and_apply(trained, problems, config, lost, floor=floor))
         pairs, rungs = 2 * pairs, rungs + 1
     return rungs

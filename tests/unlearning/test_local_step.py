@@ -17,7 +17,7 @@ from ifru_jax.training.trained import Trained
 from ifru_jax.unlearning import forget, independent_steps, warm_up
 from ifru_jax.unlearning.ifru import right_hand_side
 from ifru_jax.unlearning.influence_step import solve_part, update_part
-from ifru_jax.unlearning.local_step import apply_steps, local_request, opened, pack, sizes_of, solve_local
+from ifru_jax.unlearning.local_step import apply_steps, local_request, opened, pack, rows_without_data, sizes_of, solve_local
 
 
 def in_float64(trained: Trained) -> Trained:
@@ -38,7 +38,7 @@ def whole_step(trained: Trained, places, config: IFRUConfig, floor: float):
         (jnp.asarray(scope.users), jnp.asarray(scope.items)),
         total=float(trained.total), reg=trained.config.reg, floor=floor,
     )  # fmt: skip
-    return update_part(trained.model, trained.params, step, retained.examples), solution, retained.without_data
+    return update_part(trained.model, trained.params, step, retained.examples), solution, rows_without_data(retained.degrees)
 
 
 def local_step(trained: Trained, places, config: IFRUConfig, floor: float, lost):
@@ -120,7 +120,7 @@ def test_separate_steps_are_not_the_joint_one(trained):
     requests = [ForgetRequest(pairs=np.array([[3, data.items[z]]], np.int32)) for z in places]
     config = IFRUConfig(scope=())
     steps = independent_steps(trained, requests, config=config)
-    separate = apply_steps(trained.model, trained.params, steps, trained.training_set.without_data)
+    separate = apply_steps(trained.model, trained.params, steps, rows_without_data(trained.training_set.degrees))
     union = requests[0] | requests[1] | requests[2] | requests[3]
     joint, _ = forget(trained, union, config=config)
     difference = np.abs(separate["user_embedding"][3] - joint.params["user_embedding"][3]).max()
