@@ -55,6 +55,10 @@ neither method can show anything), or, for whole users, both are as far from ret
 a hundred and `ngcf-1` with label noise are ties within the noise. With the deep part of `deepfm` a step takes seconds, a budget for
 which fine-tuning trains a third of a whole retraining; the step itself still forgets too little there: the perceptron's curvature
 is the larger part of the spectrum that sets the damping ([damping](damping.md)).
+
+`neumf+bpr`: BPR compares items of one user and leaves the level of each user's scores free, and a perceptron over both embeddings
+ends at other levels in every run. AUC and distances here are pooled over users and compare these levels, so that retrained models are
+far from one another; NDCG, which ranks within users, is not touched by it.
 """
 SHARED_TEXT = """\
 ## Shared weights
