@@ -10,7 +10,7 @@ import pytest
 
 from ifru_jax import FlaxRecommender, IFRUConfig, bce, lightgcn, mf
 from ifru_jax.graph import Edges, Examples, IndexPairs, build_edges, build_graph
-from ifru_jax.training.scores import automatic_chunk
+from ifru_jax.training.scores import activation_bytes, automatic_chunk
 from ifru_jax.unlearning.influence_step import curvature_product
 
 USERS, ITEMS, WIDTH = 6, 7, 4
@@ -85,3 +85,21 @@ def test_inner_products_are_never_chunked(model, chunked):
 
     assert (chunk(10_000_000) is not None) == chunked
     assert chunk(50_000) is None
+
+
+class SharedWindows:
+    """Makes as much for 4,096 pairs as for any more: what pairs share is then made once."""
+
+    tables, num_hops = {}, 0
+
+    def score(self, params, pairs, graph):
+        rows = min(pairs.users.shape[0], 4096)
+        made = jnp.broadcast_to(params["x"], (rows, 4096)) + 1
+        return made.sum() + pairs.users.astype(jnp.float32)
+
+
+def test_what_many_pairs_share_does_not_count_for_each():
+    params = {"x": jnp.ones(4096)}
+    few, many = (IndexPairs(*(jnp.zeros(count, jnp.int32) for _ in range(2))) for count in (4096, 100_000))
+    assert activation_bytes(SharedWindows(), params, few, no_edges()) > 4096
+    assert activation_bytes(SharedWindows(), params, many, no_edges()) < 100
