@@ -1,6 +1,6 @@
 """The committed comparisons, cell by cell; a cell that is done is not run again.
 
-    IFRU_JAX_DATA=DIR python -m experiments.suite            # all cells that are missing, smallest data first; about an hour
+    IFRU_JAX_DATA=DIR python -m experiments.suite            # all cells that are missing; all of them take hours
     IFRU_JAX_DATA=DIR python -m experiments.suite --again    # all cells
 
 Each cell is one `experiments.compare`; its results.jsonl and summary.json go to experiments/results/DATA_MODEL_FORGET.
@@ -79,8 +79,8 @@ RIVALS = (
     "warm-retrain,scif,gif,gif-damped,gradient,ifru-authors,ifru-authors-tuned,"
     "finetune,finetune-10x,gradient-ascent,gradient-ascent-10x"
 )
-# Apart, because shards train for minutes.
-SHARDED = "sisa,receraser"
+# Apart, and each alone, because shards train for minutes.
+SHARDED = ("sisa", "receraser")
 # IFRU with one thing changed: no spillover, scopes from the endpoints to two hops, curvature, filter, solver, ten requests.
 ABLATIONS = (
     "ifru-direct,ifru-endpoints,ifru-fifth-hop,ifru-half-hop,ifru-1-hop,ifru-2-half-hops,"
@@ -103,9 +103,10 @@ def cells() -> list[Cell]:
     # The figure of the authors' own code is for 1 %.
     found.append(Cell("bookcrossing", "lightgcn", 1, "noise:0.01", "ifru"))
     found += [
-        Cell(data, model, layers, "noise:0.02", SHARDED, part="shards")
+        Cell(data, model, layers, "noise:0.02", method, part=method)
         for data in ("ml-100k", "bookcrossing", "amazon")
         for model, layers in MODELS
+        for method in SHARDED
     ]
     found += [Cell("ml-100k", *model, forget, f"ifru,{QUICK_RIVALS}") for model in MODELS for forget in (*SHARES, *KINDS)]
     found += [Cell("ml-1m", *model, "noise:0.02", f"ifru,{QUICK_RIVALS}") for model in MODELS]

@@ -48,7 +48,8 @@ class Tables:
 
 def summaries() -> list[dict[str, Any]]:
     """All committed comparisons of the models of the IFRU paper: by request, model, data."""
-    found = [read_summary(path) for path in RESULTS.glob("*/summary.json") if not path.parent.name.endswith("_shards")]
+    # A part of a comparison has no IFRU of its own.
+    found = [s for path in RESULTS.glob("*/summary.json") if "ifru" in (s := read_summary(path))["methods"]]
     found = [s for s in found if s["model"] in ("mf", "lightgcn-1", "lightgcn-2") and not has_own_page(s)]
     return sorted(found, key=lambda s: (s["forget"], s["model"], DATA_ORDER.index(s["dataset"])))
 
