@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ifru_jax.graph.edges import Edges, degrees_without
+from ifru_jax.graph.edges import Edges, degrees, degrees_without
 from ifru_jax.graph.groups import whole_groups
 from ifru_jax.graph.incidence import count_incident, incident, places_at
 from ifru_jax.graph.neighbourhood import EdgeList, Nodes, endpoints, extract
@@ -168,7 +168,8 @@ def _most_important(
     if len(held) < budget:
         users, items = (np.flatnonzero(inside & ~own) for inside, own in zip(_sides(reached), _sides(scope), strict=True))
         score = np.concatenate([importance[0][users], importance[1][items]])
-        lengths = np.concatenate([np.diff(np.asarray(pairs.row_ptr))[users], np.diff(np.asarray(pairs.col_ptr))[items]])
+        of_users, of_items = degrees(pairs, count)
+        lengths = np.concatenate([of_users[users], of_items[items]])
         order = np.argsort(-score, kind="stable")
         # An interaction stands in the lists of both its ends, and some are near or forgotten.
         wanted = 2 * (budget + len(forgotten))

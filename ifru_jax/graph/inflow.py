@@ -54,6 +54,16 @@ class Propagations:
             tuple(moved(a, b, users, items) for a, b in zip(self.to_items, rows.to_items, strict=True)),
         )
 
+    def without(self, users: jax.Array, items: jax.Array) -> Propagations:
+        """The same with nothing at these nodes (int [a], [b]), which have no edge and no data; numbers beyond are passed over."""
+
+        def cleared(whole: Propagation, takers: jax.Array, givers: jax.Array) -> Propagation:
+            return Propagation(whole.taken.at[takers].set(0, mode="drop"), whole.given.at[givers].set(0, mode="drop"))
+
+        return Propagations(
+            tuple(cleared(p, items, users) for p in self.to_users), tuple(cleared(p, users, items) for p in self.to_items)
+        )
+
 
 Inflow = tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]
 """What users, and items, get from outside in each propagation, [u, d] and [i, d]."""

@@ -27,8 +27,9 @@ from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """Propagations, with the parameters and the graph that they are of."""
+    """Propagations, with the model, the parameters and the graph that they are of."""
 
+    model: Recommender
     params: Params
     graph: BipartiteGraph
     propagations: Propagations
@@ -48,7 +49,8 @@ class Trained:
       num_steps: optimiser steps that training took.
       damping_scale: |t_min| of the whole problem, from which λ follows; None until `unlearning.prepare` computed it.
       damping_exponent: of the metric that it was computed in.
-      recorded: what the model propagates over the graph, for confined requests; None until it is asked for.
+      recorded: what the model propagates over the graph, for confined requests; None until it is asked for, and once the model,
+        its parameters or its graph are others.
     """
 
     model: Recommender
@@ -62,18 +64,25 @@ class Trained:
     damping_exponent: float | None = None
     recorded: Recorded | None = None
 
+    def __post_init__(self) -> None:
+        known = self.recorded
+        if known is None:
+            return
+        if known.model != self.model or known.params is not self.params or known.graph is not self.training_set.graph:
+            # Of another model or an earlier state of it: of no use, and it would hold what was forgotten since.
+            object.__setattr__(self, "recorded", None)
+
     @property
     def propagations(self) -> Propagations | None:
-        """What was recorded, if it is of these parameters on this graph."""
-        known = self.recorded
-        return known.propagations if known and known.params is self.params and known.graph is self.training_set.graph else None
+        """What was recorded, if anything was."""
+        return None if self.recorded is None else self.recorded.propagations
 
     def with_propagations(self, propagations: Propagations | None = None) -> Trained:
         """The same with its propagations on record: those given, or those of a pass over the graph."""
         graph = self.training_set.graph
         if propagations is None:
             propagations = propagations_of(self.model, self.params, graph) if self.model.num_hops else Propagations()
-        return replace(self, recorded=Recorded(self.params, graph, propagations))
+        return replace(self, recorded=Recorded(self.model, self.params, graph, propagations))
 
     @property
     def interactions(self) -> Interactions:

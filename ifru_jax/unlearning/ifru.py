@@ -107,7 +107,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     status = check(solution)
     users_lost, items_lost = newly_lost(trained.training_set, retained)
     retained = retained.without_names(trained.training_set)
-    unlearned = replace(trained, params=params, training_set=retained, recorded=None)
+    unlearned = replace(trained, params=params, training_set=retained)
     if propagations is not None:
         unlearned = unlearned.with_propagations(propagations)
     clock.part("update", params)

@@ -198,7 +198,8 @@ def _solve_and_apply(
         problem = jax.tree.map(lambda leaf: leaf[0], problems)
         flow = inflow(problem.before, propagations, problem.users, problem.items)
         changed = trace_propagations(model, _local_params(model, moved, problem), OnePass(problem.after, flow))
-        propagations = propagations.at(*_real_rows(problem), changed)
+        # Rows without data have no edge to pass anything on, and nothing of theirs is kept.
+        propagations = propagations.at(*_real_rows(problem), changed).without(*lost)
     return moved, steps, propagations
 
 

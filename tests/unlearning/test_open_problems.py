@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ifru_jax import ForgetRequest, IFRUConfig, TrainConfig, Trained, lightgcn
+from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.graph import build_training_set, inner_products
 from ifru_jax.influence import importance
 from ifru_jax.models import FlaxRecommender
@@ -64,7 +65,7 @@ def requests(data, count, seed=0):
 
 @pytest.mark.parametrize("way", ["plain", "checkpoint", "scan", "degrees"])
 def test_a_model_that_cannot_be_followed_is_unlearned_on_all_its_scores_depend_on(trained, way):
-    other = prepare(replace(trained, model=own(way), recorded=None), config=ENDPOINTS)
+    other = prepare(replace(trained, model=own(way)), config=ENDPOINTS)
     assert other.propagations.any == (way == "plain")
     request = requests(trained.interactions, 1)[0]
     expected, _ = forget(trained, request, config=ENDPOINTS)
@@ -77,7 +78,7 @@ def test_a_model_that_cannot_be_followed_is_unlearned_on_all_its_scores_depend_o
 
 @pytest.mark.parametrize("layers", [1, 2])
 def test_the_record_is_that_of_the_model_after_every_request(trained, layers):
-    state = replace(trained, model=lightgcn(num_layers=layers, embedding_size=SIZE), recorded=None)
+    state = replace(trained, model=lightgcn(num_layers=layers, embedding_size=SIZE))
     state = prepare(state, config=ENDPOINTS)
     user = ForgetRequest(users=np.array([3]))
     for request in [*requests(state.interactions, 4), user]:
@@ -99,7 +100,11 @@ def test_no_record_of_other_parameters_is_used(trained):
     for name, value in fresh.params.items():
         np.testing.assert_array_equal(kept.params[name], value)
     whole, _ = forget(trained, request)
-    assert whole.propagations is None
+    assert whole.recorded is None
+    # Whoever changes the state: a record of what was before would hold it.
+    assert moved.recorded is None
+    assert replace(trained, model=lightgcn(num_layers=2, embedding_size=SIZE)).recorded is None
+    assert replace(trained, damping_scale=1.0).recorded is trained.recorded
 
 
 def test_a_problem_has_the_edges_at_its_scope_and_no_others(trained):
@@ -111,10 +116,14 @@ def test_a_problem_has_the_edges_at_its_scope_and_no_others(trained):
     assert len(problem.edge_users) == at_ends.sum()
 
 
-def test_a_budget_keeps_what_a_sort_of_all_would(trained):
+@pytest.mark.parametrize("users", [None, 12])
+def test_a_budget_keeps_what_a_sort_of_all_would(trained, users):
     """Nodes are opened in order of importance; the result is that of looking at every interaction."""
+    if users is not None:  # much padding behind few interactions
+        few = trained.interactions.select(trained.interactions.users < users)
+        trained = replace(trained, training_set=build_training_set(few, capacity=8 * len(few))).with_propagations()
     data = trained.interactions
-    for place in range(0, len(data), 97):
+    for place in range(0, len(data), len(data) // 10):
         scores = [s.astype(np.float32) for s in importance(data, np.array([place]), num_hops=1)[-1]]
         near = (data.labels > 0.5) & ((data.users == data.users[place]) | (data.items == data.items[place]))
         for score, rows, own in zip(scores, (data.users, data.items), (data.users[place], data.items[place]), strict=True):
@@ -128,3 +137,32 @@ def test_a_budget_keeps_what_a_sort_of_all_would(trained):
             best = held[np.lexsort((-np.maximum(scores[0][users], scores[1][items]), far))[:budget]]
             np.testing.assert_array_equal(found.chosen[~found.forgotten], np.sort(best))
             assert found.left_out == max(0, len(held) - budget)
+
+
+class WithFeatures(nn.Module):
+    """Side features enter what is propagated."""
+
+    num_users: int = 0
+    num_items: int = 0
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        init = nn.initializers.normal(0.1)
+        users = self.param("user_embedding", init, (self.num_users, 1)) + graph.user_features
+        items = self.param("item_embedding", init, (self.num_items, 1))
+        return inner_products(users + graph.to_users(items), items + graph.to_items(users), pairs)
+
+
+def test_nothing_of_a_forgotten_user_stays_in_the_record(split):
+    values = 1 + np.random.default_rng(0).random((split.train.num_users, 1))
+    data = replace(split.train, user_features=SideFeatures(("age",), (1,), values))
+    model = FlaxRecommender(WithFeatures(), ("user_embedding",), ("item_embedding",), num_hops=1, user_features=1)
+    params = model.init(jax.random.key(0), data.num_users, data.num_items)
+    state = prepare(Trained(model, params, build_training_set(data), len(data), TrainConfig(reg=1e-3)), config=ENDPOINTS)
+    after, _ = forget(state, ForgetRequest(users=np.array([3])), config=ENDPOINTS)
+    taken, given = after.propagations.to_items[0].taken, after.propagations.to_users[0].given
+    assert state.propagations.to_items[0].taken[3] > 1
+    assert not np.any(taken[3])
+    assert not np.any(given[3])
+    for a, b in zip(jax.tree.leaves(after.propagations), jax.tree.leaves(after.with_propagations().propagations), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
