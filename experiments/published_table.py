@@ -173,11 +173,11 @@ _DIFFERENCES = """\
   batch of sampled pairs, and learns from all items at once; a graph model takes one propagation per step, so with BPR it would not
   have come far in the minutes it was given.
 - **Fixed negatives.** Unlearning needs an objective that stands still, so elsewhere in this repository negatives are drawn once.
-  `mf+bpr-fixed` is that, by the library's own training, with four per positive; it was not run.
+  The row with negatives drawn once is that, by the library's own training, with four per positive.
 - **Dropout and noise.** `multvae` was trained with half of each bag left out, anew in every step, and `simgcl` with new noise in
   every step, as in their papers; the models that are unlearned have neither ([models.md](models.md)). The code of `multvae` is the
   mean, not a sample, and its hidden layers have 200 units instead of the paper's 600.
-- **Search.** The benchmark tuned learning rates, layers, regularisation and temperatures, up to dozens of settings per model, and
+- **Search and time.** The benchmark tuned learning rates, layers, regularisation and temperatures, up to dozens of settings per model, and
   trained for up to 500 epochs. Here (five further trials of `mf` with softmax, none better on valid, left no record) each model
   had the settings below, and at most 150 seconds of one CPU core each (*time* in
   the table: cut off by that).
