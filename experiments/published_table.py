@@ -178,8 +178,8 @@ _DIFFERENCES = """\
   every step, as in their papers; the models that are unlearned have neither ([models.md](models.md)). The code of `multvae` is the
   mean, not a sample, and its hidden layers have 200 units instead of the paper's 600.
 - **Search and time.** The benchmark tuned learning rates, layers, regularisation and temperatures, up to dozens of settings per
-  model, and trained for up to 500 epochs. Here (five further trials of `mf` with softmax, none better on valid, left no record) each
-  model had the settings below, and at most 150 seconds of one CPU core each (*time* in the table: cut off by that).
+  model, and trained for up to 500 epochs. Here (five further trials of `mf` with softmax, none better on valid, left no record)
+  each model had the settings below, and at most 150 seconds of one CPU core each (*time* in the table: cut off by that).
 - **`sasrec`** was not run: its published protocol leaves out the last interaction in time, and the copy of ml-1m used here has no
   timestamps.
 """
