@@ -91,17 +91,15 @@ class OnePass:
         self.user_features, self.item_features = graph.user_features, graph.item_features
 
     def to_users(self, item_vectors: jax.Array) -> jax.Array:
-        given = self._graph.to_users(item_vectors)
-        if self._flow is not None:
-            given += self._flow[0][len(self._to_users)]
-        self._to_users.append(Propagation(item_vectors, given))
-        return given
+        return self._keep(self._to_users, 0, item_vectors, self._graph.to_users(item_vectors))
 
     def to_items(self, user_vectors: jax.Array) -> jax.Array:
-        given = self._graph.to_items(user_vectors)
+        return self._keep(self._to_items, 1, user_vectors, self._graph.to_items(user_vectors))
+
+    def _keep(self, calls: list[Propagation], side: int, taken: jax.Array, given: jax.Array) -> jax.Array:
         if self._flow is not None:
-            given += self._flow[1][len(self._to_items)]
-        self._to_items.append(Propagation(user_vectors, given))
+            given += self._flow[side][len(calls)]
+        calls.append(Propagation(taken, given))
         return given
 
     @property
