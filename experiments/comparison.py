@@ -71,8 +71,6 @@ def run(
       tell: called with what is being done.
       look: called with the models behind each record of a method that was asked for and has at least two yardsticks.
     """
-    choice = setup.params.best
-    model = setup.build(choice.init_std)
     originals: list[Trained] = []
     for seed in range(seeds):
         tell(f"training the original model, seed {seed}")
@@ -103,6 +101,7 @@ def run(
     pace: list[float] = []
     for name in in_running_order([name for name in methods if name not in ALWAYS]):
         entry, budget = REGISTRY[name], None
+        choice = setup.params.of(entry.tuned_as)
         if entry.budget is not None:
             if not pace:
                 reason = f"its budget is in times of {PACEMAKER}, which has no time here."
@@ -116,7 +115,7 @@ def run(
         try:
             for trial in trials(
                 entry,
-                Context(model, choice.train, setup.split.valid, setup.loss, budget),
+                Context(setup.build(choice.init_std), choice.train, setup.split.valid, setup.loss, budget),
                 setup.split,
                 originals,
                 setup.request,
@@ -206,7 +205,8 @@ class _Comparer:
         return self._frame(name, 0, None) | {"figures": {}, "evidence": {}, "failed" if failed else "not_applicable": reason}
 
     def _frame(self, name: str, seed: int, method: Method | None) -> dict[str, Any]:
-        setup, choice = self.setup, self.setup.params.best
+        setup = self.setup
+        choice = setup.params.of(REGISTRY[name].tuned_as if name in REGISTRY else "")
         config = {
             "training": asdict(choice.train) | {"init_std": choice.init_std, "objective": describe_loss(setup.loss)},
             "tuned": setup.params.tuned,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ifru_jax.training import TrainConfig
 
 CONFIGS = Path(__file__).parent / "configs" / "hyperparameters.json"
+SHARD_CONFIGS = CONFIGS.with_name("shards.json")
 
 # Near the best on every data set tuned so far, so a sound start on one that was not.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -52,12 +54,18 @@ class HyperParameters:
       best: what the comparison trains.
       protocol, fastest: the two baselines of speed; None for untuned data, where nobody knows them.
       tuned: False for the defaults.
+      shards: of the methods that train submodels on shards, by their names; none for untuned data.
     """
 
     best: Choice
     protocol: Choice | None
     fastest: Choice | None
     tuned: bool
+    shards: Mapping[str, Choice] = field(default_factory=dict)
+
+    def of(self, method: str) -> Choice:
+        """What a method trains its own models with: "" or a name without an entry in `shards` takes `best`."""
+        return self.shards.get(method, self.best)
 
 
 def model_label(model: str, layers: int) -> str:
@@ -65,13 +73,21 @@ def model_label(model: str, layers: int) -> str:
     return f"{model}-{layers}" if layers else model
 
 
-def hyper_parameters(data: str, model: str, layers: int, *, objective: str = "bce", configs: Path = CONFIGS) -> HyperParameters:
+def hyper_parameters(
+    data: str, model: str, layers: int, *, objective: str = "bce", configs: Path = CONFIGS, shard_configs: Path = SHARD_CONFIGS
+) -> HyperParameters:
     """What was tuned for this data set and model, else the defaults, those of the model with this objective before its own."""
-    table = json.loads(configs.read_text()) if configs.exists() else {}
-    found = table.get(data, {}).get(model_label(model, layers))
+    label = model_label(model, layers)
+    found = _table(configs).get(data, {}).get(label)
     if found is None:
         return HyperParameters(_choice(DEFAULTS.get(f"{model}+{objective}", DEFAULTS[model])), None, None, tuned=False)
-    return HyperParameters(*(_choice(found[role]) for role in ("best", "protocol", "fastest")), tuned=True)
+    roles = (_choice(found[role]) for role in ("best", "protocol", "fastest"))
+    of_shards = _table(shard_configs).get(data, {}).get(label, {})
+    return HyperParameters(*roles, tuned=True, shards={name: _choice(entry) for name, entry in of_shards.items()})
+
+
+def _table(path: Path) -> dict[str, dict[str, Any]]:
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def _choice(entry: dict[str, Any]) -> Choice:

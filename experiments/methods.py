@@ -48,7 +48,7 @@ class Context:
 
     Attributes:
       model: the recommender.
-      train_config: with which the original was trained.
+      train_config: with which the original was trained; what a method with models of its own trains them with.
       valid: validation interactions, as the original was stopped by.
       loss: of training.
       budget_seconds: for an entry with a budget, how long it may work on a request; else None.
@@ -69,16 +69,22 @@ class Entry:
       build: makes it. It may raise `NotApplicable`, as may the method: the comparison goes on and says why.
       start: where the state before the request comes from: the "trained" original, the same with what training on takes
         ("retraining"), or the method's "own" fit with the same key; then it also has its own yardsticks.
+      tuned_as: the name under which the hyper-parameters of its own models were searched; "" for those of the original.
       budget: seconds it may work on a request, in units of the median of IFRU's `seconds.total`; None: it ends by itself.
     """
 
     build: Callable[[Context], Method]
     start: Literal["trained", "retraining", "own"] = "trained"
     budget: float | None = None
+    tuned_as: str = ""
 
 
 def _ifru(**options: Any) -> Entry:
     return Entry(lambda c: IFRU(c.model, c.train_config, IFRUConfig(**options)))
+
+
+def _sharded(tuned_as: str, method: type[SISA] | type[RecEraser], **options: Any) -> Entry:
+    return Entry(lambda c: method(c.model, c.train_config, loss=c.loss, **options), start="own", tuned_as=tuned_as)
 
 
 def _timed(method: type[Finetune] | type[GradientAscent], times: float) -> Entry:
@@ -114,10 +120,10 @@ REGISTRY: dict[str, Entry] = {
     "ifru-stream": Entry(lambda c: Stream(c.model, c.train_config)),
     # Those that train again.
     "warm-retrain": Entry(lambda c: WarmRetrain(c.model, c.train_config), start="retraining"),
-    "sisa": Entry(lambda c: SISA(c.model, c.train_config, loss=c.loss), start="own"),
-    "receraser": Entry(lambda c: RecEraser(c.model, c.train_config, loss=c.loss), start="own"),
-    "receraser-user": Entry(lambda c: RecEraser(c.model, c.train_config, loss=c.loss, by="user"), start="own"),
-    "receraser-item": Entry(lambda c: RecEraser(c.model, c.train_config, loss=c.loss, by="item"), start="own"),
+    "sisa": _sharded("sisa", SISA),
+    "receraser": _sharded("receraser", RecEraser),
+    "receraser-user": _sharded("receraser", RecEraser, by="user"),
+    "receraser-item": _sharded("receraser", RecEraser, by="item"),
     # Those that change the trained parameters.
     "scif": Entry(lambda c: SCIF(c.model, c.train_config)),
     "gif": Entry(lambda c: GIF(c.model, c.train_config)),

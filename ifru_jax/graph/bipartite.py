@@ -83,7 +83,7 @@ class BipartiteGraph:
         return (self.weights > 0).astype(self.weights.dtype)
 
     def contains(self, pairs: Pairs) -> jax.Array:
-        """Which of n pairs are present edges, bool [n]."""
+        """Which of n pairs are present edges, bool [n]; copies of an edge come and go together, so the first speaks for all."""
         place = find_edges(self.edges, pairs.users, pairs.items)
         return (place >= 0) & (self.weights[place] > 0)
 

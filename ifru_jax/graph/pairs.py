@@ -35,6 +35,11 @@ class GridPairs:
     grid_items: jax.Array
 
     @property
+    def size(self) -> int:
+        """n."""
+        return self.grid_users.shape[0] * self.grid_items.shape[0]
+
+    @property
     def users(self) -> jax.Array:
         return jnp.repeat(self.grid_users, self.grid_items.shape[0])
 

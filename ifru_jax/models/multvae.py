@@ -12,7 +12,8 @@ term for the objective. The scores are logits and go with either likelihood of t
 positive and negative interactions, the multinomial one a softmax of every positive over all items.
 
 Without dropout the encoder sees the very item it is asked about, in training and never later. `leave_one_out` takes it out of
-the bag: (√d_u x̂_u − q_i) / √(d_u − 1) where (u, i) is an edge; each pair is then encoded on its own.
+the bag: (√d_u x̂_u − q_i) / √(d_u − 1) where (u, i) is an edge; each edge is then encoded on its own. A pair that is no edge has
+the whole bag, so in a full ranking only the edges cost an encoding each, and all other items of a user share one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import BipartiteGraph, Pairs, inner_products
+from ifru_jax.graph import BipartiteGraph, GridPairs, Pairs, inner_products
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.recommender import Params
 
@@ -56,10 +57,10 @@ class MultVAE(nn.Module):
         if not self.leave_one_out:
             states = _decoder_states(p, _codes(p, sums, degrees))
             return inner_products(states, p["decoder_embedding"], pairs) + p["item_bias"][pairs.items]
+        if isinstance(pairs, GridPairs) and pairs.size >= graph.edges.capacity:
+            return _grid_scores(p, pairs, graph, sums, degrees)
         inside = graph.contains(pairs).astype(sums.dtype)
-        bags = sums[pairs.users] - inside[:, None] * p["encoder_embedding"][pairs.items]
-        states = _decoder_states(p, _codes(p, bags, degrees[pairs.users] - inside))
-        return jnp.sum(states * p["decoder_embedding"][pairs.items], axis=1) + p["item_bias"][pairs.items]
+        return _own_scores(p, pairs, inside, sums, degrees) + p["item_bias"][pairs.items]
 
 
 def multvae(*, hidden_size: int = 200, code_size: int = 64, leave_one_out: bool = True, init_std: float = 1e-2) -> FlaxRecommender:
@@ -119,6 +120,26 @@ def multvae_term(model: FlaxRecommender, *, total: int, beta: float = 0.2) -> Mu
     if not total > 0 or not beta >= 0:
         raise ModelError(f"total is {total}, beta {beta}: N must be positive and β at least 0.")
     return MultVAETerm(beta, float(total))
+
+
+def _own_scores(p: Params, pairs: Pairs, inside: jax.Array, sums: jax.Array, degrees: jax.Array) -> jax.Array:
+    """⟨h, w_i⟩ [n] with an encoding for each pair, of the bag without the item where `inside` ([n], 1 or 0) says it is there."""
+    bags = sums[pairs.users] - inside[:, None] * p["encoder_embedding"][pairs.items]
+    states = _decoder_states(p, _codes(p, bags, degrees[pairs.users] - inside))
+    return jnp.sum(states * p["decoder_embedding"][pairs.items], axis=1)
+
+
+def _grid_scores(p: Params, pairs: GridPairs, graph: BipartiteGraph, sums: jax.Array, degrees: jax.Array) -> jax.Array:
+    """The scores with one encoding for each user and one for each edge of the graph."""
+    states, edges, present = _decoder_states(p, _codes(p, sums, degrees)), graph.edges, graph.present
+    whole = inner_products(states, p["decoder_embedding"], edges)
+    without = _own_scores(p, edges, present, sums, degrees)
+    # Added, not set, as edges at padding share a place and say nothing there; copies of an edge say the same.
+    empty = jnp.zeros((edges.num_rows, edges.num_cols), whole.dtype)
+    change, copies = (empty.at[edges.rows, edges.cols].add(present * value) for value in (without - whole, 1))
+    change = change / jnp.maximum(copies, 1)
+    grid = inner_products(states, p["decoder_embedding"], pairs) + p["item_bias"][pairs.items]
+    return grid + change[pairs.grid_users][:, pairs.grid_items].reshape(-1)
 
 
 def _codes(p: Params, bags: jax.Array, sizes: jax.Array) -> jax.Array:

@@ -13,7 +13,7 @@ from ifru_jax import ForgetRequest, IFRUConfig, Interactions, TrainConfig
 from ifru_jax.curvature import hessian_product
 from ifru_jax.data import SideFeatures
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import GridPairs, build_training_set
+from ifru_jax.graph import GridPairs, IndexPairs, build_training_set
 from ifru_jax.graph.neighbourhood import HostGraph, stack
 from ifru_jax.influence.spillover import affected_interactions, blocks, local_params
 from ifru_jax.models import (
@@ -235,6 +235,32 @@ def test_the_terms_of_simgcl_and_multvae(data, training_set):
     kl = 0.5 * (codes**2).sum(1)[counts.sum(1) > 0].sum()
     value = jax.jit(multvae_term(model, total=20, beta=0.7))(jax.tree.map(jnp.asarray, p), graph)
     np.testing.assert_allclose(value, 0.7 * kl / 20, rtol=1e-10)
+
+
+def test_a_full_ranking_of_multvae_is_its_pairs(data):
+    """Edges that come twice, edges that are gone, padding; users that are asked for twice; and all derivatives."""
+    model = MODELS["multvae"]
+    twice = Interactions(*(np.concatenate([a, a[:4]]) for a in (data.users, data.items, data.labels)), USERS, ITEMS)
+    built = build_training_set(twice, capacity=64, graph_capacity=24).graph
+    # Copies of an edge go together, as a request names the pair.
+    places = np.asarray(built.edges.rows) * ITEMS + np.asarray(built.edges.cols)
+    gone = np.isin(places, [data.users[e] * ITEMS + data.items[e] for e in np.flatnonzero(data.labels > 0.5)[[1, 6]]])
+    graph = built.with_edges(jnp.where(gone, 0, built.present))
+    grid = GridPairs(jnp.array([4, 1, 1, 0, 2, 3]), jnp.array([3, 0, 1, 2]))
+    assert grid.size == len(grid.users) >= graph.edges.capacity
+    pairs = IndexPairs(grid.users, grid.items)
+    shapes = jax.eval_shape(lambda key: model.init(key, USERS, ITEMS), jax.random.key(0))
+    rng = np.random.default_rng(6)
+    params, tangent = ({n: jnp.asarray(0.5 * rng.normal(size=leaf.shape)) for n, leaf in shapes.items()} for _ in range(2))
+
+    def looked_at(pairs):
+        def loss(p):
+            return jnp.sum(jnp.sin(model.score(p, pairs, graph) * jnp.arange(1, grid.size + 1)))
+
+        return model.score(params, pairs, graph), jax.jvp(jax.grad(loss), (params,), (tangent,))
+
+    for of_grid, of_pairs in zip(*map(jax.tree.leaves, (looked_at(grid), looked_at(pairs))), strict=True):
+        np.testing.assert_allclose(of_grid, of_pairs, rtol=1e-9, atol=1e-11)
 
 
 def test_terms_and_models_that_do_not_belong_together():

@@ -1,0 +1,180 @@
+"""Chooses the hyper-parameters of the methods that train submodels on shards, by the validation AUC of all submodels together.
+
+    python -m experiments.tune_shards --data ml-100k --model mf --method sisa    # train, append to results/tuning_shards.jsonl
+    python -m experiments.tune_shards --write                                    # choose, write configs/shards.json
+
+What is best for a model of the whole is not for a shard: it has a tenth of the interactions, so that the same L2 term against the
+mean loss is ten times weaker against their sum, and a tenth of the steps per epoch, so that a small learning rate takes hundreds of
+epochs, each with its validation. As for the models of the whole, a few candidates are confirmed with two more seeds, only training
+and validation data are read, and of configurations that three seeds can't tell apart the one that trains fastest is taken.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import tyro
+
+from experiments.compilation_cache import use_compilation_cache
+from experiments.hyperparameters import SHARD_CONFIGS, hyper_parameters, model_label
+from experiments.methods import REGISTRY, Context
+from experiments.models import LAYERED, ModelName, build_model
+from experiments.reporting import append_record, environment, read_records
+from experiments.tune import SEEDS, TIE
+from ifru_jax.data import Split, load_dataset, protocol_split
+from ifru_jax.errors import DataError
+from ifru_jax.metrics import auc
+from ifru_jax.training import TrainConfig
+
+RESULTS = Path(__file__).parent / "results" / "tuning_shards.jsonl"
+# Trained with all seeds.
+CONFIRMED = 2
+EPOCHS = 600
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How to train every shard."""
+
+    learning_rate: float
+    batch_size: int
+    reg: float
+    init_std: float
+    patience: int = 10
+
+
+def settings(found: list[dict[str, Any]], *, reg: float, init_std: float) -> Iterator[Setting]:
+    """Coordinate search from the L2 weight and the initialisation of the model of the whole.
+
+    `found` is the growing list of results; the generator looks at it between stages.
+    """
+
+    def best() -> Setting:
+        return Setting(**max(found, key=_reached)["config"])
+
+    def rounded(value: float) -> float:
+        return float(f"{value:.2g}")
+
+    for factor in (10.0, 30.0, 3.0, 1.0):
+        yield Setting(1e-2, 512, rounded(reg * factor), init_std)
+    for learning_rate, batch_size in ((3e-2, 512), (3e-3, 512), (1e-2, 2048), (1e-2, 128)):
+        yield replace(best(), learning_rate=learning_rate, batch_size=batch_size)
+    for factor in (0.6, 1.6):
+        yield replace(best(), reg=rounded(best().reg * factor))
+    for factor in (10.0, 0.1):
+        yield replace(best(), init_std=rounded(init_std * factor))
+
+
+def search(data: str, model: ModelName, layers: int, method: str, *, results: Path = RESULTS) -> None:
+    """Trains every setting with one seed, and the best `CONFIRMED` with more.
+
+    Raises:
+      DataError: a method without a model of its own.
+    """
+    entry = REGISTRY.get(method)
+    if entry is None or entry.tuned_as != method:
+        known = ", ".join(sorted({entry.tuned_as for entry in REGISTRY.values() if entry.tuned_as}))
+        raise DataError(f"the method {method!r} has no hyper-parameters of its own: choose among {known}.")
+    split = protocol_split(load_dataset(data))
+    whole = hyper_parameters(data, model, layers).best
+    cell = {"dataset": data, "model": model_label(model, layers), "forget": "nothing", "method": method}
+    done = [r for r in read_records(results) if all(r[k] == v for k, v in cell.items())]
+
+    def run(setting: Setting, seed: int) -> dict[str, Any]:
+        for result in done:
+            if result["config"] == asdict(setting) and result["seed"] == seed:
+                return result
+        config = TrainConfig(setting.learning_rate, setting.batch_size, setting.reg, EPOCHS, setting.patience)
+        built = build_model(model, layers=layers, init_std=setting.init_std, data=split.train)
+        trained = entry.build(Context(built, config, split.valid))
+        began = time.perf_counter()
+        state = trained.fit(jax.random.key(seed), split)
+        taken = time.perf_counter() - began
+        reached = valid_auc(split, trained.score(state, split.valid.users, split.valid.items))
+        figures = {"valid_auc": reached, "seconds.fit": taken}
+        record = cell | {"seed": seed, "config": asdict(setting), "figures": figures, "environment": environment()}
+        done.append(record)
+        append_record(results, record)
+        print(f"{data} {cell['model']} {method} {setting} seed {seed}: {reached:.4f}, {taken:.0f} s", flush=True)
+        return record
+
+    # Only results the search has come to: one that was cut off then takes the same way again.
+    visited: list[dict[str, Any]] = []
+    for setting in settings(visited, reg=whole.train.reg, init_std=whole.init_std):
+        visited.append(run(setting, SEEDS[0]))
+    for result in sorted(visited, key=_reached, reverse=True)[:CONFIRMED]:
+        for seed in SEEDS[1:]:
+            run(Setting(**result["config"]), seed)
+    top = Setting(**max(visited, key=_reached)["config"])
+    for seed in SEEDS:
+        run(replace(top, patience=3), seed)
+
+
+def valid_auc(split: Split, logits: np.ndarray) -> float:
+    """AUC on all validation interactions."""
+    return float(auc(np.asarray(logits), split.valid.labels, np.ones(len(split.valid), bool)))
+
+
+def _reached(result: dict[str, Any]) -> float:
+    return result["figures"]["valid_auc"]
+
+
+def choose(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """The setting with the best mean of those trained with all seeds; of equals the fastest.
+
+    Raises:
+      DataError: none was.
+    """
+    by_setting: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        by_setting.setdefault(json.dumps(result["config"]), []).append(result)
+    confirmed = [rows for rows in by_setting.values() if len(rows) == len(SEEDS)]
+    if not confirmed:
+        cell = "{dataset}, {model}, {method}".format(**results[0])
+        raise DataError(f"the search of {cell} is not finished: run it again, it goes on where it stopped, then write.")
+
+    def mean(rows: list[dict[str, Any]], figure: str) -> float:
+        return float(np.mean([row["figures"][figure] for row in rows]))
+
+    highest = max(mean(rows, "valid_auc") for rows in confirmed)
+    tied = [rows for rows in confirmed if mean(rows, "valid_auc") >= highest - TIE]
+    return min(tied, key=lambda rows: mean(rows, "seconds.fit"))[0]["config"]
+
+
+def write_configs(results: Path = RESULTS, out: Path = SHARD_CONFIGS) -> None:
+    """Chooses for every cell with results and writes the table."""
+    cells: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for result in read_records(results):
+        cells.setdefault((result["dataset"], result["model"], result["method"]), []).append(result)
+    table: dict[str, dict[str, dict[str, Any]]] = {}
+    for (data, model, method), found in sorted(cells.items()):
+        table.setdefault(data, {}).setdefault(model, {})[method] = choose(found)
+    out.write_text(json.dumps(table, indent=1) + "\n")
+
+
+def main(data: str = "", model: ModelName = "mf", layers: int = 1, method: str = "sisa", write: bool = False) -> None:
+    """Entry point.
+
+    Args:
+      data: data set to search on.
+      model: one of `experiments.models`.
+      layers: of the models that propagate.
+      method: sisa or receraser.
+      write: choose from all results and write configs/shards.json.
+    """
+    if data:
+        use_compilation_cache()
+        search(data, model, layers if model in LAYERED else 0, method)
+    if write:
+        write_configs()
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
