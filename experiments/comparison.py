@@ -19,7 +19,7 @@ from experiments.model_store import KEEP_NOTHING, ModelStore
 from experiments.reporting import environment
 from experiments.trials import Scorer, Trial, trials
 from ifru_jax.errors import IfruError, NumericsError
-from ifru_jax.evaluation import Pairs, PairScores, fidelity, figures, ranking_metrics
+from ifru_jax.evaluation import Pairs, PairScores, comparable, fidelity, figures, ranking_metrics
 from ifru_jax.metrics import auc
 from ifru_jax.training import Trained
 from ifru_jax.training.losses import describe_loss
@@ -249,12 +249,13 @@ class _Comparer:
 
 
 def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, Callable[[Scorer], PairScores]]:
-    """The pairs that are compared, and the scores of a model on them."""
+    """The pairs that are compared, and the scores of a model on them, without levels where the loss doesn't fix them."""
     data = original.interactions
     forgotten = data.select(setup.request.select(data))
     test = setup.split.test
 
     def scores(state: Scorer) -> PairScores:
+        state = comparable(state, setup.loss.fixes_levels, data.num_users, data.num_items)
         return PairScores(state.score(test.users, test.items), state.score(forgotten.users, forgotten.items))
 
     return Pairs.of(retrained.interactions, forgotten, test), scores

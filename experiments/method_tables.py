@@ -26,6 +26,7 @@ from experiments.methods import REGISTRY
 from experiments.reporting.files import write_atomic
 from experiments.reporting.plots import BLUE, GREEN, ORANGE, STYLE
 from experiments.reporting.tables import MISSING, markdown, plain, seconds, times
+from experiments.shard_table import shard_table
 from experiments.suite import ANY, QUICK_RIVALS, SHARED_WEIGHTS, cells
 
 # Methods in the order of the registry; the yardsticks first.
@@ -34,10 +35,11 @@ RIVALS_TEXT = """\
 Means over seeds; ± is their standard deviation. *p* is of a paired t-test of the AUC against retraining, seed by seed (with three
 seeds only large differences can be told). Gap, forget gap and forget slope are defined in [figures.md](figures.md); 1 is as
 retraining. `sisa` and `receraser` have another model than the original, so they are measured against their own retraining (in
-brackets), and their AUC shows what sharding costs. `finetune` and `gradient-ascent` had the seconds of `ifru` as their budget (the
-step that is under way is finished), their `-10x` ten times as many. `ifru-authors` is the published algorithm with its published
-learning rate, `-tuned` with the best of six by validation. All ran on one core of two, with other work on the other: seconds of
-methods that take a fraction of one differ by more than they should.
+brackets), and their AUC shows what sharding costs; how their shards are trained stands at the end. `finetune` and
+`gradient-ascent` had the seconds of `ifru` as their budget (the step that is under way is finished), their `-10x` ten times as
+many. `ifru-authors` is the published algorithm with its published learning rate, `-tuned` with the best of six by validation. All
+ran on one core of two, with other work on the other: seconds of methods that take a fraction of one differ by more than they
+should.
 """
 ANY_TEXT = """\
 # Any model, any objective
@@ -107,6 +109,7 @@ def rivals_page() -> str:
     partial = [c.folder.name for c in cells() if f"{RIVAL}," in c.methods and c.folder.name not in missing]
     with_rivals = {_stem(s) for s, _ in found}
     not_yet = [name for name in partial if name not in with_rivals]
+    parts.append(shard_table())
     parts.append("## Not run\n")
     parts.append(
         f"Cells of the suite without results: {_list(missing)}. Cells with results of IFRU and retraining alone: {_list(not_yet)}. "

@@ -14,7 +14,8 @@ all their positives, instead of batches of interactions: the same sum, and one r
 training stops by NDCG@10 on valid, which is the figure that is reported, instead of AUC. The entry `mf+bpr-fixed` takes none of
 them: it is `ifru_jax.training.train` on negatives that are drawn once.
 
-Each finished training is a line of experiments/results/published.jsonl and is not run again; of several settings the one with the
+Each training is a line of experiments/results/published.jsonl and is not run again, unless time cut it off and now there is more
+(`--max-seconds`); of several settings the one with the
 best NDCG@10 on valid counts, and test chooses nothing. `python -m experiments.tables` makes docs/published.md from it.
 """
 
@@ -230,6 +231,11 @@ def main(options: Published, *, path: Path = PATH, entries: tuple[Entry, ...] = 
     console = Console()
     ratings = load_dataset(options.data)
     trained = 0
+
+    def cut_off(record: dict[str, Any]) -> bool:
+        """Whether it would have gone on, and may now."""
+        return record["figures"]["stopped"] == "time" and record["config"]["max_seconds"] < options.max_seconds
+
     named = [entry for entry in entries if entry.name == options.only]
     for entry in named or [entry for entry in entries if options.only in entry.name]:
         split = split_by_user(positives(ratings.interactions, core=entry.core))
@@ -242,7 +248,7 @@ def main(options: Published, *, path: Path = PATH, entries: tuple[Entry, ...] = 
                 assert first is not None
                 recipes = (Recipe(**first["config"]["recipe"]),)
             for recipe in recipes:
-                if any(r["seed"] == seed and r["config"]["recipe"] == asdict(recipe) for r in known):
+                if any(r["seed"] == seed and r["config"]["recipe"] == asdict(recipe) and not cut_off(r) for r in known):
                     continue
                 console.print(f"seed {seed}, {recipe}")
                 figures = run(entry, recipe, split, seed, max_seconds=options.max_seconds, console=console)

@@ -3,7 +3,8 @@
     AUC = (1 / PN) Σ_{positives p} [ #{negatives scored below p} + ½ #{negatives scored as p} ]
 
 with P positives and N negatives: the chance that a positive outscores a negative, a tie counting one half. Counting
-half the ties is the same as giving tied scores their average rank (Hanley & McNeil, Radiology 1982).
+half the ties is the same as giving tied scores their average rank (Hanley & McNeil, Radiology 1982). With groups, both sums are
+over the pairs of a positive and a negative of one group.
 
 >>> import jax.numpy as jnp
 >>> float(auc(jnp.array([0.1, 0.4, 0.4, 0.9]), jnp.array([0, 0, 1, 1])))
@@ -20,27 +21,29 @@ from jax.typing import ArrayLike
 from ifru_jax.errors import DataError
 
 
-def auc(scores: ArrayLike, labels: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
+def auc(scores: ArrayLike, labels: ArrayLike, where: ArrayLike | None = None, *, within: ArrayLike | None = None) -> jax.Array:
     """Area under the ROC curve; may be jitted and mapped with `vmap`. Costs one sort, O(n log n).
 
     Args:
       scores: [n], any real dtype; only their order matters, infinities included.
       labels: [n], 0 or 1 (bool, integer or float).
       where: bool [n], the pairs that count; the others are padding. None counts all.
+      within: int [n], groups (users) whose members alone are compared with one another. None compares all.
 
     Returns:
       Scalar in [0, 1] of the scores' floating dtype, within a few units in the last place of the exact fraction at any
-      n. NaN if no positive or no negative counts, or if a counted score is NaN: the host reports these as null.
+      n. NaN if no pair counts, or if a counted score is NaN: the host reports these as null.
 
     Raises:
       DataError: at trace time, for arrays that are not one-dimensional and equally long, or n ≥ 2³⁰.
     """
     scores, labels = jnp.asarray(scores), jnp.asarray(labels)
     counted = jnp.ones(scores.shape, bool) if where is None else jnp.asarray(where).astype(bool)
-    if scores.ndim != 1 or labels.shape != scores.shape or counted.shape != scores.shape:
+    groups = () if within is None else (jnp.asarray(within),)
+    if scores.ndim != 1 or any(array.shape != scores.shape for array in (labels, counted, *groups)):
+        shapes = ", ".join(str(array.shape) for array in (scores, labels, counted, *groups))
         raise DataError(
-            f"auc needs scores, labels and where of one shape [n], got {scores.shape}, {labels.shape} and "
-            f"{counted.shape}: map over further axes with jax.vmap."
+            f"auc needs scores, labels, where and within of one shape [n], got {shapes}: map over further axes with jax.vmap."
         )
     if scores.size >= 2**30:
         raise DataError(f"auc counts in 32-bit integers and takes fewer than 2**30 pairs, got {scores.size}.")
@@ -51,24 +54,30 @@ def auc(scores: ArrayLike, labels: ArrayLike, where: ArrayLike | None = None) ->
 
     positive, negative = counted & (labels > 0.5), counted & ~(labels > 0.5)
     # Padding is neither positive nor negative, so it may land anywhere, even among scores that are infinite.
-    ranked, positive, negative = lax.sort(
-        (jnp.where(counted, scores, jnp.inf), positive.astype(jnp.int32), negative.astype(jnp.int32)), num_keys=1
+    keys = (*groups, jnp.where(counted, scores, jnp.inf))
+    *ranked, positive, negative = lax.sort((*keys, positive.astype(jnp.int32), negative.astype(jnp.int32)), num_keys=len(keys))
+    below, through = _negatives_around(negative, *ranked)
+    # Negatives of other groups don't count; without groups these are none and all.
+    before, until = _negatives_around(negative, *ranked[:-1])
+    twice_wins, twice_rivals = below + through - 2 * before, 2 * (until - before)
+    num_positive = jnp.sum(positive, dtype=jnp.int32).astype(scores.dtype)
+    # Without a pair this is 0 / 0.
+    share = _sum_over(positive * twice_wins, scores.dtype, num_positive) / _sum_over(
+        positive * twice_rivals, scores.dtype, num_positive
     )
-    twice_wins = _twice_negatives_beaten(ranked, negative)
-    num_positive, num_negative = (jnp.sum(c, dtype=jnp.int32).astype(scores.dtype) for c in (positive, negative))
-    # An empty class makes this 0 / 0.
-    share = _sum_over(positive * twice_wins, scores.dtype, num_positive) / (2 * num_negative)
     return jnp.where(jnp.any(counted & jnp.isnan(scores)), jnp.nan, share)
 
 
-def _twice_negatives_beaten(ranked: jax.Array, negative: jax.Array) -> jax.Array:
-    """int32 [n]: negatives before each run of equal scores plus those up to its end, that is 2·below + tied."""
+def _negatives_around(negative: jax.Array, *keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """int32 [n] twice: negatives before each run of equal keys, and those up to its end; sorted by the keys, one run of none."""
     so_far = jnp.cumsum(negative, dtype=jnp.int32)
-    edge, changes = jnp.ones(1, bool), ranked[1:] != ranked[:-1]
+    edge, changes = jnp.ones(1, bool), jnp.zeros(negative.size - 1, bool)
+    for key in keys:
+        changes |= key[1:] != key[:-1]
     first, last = jnp.concatenate([edge, changes]), jnp.concatenate([changes, edge])
     before_run = lax.cummax(jnp.where(first, so_far - negative, 0))
     through_run = lax.cummin(jnp.where(last, so_far, so_far[-1]), reverse=True)
-    return before_run + through_run
+    return before_run, through_run
 
 
 def _sum_over(counts: jax.Array, dtype: jnp.dtype, divisor: jax.Array) -> jax.Array:

@@ -13,6 +13,7 @@ from ifru_jax.metrics import auc
 
 WIDTH = 24  # one shape, hence one compilation, for all examples
 jitted = jax.jit(auc)
+within = jax.jit(lambda scores, labels, where, groups: auc(scores, labels, where, within=groups))
 
 # Integers as scores: many ties, and monotone maps that stay exact in float32.
 scored_pairs = st.tuples(
@@ -66,6 +67,39 @@ def test_padding_changes_nothing(pair, score, label):
     scores, labels = pair
     padded = np.concatenate([np.full(8, score, np.float32), scores]), np.concatenate([np.full(8, label), labels])
     assert jitted(*padded, np.arange(WIDTH + 8) >= 8) == jitted(scores, labels)
+
+
+def of_pairs_within(scores, labels, groups, where):
+    """Wins and pairs by counting."""
+    wins = pairs = 0.0
+    for p in np.flatnonzero(where & (labels == 1)):
+        for n in np.flatnonzero(where & (labels == 0) & (groups == groups[p])):
+            wins += (scores[p] > scores[n]) + 0.5 * (scores[p] == scores[n])
+            pairs += 1
+    return wins / pairs if pairs else np.nan
+
+
+@given(
+    scored_pairs,
+    st.lists(st.integers(0, 4), min_size=WIDTH, max_size=WIDTH).map(np.array),
+    st.lists(st.booleans(), min_size=WIDTH, max_size=WIDTH).map(np.array),
+)
+@settings(max_examples=100, deadline=None)
+def test_within_groups_their_own_pairs_count(pair, groups, where):
+    scores, labels = pair
+    expected = of_pairs_within(scores, labels, groups, where)
+    found = float(within(scores, labels, where, groups))
+    assert found == pytest.approx(expected, abs=1e-6, nan_ok=True)
+    # What is the same for all of a group changes nothing.
+    assert float(within(scores + 8 * groups.astype(np.float32), labels, where, groups)) == pytest.approx(found, nan_ok=True)
+    assert float(within(scores, labels, where, np.zeros(WIDTH, np.int32))) == pytest.approx(
+        float(jitted(scores, labels, where)), nan_ok=True
+    )
+
+
+def test_groups_have_the_shape_of_the_scores():
+    with pytest.raises(DataError, match=r"within of one shape \[n\], got \(3,\), \(3,\), \(3,\), \(2,\)"):
+        auc(jnp.zeros(3), jnp.zeros(3), within=jnp.zeros(2, int))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 auc           area under the ROC curve, exact with ties, on the device
 lists         top-K lists over the full ranking, and how much two models' lists agree
 ranking       NDCG, Recall, HR, MRR and MAP at K over the full ranking
+levels        scores of a model whose loss leaves the level of each user's scores free
 groups        the same by group of users and of items
 fidelity      distances to retrained models: rms, noise, gap, forget slope, forget loss
 correlation   whether two models order pairs alike: Kendall, Spearman
@@ -29,6 +30,7 @@ from ifru_jax.evaluation.fidelity import (
 )
 from ifru_jax.evaluation.figures import Pairs, PairScores, figures
 from ifru_jax.evaluation.groups import grouped_metrics, groups_by_degree
+from ifru_jax.evaluation.levels import WithoutLevels, comparable
 from ifru_jax.evaluation.lists import Scorer, list_overlap, score_block_of, top_lists
 from ifru_jax.evaluation.masks import survivors, touched_and, touched_or
 from ifru_jax.evaluation.membership import Candidates, Shadows, audit, train_shadows
@@ -48,9 +50,11 @@ __all__ = [
     "Shadows",
     "UserRanking",
     "Verification",
+    "WithoutLevels",
     "auc",
     "audit",
     "averages",
+    "comparable",
     "discordance",
     "distance_ratio",
     "figures",

@@ -25,7 +25,6 @@ from jax.typing import ArrayLike
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError
-from ifru_jax.training import Trained
 
 ScoreBlock = Callable[[np.ndarray], ArrayLike]
 """int32 [b] users → [b, num_items] scores."""
@@ -41,12 +40,11 @@ class Scorer(Protocol):
 
 
 def score_block_of(model: Scorer, num_items: int) -> ScoreBlock:
-    """Scores of users with all items; a `Trained` propagates once per block and scores the grid as a matrix product."""
-    if not isinstance(model, Trained):
-        return lambda users: model.score(np.repeat(users, num_items), np.tile(np.arange(num_items), len(users))).reshape(
-            -1, num_items
-        )
-    return model.score_grid
+    """Scores of users with all items: `score_grid` of a model that has one (a `Trained` scores a grid as a matrix product)."""
+    grid: ScoreBlock | None = getattr(model, "score_grid", None)
+    if grid is not None:
+        return grid
+    return lambda users: model.score(np.repeat(users, num_items), np.tile(np.arange(num_items), len(users))).reshape(-1, num_items)
 
 
 def top_lists(score_block: ScoreBlock, seen: Interactions, users: np.ndarray, *, k: int = 20, batch: int = 256) -> np.ndarray:

@@ -29,6 +29,7 @@ from ifru_jax.evaluation import fidelity
 from ifru_jax.evaluation.closeness import ratio_and_limit
 from ifru_jax.evaluation.correlation import discordance
 from ifru_jax.evaluation.groups import found_of_items, grouped_metrics
+from ifru_jax.evaluation.levels import comparable
 from ifru_jax.evaluation.lists import Scorer, list_overlap, score_block_of, top_lists
 from ifru_jax.evaluation.masks import survivors
 from ifru_jax.evaluation.membership import AttackResult, Candidates, Shadows, audit
@@ -119,7 +120,8 @@ def verify(
     """Compares an unlearned model with retrained ones.
 
     Args:
-      original: the model that was asked to forget; anything with `score(users, items)` on rows of the tables of `split`.
+      original: the model that was asked to forget; anything with `score(users, items)` on rows of the tables of `split`. If it is a
+        `Trained` whose loss leaves the level of each user's scores free, all that is pooled over users is without levels.
       unlearned: what it became.
       retrained: at least two models trained without the forgotten interactions, with different seeds, none of them the original's.
         With two hardly any figure can fail; five make verdicts sharp.
@@ -140,7 +142,8 @@ def verify(
     """
     if len(retrained) < 2:
         raise DataError(f"{len(retrained)} retrained models: give at least two, since the noise between them sets every limit.")
-    views = _Views.of(split, request, k)
+    loss = original.loss if isinstance(original, Trained) else None
+    views = _Views.of(split, request, k, fixes_levels=loss is None or loss.fixes_levels)
     models = {"original": original, "unlearned": unlearned}
     seen = {name: views.of_model(model) for name, model in models.items()}
     seen_retrained = [views.of_model(model) for model in retrained]
@@ -212,9 +215,10 @@ class _Views:
     users: np.ndarray
     counts: dict[str, int]
     k: int
+    fixes_levels: bool
 
     @classmethod
-    def of(cls, split: Split, request: ForgetRequest, k: int) -> _Views:
+    def of(cls, split: Split, request: ForgetRequest, k: int, *, fixes_levels: bool) -> _Views:
         gone = request.select(split.train)
         if not gone.any():
             raise DataError(f"{request} forgets nothing: there is nothing to verify.")
@@ -239,11 +243,13 @@ class _Views:
             users=users,
             counts=counts,
             k=k,
+            fixes_levels=fixes_levels,
         )
 
     def of_model(self, model: Scorer) -> _ModelView:
         pairs = (self.test, self.forgotten, self.gone)
-        test, forgotten, gone = (np.asarray(model.score(p.users, p.items), np.float64) for p in pairs)
+        pooled = comparable(model, self.fixes_levels, self.train.num_users, self.train.num_items)
+        test, forgotten, gone = (np.asarray(pooled.score(p.users, p.items), np.float64) for p in pairs)
         bad = sum(int((~np.isfinite(scores)).sum()) for scores in (test, forgotten, gone))
         if bad:
             raise NumericsError(

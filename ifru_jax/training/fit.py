@@ -61,8 +61,8 @@ class History:
     """How training went.
 
     Attributes:
-      valid_metric: the validation metric after each epoch: AUC over all pairs, or, for a loss that compares, the share of the
-        (positive, negative) pairs of a group that are in the right order, since such a loss fixes no level across users.
+      valid_metric: the validation metric after each epoch: AUC over all pairs; for a loss that fixes no level across users, over
+        the pairs of one user, and where negatives were sampled for positives, of one group.
       best_epoch: index of the epoch whose parameters were kept.
       num_steps: optimiser steps taken in all.
       seconds: wall-clock time of each epoch, validation included; the first includes compilation.
@@ -229,7 +229,10 @@ def _epoch(
     scores, counted = model.score(params, valid.pairs, graph), valid.weights > 0
     # Infinite scores can be ranked, but a model that gives them has diverged.
     sound = jnp.all(jnp.isfinite(scores) | ~counted)
-    found = auc(scores, valid.labels, counted) if valid.leaders is None else _pairs_in_order(scores, valid)
+    if valid.leaders is None:
+        found = auc(scores, valid.labels, counted, within=None if loss.fixes_levels else valid.pairs.users)
+    else:
+        found = _pairs_in_order(scores, valid)
     metric = jnp.where(sound, found, jnp.nan)
     better = metric > state.best_metric
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best_params)

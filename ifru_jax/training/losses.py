@@ -40,6 +40,7 @@ from ifru_jax.models import Params
 class Score(Protocol):
     """Scores of any pairs with fixed parameters."""
 
+    num_users: int
     num_items: int
 
     def __call__(self, pairs: Pairs) -> jax.Array: ...
@@ -56,6 +57,11 @@ class Loss:
     @property
     def separable(self) -> bool:
         """Whether the term of an interaction depends on scores of its own group alone: then small requests can be confined."""
+        return True
+
+    @property
+    def fixes_levels(self) -> bool:
+        """Whether it changes when a number is added to all scores of a user; if not, scores of two users can't be compared."""
         return True
 
     def outputs(self, score: Score, examples: Examples) -> Any:
@@ -148,6 +154,10 @@ class _Grouped(Loss):
     def grouped(self) -> bool:
         return True
 
+    @property
+    def fixes_levels(self) -> bool:
+        return False
+
     def check(self, data: Interactions) -> None:
         leaders_of(data)
 
@@ -195,23 +205,30 @@ class SampledSoftmax(_Grouped):
 class FullSoftmax(Loss):
     """Softmax cross-entropy of each positive (u, i) among all items, log Σ_j e^{s_uj} − s_ui; negatives count nothing.
 
-    Source: the multinomial likelihood of Liang et al. (WWW 2018), eq. 2. Outputs are the scores of all users with all items, so it
-    takes users × items floats a few times over. No request is confined: every item is in the term of every positive.
+    Source: the multinomial likelihood of Liang et al. (WWW 2018), eq. 2. Outputs are scores with all items, of all users, or, for
+    fewer interactions than there are users, of the user of each: a few times so many floats. No request is confined: every item is
+    in the term of every positive.
     """
 
     @property
     def separable(self) -> bool:
         return False
 
+    @property
+    def fixes_levels(self) -> bool:
+        return False
+
     def outputs(self, score: Score, examples: Examples) -> jax.Array:
-        pairs = examples.pairs
-        users = jnp.arange(pairs.num_rows, dtype=jnp.int32) if isinstance(pairs, Edges) else pairs.users
+        users = examples.pairs.users
+        if isinstance(examples.pairs, Edges) or len(users) > score.num_users:
+            users = jnp.arange(score.num_users, dtype=jnp.int32)
         items = jnp.arange(score.num_items, dtype=jnp.int32)
         return score(GridPairs(users, items)).reshape(len(users), score.num_items)
 
     def summed(self, outputs: jax.Array, examples: Examples) -> jax.Array:
         pairs = examples.pairs
-        row = pairs.rows if isinstance(pairs, Edges) else jnp.arange(outputs.shape[0])
+        by_user = isinstance(pairs, Edges) or len(pairs.users) > outputs.shape[0]
+        row = pairs.users if by_user else jnp.arange(outputs.shape[0])
         terms = jax.scipy.special.logsumexp(outputs, axis=1)[row] - outputs[row, pairs.items]
         return jnp.sum(jnp.where(examples.labels > 0.5, examples.weights * terms, 0))
 
@@ -240,6 +257,10 @@ class WithAuxiliary(Loss):
     @property
     def separable(self) -> bool:
         return False
+
+    @property
+    def fixes_levels(self) -> bool:
+        return self.loss.fixes_levels
 
     def outputs(self, score: Score, examples: Examples) -> Any:
         return self.loss.outputs(score, examples)

@@ -33,7 +33,7 @@ class Scorer:
 
     def __init__(self, model: Recommender, params: Params, graph: BipartiteGraph, chunk_size: int | None = None) -> None:
         self._model, self._params, self._graph, self._chunk_size = model, params, graph, chunk_size
-        self.num_items = graph.edges.num_cols
+        self.num_users, self.num_items = graph.edges.num_rows, graph.edges.num_cols
 
     def __call__(self, pairs: Pairs) -> jax.Array:
         size = self._chunk_size

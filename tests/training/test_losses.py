@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifru_jax import WMSE, DataError, FullSoftmax, Interactions, Loss, ModelError, WithAuxiliary, bce, bpr, softmax, wmse
-from ifru_jax.graph import build_training_set
+from ifru_jax.graph import Examples, IndexPairs, build_training_set
 from ifru_jax.graph.groups import group_members, leaders_of, whole_groups
 from ifru_jax.training.losses import LOSSES, as_loss, describe_loss, loss_from_description
 from ifru_jax.training.objectives import auxiliary_term, weighted_loss
@@ -73,6 +73,20 @@ def test_a_loss_is_its_definition(loss, seed):
         # The same when the others were never there.
         rest = whole.without(~kept)
         np.testing.assert_allclose(weighted_loss(Lookup(), loss, {"scores": jnp.asarray(scores)}, rest.examples, rest.graph), got)
+
+
+@pytest.mark.parametrize("count", [3, USERS, USERS + 1, 3 * USERS])
+def test_a_batch_of_a_full_softmax_is_its_definition(count):
+    """Fewer and more interactions than there are users, who come several times and in any order; padding."""
+    rng = np.random.default_rng(count)
+    users, items, labels = rng.integers(USERS, size=count), rng.integers(ITEMS, size=count), rng.integers(2, size=count)
+    weights = (np.arange(count) < count - 1).astype(float)
+    scores = 3 * rng.normal(size=(USERS, ITEMS))
+    examples = Examples(IndexPairs(jnp.asarray(users), jnp.asarray(items)), jnp.asarray(labels), jnp.asarray(weights))
+    graph = build_training_set(Interactions(users, items, labels, USERS, ITEMS)).graph
+    got = weighted_loss(Lookup(), FullSoftmax(), {"scores": jnp.asarray(scores)}, examples, graph)
+    expected = definition(FullSoftmax(), Interactions(users, items, labels, USERS, ITEMS), weights > 0, scores)
+    np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
 
 
 @given(seed=SEEDS)

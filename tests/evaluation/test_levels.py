@@ -1,0 +1,123 @@
+"""Where a loss leaves the level of each user's scores free, nothing that is pooled over users sees it."""
+
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ifru_jax import FullSoftmax, Interactions, TrainConfig, WithAuxiliary, bce, bpr, softmax, verify, wmse
+from ifru_jax.data import ForgetRequest, Split
+from ifru_jax.evaluation import WithoutLevels, comparable
+from ifru_jax.graph import build_training_set
+from ifru_jax.models import bias_mf
+from ifru_jax.training import Trained, fit_params
+from ifru_jax.training.losses import as_loss
+from ifru_jax.training.objectives import weighted_loss
+
+USERS, ITEMS = 300, 7
+
+
+@dataclass
+class Table:
+    """A model that is a table of scores, with or without a way to score a grid."""
+
+    scores: np.ndarray
+
+    def score(self, users, items):
+        return self.scores[users, items]
+
+
+class Grid(Table):
+    def score_grid(self, users):
+        return jnp.asarray(self.scores[users])
+
+
+@pytest.fixture(scope="module")
+def table():
+    return np.random.default_rng(0).normal(size=(USERS, ITEMS))
+
+
+@pytest.mark.parametrize("kind", [Table, Grid])
+def test_a_number_for_each_user_is_not_seen(kind, table):
+    """More users than a block holds."""
+    users, items = np.divmod(np.arange(USERS * ITEMS), ITEMS)
+    moved = kind(table + np.random.default_rng(1).normal(size=(USERS, 1)))
+    seen, seen_moved = (WithoutLevels(model, USERS, ITEMS).score(users, items) for model in (kind(table), moved))
+    np.testing.assert_allclose(seen, (table - table.mean(axis=1, keepdims=True)).ravel(), atol=1e-6)
+    np.testing.assert_allclose(seen_moved, seen, atol=1e-6)
+    assert comparable(moved, True, USERS, ITEMS) is moved
+
+
+def shifted(loss, seed):
+    """How much a loss changes when a number is added to all scores of each user."""
+    rng = np.random.default_rng(seed)
+    users, items = np.repeat(np.arange(4), 3), np.tile(np.arange(3), 4)
+    data = Interactions(users, items, (items == 0).astype(np.float32), 4, 5, groups=users)
+    whole = build_training_set(data, with_groups=True)
+    scores, levels = rng.normal(size=(4, 5)), rng.normal(size=(4, 1))
+
+    class Lookup:
+        tables, num_hops = {}, 0
+
+        def score(self, params, pairs, graph):
+            return params[pairs.users, pairs.items]
+
+    values = [
+        float(weighted_loss(Lookup(), loss, jnp.asarray(table), whole.examples, whole.graph)) for table in (scores, scores + levels)
+    ]
+    return abs(values[1] - values[0])
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    "loss",
+    [bce, wmse, bpr, softmax, FullSoftmax(), as_loss(lambda s, y: (s - y) ** 2), WithAuxiliary(bpr, lambda p, g: jnp.sum(p), 0.0)],
+    ids=str,
+)
+def test_a_loss_says_whether_it_fixes_levels(loss):
+    assert loss.fixes_levels == (shifted(loss, 0) > 1e-9)
+
+
+def test_training_is_stopped_by_what_the_loss_fixes():
+    """Valid ranks the items of every user right, while levels put all of one user's below the other's: AUC .75, within users 1."""
+    train = Interactions(np.array([0, 1]), np.array([0, 2]), np.ones(2), 2, 4)
+    valid = Interactions(np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]), np.array([1, 0, 1, 0]), 2, 4)
+    model = bias_mf(embedding_size=2)
+    shapes = jax.eval_shape(lambda key: model.init(key, 2, 4), jax.random.key(0))
+    levels = {name: jnp.zeros(leaf.shape) for name, leaf in shapes.items()}
+    users, items = (next(name for name in shapes if name.startswith(f"{side}_bias")) for side in ("user", "item"))
+    levels[users] = jnp.asarray([0.0, -9.0]).reshape(shapes[users].shape)
+    levels[items] = jnp.asarray([1.0, 0, 1, 0]).reshape(shapes[items].shape)
+    config = TrainConfig(learning_rate=1e-6, batch_size=2, reg=0.0, epochs=1)
+    for loss, expected in ((FullSoftmax(), 1.0), (bce, 0.75)):
+        whole = build_training_set(train, with_graph=False)
+        _, history = fit_params(jax.random.key(0), model, whole, valid, config, loss=loss, initial=levels)
+        assert history.valid_metric[0] == pytest.approx(expected)
+
+
+@pytest.mark.slow
+def test_a_verification_of_such_a_loss_does_not_see_levels():
+    rng = np.random.default_rng(3)
+    users, items = np.divmod(rng.permutation(40 * 12)[:300], 12)
+    data = Interactions(users, items, rng.integers(2, size=300).astype(np.float32), 40, 12)
+    split = Split(data.select(np.arange(300) < 200), data.select(np.arange(300) >= 250), data.select(np.arange(300) // 50 == 4))
+    model = bias_mf(embedding_size=2, init_std=0.5)
+    whole = build_training_set(split.train)
+
+    def trained(seed, level=0.0):
+        params = model.init(jax.random.key(seed), 40, 12)
+        name = next(name for name in params if name.startswith("user_bias"))
+        params = params | {name: params[name] + level * rng.normal(size=params[name].shape)}
+        return Trained(model, params, whole, len(whole), TrainConfig(), FullSoftmax())
+
+    request = ForgetRequest(pairs=np.stack([split.train.users[:9], split.train.items[:9]], axis=1))
+    others = [trained(seed) for seed in (1, 2, 3)]
+    plain, moved = (verify(trained(0), trained(4, level), others, split, request, membership=False) for level in (0.0, 5.0))
+    for name, measure in plain.measures.items():
+        other = moved.measures[name].value
+        assert other == (None if measure.value is None else pytest.approx(measure.value, rel=1e-4, abs=1e-5)), name
+    fixed = [replace(state, loss=bce) for state in (trained(0), trained(4, 5.0), *others)]
+    seen = verify(fixed[0], fixed[1], fixed[2:], split, request, membership=False)
+    assert seen.measures["gap"].value > 2 * plain.measures["gap"].value
