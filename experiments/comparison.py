@@ -115,7 +115,7 @@ def run(
         try:
             for trial in trials(
                 entry,
-                Context(setup.build(choice.init_std), choice.train, setup.split.valid, setup.loss, budget),
+                Context(setup.build(choice.init_std), choice.train, setup.split.valid, setup.loss, budget, setup.params.best.train),
                 setup.split,
                 originals,
                 setup.request,

@@ -48,10 +48,11 @@ class Context:
 
     Attributes:
       model: the recommender.
-      train_config: with which the original was trained; what a method with models of its own trains them with.
+      train_config: with which the original was trained, or what a method with shards trains these with.
       valid: validation interactions, as the original was stopped by.
       loss: of training.
       budget_seconds: for an entry with a budget, how long it may work on a request; else None.
+      whole_config: with which the original was trained, whatever `train_config` is; None where they are one.
     """
 
     model: Recommender
@@ -59,6 +60,7 @@ class Context:
     valid: Interactions
     loss: Loss = bce
     budget_seconds: float | None = None
+    whole_config: TrainConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,11 @@ def _ifru(**options: Any) -> Entry:
     return Entry(lambda c: IFRU(c.model, c.train_config, IFRUConfig(**options)))
 
 
-def _sharded(tuned_as: str, method: type[SISA] | type[RecEraser], **options: Any) -> Entry:
-    return Entry(lambda c: method(c.model, c.train_config, loss=c.loss, **options), start="own", tuned_as=tuned_as)
+def _receraser(**options: Any) -> Entry:
+    def build(c: Context) -> Method:
+        return RecEraser(c.model, c.train_config, loss=c.loss, whole_config=c.whole_config, **options)
+
+    return Entry(build, start="own", tuned_as="receraser")
 
 
 def _timed(method: type[Finetune] | type[GradientAscent], times: float) -> Entry:
@@ -120,10 +125,10 @@ REGISTRY: dict[str, Entry] = {
     "ifru-stream": Entry(lambda c: Stream(c.model, c.train_config)),
     # Those that train again.
     "warm-retrain": Entry(lambda c: WarmRetrain(c.model, c.train_config), start="retraining"),
-    "sisa": _sharded("sisa", SISA),
-    "receraser": _sharded("receraser", RecEraser),
-    "receraser-user": _sharded("receraser", RecEraser, by="user"),
-    "receraser-item": _sharded("receraser", RecEraser, by="item"),
+    "sisa": Entry(lambda c: SISA(c.model, c.train_config, loss=c.loss), start="own", tuned_as="sisa"),
+    "receraser": _receraser(),
+    "receraser-user": _receraser(by="user"),
+    "receraser-item": _receraser(by="item"),
     # Those that change the trained parameters.
     "scif": Entry(lambda c: SCIF(c.model, c.train_config)),
     "gif": Entry(lambda c: GIF(c.model, c.train_config)),

@@ -265,7 +265,9 @@ def figures_page() -> str:
     lines = "\n".join(f"| `{name}` | {meaning} |" for name, meaning in FIGURES.items())
     return (
         f"# The figures\n\n{NOTE}Split and forget set are fixed by the data; seeds vary initialisation and batch order, and are "
-        "never shared by an original and a retrained model. Test data chooses nothing.\n\n"
+        "never shared by an original and a retrained model. Test data chooses nothing. A loss that compares "
+        "items of one user leaves the level of the user's scores free: then AUC, gaps and distances are taken of scores less the "
+        "user's mean over all items.\n\n"
         f"| figure | meaning |\n| --- | --- |\n{lines}\n"
     )
 

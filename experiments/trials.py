@@ -159,8 +159,10 @@ def _prepared(method: Method, original: Trained) -> Any:
 def _yardsticks(entry: Entry, context: Context, split: Split, request: ForgetRequest) -> list[Scorer]:
     """Two models of the method, trained from scratch on the retained data to the same objective."""
     retained = split.train.select(~request.select(split.train))
-    config = replace(context.train_config, reg=context.train_config.reg * len(split.train) / len(retained))
-    method = entry.build(replace(context, train_config=config))
+    ratio = len(split.train) / len(retained)
+    configs = {"train_config": context.train_config, "whole_config": context.whole_config}
+    heavier = {name: replace(config, reg=config.reg * ratio) for name, config in configs.items() if config is not None}
+    method = entry.build(replace(context, **heavier))
     data = replace(split, train=retained, valid=surviving(split.valid, retained))
     keys = jax.random.split(jax.random.fold_in(jax.random.key(0), YARDSTICK_FOLD))
     return [Served(method, method.fit(key, data), retained.num_items) for key in keys]

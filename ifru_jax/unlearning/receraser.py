@@ -57,7 +57,9 @@ class RecEraser:
 
     Attributes:
       model: of every shard; it has a table of users and one of items.
-      train_config: of pre-training, of every shard and of the aggregation.
+      train_config: of every shard.
+      whole_config: of pre-training and of the aggregation, which see all data and want other hyper-parameters than a shard; None
+        takes `train_config`.
       num_shards: K.
       by: "interaction" (InBP in the paper), "user" (UBP) or "item" (IBP).
       loss: per-interaction loss.
@@ -68,6 +70,7 @@ class RecEraser:
     num_shards: int = 10
     by: PartitionBy = "interaction"
     loss: Loss = bce
+    whole_config: TrainConfig | None = None
 
     def __post_init__(self) -> None:
         if set(self.model.tables.values()) != {"user", "item"}:
@@ -76,11 +79,15 @@ class RecEraser:
                 "declare a table of each."
             )
 
+    @property
+    def _on_all(self) -> TrainConfig:
+        return self.train_config if self.whole_config is None else self.whole_config
+
     def fit(self, key: jax.Array, data: Split) -> RecEraserState:
         # Shards fold in 0 … K − 1, the aggregation K.
         partition_key, pretrain_key = (jax.random.fold_in(key, self.num_shards + place) for place in (1, 2))
         whole = training_set_for(self.model, self.loss, data.train)
-        pretrained, _ = fit_params(pretrain_key, self.model, whole, data.valid, self.train_config, loss=self.loss)
+        pretrained, _ = fit_params(pretrain_key, self.model, whole, data.valid, self._on_all, loss=self.loss)
         assignment = balanced_partition(
             partition_key,
             data.train,
@@ -137,13 +144,13 @@ class RecEraser:
             # Training hands the graph on to the model and never looks inside.
             replace(whole, graph=cast(BipartiteGraph, frozen)),
             surviving(shards.valid, shards.interactions),
-            self.train_config,
+            self._on_all,
             loss=self.loss,
             total=total,
             initial=aggregation.initial(init_key, submodels),
         )
         served = Trained(
-            self.model, aggregated(aggregation, params, frozen), whole, total, self.train_config, self.loss, history.num_steps
+            self.model, aggregated(aggregation, params, frozen), whole, total, self._on_all, self.loss, history.num_steps
         )
         return RecEraserState(shards, params, served, max(history.valid_metric))
 

@@ -1,5 +1,8 @@
 """The protocol of published benchmarks: split, objectives, figures, and trainings that go on where they stopped."""
 
+import json
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -137,3 +140,14 @@ def test_what_is_done_is_not_run_again(data, tmp_path, capsys):
     assert (found.tried, len(found.runs)) == (2, 2)
     assert found.ratio == pytest.approx(found.mean("test.ndcg@10") / REFERENCES["mf"].figures[2])
     assert "seed 1" in capsys.readouterr().out
+
+    # What time cut off is run again where there is more, and then counts once.
+    records = read_records(path)
+    for record in records:
+        if record["seed"] == 1:
+            record["figures"]["stopped"] = "time"
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert main(options, path=path, entries=entries) == 0
+    assert main(replace(options, max_seconds=options.max_seconds + 1), path=path, entries=entries) == 1
+    (again,) = found_in(read_records(path))
+    assert [r["figures"]["stopped"] for r in again.runs] == [found.runs[0]["figures"]["stopped"], "epochs"]

@@ -30,7 +30,8 @@ def confirmed(setting, auc, seconds=1.0):
 def test_the_search_starts_where_the_same_prior_weighs_as_much_and_follows_the_best():
     found = []
     tried = []
-    for setting in settings(found, reg=1e-5, init_std=1e-2):
+    whole = Choice(TrainConfig(1e-3, 2048, 1e-5), 1e-2)
+    for setting in settings(found, whole=whole, first=None):
         tried.append(setting)
         found.append(result(setting, SEEDS[0], 1 - abs(np.log10(setting.reg / 3e-4))))
     # Ten shards: a tenth of the interactions.
@@ -39,11 +40,18 @@ def test_the_search_starts_where_the_same_prior_weighs_as_much_and_follows_the_b
     assert {setting.learning_rate for setting in tried[:4]} == {1e-2}
     assert len(set(tried)) == len(tried)
 
+    found, tried = [], []
+    for setting in settings(found, whole=whole, first=FIRST):
+        tried.append(setting)
+        found.append(result(setting, SEEDS[0], setting.reg))
+    assert tried[0] == FIRST
+    assert replace(FIRST, patience=3) in tried
+    assert tried[-1] == Setting(1e-3, 2048, 1e-5, 1e-2)
+
 
 def test_only_what_all_seeds_confirm_is_chosen():
     lucky, sound = replace(FIRST, reg=1e-4), FIRST
-    with pytest.raises(DataError, match="d, mf, sisa is not finished"):
-        choose([result(lucky, SEEDS[0], 0.9)])
+    assert choose([result(lucky, SEEDS[0], 0.9)]) is None
     assert choose([result(lucky, SEEDS[0], 0.9), *confirmed(sound, 0.7)]) == asdict(sound)
 
 
@@ -56,7 +64,7 @@ def test_of_equals_the_fastest_is_chosen():
 @pytest.mark.slow
 def test_a_search_goes_on_where_it_stopped(ratings, tmp_path, monkeypatch):
     monkeypatch.setattr(tune_shards, "EPOCHS", 3)
-    monkeypatch.setattr(tune_shards, "settings", lambda found, **start: iter([FIRST, replace(FIRST, learning_rate=3e-2)]))
+    monkeypatch.setattr(tune_shards, "settings", lambda found, whole, first: iter([FIRST, replace(FIRST, learning_rate=3e-2)]))
     results, configs = tmp_path / "tuning.jsonl", tmp_path / "shards.json"
     search(str(ratings), "mf", 0, "sisa", results=results)
     whole = results.read_text()
@@ -69,7 +77,10 @@ def test_a_search_goes_on_where_it_stopped(ratings, tmp_path, monkeypatch):
     again = [(r["config"], r["seed"], r["figures"]["valid_auc"]) for r in read_records(results)]
     assert again == [(r["config"], r["seed"], r["figures"]["valid_auc"]) for r in map(json.loads, lines)]
 
+    with results.open("a") as file:
+        file.write(json.dumps(json.loads(lines[0]) | {"model": "gmf"}) + "\n")
     write_configs(results, configs)
+    assert set(json.loads(configs.read_text())[str(ratings)]) == {"mf"}
     chosen = json.loads(configs.read_text())[str(ratings)]["mf"]["sisa"]
     assert chosen["batch_size"] == FIRST.batch_size
 
