@@ -132,7 +132,7 @@ class _Verdicts:
         if isinstance(before, Trained) and isinstance(after, Served) and isinstance(after.state, Trained):
             predicted = asdict(linearity(before, after.state))
         try:
-            verified = verify(before, after, outcome.retrained, setup.split, setup.request, linearity=predicted)
+            verified = verify(before, after, outcome.retrained, setup.split, setup.request, linearity=predicted, loss=setup.loss)
         except IfruError as error:
             self.notes.append(f"{outcome.name} was not verified: {error}")
         else:

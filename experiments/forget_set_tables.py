@@ -29,6 +29,13 @@ Three seeds; [figures.md](figures.md) says what each figure means. Beside IFRU, 
 where the forgotten pairs have no retrained score. Arrows: doing nothing → IFRU; where the first is 1, the gap
 proves nothing.
 """
+PARTS_TEXT = """\
+## Large requests in parts
+
+One step is a quadratic model of the objective around θ̂, and what a large request asks for lies outside of it. `ifru-stream` forgets
+the same in ten parts, each a step from where the last one ended, and takes ten times as long: no longer than `finetune-10x` had.
+Where the first step goes too far, parts end closer; each of them is damped, so that together they forget less (slope).
+"""
 SIZES = tuple(sorted((*SHARES, "noise:0.02"), key=lambda spec: float(spec.split(":")[1])))
 LINES = {"ifru": BLUE, "gif-damped": ORANGE, "gradient": "#999999", "finetune-10x": "#c05780", "original": "black"}
 
@@ -43,7 +50,20 @@ def forget_sets_page() -> str:
         rows = [_row(spec, found[spec]) for spec in (*SIZES, "user:0.01", "user:0.05", *KINDS) if spec in found]
         parts += [f"## {data}, {model}\n", markdown(heads, rows), ""]
         parts.append(f"![Gap by share](paper/{data}_{model}_shares.svg)\n")
-    return "\n".join(parts)
+    return "\n".join([*parts, PARTS_TEXT, _in_parts()])
+
+
+def _in_parts() -> str:
+    heads = ["data, model", "forgotten", "method", "AUC (retrained)", "gap", "forget gap", "forget slope", "seconds"]
+    rows = []
+    for (data, model), found in _by_model().items():
+        for spec in (spec for spec in SIZES if "ifru-stream" in found.get(spec, {"methods": ()})["methods"]):
+            for method in ("ifru", "ifru-stream", "finetune-10x"):
+                figures = [plain(_mean(found[spec], method, figure), 2) for figure in ("gap", "forget_gap", "forget_slope")]
+                auc, retrained = (plain(_mean(found[spec], one, "auc"), 4) for one in (method, "retrain"))
+                taken = seconds(_mean(found[spec], method, "seconds.total"))
+                rows.append([f"{data}, {model}", spec, f"`{method}`", f"{auc} ({retrained})", *figures, taken])
+    return markdown(heads, rows) + "\n"
 
 
 def write_share_figures(folder: Path) -> None:

@@ -44,11 +44,12 @@ should.
 NOT_FIRST_TEXT = """\
 ## Where `ifru` is not first
 
-By forget gap it is first in every table above, by forget slope not in all. The slope sees only the part of a change that lies along
-retraining's own, and nothing of what else was changed: the methods ahead move the forgotten scores by the right amount on average
-and end further from where retraining puts them (forget gap). One factor c sets the damping for all data; a larger one forgets more
-everywhere, and would bring the slope of BookCrossing with MF to 1 and the others above it ([damping table](damping_table.md)). A
-factor for each data set would make `ifru` first by slope too, but only retrained models could choose it.
+By forget gap it is first in {gaps} of {cells} tables above, by forget slope in {slopes}. The slope sees only the part of a change
+that lies along retraining's own, and nothing of what else was changed: the methods ahead move the forgotten scores by the right
+amount on average and end further from where retraining puts them (forget gap). One factor c sets the damping for all data; a larger
+one forgets more everywhere, and would bring the slope of BookCrossing with MF to 1 and the others above it
+([damping table](damping_table.md)). A factor for each data set would make `ifru` first by slope too, but only retrained models could
+choose it.
 """
 ANY_TEXT = """\
 # Any model, any objective
@@ -118,7 +119,11 @@ def rivals_page() -> str:
     partial = [c.folder.name for c in cells() if f"{RIVAL}," in c.methods and c.folder.name not in missing]
     with_rivals = {_stem(s) for s, _ in found}
     not_yet = [name for name in partial if name not in with_rivals]
-    parts += [NOT_FIRST_TEXT, shard_table()]
+    firsts = {
+        figure: sum(_order(summary, figure)[:1] == ["ifru"] for summary, _ in found) for figure in ("forget_gap", "forget_slope")
+    }
+    parts.append(NOT_FIRST_TEXT.format(gaps=firsts["forget_gap"], slopes=firsts["forget_slope"], cells=len(found)))
+    parts.append(shard_table())
     parts.append("## Not run\n")
     parts.append(
         f"Cells of the suite without results: {_list(missing)}. Cells with results of IFRU and retraining alone: {_list(not_yet)}. "
@@ -175,22 +180,31 @@ def _cell_table(summary: dict[str, Any], records: list[dict[str, Any]]) -> str:
     return markdown(heads, rows) + "\n" + notes
 
 
+def _rivals(summary: dict[str, Any]) -> list[str]:
+    """Those that don't train again and are not IFRU."""
+    return [n for n in _present(summary) if n not in (*OWN, "original", "retrain", "warm-retrain") and not _is_ours(n)]
+
+
+def _order(summary: dict[str, Any], figure: str) -> list[str]:
+    """IFRU and its rivals by how far a figure is from retraining's."""
+    distance = {}
+    for name in ("ifru", *_rivals(summary)):
+        mean = summary["methods"][name].get(figure, {}).get("mean")
+        if mean is not None:
+            distance[name] = abs(math.log(mean)) if figure == "forget_gap" and mean > 0 else abs(mean - 1)
+    return sorted(distance, key=lambda n: distance[n])
+
+
 def _places(summary: dict[str, Any]) -> Iterator[str]:
     """Where IFRU stands among the methods that don't train again: said whether it is first or not."""
-    rivals = [n for n in _present(summary) if n not in (*OWN, "original", "retrain", "warm-retrain") and not _is_ours(n)]
     for figure, what in (("forget_gap", "forget gap"), ("forget_slope", "forget slope")):
-        distance = {}
-        for name in ("ifru", *rivals):
-            mean = summary["methods"][name].get(figure, {}).get("mean")
-            if mean is not None:
-                distance[name] = abs(math.log(mean)) if figure == "forget_gap" and mean > 0 else abs(mean - 1)
-        if "ifru" not in distance:
+        order = _order(summary, figure)
+        if "ifru" not in order:
             continue
-        order = sorted(distance, key=lambda n: distance[n])
         place = order.index("ifru") + 1
         others = "" if place == 1 else f", after {', '.join(_named(summary, n) for n in order[: place - 1])}"
         yield f"By {what}, `ifru` is number {place} of {len(order)} methods that do not train again{others}."
-    taken = {n: summary["methods"][n].get("seconds.total", {}).get("mean") for n in ("ifru", *rivals)}
+    taken = {n: summary["methods"][n].get("seconds.total", {}).get("mean") for n in ("ifru", *_rivals(summary))}
     known = {n: t for n, t in taken.items() if t}
     if "ifru" in known:
         fastest = min(known, key=lambda n: known[n])

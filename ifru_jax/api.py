@@ -12,7 +12,7 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation import ranking_metrics, survivors
+from ifru_jax.evaluation import comparable, ranking_metrics, survivors
 from ifru_jax.metrics import auc
 from ifru_jax.models import Recommender
 from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
@@ -89,10 +89,12 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
     """AUC pooled over the test pairs, and NDCG, Recall, HR, MRR and MAP at k over the full ranking, seen items left out.
 
     Test pairs of users and items without an interaction are left out: nothing is known of them any more, and their scores are
-    constants. None where a figure has no answer (one label only, no relevant item).
+    constants. None where a figure has no answer (one label only, no relevant item). For a loss that leaves the level of each user's
+    scores free, AUC is of scores without levels.
     """
     test = test.select(survivors(trained.interactions, test))
-    value = float(auc(trained.score(test.users, test.items), test.labels))
+    model = comparable(trained, trained.loss.fixes_levels, trained.interactions.num_users, trained.interactions.num_items)
+    value = float(auc(model.score(test.users, test.items), test.labels))
     return {"auc": None if np.isnan(value) else value, **rank(trained, test, k=k)}
 
 

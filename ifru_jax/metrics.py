@@ -56,20 +56,21 @@ def auc(scores: ArrayLike, labels: ArrayLike, where: ArrayLike | None = None, *,
     # Padding is neither positive nor negative, so it may land anywhere, even among scores that are infinite.
     keys = (*groups, jnp.where(counted, scores, jnp.inf))
     *ranked, positive, negative = lax.sort((*keys, positive.astype(jnp.int32), negative.astype(jnp.int32)), num_keys=len(keys))
+    dtype = jnp.promote_types(scores.dtype, jnp.float32)
+    num_positive, num_negative = (jnp.sum(c, dtype=jnp.int32).astype(dtype) for c in (positive, negative))
     below, through = _negatives_around(negative, *ranked)
-    # Negatives of other groups don't count; without groups these are none and all.
-    before, until = _negatives_around(negative, *ranked[:-1])
-    twice_wins, twice_rivals = below + through - 2 * before, 2 * (until - before)
-    num_positive = jnp.sum(positive, dtype=jnp.int32).astype(scores.dtype)
+    twice_wins, twice_rivals = below + through, 2 * num_negative
+    if groups:
+        before, until = _negatives_around(negative, ranked[0])
+        twice_wins -= 2 * before
+        twice_rivals = _sum_over(positive * 2 * (until - before), dtype, num_positive)
     # Without a pair this is 0 / 0.
-    share = _sum_over(positive * twice_wins, scores.dtype, num_positive) / _sum_over(
-        positive * twice_rivals, scores.dtype, num_positive
-    )
+    share = (_sum_over(positive * twice_wins, dtype, num_positive) / twice_rivals).astype(scores.dtype)
     return jnp.where(jnp.any(counted & jnp.isnan(scores)), jnp.nan, share)
 
 
 def _negatives_around(negative: jax.Array, *keys: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """int32 [n] twice: negatives before each run of equal keys, and those up to its end; sorted by the keys, one run of none."""
+    """int32 [n] twice: negatives before each run of equal keys, and those up to its end; all is sorted by the keys."""
     so_far = jnp.cumsum(negative, dtype=jnp.int32)
     edge, changes = jnp.ones(1, bool), jnp.zeros(negative.size - 1, bool)
     for key in keys:

@@ -111,6 +111,15 @@ def test_nan_where_there_is_no_answer(scores, labels):
     assert np.isnan(auc(jnp.array(scores), jnp.array(labels)))
 
 
+def test_counts_do_not_overflow_in_half_precision():
+    generator = np.random.default_rng(2)
+    scores, labels = generator.normal(size=500).astype(np.float16), generator.integers(0, 2, 500)
+    for options in ({}, {"within": np.zeros(500, np.int32)}):
+        found = auc(scores, labels, **options)
+        assert found.dtype == jnp.float16
+        assert float(found) == pytest.approx(roc_auc_score(labels, scores), abs=1e-3)
+
+
 def test_infinite_scores_are_just_large():
     scores, labels = np.array([-np.inf, 0, np.inf, np.inf], np.float32), np.array([0, 1, 1, 0])
     assert float(auc(scores, labels)) == 0.625

@@ -37,7 +37,7 @@ from ifru_jax.evaluation.parameters import share_left
 from ifru_jax.evaluation.ranking import averages, user_ranking
 from ifru_jax.evaluation.spread import prediction_interval
 from ifru_jax.metrics import auc
-from ifru_jax.training import Trained
+from ifru_jax.training import Loss, Trained
 
 _auc = jax.jit(auc)
 
@@ -115,13 +115,13 @@ def verify(
     membership: bool = True,
     twin: Trained | None = None,
     linearity: Mapping[str, float | None] | None = None,
+    loss: Loss | None = None,
     k: int = 20,
 ) -> Verification:
     """Compares an unlearned model with retrained ones.
 
     Args:
-      original: the model that was asked to forget; anything with `score(users, items)` on rows of the tables of `split`. If it is a
-        `Trained` whose loss leaves the level of each user's scores free, all that is pooled over users is without levels.
+      original: the model that was asked to forget; anything with `score(users, items)` on rows of the tables of `split`.
       unlearned: what it became.
       retrained: at least two models trained without the forgotten interactions, with different seeds, none of them the original's.
         With two hardly any figure can fail; five make verdicts sharp.
@@ -131,6 +131,8 @@ def verify(
       membership: False leaves membership inference out; so does a request after which nothing can be asked.
       twin: a model retrained from the original's initialisation, for the distance of parameters.
       linearity: figures of the step's own prediction, passed through.
+      loss: of all models; None takes that of a `Trained` original. Where it leaves the level of each user's scores free, AUC, gaps
+        and losses are of scores without levels. Attacks are on the scores as they are served, levels included.
       k: length of the recommendation lists.
 
     Returns:
@@ -142,7 +144,8 @@ def verify(
     """
     if len(retrained) < 2:
         raise DataError(f"{len(retrained)} retrained models: give at least two, since the noise between them sets every limit.")
-    loss = original.loss if isinstance(original, Trained) else None
+    if loss is None and isinstance(original, Trained):
+        loss = original.loss
     views = _Views.of(split, request, k, fixes_levels=loss is None or loss.fixes_levels)
     models = {"original": original, "unlearned": unlearned}
     seen = {name: views.of_model(model) for name, model in models.items()}
@@ -247,9 +250,10 @@ class _Views:
         )
 
     def of_model(self, model: Scorer) -> _ModelView:
-        pairs = (self.test, self.forgotten, self.gone)
         pooled = comparable(model, self.fixes_levels, self.train.num_users, self.train.num_items)
-        test, forgotten, gone = (np.asarray(pooled.score(p.users, p.items), np.float64) for p in pairs)
+        test, forgotten = (np.asarray(pooled.score(p.users, p.items), np.float64) for p in (self.test, self.forgotten))
+        # Rows without data are zeros, and so are their scores with whatever level.
+        gone = np.asarray(model.score(self.gone.users, self.gone.items), np.float64)
         bad = sum(int((~np.isfinite(scores)).sum()) for scores in (test, forgotten, gone))
         if bad:
             raise NumericsError(

@@ -13,7 +13,7 @@ positive and negative interactions, the multinomial one a softmax of every posit
 
 Without dropout the encoder sees the very item it is asked about, in training and never later. `leave_one_out` takes it out of
 the bag: (√d_u x̂_u − q_i) / √(d_u − 1) where (u, i) is an edge; each edge is then encoded on its own. A pair that is no edge has
-the whole bag, so in a full ranking only the edges cost an encoding each, and all other items of a user share one.
+the whole bag, so in a ranking for many users only the edges cost an encoding each, and all other items of a user share one.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, GridPairs, Pairs, inner_products
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.recommender import Params
+
+# A ranking of this share of all users or more is taken from a table of all.
+_COVERED = 0.25
 
 
 class MultVAE(nn.Module):
@@ -57,7 +60,7 @@ class MultVAE(nn.Module):
         if not self.leave_one_out:
             states = _decoder_states(p, _codes(p, sums, degrees))
             return inner_products(states, p["decoder_embedding"], pairs) + p["item_bias"][pairs.items]
-        if isinstance(pairs, GridPairs) and pairs.size >= graph.edges.capacity:
+        if isinstance(pairs, GridPairs) and pairs.size >= max(graph.edges.capacity, _COVERED * len(degrees) * self.num_items):
             return _grid_scores(p, pairs, graph, sums, degrees)
         inside = graph.contains(pairs).astype(sums.dtype)
         return _own_scores(p, pairs, inside, sums, degrees) + p["item_bias"][pairs.items]

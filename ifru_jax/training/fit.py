@@ -124,6 +124,11 @@ def fit_params(
         raise DataError(f"the {len(valid)} validation interactions have one label only: early stopping by AUC needs both.")
     loss = as_loss(loss)
     loss.check(train.interactions)
+    if not (loss.fixes_levels or (loss.grouped and valid.groups is not None) or _both_labels_of_a_user(valid)):
+        raise DataError(
+            f"no user has validation interactions of both labels, and {type(loss).__name__} compares the items of one user: keep "
+            "interactions of both labels for validation, or sample negatives for the whole split."
+        )
     init_key, key = jax.random.split(key)
     sizes = (train.interactions.num_users, train.interactions.num_items)
     params = in_precision(model.init(init_key, *sizes) if initial is None else initial)
@@ -252,6 +257,11 @@ def in_precision(params: Params) -> Params:
     """Parameters in the precision that is in use: float32, or float64 under `jax_enable_x64`."""
     dtype = jnp.result_type(float)
     return jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), params)
+
+
+def _both_labels_of_a_user(valid: Interactions) -> bool:
+    positive = valid.labels > 0.5
+    return len(np.intersect1d(valid.users[positive], valid.users[~positive])) > 0
 
 
 def _padded(valid: Interactions, capacity: int | None, *, compared: bool) -> Examples:

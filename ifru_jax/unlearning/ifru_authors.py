@@ -313,7 +313,8 @@ def _select(
         slope = jax.tree.map(jnp.subtract, product(p), rhs)
         updates, opt_state = optimiser.update(slope, opt_state)
         p = jax.tree.map(jnp.add, p, updates)
-        value = auc(model.score(moved(p), valid.pairs, graph), valid.labels, valid.weights > 0)
+        scores = model.score(moved(p), valid.pairs, graph)
+        value = auc(scores, valid.labels, valid.weights > 0, within=None if loss.fixes_levels else valid.pairs.users)
         better = value > best_auc
         best_p = jax.tree.map(lambda new, best: jnp.where(better, new, best), p, best_p)
         taken = taken + 1

@@ -9,6 +9,7 @@ import pytest
 
 from ifru_jax import FullSoftmax, Interactions, TrainConfig, WithAuxiliary, bce, bpr, softmax, verify, wmse
 from ifru_jax.data import ForgetRequest, Split
+from ifru_jax.errors import DataError
 from ifru_jax.evaluation import WithoutLevels, comparable
 from ifru_jax.graph import build_training_set
 from ifru_jax.models import bias_mf
@@ -118,6 +119,36 @@ def test_a_verification_of_such_a_loss_does_not_see_levels():
     for name, measure in plain.measures.items():
         other = moved.measures[name].value
         assert other == (None if measure.value is None else pytest.approx(measure.value, rel=1e-4, abs=1e-5)), name
+    # Also of models that are no `Trained`, where the loss is given.
+    wrapped = [Table(np.asarray(state.score_grid(np.arange(40)))) for state in (trained(0), trained(4, 5.0), *others)]
+    told = verify(wrapped[0], wrapped[1], wrapped[2:], split, request, loss=FullSoftmax(), membership=False)
+    assert told.measures["gap"].value == pytest.approx(plain.measures["gap"].value, rel=1e-4)
     fixed = [replace(state, loss=bce) for state in (trained(0), trained(4, 5.0), *others)]
     seen = verify(fixed[0], fixed[1], fixed[2:], split, request, membership=False)
     assert seen.measures["gap"].value > 2 * plain.measures["gap"].value
+
+
+def test_rows_without_data_are_looked_at_as_they_are():
+    """A forgotten item's scores are 0 however high the user's others are: levels must not hide that they are left, nor fake it."""
+    rng = np.random.default_rng(5)
+    users, items = np.divmod(np.arange(40 * 12), 12)
+    kept = rng.random(480) < 0.7
+    data = Interactions(users[kept], items[kept], rng.integers(2, size=kept.sum()).astype(np.float32), 40, 12)
+    split = Split(data, data.select(np.arange(len(data)) % 9 == 0), data.select(np.arange(len(data)) % 7 == 0))
+    request = ForgetRequest(items=np.array([3]))
+    scores = [3 + rng.normal(size=(40, 12)) for _ in range(5)]
+    for table in scores[1:]:
+        table[:, 3] = 0
+    half = scores[1].copy()
+    half[:, 3] = scores[0][:, 3] / 2
+    for unlearned, verdict in ((scores[1], "pass"), (half, "fail")):
+        models = [Table(table) for table in (scores[0], unlearned, *scores[2:])]
+        found = verify(models[0], models[1], models[2:], split, request, loss=FullSoftmax(), membership=False)
+        assert found.measures["gone_scores"].verdict == verdict
+
+
+def test_validation_must_hold_what_the_loss_compares():
+    train = Interactions(np.array([0, 1]), np.array([0, 2]), np.ones(2), 2, 4)
+    valid = Interactions(np.array([0, 1]), np.array([1, 3]), np.array([1, 0]), 2, 4)
+    with pytest.raises(DataError, match="no user has validation interactions of both labels, and FullSoftmax compares"):
+        fit_params(jax.random.key(0), bias_mf(), build_training_set(train), valid, TrainConfig(epochs=1), loss=FullSoftmax())
