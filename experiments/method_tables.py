@@ -62,15 +62,13 @@ Seconds are upper bounds and ratios lower ones: several comparisons shared two c
 run, its retraining was timed then.
 """
 BEHIND = """
-Why: with a softmax over all items retrained models differ by more than the request changes (the original has a gap of .65 already:
-neither method can show anything), or, for whole users, both are as far from retraining as doing nothing is; `fm` with one user in
-a hundred and `ngcf-1` with label noise are ties within the noise. With the deep part of `deepfm` a step takes seconds, a budget for
-which fine-tuning trains a third of a whole retraining; the step itself still forgets too little there: the perceptron's curvature
-is the larger part of the spectrum that sets the damping ([damping](damping.md)).
+Why: `fm` with one user in a hundred and `ngcf-1` with label noise are ties within the noise. With the deep part of `deepfm` a step
+takes seconds, a budget for which fine-tuning trains a third of a whole retraining, and the step itself forgets too little.
 
-`neumf+bpr`: BPR compares items of one user and leaves the level of each user's scores free, and a perceptron over both embeddings
-ends at other levels in every run. AUC and distances here are pooled over users and compare these levels, so that retrained models
-are far from one another; NDCG, which ranks within users, is not touched by it.
+That it forgets too little (slopes well below 1) is so of every model whose scores pass through layers that all interactions share:
+their curvature is far larger than that of the tables, so that ten Krylov steps resolve the layers rather than the rows concerned, and
+it is part of the spectrum that sets the damping ([damping](damping.md)). Less damping alone moves the forgotten scores further, and no
+closer to retraining; freezing the layers (below) makes the step cheaper, and as close.
 """
 SHARED_TEXT = """\
 ## Shared weights
