@@ -66,9 +66,9 @@ Why: `fm` with one user in a hundred and `ngcf-1` with label noise are ties with
 takes seconds, a budget for which fine-tuning trains a third of a whole retraining, and the step itself forgets too little.
 
 That it forgets too little (slopes well below 1) is so of every model whose scores pass through layers that all interactions share:
-their curvature is far larger than that of the tables, so that ten Krylov steps resolve the layers rather than the rows concerned, and
-it is part of the spectrum that sets the damping ([damping](damping.md)). Less damping alone moves the forgotten scores further, and no
-closer to retraining; freezing the layers (below) makes the step cheaper, and as close.
+their curvature is far larger than that of the tables, so that ten Krylov steps resolve the layers rather than the rows concerned,
+and it is part of the spectrum that sets the damping ([damping](damping.md)). Less damping alone moves the forgotten scores further,
+and no closer to retraining; freezing the layers (below) makes the step cheaper, and as close.
 """
 SHARED_TEXT = """\
 ## Shared weights
