@@ -255,7 +255,7 @@ def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, C
     test = setup.split.test
 
     def scores(state: Scorer) -> PairScores:
-        state = comparable(state, setup.loss.fixes_levels, data.num_users, data.num_items)
-        return PairScores(state.score(test.users, test.items), state.score(forgotten.users, forgotten.items))
+        seen = comparable(state, setup.loss.fixes_levels, data.num_users, data.num_items)
+        return PairScores(seen.score(test.users, test.items), seen.score(forgotten.users, forgotten.items))
 
     return Pairs.of(retrained.interactions, forgotten, test), scores

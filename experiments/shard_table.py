@@ -18,7 +18,9 @@ TEXT = """\
 What is best for a model of the whole is not for a shard, which has a tenth of the interactions: the same L2 term would be ten times
 too weak, and a small learning rate would take hundreds of epochs. So SISA and RecEraser have hyper-parameters of their own, chosen
 by the validation AUC of all submodels together (`python -m experiments.tune_shards`, about ten settings each, the best confirmed
-with three seeds). λ₂ of the model of the whole in brackets; seconds are of training all shards, and for RecEraser the aggregation.
+with three seeds). RecEraser's pre-training and aggregation see all data and are trained as the model of the whole; where its shards
+were not searched, they are trained as SISA's. λ₂ of the model of the whole in brackets; seconds are of training all shards, and
+for RecEraser of pre-training and aggregation too.
 """
 
 

@@ -9,7 +9,7 @@ epochs, each with its validation. As for the models of the whole, a few candidat
 and validation data are read, and of configurations that three seeds can't tell apart the one that trains fastest is taken.
 
 RecEraser's pre-training and aggregation see all data and take what is best for the whole; its shards are searched around those of
-SISA, whose search comes first.
+SISA, whose search comes first, and are trained as those where it was not searched.
 """
 
 from __future__ import annotations

@@ -95,7 +95,8 @@ def test_shards_are_trained_with_what_was_chosen_for_them(tmp_path):
     path.write_text(json.dumps({"ml-100k": {"mf": {"sisa": asdict(FIRST)}}}))
     found = hyper_parameters("ml-100k", "mf", 0, shard_configs=path)
     assert found.of("sisa") == Choice(TrainConfig(1e-2, 64, 1e-3), 1e-2)
-    assert found.of("receraser") == found.of("") == found.best != found.of("sisa")
+    assert found.of("gradient") == found.of("") == found.best != found.of("sisa")
+    assert found.of("receraser") == found.of("sisa")
     # What was chosen for cross-entropy is not what another objective wants.
     assert not hyper_parameters("ml-100k with bpr", "mf", 0, objective="bpr", shard_configs=path).shards
 
