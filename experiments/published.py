@@ -87,8 +87,16 @@ ENTRIES = (
         ),
         eval_batch=128,
     ),
-    Entry("ngcf", "full-softmax", (Recipe(1e-2, 1e-5, init_std=0.1, layers=2),)),
-    Entry("simgcl", "full-softmax", (Recipe(2e-2, 2e-6, init_std=0.1, layers=2, contrast=0.1),)),
+    Entry(
+        "ngcf",
+        "full-softmax",
+        (
+            Recipe(1e-2, 1e-5, init_std=0.1, layers=2),
+            Recipe(1e-2, 3e-6, init_std=0.1, layers=2),
+            Recipe(5e-3, 1e-5, init_std=0.1, layers=2),
+        ),
+    ),
+    Entry("simgcl", "full-softmax", tuple(Recipe(2e-2, 2e-6, init_std=0.1, layers=2, contrast=weight) for weight in (0.1, 0.01))),
     Entry("mf", "bpr-fixed", (Recipe(3e-3, 3e-6, batch_size=8192, negatives=4, epochs=40),)),
 )
 
