@@ -32,9 +32,10 @@ proves nothing.
 PARTS_TEXT = """\
 ## Large requests in parts
 
-One step is a quadratic model of the objective around θ̂, and what a large request asks for lies outside of it. `ifru-stream` forgets
-the same in ten parts, each a step from where the last one ended, and takes ten times as long: no longer than `finetune-10x` had.
-Where the first step goes too far, parts end closer; each of them is damped, so that together they forget less (slope).
+One step is a quadratic model of the objective around θ̂, and what a large request asks for may lie outside of it. So `ifru` cuts a
+request for more than 8 % of the interactions (`max_share`) into equal parts, each a step from where the last one ended.
+`ifru-one-step` never does, `ifru-stream` always takes ten parts, and with them about as long as `finetune-10x`. Each part is
+damped, so that many together forget less (slope).
 """
 SIZES = tuple(sorted((*SHARES, "noise:0.02"), key=lambda spec: float(spec.split(":")[1])))
 LINES = {"ifru": BLUE, "gif-damped": ORANGE, "gradient": "#999999", "finetune-10x": "#c05780", "original": "black"}
@@ -57,8 +58,8 @@ def _in_parts() -> str:
     heads = ["data, model", "forgotten", "method", "AUC (retrained)", "gap", "forget gap", "forget slope", "seconds"]
     rows = []
     for (data, model), found in _by_model().items():
-        for spec in (spec for spec in SIZES if "ifru-stream" in found.get(spec, {"methods": ()})["methods"]):
-            for method in ("ifru", "ifru-stream", "finetune-10x"):
+        for spec in (spec for spec in SIZES if "ifru-one-step" in found.get(spec, {"methods": ()})["methods"]):
+            for method in ("ifru-one-step", "ifru", "ifru-stream", "finetune-10x"):
                 figures = [plain(_mean(found[spec], method, figure), 2) for figure in ("gap", "forget_gap", "forget_slope")]
                 auc, retrained = (plain(_mean(found[spec], one, "auc"), 4) for one in (method, "retrain"))
                 taken = seconds(_mean(found[spec], method, "seconds.total"))

@@ -117,6 +117,7 @@ REGISTRY: dict[str, Entry] = {
     "ifru-absolute": _ifru(filter="absolute"),
     "ifru-gauss-newton": _ifru(curvature="gauss-newton"),
     "ifru-no-metric": _ifru(metric_exponent=0.0),
+    "ifru-one-step": _ifru(max_share=None),
     "ifru-cg": _ifru(solver="cg", num_steps=50),
     # Weights that every interaction touches: left alone, the last layer alone, within a random subspace.
     "ifru-freeze": _ifru(shared="freeze"),

@@ -72,7 +72,7 @@ ANY: tuple[tuple[ModelName, int, ObjectiveName], ...] = (
 REQUESTS = ("noise:0.02", "user:0.01")
 # Forget sets of all sizes and kinds, on the smallest data.
 SHARES = tuple(f"noise:{share}" for share in ("0.005", "0.01", "0.05", "0.1", "0.2"))
-# So large that one quadratic step may not reach: also in ten parts.
+# So large that a request is cut into parts: also in one, and in ten.
 LARGE = ("noise:0.1", "noise:0.2")
 KINDS = ("interaction:0.02", "item:0.01", "core:0.01", "edge:0.01")
 QUICK_RIVALS = "gif-damped,gradient,scif,finetune,finetune-10x"
@@ -112,7 +112,9 @@ def cells() -> list[Cell]:
     ]
     for model in MODELS:
         for forget in (*SHARES, *KINDS):
-            found.append(Cell("ml-100k", *model, forget, f"ifru,{QUICK_RIVALS}" + (",ifru-stream" if forget in LARGE else "")))
+            found.append(
+                Cell("ml-100k", *model, forget, f"ifru,{QUICK_RIVALS}" + (",ifru-one-step,ifru-stream" if forget in LARGE else ""))
+            )
     found += [Cell("ml-1m", *model, "noise:0.02", f"ifru,{QUICK_RIVALS}") for model in MODELS]
     found += [Cell("ml-100k", model, layers, f, "ifru,finetune", objective) for model, layers, objective in ANY for f in REQUESTS]
     with_shared: tuple[ModelName, ...] = ("gmf", "neumf", "fm", "deepfm")

@@ -118,10 +118,11 @@ class ForgetRequest:
         return hits
 
     def still_in(self, data: Interactions) -> ForgetRequest:
-        """Without the pairs that have no interaction in `data`, because an earlier request took their group."""
+        """Without what has no interaction in `data` any more, because an earlier request took it along."""
         present = pair_keys(data.users, data.items, data.num_items)
         kept = np.isin(pair_keys(self.pairs[:, 0], self.pairs[:, 1], data.num_items), present)
-        return replace(self, pairs=self.pairs[kept])
+        users, items = np.isin(self.users, data.users), np.isin(self.items, data.items)
+        return replace(self, pairs=self.pairs[kept], users=self.users[users], items=self.items[items])
 
     def _pair_hits(self, data: Interactions) -> np.ndarray:
         """Indices of the interactions that the pairs name."""

@@ -21,6 +21,8 @@ class IFRUConfig:
       max_nodes: rows in scope at the most, the most important ones; endpoints of forgotten interactions always stay. None: all.
       max_edges: retained interactions in the problem of a confined request at the most, the most important ones. None: all,
         which is exact. What the budgets left out is in the report.
+      max_share: share of the interactions that one step forgets at the most; a larger request is cut into equal parts, each a step
+        from where the last one ended. None: one step, whatever is asked.
       spillover: "whole-graph", by "neighbourhood" subgraphs, "auto" (the cheaper of the two) or "none" (an ablation). A confined
         request computes it on its own interactions, unless it is "none".
       curvature: "hessian" (exact) or "gauss-newton".
@@ -43,6 +45,7 @@ class IFRUConfig:
     scope: tuple[float, ...] | None = None
     max_nodes: int | None = None
     max_edges: int | None = None
+    max_share: float | None = 0.08
     spillover: Literal["auto", "whole-graph", "neighbourhood", "none"] = "auto"
     curvature: Literal["hessian", "gauss-newton"] = "hessian"
     solver: Literal["lanczos", "cg"] = "lanczos"
@@ -69,6 +72,8 @@ class IFRUConfig:
                 raise DataError(
                     f"{name} is {budget} with scope {self.scope}: a budget is positive and belongs to a scope, such as (1.0,)."
                 )
+        if self.max_share is not None and not 0 < self.max_share <= 1:
+            raise DataError(f"max_share is {self.max_share}: it is a share of all interactions, above 0 and up to 1, or None.")
         if isinstance(self.shared, str):
             if self.shared not in SHARED:
                 raise DataError(f"shared is {self.shared!r}: choose among {', '.join(SHARED)}, or give a tuple of parameter names.")

@@ -35,6 +35,7 @@ from ifru_jax.training.losses import Loss, LossLike, bce
 from ifru_jax.training.objectives import squared_norm
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.in_parts import forget_in_parts, parts_needed
 from ifru_jax.unlearning.influence_step import add_parts, direct_part, solve_part, spillover_part, update_part
 from ifru_jax.unlearning.local_step import is_local, local_request, opened, pack, rows_without_data, solve_and_apply
 from ifru_jax.unlearning.prepare import damping_floor, is_prepared, prepare
@@ -84,8 +85,8 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
       config: how.
 
     Returns:
-      The model as retraining without the forgotten interactions would have left it, as closely as one step goes, on the retained
-      graph and without a trace of the forgotten data; and the evidence.
+      The model as retraining without the forgotten interactions would have left it, as closely as one step goes (or a few, where
+      more than `config.max_share` is forgotten), on the retained graph and without a trace of the forgotten data; and the evidence.
 
     Raises:
       DataError: the request names something that isn't there, or everything, or the configuration can't apply.
@@ -102,6 +103,10 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     if not is_prepared(trained, config):
         trained = prepare(trained, config=config)
         clock.part("prepare")
+    count = parts_needed(forgotten, config.max_share)
+    if count > 1:
+        unlearned, report = forget_in_parts(trained, request, count, partial(forget, config=replace(config, max_share=None)))
+        return unlearned, replace(report, seconds=clock.seconds() | report.seconds | {"total": clock.elapsed()})
     way = _local_update if local else _whole_update
     retained, params, propagations, scope, solution, norm_step, evidence = way(trained, forgotten, config, clock)
     status = check(solution)

@@ -22,6 +22,7 @@ class Report:
       left_out_edges: retained interactions that depend on the scope and that `max_edges` left out.
       cleared_users, cleared_items: rows set to zero by this request because no interaction was left.
       norm_direct, norm_spillover, norm_rhs, norm_step: Euclidean norms of direct, spillover, b and δ.
+      parts: steps that a large request was cut into.
       status: how the solve ended, see `ifru_jax.solvers.Status`.
       num_products: products with the curvature.
       num_steps: optimiser steps, where a method takes some.
@@ -50,6 +51,7 @@ class Report:
     norm_spillover: float = 0.0
     norm_rhs: float = 0.0
     norm_step: float = 0.0
+    parts: int = 1
     status: str = "NOTHING_TO_FORGET"
     num_products: int = 0
     num_steps: int = 0

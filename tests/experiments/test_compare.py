@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from experiments.compare import Compare, command
-from experiments.stream import split_request
 from ifru_jax.data import ForgetRequest
+from ifru_jax.unlearning.in_parts import split_request
 
 pytestmark = pytest.mark.slow
 
