@@ -75,7 +75,7 @@ def shifted(loss, seed):
 @pytest.mark.parametrize(
     "loss",
     [bce, wmse, bpr, softmax, FullSoftmax(), as_loss(lambda s, y: (s - y) ** 2), WithAuxiliary(bpr, lambda p, g: jnp.sum(p), 0.0)],
-    ids=str,
+    ids=lambda loss: type(loss).__name__,
 )
 def test_a_loss_says_whether_it_fixes_levels(loss):
     assert loss.fixes_levels == (shifted(loss, 0) > 1e-9)
