@@ -106,7 +106,11 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig = IFR
     count = parts_needed(forgotten, config.max_share)
     if count > 1:
         unlearned, report = forget_in_parts(trained, request, count, partial(forget, config=replace(config, max_share=None)))
-        return unlearned, replace(report, seconds=clock.seconds() | report.seconds | {"total": clock.elapsed()})
+        clock.part("split", unlearned.params)
+        before, within = clock.seconds(), report.seconds
+        # What the parts took themselves is told apart.
+        seconds = before | within | {"split": before["split"] - within["total"], "total": before["total"]}
+        return unlearned, replace(report, seconds=seconds)
     way = _local_update if local else _whole_update
     retained, params, propagations, scope, solution, norm_step, evidence = way(trained, forgotten, config, clock)
     status = check(solution)

@@ -36,7 +36,9 @@ def test_compare_writes_what_it_promises(ratings, tmp_path, model, forget):
     assert (ifru["forget_gap"]["mean"] is None) == forget.startswith(("user", "item"))
     assert retrain["gap"]["mean"] == pytest.approx(1)
     parts = [
-        v["mean"] for k, v in ifru.items() if k in {f"seconds.{p}" for p in ("scope", "graph", "influence", "solve", "update")}
+        v["mean"]
+        for k, v in ifru.items()
+        if k in {f"seconds.{p}" for p in ("split", "scope", "graph", "influence", "solve", "update")}
     ]
     assert sum(parts) == pytest.approx(ifru["seconds.total"]["mean"])
     everything = "".join(path.read_text() for path in tmp_path.glob("*.*") if path.suffix in {".json", ".jsonl", ".md"})
