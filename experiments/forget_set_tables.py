@@ -37,8 +37,9 @@ request for more than 8 % of the interactions (`max_share`) into equal parts, ea
 `ifru-one-step` never does, `ifru-stream` always takes ten parts, and with them about as long as `finetune-10x`. Each part is
 damped, so that many together forget less (slope).
 
-With LightGCN-1 `finetune-10x` ends closer than `ifru` from 10 % on. Ten times `ifru`'s seconds are then about half a retraining, and
-where retraining ends has moved further than one damped step, or several, go from θ̂; training on goes there. More parts change little.
+With LightGCN-1 `finetune-10x` ends closer than `ifru` from 10 % on. Ten times `ifru`'s seconds are then about half a retraining,
+and where retraining ends has moved further than one damped step, or several, go from θ̂; training on goes there. More parts change
+little.
 """
 SIZES = tuple(sorted((*SHARES, "noise:0.02"), key=lambda spec: float(spec.split(":")[1])))
 LINES = {"ifru": BLUE, "gif-damped": ORANGE, "gradient": "#999999", "finetune-10x": "#c05780", "original": "black"}
