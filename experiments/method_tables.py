@@ -48,7 +48,7 @@ By forget gap it is first in {gaps} of {cells} tables above, by forget slope in 
 that lies along retraining's own, and nothing of what else was changed: the methods ahead move the forgotten scores by the right
 amount on average and end further from where retraining puts them (forget gap). One factor c sets the damping for all data; a larger
 one forgets more everywhere, and would bring the slope of BookCrossing with MF to 1 and the others above it
-([damping table](damping_table.md)). A factor for each data set would make `ifru` first by slope too, but only retrained models
+([damping table](damping_table.md)). A factor for each data set could make `ifru` first by slope too, but only retrained models
 could choose it.
 """
 ANY_TEXT = """\

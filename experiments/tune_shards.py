@@ -15,6 +15,7 @@ SISA, whose search comes first, and are trained as those where it was not search
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +26,7 @@ import jax
 import numpy as np
 import tyro
 
+from experiments.command_line import status_of
 from experiments.compilation_cache import use_compilation_cache
 from experiments.hyperparameters import SHARD_CONFIGS, Choice, hyper_parameters, model_label
 from experiments.methods import REGISTRY, Context
@@ -32,7 +34,7 @@ from experiments.models import LAYERED, ModelName, build_model
 from experiments.reporting import append_record, environment, read_records, write_json_atomic
 from experiments.tune import SEEDS, TIE
 from ifru_jax.data import Split, load_dataset, protocol_split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.metrics import auc
 from ifru_jax.training import TrainConfig
 
@@ -106,9 +108,13 @@ def search(data: str, model: ModelName, layers: int, method: str, *, results: Pa
         built = build_model(model, layers=layers, init_std=setting.init_std, data=split.train)
         trained = entry.build(Context(built, config, split.valid, whole_config=whole.train))
         began = time.perf_counter()
-        state = trained.fit(jax.random.key(seed), split)
+        try:
+            state = trained.fit(jax.random.key(seed), split)
+            reached = valid_auc(split, trained.score(state, split.valid.users, split.valid.items))
+        except NumericsError:
+            # It diverged: on record, so that a search that goes on doesn't stop here again, and behind all that did not.
+            reached = 0.0
         taken = time.perf_counter() - began
-        reached = valid_auc(split, trained.score(state, split.valid.users, split.valid.items))
         figures = {"valid_auc": reached, "seconds.fit": taken}
         record = cell | {"seed": seed, "config": asdict(setting), "figures": figures, "environment": environment()}
         done.append(record)
@@ -166,7 +172,11 @@ def choose(results: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def write_configs(results: Path = RESULTS, out: Path = SHARD_CONFIGS) -> None:
-    """Chooses for every finished search and writes the table."""
+    """Chooses for every finished search and writes the table.
+
+    Raises:
+      DataError: no search is finished; the table stays as it is.
+    """
     cells: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for result in read_records(results):
         cells.setdefault((result["dataset"], result["model"], result["method"]), []).append(result)
@@ -177,11 +187,13 @@ def write_configs(results: Path = RESULTS, out: Path = SHARD_CONFIGS) -> None:
             print(f"{data}, {model}, {method}: the search is not finished; run it again, it goes on where it stopped.")
         else:
             table.setdefault(data, {}).setdefault(model, {})[method] = chosen
+    if not table:
+        raise DataError(f"no search in {results.name} is finished: run one with --data, --model and --method.")
     write_json_atomic(out, table)
 
 
-def main(data: str = "", model: ModelName = "mf", layers: int = 1, method: str = "sisa", write: bool = False) -> None:
-    """Entry point.
+def main(data: str = "", model: ModelName = "mf", layers: int = 1, method: str = "sisa", write: bool = False) -> int:
+    """Entry point; returns the exit status.
 
     Args:
       data: data set to search on.
@@ -190,12 +202,16 @@ def main(data: str = "", model: ModelName = "mf", layers: int = 1, method: str =
       method: sisa or receraser.
       write: choose from all results and write configs/shards.json.
     """
-    if data:
-        use_compilation_cache()
-        search(data, model, layers if model in LAYERED else 0, method)
-    if write:
-        write_configs()
+
+    def run() -> None:
+        if data:
+            use_compilation_cache()
+            search(data, model, layers if model in LAYERED else 0, method)
+        if write:
+            write_configs()
+
+    return status_of(run)
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    sys.exit(tyro.cli(main))

@@ -37,7 +37,8 @@ from ifru_jax.evaluation.parameters import share_left
 from ifru_jax.evaluation.ranking import averages, user_ranking
 from ifru_jax.evaluation.spread import prediction_interval
 from ifru_jax.metrics import auc
-from ifru_jax.training import Loss, Trained
+from ifru_jax.training import Trained
+from ifru_jax.training.losses import LossLike, as_loss
 
 _auc = jax.jit(auc)
 
@@ -115,7 +116,7 @@ def verify(
     membership: bool = True,
     twin: Trained | None = None,
     linearity: Mapping[str, float | None] | None = None,
-    loss: Loss | None = None,
+    loss: LossLike | None = None,
     k: int = 20,
 ) -> Verification:
     """Compares an unlearned model with retrained ones.
@@ -146,7 +147,8 @@ def verify(
         raise DataError(f"{len(retrained)} retrained models: give at least two, since the noise between them sets every limit.")
     if loss is None and isinstance(original, Trained):
         loss = original.loss
-    views = _Views.of(split, request, k, fixes_levels=loss is None or loss.fixes_levels)
+    fixes_levels = loss is None or as_loss(loss).fixes_levels
+    views = _Views.of(split, request, k, fixes_levels=fixes_levels)
     models = {"original": original, "unlearned": unlearned}
     seen = {name: views.of_model(model) for name, model in models.items()}
     seen_retrained = [views.of_model(model) for model in retrained]

@@ -38,14 +38,14 @@ def split_request(request: ForgetRequest, count: int) -> list[ForgetRequest]:
 
 
 def forget_in_parts(trained: Trained, request: ForgetRequest, count: int, step: Step) -> tuple[Trained, Report]:
-    """One part after the other, each `step(state, part)`; the report is of all, see `in_all`."""
+    """One part after the other, each `step(state, part)`; the report is of all, see `in_all`. An empty request changes nothing."""
     reports: list[Report] = []
     for part in split_request(request, count):
         left = part.still_in(trained.interactions)
         if len(left):
             trained, report = step(trained, left)
             reports.append(report)
-    return trained, in_all(reports)
+    return trained, in_all(reports) if reports else Report(retained=len(trained.interactions), seconds={"total": 0.0})
 
 
 def in_all(reports: list[Report]) -> Report:

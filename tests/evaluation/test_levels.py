@@ -9,7 +9,7 @@ import pytest
 
 from ifru_jax import FullSoftmax, Interactions, TrainConfig, WithAuxiliary, bce, bpr, softmax, verify, wmse
 from ifru_jax.data import ForgetRequest, Split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, ModelError
 from ifru_jax.evaluation import WithoutLevels, comparable
 from ifru_jax.graph import build_training_set
 from ifru_jax.models import bias_mf
@@ -123,6 +123,8 @@ def test_a_verification_of_such_a_loss_does_not_see_levels():
     wrapped = [Table(np.asarray(state.score_grid(np.arange(40)))) for state in (trained(0), trained(4, 5.0), *others)]
     told = verify(wrapped[0], wrapped[1], wrapped[2:], split, request, loss=FullSoftmax(), membership=False)
     assert told.measures["gap"].value == pytest.approx(plain.measures["gap"].value, rel=1e-4)
+    with pytest.raises(ModelError, match="'bpr' is no loss"):
+        verify(wrapped[0], wrapped[1], wrapped[2:], split, request, loss="bpr", membership=False)  # pyright: ignore[reportArgumentType]
     fixed = [replace(state, loss=bce) for state in (trained(0), trained(4, 5.0), *others)]
     seen = verify(fixed[0], fixed[1], fixed[2:], split, request, membership=False)
     assert seen.measures["gap"].value > 2 * plain.measures["gap"].value

@@ -10,7 +10,7 @@ from experiments import tune_shards
 from experiments.compare import Compare, command
 from experiments.hyperparameters import Choice, HyperParameters, hyper_parameters
 from experiments.reporting import read_records
-from experiments.tune_shards import SEEDS, Setting, choose, search, settings, write_configs
+from experiments.tune_shards import SEEDS, Setting, choose, main, search, settings, write_configs
 from ifru_jax import DataError, TrainConfig
 
 FIRST = Setting(1e-2, 64, 1e-3, 1e-2)
@@ -83,6 +83,31 @@ def test_a_search_goes_on_where_it_stopped(ratings, tmp_path, monkeypatch):
     assert set(json.loads(configs.read_text())[str(ratings)]) == {"mf"}
     chosen = json.loads(configs.read_text())[str(ratings)]["mf"]["sisa"]
     assert chosen["batch_size"] == FIRST.batch_size
+
+
+def test_nothing_finished_writes_nothing(tmp_path):
+    configs = tmp_path / "shards.json"
+    configs.write_text("{}")
+    with pytest.raises(DataError, match=r"no search in missing.jsonl is finished"):
+        write_configs(tmp_path / "missing.jsonl", configs)
+    assert configs.read_text() == "{}"
+
+
+def test_data_that_is_not_there_is_told_in_a_line(capsys):
+    assert main(data="no-such-data") == 2
+    assert "no-such-data" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_setting_that_diverges_is_on_record_and_last(ratings, tmp_path, monkeypatch):
+    wild = replace(FIRST, learning_rate=1e30)
+    monkeypatch.setattr(tune_shards, "EPOCHS", 3)
+    monkeypatch.setattr(tune_shards, "settings", lambda found, whole, first: iter([wild, FIRST]))
+    monkeypatch.setattr(tune_shards, "CONFIRMED", 1)
+    search(str(ratings), "mf", 0, "sisa", results=tmp_path / "tuning.jsonl")
+    records = read_records(tmp_path / "tuning.jsonl")
+    assert records[0]["figures"]["valid_auc"] == 0
+    assert choose(records)["learning_rate"] == FIRST.learning_rate
 
 
 def test_a_method_without_models_of_its_own_is_not_searched(ratings, tmp_path):

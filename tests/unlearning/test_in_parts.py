@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.stream import Stream
 from ifru_jax import DataError, ForgetRequest, IFRUConfig, Interactions, Report, lightgcn, random_split
 from ifru_jax.data import sample_negatives
 from ifru_jax.training import bpr, train
@@ -69,6 +70,12 @@ def test_what_an_earlier_part_took_along_is_not_asked_for_again(trained):
     assert not np.isin(unlearned.interactions.users, users).any()
     assert report.cleared_users == len(users)
     assert report.cleared_items >= 1
+
+
+def test_a_stream_of_nothing_changes_nothing(trained):
+    after, report = Stream(trained.model, CONFIG).forget(trained, ForgetRequest())
+    assert after is trained
+    assert (report.forgotten, report.retained, report.status) == (0, len(trained.interactions), "NOTHING_TO_FORGET")
 
 
 def test_groups_go_whole():
