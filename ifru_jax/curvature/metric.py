@@ -11,15 +11,15 @@ forgets too much. Source: design study in docs/damping.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.graph import Examples, propagate, propagate_back
-from ifru_jax.graph.edges import Edges
-from ifru_jax.models import Params, Side
+from ifru_jax.graph import Examples, SortedPairs
+from ifru_jax.models import Params
+from ifru_jax.models.tables import Rows, Tables, of_side, per_row
+from ifru_jax.sparse import propagate, propagate_back
 
 # Of the exponent, for shared weights.
 SHARED_SHARE = 0.5
@@ -41,7 +41,7 @@ class Degrees(NamedTuple):
     median: jax.Array
 
 
-def degree_metric(params: Params, tables: Mapping[str, Side], degrees: Degrees, *, exponent: float = 0.4) -> Params:
+def degree_metric(params: Params, tables: Tables, degrees: Degrees, *, exponent: float = 0.4) -> Params:
     """Diagonal of M, one value per row, shaped to broadcast against each parameter.
 
     Args:
@@ -50,16 +50,28 @@ def degree_metric(params: Params, tables: Mapping[str, Side], degrees: Degrees, 
       degrees: of the rows of the tables.
       exponent: 0 gives the identity.
     """
-    of_side = {"user": degrees.users, "item": degrees.items}
     shared = jnp.asarray((degrees.shared / degrees.median) ** (SHARED_SHARE * exponent))
     metric = {}
     for name, value in params.items():
         if name in tables:
-            rows = (of_side[tables[name]] / degrees.median) ** exponent
-            metric[name] = rows.reshape(-1, *[1] * (value.ndim - 1))
+            rows = (of_side((degrees.users, degrees.items), tables[name]) / degrees.median) ** exponent
+            metric[name] = per_row(rows, value)
         else:
             metric[name] = jax.tree.map(lambda leaf: shared.reshape([1] * leaf.ndim), value)
     return metric
+
+
+def inverse_root_metric(params: Params, tables: Tables, degrees: Degrees, inside: Rows, *, exponent: float) -> Params:
+    """M^-½ on the rows that are `inside` (bool, per side), 0 on all others; shaped like the parameters."""
+    metric = degree_metric(params, tables, degrees, exponent=exponent)
+
+    def scale(name: str):
+        if name not in tables:
+            return jax.tree.map(lambda m, leaf: jnp.broadcast_to(jax.lax.rsqrt(m), leaf.shape), metric[name], params[name])
+        rows = per_row(of_side(inside, tables[name]), params[name])
+        return jnp.broadcast_to(jnp.where(rows, jax.lax.rsqrt(metric[name]), 0), params[name].shape)
+
+    return {name: scale(name) for name in params}
 
 
 def degrees_of(examples: Examples) -> Degrees:
@@ -70,8 +82,8 @@ def degrees_of(examples: Examples) -> Degrees:
 
 def node_degrees(examples: Examples) -> tuple[jax.Array, jax.Array]:
     """Interactions of each user and each item, counted by weight: float [num_users], [num_items]."""
-    edges = examples.pairs
-    assert isinstance(edges, Edges)
+    assert isinstance(examples.pairs, SortedPairs)
+    edges = examples.pairs.edges
     ones = jnp.ones((1, 1), examples.weights.dtype)
     users = propagate(examples.weights, jnp.broadcast_to(ones, (edges.num_cols, 1)), edges)[:, 0]
     items = propagate_back(examples.weights, jnp.broadcast_to(ones, (edges.num_rows, 1)), edges)[:, 0]

@@ -1,30 +1,29 @@
-"""Sparse patterns, the two primitives over them, the bipartite graph, and its neighbourhoods."""
+"""Users × items: the bipartite graph, pairs to score, the training set, a change of it, and neighbourhoods."""
 
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph, normalised_weights
-from ifru_jax.graph.edges import Edges, build_edges, capacity_of, keep_edges
-from ifru_jax.graph.pairs import GridPairs, IndexPairs, Pairs, inner_products
-from ifru_jax.graph.primitives import edge_scores, kernels, propagate, propagate_back
-from ifru_jax.graph.training_set import Examples, TrainingSet, build_examples, build_training_set, newly_lost
+from ifru_jax.graph.change import Change
+from ifru_jax.graph.examples import Batch, Examples, build_examples
+from ifru_jax.graph.graph import Graph, GraphView
+from ifru_jax.graph.nodes import Nodes
+from ifru_jax.graph.pairs import GridPairs, IndexPairs, Pairs, SortedPairs, inner_products
+from ifru_jax.graph.training_set import TrainingSet, build_training_set
 
 __all__ = [
+    "Batch",
     "BipartiteGraph",
-    "Edges",
+    "Change",
     "Examples",
+    "Graph",
+    "GraphView",
     "GridPairs",
     "IndexPairs",
+    "Nodes",
     "Pairs",
+    "SortedPairs",
     "TrainingSet",
-    "build_edges",
     "build_examples",
     "build_graph",
     "build_training_set",
-    "capacity_of",
-    "edge_scores",
     "inner_products",
-    "keep_edges",
-    "kernels",
-    "newly_lost",
     "normalised_weights",
-    "propagate",
-    "propagate_back",
 ]

@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.data.deletion import FEW, drop_entries
-from ifru_jax.graph.edges import Edges, degrees, find_edges, keep_edges
 from ifru_jax.graph.histories import Histories
-from ifru_jax.graph.host_memory import aligned_empty
-from ifru_jax.graph.incidence import places_at
+from ifru_jax.graph.nodes import places_at
 from ifru_jax.graph.pairs import Pairs
-from ifru_jax.graph.primitives import propagate, propagate_back
+from ifru_jax.sparse.edges import Edges, degrees, find_edges, keep_edges
+from ifru_jax.sparse.placement import aligned_empty, on_device, padded
+from ifru_jax.sparse.primitives import propagate, propagate_back
 
 
 @partial(
@@ -44,6 +44,14 @@ class BipartiteGraph:
     item_features: jax.Array | None = None
     history: Histories | None = None
 
+    @property
+    def num_users(self) -> int:
+        return self.edges.num_rows
+
+    @property
+    def num_items(self) -> int:
+        return self.edges.num_cols
+
     def with_edges(self, present: jax.Array) -> BipartiteGraph:
         """The same pattern with only the edges where `present` ([e], 1 or 0) is 1, normalised anew."""
         return replace(self, weights=normalised_weights(self.edges, present.astype(self.weights.dtype)))
@@ -63,7 +71,7 @@ class BipartiteGraph:
         weights[left:] = 0
         beside = places_at(edges, *(np.unique(np.asarray(ends)[gone]) for ends in (self.edges.rows, self.edges.cols)))
         weights[beside] = _weights_at(edges, left, beside)
-        return replace(self, edges=edges, weights=jax.device_put(weights))
+        return replace(self, edges=edges, weights=on_device(weights))
 
     def to_users(self, item_vectors: jax.Array) -> jax.Array:
         """[num_items, d] → [num_users, d], the weighted sum over each user's items."""
@@ -99,9 +107,7 @@ def build_graph(edges: Edges, dtype: jnp.dtype | None = None) -> BipartiteGraph:
 
 
 def _host_weights(edges: Edges, count: int, dtype: jnp.dtype) -> jax.Array:
-    weights = aligned_empty(edges.capacity, dtype)
-    weights[:count], weights[count:] = _weights_at(edges, count, slice(count)), 0
-    return jax.device_put(weights)
+    return on_device(padded(_weights_at(edges, count, slice(count)), edges.capacity, dtype))
 
 
 def _weights_at(edges: Edges, count: int, places: np.ndarray | slice) -> np.ndarray:

@@ -20,8 +20,9 @@ import numpy as np
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
-from ifru_jax.graph.edges import Edges, find_edges
 from ifru_jax.graph.pairs import Pairs
+from ifru_jax.sparse.edges import Edges, find_edges
+from ifru_jax.sparse.placement import on_device, padded
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["items", "starts", "pairs", "positions"], meta_fields=[])
@@ -75,9 +76,6 @@ def build_histories(ordered: Interactions, pairs: Edges, *, capacity: int) -> Hi
     _, rank = np.unique(ordered.timestamps, return_inverse=True)
     span = int(rank.max(initial=0)) + 1
     keys = ordered.users.astype(np.int64) * span + rank
-    positions = np.zeros(pairs.capacity, np.int32)
-    positions[: len(ordered)] = np.searchsorted(keys[sequence], keys) - starts[ordered.users]
-    items = np.zeros(capacity, np.int32)
-    items[: len(sequence)] = ordered.items[sequence]
-    on_device = jax.device_put((items, starts.astype(np.int32), positions))
-    return Histories(items=on_device[0], starts=on_device[1], pairs=pairs, positions=on_device[2])
+    positions = padded(np.searchsorted(keys[sequence], keys) - starts[ordered.users], pairs.capacity, np.int32)
+    items, starts, positions = on_device((padded(ordered.items[sequence], capacity, np.int32), starts.astype(np.int32), positions))
+    return Histories(items, starts, pairs, positions)

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 
-from ifru_jax.graph.bipartite import BipartiteGraph
-from ifru_jax.graph.edges import Edges
+from ifru_jax.graph.graph import Graph, GraphView
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["taken", "given"], meta_fields=[])
@@ -69,7 +67,7 @@ Inflow = tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]
 """What users, and items, get from outside in each propagation, [u, d] and [i, d]."""
 
 
-def inflow(part: BipartiteGraph, whole: Propagations, users: jax.Array, items: jax.Array) -> Inflow:
+def inflow(part: Graph, whole: Propagations, users: jax.Array, items: jax.Array) -> Inflow:
     """What the nodes of a part (rows int [u], [i] of the whole) get from all edges that it lacks."""
     return (
         tuple(p.given[users] - part.to_users(p.taken[items]) for p in whole.to_users),
@@ -77,24 +75,23 @@ def inflow(part: BipartiteGraph, whole: Propagations, users: jax.Array, items: j
     )
 
 
-class OnePass:
+class OnePass(GraphView):
     """A graph as one score sees it: keeps its propagations and adds the inflow of each. Made anew for every score.
 
     It is no pytree, on purpose: a model that hands the graph to a transformation of its own can't be followed, and JAX says so.
     """
 
-    def __init__(self, graph: BipartiteGraph, flow: Inflow | None = None) -> None:
-        self._graph, self._flow = graph, flow
+    def __init__(self, graph: Graph, flow: Inflow | None = None) -> None:
+        self.graph, self._flow = graph, flow
         self._to_users: list[Propagation] = []
         self._to_items: list[Propagation] = []
         self.only_propagates = True
-        self.user_features, self.item_features = graph.user_features, graph.item_features
 
     def to_users(self, item_vectors: jax.Array) -> jax.Array:
-        return self._keep(self._to_users, 0, item_vectors, self._graph.to_users(item_vectors))
+        return self._keep(self._to_users, 0, item_vectors, self.graph.to_users(item_vectors))
 
     def to_items(self, user_vectors: jax.Array) -> jax.Array:
-        return self._keep(self._to_items, 1, user_vectors, self._graph.to_items(user_vectors))
+        return self._keep(self._to_items, 1, user_vectors, self.graph.to_items(user_vectors))
 
     def _keep(self, calls: list[Propagation], side: int, taken: jax.Array, given: jax.Array) -> jax.Array:
         if self._flow is not None:
@@ -106,25 +103,19 @@ class OnePass:
     def propagations(self) -> Propagations:
         return Propagations(tuple(self._to_users), tuple(self._to_items))
 
-    def __getattr__(self, name: str) -> Any:
+    def read(self, name: str) -> Graph:
         """Whatever else a model reads of a graph (degrees, bags, single edges) is not a sum that an inflow completes."""
-        if name.startswith("__"):
-            raise AttributeError(name)
         self.only_propagates = False
-        return getattr(self._graph, name)
+        return self.graph
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["part", "flow"], meta_fields=[])
+@partial(jax.tree_util.register_dataclass, data_fields=["graph", "flow"], meta_fields=[])
 @dataclass(frozen=True)
-class OpenGraph:
+class OpenGraph(GraphView):
     """Part of a graph with what flows into it."""
 
-    part: BipartiteGraph
+    graph: Graph
     flow: Inflow
 
-    @property
-    def edges(self) -> Edges:
-        return self.part.edges
-
     def one_pass(self) -> OnePass:
-        return OnePass(self.part, self.flow)
+        return OnePass(self.graph, self.flow)

@@ -1,6 +1,6 @@
-"""The (user, item) pairs a model is asked to score: a sorted `Edges` pattern, or plain index arrays.
+"""The (user, item) pairs a model is asked to score: a sorted pattern, or plain index arrays.
 
-Sums over a fixed set of interactions (a whole loss, its Hessian) use `Edges` and stay on the sparse primitives. A minibatch
+Sums over a fixed set of interactions (a whole loss, its Hessian) use `SortedPairs` and stay on the sparse primitives. A minibatch
 or a list of candidates is drawn anew each time, so sorting would not pay: it uses `IndexPairs`, and a full ranking `GridPairs`. A
 model treats all alike: it reads `pairs.users` and `pairs.items`, or calls `inner_products`.
 """
@@ -13,8 +13,24 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.graph.edges import Edges
-from ifru_jax.graph.primitives import edge_scores
+from ifru_jax.sparse.edges import Edges
+from ifru_jax.sparse.primitives import edge_scores
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["edges"], meta_fields=[])
+@dataclass(frozen=True)
+class SortedPairs:
+    """The edges of a pattern, users as its rows and items as its columns; padding stands last."""
+
+    edges: Edges
+
+    @property
+    def users(self) -> jax.Array:
+        return self.edges.rows
+
+    @property
+    def items(self) -> jax.Array:
+        return self.edges.cols
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["users", "items"], meta_fields=[])
@@ -48,7 +64,7 @@ class GridPairs:
         return jnp.tile(self.grid_items, self.grid_users.shape[0])
 
 
-Pairs = Edges | IndexPairs | GridPairs
+Pairs = SortedPairs | IndexPairs | GridPairs
 
 
 def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pairs) -> jax.Array:
@@ -60,10 +76,10 @@ def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pair
       pairs: n pairs.
 
     Returns:
-      float [n]; 0 at the padding of `Edges`.
+      float [n]; 0 at the padding of `SortedPairs`.
     """
-    if isinstance(pairs, Edges):
-        return edge_scores(user_vectors, item_vectors, pairs)
+    if isinstance(pairs, SortedPairs):
+        return edge_scores(user_vectors, item_vectors, pairs.edges)
     if isinstance(pairs, GridPairs):
         return (user_vectors[pairs.grid_users] @ item_vectors[pairs.grid_items].T).reshape(-1)
     return (user_vectors[pairs.users] * item_vectors[pairs.items]).sum(axis=1)

@@ -1,14 +1,20 @@
-"""The influence of a request on the gradient: direct and spillover, and the scope of rows it may change."""
+"""The influence of a request on the gradient: direct and spillover, their sum, and the scope of rows it may change."""
 
-from ifru_jax.influence.direct import direct_influence
+from ifru_jax.influence.direct import direct_influence, touched_terms
+from ifru_jax.influence.right_hand_side import Influence, SpilloverForm, right_hand_side
 from ifru_jax.influence.scope import importance, importance_scope
-from ifru_jax.influence.spillover import affected_interactions, gradient_change, neighbourhood_spillover
+from ifru_jax.influence.spillover import affected_interactions, graph_influence, neighbourhood_influence, spillover_blocks
 
 __all__ = [
+    "Influence",
+    "SpilloverForm",
     "affected_interactions",
     "direct_influence",
-    "gradient_change",
+    "graph_influence",
     "importance",
     "importance_scope",
-    "neighbourhood_spillover",
+    "neighbourhood_influence",
+    "right_hand_side",
+    "spillover_blocks",
+    "touched_terms",
 ]

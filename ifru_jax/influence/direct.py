@@ -1,12 +1,11 @@
-"""Direct influence: the gradient that the forgotten interactions contributed.
+"""Direct influence: what the touched interactions contribute to the gradient before, less what they contribute after.
 
-    direct = (1 / N) Σ_{z ∈ D_f} ∇ℓ(z; θ̂, G)
+    direct = (1 / N) Σ_{z ∈ D_f} ∇ℓ(z; θ̂, G)                                          deletion
+    direct = (1 / N) Σ_{z touched} ∇[w_z ℓ(s_z, y_z) − w′_z ℓ(s_z, y′_z)],  s_z on G     in general
 
-A loss that compares has terms of whole groups, so the sum is over the groups that lose a member, before minus after:
-
-    direct = (1 / N) Σ_{g ∩ D_f ≠ ∅} ∇[ℓ(g; θ̂, G) − ℓ(g ∖ D_f; θ̂, G)]
-
-which is the same where the loss is pointwise. Source: Zhang et al. (arXiv 2307.02147), eq. 8, and its extension to groups.
+A corrected label goes out as the old one and comes in as the new one. A loss that compares has terms of whole groups, so for it the
+sum is over the groups that have a touched member. Source: Zhang et al. (arXiv 2307.02147), eq. 8, and its extension to labels
+(Warnecke et al., NDSS 2023, eq. 4) and to groups.
 """
 
 from __future__ import annotations
@@ -14,35 +13,45 @@ from __future__ import annotations
 from dataclasses import replace
 
 import jax
+import numpy as np
 
-from ifru_jax.graph import BipartiteGraph, Examples
-from ifru_jax.models import Params, Recommender
-from ifru_jax.training.losses import LossLike, as_loss
-from ifru_jax.training.objectives import summed_loss
-from ifru_jax.training.scores import Scorer
+from ifru_jax.data.groups import whole_groups
+from ifru_jax.graph import Batch, Change, Examples, build_examples
+from ifru_jax.graph.examples import padded_leaders
+from ifru_jax.models import Params
+from ifru_jax.sparse import on_device
+from ifru_jax.sparse.placement import padded
+from ifru_jax.training import Objective
 
 
-def direct_influence(
-    model: Recommender,
-    loss: LossLike,
-    params: Params,
-    forgotten: Examples,
-    graph: BipartiteGraph,
-    *,
-    total: jax.Array | float,
-    remaining: jax.Array | None = None,
-) -> Params:
-    """∇ of the terms that the deletion takes away, on the graph before it, divided by N = `total`.
+def direct_influence(objective: Objective, params: Params, before: Batch, after: Examples) -> Params:
+    """∇ of the terms before minus the terms after, on the graph before, divided by N.
 
     Args:
-      forgotten: D_f; for a loss that compares, the groups that lose a member, members that stay included.
-      remaining: for a loss that compares, float [n]: the weights of `forgotten` after the deletion; None where nothing remains.
+      objective: for its model, loss and N.
+      params: θ̂.
+      before: the touched terms on G.
+      after: the same pairs with their weights, labels and leaders after.
     """
-    loss = as_loss(loss)
 
-    def gone(p: Params) -> jax.Array:
-        outputs = loss.outputs(Scorer(model, p, graph), forgotten)
-        before = summed_loss(loss, outputs, forgotten)
-        return before if remaining is None else before - summed_loss(loss, outputs, replace(forgotten, weights=remaining))
+    def difference(p: Params) -> jax.Array:
+        outputs = objective.outputs(p, before)
+        return (objective.summed(outputs, before.examples) - objective.summed(outputs, after)) / objective.total
 
-    return jax.grad(lambda p: gone(p) / total)(params)
+    return jax.grad(difference)(params)
+
+
+def touched_terms(change: Change, *, capacity: int | None = None) -> tuple[Examples, Examples]:
+    """The interactions whose terms change, before and after, on the device; padded to a power of two, or to `capacity`."""
+    data, places = change.before, change.places
+    if data.leaders is not None:
+        touched = np.zeros(len(data), bool)
+        touched[places] = True
+        places = np.flatnonzero(whole_groups(touched, data.leaders))
+    # A training set is sorted, so the order of the examples is that of the places.
+    examples = build_examples(data.interactions.select(places), capacity=capacity)
+    terms, size, dtype = change.terms_at(places), examples.labels.shape[0], examples.labels.dtype
+    labels, weights = padded(terms.new_labels, size, dtype), padded(terms.retained, size, dtype)
+    leaders = [None if of is None else padded_leaders(of, size) for of in (terms.leaders, terms.new_leaders)]
+    labels, weights, old, new = on_device((labels, weights, *leaders))
+    return replace(examples, leaders=old), Examples(examples.pairs, labels, weights, new)

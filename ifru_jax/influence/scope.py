@@ -14,33 +14,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ifru_jax.data.forget import rows_among
-from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
-from ifru_jax.graph import Edges
-from ifru_jax.graph.edges import degrees
-from ifru_jax.graph.incidence import places_of
-from ifru_jax.graph.neighbourhood import Nodes, endpoints
-from ifru_jax.models import Side
+from ifru_jax.graph import Nodes, TrainingSet
+from ifru_jax.sparse.edges import edges_at
 
 
 def importance_scope(
-    data: Interactions,
-    forgotten: np.ndarray,
-    ratios: Sequence[float] | None,
-    *,
-    max_nodes: int | None = None,
-    lists: Edges | None = None,
+    data: TrainingSet, touched: np.ndarray, ratios: Sequence[float] | None, *, max_nodes: int | None = None
 ) -> tuple[Nodes, int]:
     """The nodes whose rows may change, and how many a budget left out.
 
     Args:
-      data: all interactions, the forgotten included.
-      forgotten: bool [n], or int places of the forgotten interactions.
-      ratios: share of the nodes newly reached at hop 1, 2, … that is kept; () keeps the endpoints of forgotten
-        interactions alone; None keeps every node.
+      data: D.
+      touched: int [k], places of the interactions that are forgotten or corrected.
+      ratios: share of the nodes newly reached at hop 1, 2, … that is kept; () keeps the endpoints of touched interactions alone;
+        None keeps every node.
       max_nodes: nodes at the most; nearer hops come first, then importance. Endpoints always stay.
-      lists: see `importance`.
 
     Raises:
       DataError: a ratio outside [0, 1], or a budget without ratios.
@@ -48,13 +37,14 @@ def importance_scope(
     if ratios is None:
         if max_nodes is not None:
             raise DataError(f"max_nodes is {max_nodes} but the scope is all rows: give a ratio per hop, for instance scope=(1.0,).")
-        return Nodes(np.ones(data.num_users, bool), np.ones(data.num_items, bool)), 0
+        return Nodes.everywhere(*data.sizes), 0
     bad = [r for r in ratios if not 0 <= r <= 1]
     if bad:
         raise DataError(f"scope ratio {bad[0]} is not a share: give one value from 0 to 1 per hop.")
-    kept = endpoints(data.users[forgotten], data.items[forgotten], num_users=data.num_users, num_items=data.num_items)
+    num_users = data.sizes[0]
+    kept = Nodes.of(data.interactions.users[touched], data.interactions.items[touched], data.sizes)
     reached, left_out = kept, 0
-    scores = importance(data, forgotten, num_hops=len(ratios), lists=lists) if ratios else []
+    scores = importance(data, touched, num_hops=len(ratios)) if ratios else []
     for (user_score, item_score), ratio in zip(scores[1:], ratios, strict=True):
         fresh = np.concatenate([(user_score > 0) & ~reached.users, (item_score > 0) & ~reached.items])
         score = np.where(fresh, np.concatenate([user_score, item_score]), 0)
@@ -65,39 +55,32 @@ def importance_scope(
         best = np.argsort(-score.astype(np.float32), kind="stable")[:room]
         added = np.zeros(len(score), bool)
         added[best] = True
-        kept = Nodes(kept.users | added[: data.num_users], kept.items | added[data.num_users :])
+        kept = kept | Nodes(added[:num_users], added[num_users:])
         reached = Nodes(user_score > 0, item_score > 0)
     return kept, left_out
 
 
-def importance(
-    data: Interactions, forgotten: np.ndarray, *, num_hops: int, lists: Edges | None = None
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """[(s_k of users, s_k of items)] for k = 0 … num_hops, float64 [num_users] and [num_items].
+def importance(data: TrainingSet, touched: np.ndarray, *, num_hops: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """[(s_k of users, s_k of items)] for k = 0 … num_hops, float64 [num_users] and [num_items]; reads the lists of nodes with a score.
 
     Args:
-      data, forgotten: see `importance_scope`.
+      data, touched: see `importance_scope`.
       num_hops: how far importance spreads.
-      lists: the pattern of the same interactions in the same order, where there is one: then only the lists of nodes that have a
-        score are read.
     """
-    of_users, of_items = (data.user_degrees(), data.item_degrees()) if lists is None else degrees(lists, len(data))
-    user_degree, item_degree = 1.0 + of_users, 1.0 + of_items
-    gone = data.select(forgotten)
+    interactions, pattern = data.interactions, data.pattern
+    user_degree, item_degree = (1.0 + of for of in data.degrees)
+    gone = interactions.select(touched)
     users, items = gone.user_degrees() / user_degree, gone.item_degrees() / item_degree
     scores = [(users, items)]
     for _ in range(num_hops):
-        from_items = _passed_on(items, data.items, data.users, size=data.num_users, side="item", lists=lists)
-        from_users = _passed_on(users, data.users, data.items, size=data.num_items, side="user", lists=lists)
+        at_items, at_users = edges_at(pattern, np.flatnonzero(items), "col"), edges_at(pattern, np.flatnonzero(users), "row")
+        from_items = _passed_on(items[interactions.items[at_items]], interactions.users[at_items], data.sizes[0])
+        from_users = _passed_on(users[interactions.users[at_users]], interactions.items[at_users], data.sizes[1])
         users, items = (users + from_items) / user_degree, (items + from_users) / item_degree
         scores.append((users, items))
     return scores
 
 
-def _passed_on(
-    scores: np.ndarray, ends: np.ndarray, others: np.ndarray, *, size: int, side: Side, lists: Edges | None
-) -> np.ndarray:
-    """Σ of the scores of the neighbours, float64 [size]; reads the interactions of nodes that have a score and no others."""
-    rows = np.flatnonzero(scores)
-    which = np.flatnonzero(rows_among(ends, rows, len(scores))) if lists is None else places_of(lists, rows, side)
-    return np.bincount(others[which], weights=scores[ends[which]], minlength=size)
+def _passed_on(scores: np.ndarray, receivers: np.ndarray, size: int) -> np.ndarray:
+    """Σ of what each node receives, float64 [size]."""
+    return np.bincount(receivers, weights=scores, minlength=size)

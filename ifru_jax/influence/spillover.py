@@ -1,108 +1,70 @@
 """Spillover: the gradient of retained interactions changes because the graph they are computed on does.
 
     spillover = (1 / N) Σ_{z ∈ A} [∇ℓ(z; θ̂, G) − ∇ℓ(z; θ̂, G_r)]
+    A = retained interactions with an end in ball_L(ends of the edges that come or go)
 
-A is every retained interaction whose score changes; a model without a graph has none. Over A = D_r this is two gradients on the
-whole graph, which is cheapest for bulk requests; for small ones the sum runs by `vmap` over neighbourhood subgraphs. Both are
-exact. An auxiliary term of the objective that reads the graph changes with it: + ∇A(θ̂; G) − ∇A(θ̂; G_r).
+A change of an edge changes both its degrees, so the weights of *all* edges at its ends; L layers of propagation carry that L edges
+further. A model without a graph has no spillover. Over the whole graph this is two gradients, which is cheapest for bulk requests;
+for small ones, and for many at once, the sum runs by `vmap` over neighbourhood subgraphs. Both are exact. An auxiliary term of the
+objective that reads the graph changes with it: + ∇A(θ̂; G) − ∇A(θ̂; G_r).
 Source: Zhang et al. (arXiv 2307.02147), eq. 9, with changed degrees included and any number of layers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.data.interactions import Interactions
-from ifru_jax.graph import BipartiteGraph, Examples
-from ifru_jax.graph.neighbourhood import (
-    HostGraph,
-    HostNeighbourhood,
-    Neighbourhood,
-    ball,
-    endpoints,
-    extract,
-)
-from ifru_jax.models import Params, Recommender
-from ifru_jax.training.losses import LossLike
-from ifru_jax.training.objectives import auxiliary_term, weighted_loss
+from ifru_jax.graph import Batch, Change, Graph
+from ifru_jax.graph.neighbourhood import empty_neighbourhood, neighbourhood
+from ifru_jax.graph.nodes import spread
+from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraph, stack
+from ifru_jax.models import Params
+from ifru_jax.models.tables import take_rows
+from ifru_jax.sparse import capacity_of
+from ifru_jax.training import Objective
 
 
-def gradient_change(
-    model: Recommender,
-    loss: LossLike,
-    params: Params,
-    examples: Examples,
-    before: BipartiteGraph,
-    after: BipartiteGraph,
-    *,
-    total: jax.Array | float,
-    chunk_size: int | None = None,
-) -> Params:
-    """(1 / N) Σ [∇ℓ(z; G) − ∇ℓ(z; G_r)] over the examples (G = `before`, G_r = `after`), with that of the auxiliary term."""
+def graph_influence(objective: Objective, params: Params, after: Batch, before: Graph) -> Params:
+    """∇ of the objective's terms on G (`before`) minus that on G_r (`after.graph`), over the examples of `after`."""
 
-    def on(p: Params, graph: BipartiteGraph) -> jax.Array:
-        sum_of_losses = weighted_loss(model, loss, p, examples, graph, chunk_size=chunk_size)
-        return sum_of_losses / total + auxiliary_term(loss, p, graph)
+    def difference(p: Params) -> jax.Array:
+        return objective.of_data(p, Batch(after.examples, before)) - objective.of_data(p, after)
 
-    return jax.grad(lambda p: on(p, before) - on(p, after))(params)
+    return jax.grad(difference)(params)
 
 
-def affected_interactions(data: Interactions, forgotten: np.ndarray, *, num_hops: int) -> np.ndarray:
-    """bool [n]: A, the retained interactions whose score the deletion can change; none if it removes no edge.
-
-    Args:
-      data: all interactions; positive labels are edges.
-      forgotten: bool [n].
-      num_hops: L of the model.
-    """
-    positive = data.labels > 0.5
-    removed = forgotten & positive
-    if num_hops == 0 or not removed.any():
+def affected_interactions(change: Change, *, num_hops: int) -> np.ndarray:
+    """bool [n]: A, which interactions of `change.before` stay and have another score; none if no edge comes or goes."""
+    data, edges = change.before.interactions, change.edges
+    if num_hops == 0 or not edges.any:
         return np.zeros(len(data), bool)
-    sizes = {"num_users": data.num_users, "num_items": data.num_items}
-    centre = endpoints(data.users[removed], data.items[removed], **sizes)
-    changed = ball(centre, data.users[positive], data.items[positive], num_hops)
-    return ~forgotten & (changed.users[data.users] | changed.items[data.items])
+    _, reached = spread(edges.pattern, edges.ends, edges.count, num_hops)
+    return change.retained & (reached.users[data.users] | reached.items[data.items])
 
 
-def blocks(
-    graph: HostGraph, data: Interactions, affected: np.ndarray, *, num_hops: int, block_size: int
-) -> list[HostNeighbourhood]:
-    """Cuts A (indices [a]) into blocks of interactions and extracts the neighbourhood of each."""
-    pieces = np.array_split(affected, -(-len(affected) // block_size)) if len(affected) else []
-    return [extract(graph, data.users, data.items, piece, num_hops=num_hops) for piece in pieces]
+def neighbourhood_influence(objective: Objective, params: Params, parts: Subgraph) -> Params:
+    """The spillover of each neighbourhood of a batch on its own rows: tables [b, rows, …], shared parameters [b, …].
 
-
-def neighbourhood_spillover(
-    model: Recommender, loss: LossLike, params: Params, batch: Neighbourhood, *, total: jax.Array | float
-) -> Params:
-    """The spillover of each neighbourhood on its own rows: tables [b, rows, …], shared parameters [b, …].
-
-    `scatter_rows` adds a batch up. Mapped with `vmap`, one compiled call for the whole batch.
+    `models.tables.scatter_rows` adds a batch up. Mapped with `vmap`, one compiled call for the whole batch.
     """
 
-    def one(part: Neighbourhood) -> Params:
-        local = local_params(model, params, part)
-        return gradient_change(model, loss, local, part.examples, part.before, part.after, total=total)
+    def one(part: Subgraph) -> Params:
+        local = take_rows(objective.model.tables, params, (part.users, part.items))
+        return graph_influence(objective, local, part.after, part.before.graph)
 
-    return jax.vmap(one)(batch)
-
-
-def local_params(model: Recommender, params: Params, part: Neighbourhood) -> Params:
-    """The rows of a neighbourhood, in its local numbers; shared parameters as they are."""
-    rows = {"user": part.users, "item": part.items}
-    return {n: v[rows[model.tables[n]]] if n in model.tables else v for n, v in params.items()}
+    return jax.vmap(one)(parts)
 
 
-def scatter_rows(model: Recommender, params: Params, batch: Neighbourhood, values: Params) -> Params:
-    """Adds the rows of a batch of neighbourhoods into whole tables shaped like `params`."""
-    rows = {"user": batch.users, "item": batch.items}
+def spillover_blocks(requests: Sequence[tuple[Change, np.ndarray]], *, num_hops: int) -> Subgraph:
+    """The neighbourhoods of some blocks of affected interactions (places int [a]), padded to one size and stacked, [b, …].
 
-    def add(name: str):
-        if name not in model.tables:
-            return jax.tree.map(lambda v: v.sum(axis=0), values[name])
-        return jnp.zeros_like(params[name]).at[rows[model.tables[name]]].add(values[name])
-
-    return {name: add(name) for name in params}
+    The number of blocks is padded to a power of two, by neighbourhoods of nothing.
+    """
+    parts = [neighbourhood(change, block, num_hops=num_hops) for change, block in requests]
+    bucket = Bucket.of(parts)
+    missing = capacity_of(len(parts), least=1) - len(parts)
+    padded = [pad_subgraph(change, part, bucket) for (change, _), part in zip(requests, parts, strict=True)]
+    return stack([*padded, *[pad_subgraph(requests[0][0], empty_neighbourhood(), bucket)] * missing])

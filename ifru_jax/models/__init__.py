@@ -12,7 +12,7 @@ from ifru_jax.models.multvae import multvae, multvae_term
 from ifru_jax.models.neumf import neumf
 from ifru_jax.models.ngcf import ngcf
 from ifru_jax.models.nnx_recommender import NNXRecommender, from_nnx
-from ifru_jax.models.recommender import Params, Recommender, Side
+from ifru_jax.models.recommender import Params, Recommender, Scorer, Side
 from ifru_jax.models.registry import describe_model, model_from_description
 from ifru_jax.models.sasrec import sasrec
 from ifru_jax.models.simgcl import simgcl, simgcl_contrast
@@ -22,6 +22,7 @@ __all__ = [
     "NNXRecommender",
     "Params",
     "Recommender",
+    "Scorer",
     "Side",
     "bias_mf",
     "check_recommender",

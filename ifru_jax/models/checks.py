@@ -13,14 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import BipartiteGraph, IndexPairs
+from ifru_jax.graph import Graph, IndexPairs
 from ifru_jax.models.recommender import Params, Recommender, Side
 
 # Primitives that may answer differently each time.
 _OUTSIDE = {"io_callback", "pure_callback", "rng_uniform", "rng_bit_generator"}
 
 
-def check_recommender(model: Recommender, params: Params, graph: BipartiteGraph) -> None:
+def check_recommender(model: Recommender, params: Params, graph: Graph) -> None:
     """Traces the score twice; nothing is computed or compiled.
 
     Raises:

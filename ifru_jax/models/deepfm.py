@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.graph import BipartiteGraph, Pairs
+from ifru_jax.graph import Graph, Pairs
 from ifru_jax.models.fields import Fields
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.fm import interactions_of_fields, with_fields
@@ -34,7 +34,7 @@ class DeepFM(nn.Module):
     num_items: int = 0
 
     @nn.compact
-    def __call__(self, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+    def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
         user_degrees, item_degrees = graph.degrees()
         size, std = self.embedding_size, self.init_std
         user = Fields(self.num_users, size, self.user_fields, std, name="user")(user_degrees, graph.user_features)

@@ -21,21 +21,29 @@ import numpy as np
 from flax import errors, traverse_util
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs, build_edges
+from ifru_jax.graph import BipartiteGraph, Graph, GraphView, IndexPairs, Pairs
 from ifru_jax.graph.histories import Histories
 from ifru_jax.models.checks import check_tables
 from ifru_jax.models.recommender import Params, Side
+from ifru_jax.sparse import build_edges
 
 
 @dataclass(frozen=True)
-class _NoGraph:
+class _NoGraph(GraphView):
     """What a module with num_hops = 0 is given: its data have no edges, and any use of them would be a silent mistake."""
 
+    graph: Graph
     module: str
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # Python's own questions, such as whether there is a __deepcopy__
-            raise AttributeError(name)
+    @property
+    def user_features(self) -> jax.Array | None:
+        return self.read("user_features").user_features
+
+    @property
+    def item_features(self) -> jax.Array | None:
+        return self.read("item_features").item_features
+
+    def read(self, name: str) -> Graph:
         raise ModelError(
             f"{self.module} reads {name!r} of the graph but is declared with num_hops=0: set num_hops to the number of times "
             "it propagates, so that removed edges reach its scores."
@@ -98,11 +106,11 @@ class FlaxRecommender:
         check_tables(params, self.tables, self.shared, num_users=num_users, num_items=num_items)
         return params
 
-    def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+    def score(self, params: Params, pairs: Pairs, graph: Graph) -> jax.Array:
         rows: dict[Side, int] = {side: params[name].shape[0] for name, side in self.tables.items()}
         # The edges are not looked at where the tables tell: a graph that keeps account of what is read of it sees that.
-        module = self._sized(rows.get("user") or graph.edges.num_rows, rows.get("item") or graph.edges.num_cols)
-        seen = graph if self.num_hops else _NoGraph(type(self.module).__name__)
+        module = self._sized(rows.get("user") or graph.num_users, rows.get("item") or graph.num_items)
+        seen = graph if self.num_hops else _NoGraph(graph, type(self.module).__name__)
         for side, wanted, given in (
             ("user", self.user_features, graph.user_features),
             ("item", self.item_features, graph.item_features),

@@ -15,7 +15,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.graph import BipartiteGraph, Pairs, inner_products
+from ifru_jax.graph import Graph, Pairs, inner_products
 from ifru_jax.models.fields import FIELD_PARAMETERS, Fields, FieldVectors
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
@@ -40,7 +40,7 @@ class FM(nn.Module):
     num_items: int = 0
 
     @nn.compact
-    def __call__(self, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+    def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
         user_degrees, item_degrees = graph.degrees()
         size, std = self.embedding_size, self.init_std
         user = Fields(self.num_users, size, self.user_fields, std, name="user")(user_degrees, graph.user_features)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 
-from ifru_jax.graph import BipartiteGraph, Pairs, inner_products
+from ifru_jax.graph import Graph, Pairs, inner_products
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
 
@@ -21,7 +21,7 @@ class MF(nn.Module):
     num_items: int = 0
 
     @nn.compact
-    def __call__(self, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+    def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
         init = nn.initializers.normal(self.init_std)
         users = self.param("user_embedding", init, (self.num_users, self.embedding_size))
         items = self.param("item_embedding", init, (self.num_items, self.embedding_size))

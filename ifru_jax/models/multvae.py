@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import BipartiteGraph, GridPairs, Pairs, inner_products
+from ifru_jax.graph import Graph, GridPairs, Pairs, SortedPairs, inner_products
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.recommender import Params
 
@@ -43,7 +43,7 @@ class MultVAE(nn.Module):
     num_items: int = 0
 
     @nn.compact
-    def __call__(self, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+    def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
         init, dense, zeros = nn.initializers.normal(self.init_std), nn.initializers.xavier_uniform(), nn.initializers.zeros
         hidden, code = self.hidden_size, self.code_size
         p = {
@@ -104,7 +104,7 @@ class MultVAETerm:
     beta: float
     total: float
 
-    def __call__(self, params: Params, graph: BipartiteGraph) -> jax.Array:
+    def __call__(self, params: Params, graph: Graph) -> jax.Array:
         degrees, _ = graph.degrees()
         codes = _codes(params, graph.sum_to_users(params["encoder_embedding"]), degrees)
         # Who has no interaction is in no likelihood, and the bias alone is no posterior.
@@ -132,11 +132,12 @@ def _own_scores(p: Params, pairs: Pairs, inside: jax.Array, sums: jax.Array, deg
     return jnp.sum(states * p["decoder_embedding"][pairs.items], axis=1)
 
 
-def _grid_scores(p: Params, pairs: GridPairs, graph: BipartiteGraph, sums: jax.Array, degrees: jax.Array) -> jax.Array:
+def _grid_scores(p: Params, pairs: GridPairs, graph: Graph, sums: jax.Array, degrees: jax.Array) -> jax.Array:
     """The scores with one encoding for each user and one for each edge of the graph."""
     states, edges, present = _decoder_states(p, _codes(p, sums, degrees)), graph.edges, graph.present
-    whole = inner_products(states, p["decoder_embedding"], edges)
-    without = _own_scores(p, edges, present, sums, degrees)
+    own = SortedPairs(edges)
+    whole = inner_products(states, p["decoder_embedding"], own)
+    without = _own_scores(p, own, present, sums, degrees)
     # Added, not set, as edges at padding share a place and say nothing there; copies of an edge say the same.
     empty = jnp.zeros((edges.num_rows, edges.num_cols), whole.dtype)
     change, copies = (empty.at[edges.rows, edges.cols].add(present * value) for value in (without - whole, 1))

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import BipartiteGraph, Pairs, inner_products
+from ifru_jax.graph import Graph, Pairs, inner_products
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
 _SLOPE = 0.2
@@ -34,7 +34,7 @@ class NGCF(nn.Module):
     num_items: int = 0
 
     @nn.compact
-    def __call__(self, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+    def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
         init, square = nn.initializers.normal(self.init_std), (self.embedding_size, self.embedding_size)
         users = self.param("user_embedding", init, (self.num_users, self.embedding_size))
         items = self.param("item_embedding", init, (self.num_items, self.embedding_size))

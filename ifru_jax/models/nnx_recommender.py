@@ -26,7 +26,7 @@ import jax.numpy as jnp
 from flax import nnx, traverse_util
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import BipartiteGraph, Pairs
+from ifru_jax.graph import Graph, Pairs
 from ifru_jax.models.checks import check_tables
 from ifru_jax.models.recommender import Params, Side
 
@@ -43,6 +43,7 @@ class NNXRecommender:
     item_tables: tuple[str, ...] = ()
     num_hops: int = 0
     shared: tuple[str, ...] = ()
+    history_length: int = 0
 
     @property
     def tables(self) -> Mapping[str, Side]:
@@ -56,10 +57,10 @@ class NNXRecommender:
         check_tables(params, self.tables, self.shared, num_users=num_users, num_items=num_items)
         return params
 
-    def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+    def score(self, params: Params, pairs: Pairs, graph: Graph) -> jax.Array:
         rows: dict[Side, int] = {side: params[name].shape[0] for name, side in self.tables.items()}
         # The edges are not looked at where the tables tell: a graph that keeps account of what is read of it sees that.
-        sizes = rows.get("user") or graph.edges.num_rows, rows.get("item") or graph.edges.num_cols
+        sizes = rows.get("user") or graph.num_users, rows.get("item") or graph.num_items
         # Only the structure of a module of this size; its numbers are the parameters.
         definition, state = self._split(nnx.eval_shape(lambda: self.build(*sizes, nnx.Rngs(0))))
         values = traverse_util.unflatten_dict(params, sep="/")

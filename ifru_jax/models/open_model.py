@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.graph import BipartiteGraph, IndexPairs, Pairs
-from ifru_jax.graph.inflow import OnePass, Propagations
+from ifru_jax.graph import Graph, IndexPairs, Pairs
+from ifru_jax.graph.inflow import OnePass, OpenGraph, Propagations
 from ifru_jax.models.recommender import Params, Recommender, Side
 
 
@@ -32,11 +31,16 @@ class OpenModel:
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         return self.model.init(key, num_users, num_items)
 
-    def score(self, params: Params, pairs: Pairs, graph: Any) -> jax.Array:
+    @property
+    def history_length(self) -> int:
+        return self.model.history_length
+
+    def score(self, params: Params, pairs: Pairs, graph: Graph) -> jax.Array:
+        assert isinstance(graph, OpenGraph)
         return self.model.score(params, pairs, graph.one_pass())
 
 
-def propagations_of(model: Recommender, params: Params, graph: BipartiteGraph) -> Propagations:
+def propagations_of(model: Recommender, params: Params, graph: Graph) -> Propagations:
     """What the model propagates over the whole graph; nothing if it reads the graph in any other way, or where nobody can see it.
 
     Such a model is still unlearned request by request, on all that its scores depend on.
@@ -48,12 +52,12 @@ def propagations_of(model: Recommender, params: Params, graph: BipartiteGraph) -
 
 
 @partial(jax.jit, static_argnums=0)
-def _propagations(model: Recommender, params: Params, graph: BipartiteGraph) -> Propagations:
+def _propagations(model: Recommender, params: Params, graph: Graph) -> Propagations:
     return trace_propagations(model, params, OnePass(graph))
 
 
 def trace_propagations(model: Recommender, params: Params, graph: OnePass) -> Propagations:
     """The propagations of one score on this graph, to be called where the result is compiled."""
     nobody = jnp.zeros(1, jnp.int32)
-    model.score(params, IndexPairs(nobody, nobody), graph)  # pyright: ignore[reportArgumentType]
+    model.score(params, IndexPairs(nobody, nobody), graph)
     return graph.propagations if graph.only_propagates else Propagations()

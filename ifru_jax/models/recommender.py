@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 import jax
+import numpy as np
+from jax.typing import ArrayLike
 
-from ifru_jax.graph import BipartiteGraph, Pairs
+from ifru_jax.graph import Graph, Pairs
 
 # By name; a parameter of a submodule is "submodule/parameter".
 Params = dict[str, Any]
@@ -28,17 +30,32 @@ class Recommender(Protocol):
         """Names of the parameters with one row per user or per item. All others are shared."""
         ...
 
-    # A sequential model has an attribute `history_length` above 0 as well: its graph then comes with the users' histories.
-
     @property
     def num_hops(self) -> int:
         """How many edges away an interaction can change a score: layers of propagation; 0 without a graph."""
+        ...
+
+    @property
+    def history_length(self) -> int:
+        """Items of a history that it reads at a time; above 0 the graph comes with the users' histories."""
         ...
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         """Fresh parameters for tables of this size."""
         ...
 
-    def score(self, params: Params, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+    def score(self, params: Params, pairs: Pairs, graph: Graph) -> jax.Array:
         """Logits [n] of n pairs. The tables may hold any number of rows: a neighbourhood has fewer than the data."""
+        ...
+
+
+class Scorer(Protocol):
+    """A model that serves, whatever it is made of; `Trained` is one."""
+
+    def score(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+        """Logits float [n] of n pairs of rows."""
+        ...
+
+    def score_grid(self, users: np.ndarray) -> ArrayLike:
+        """Logits float [b, num_items] of b user rows with every item."""
         ...

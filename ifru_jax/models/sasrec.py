@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import BipartiteGraph, Pairs
+from ifru_jax.graph import Graph, Pairs
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.towers import Activation, activation_of, check_tower
 
@@ -39,7 +39,7 @@ class SASRec(nn.Module):
     num_items: int = 0
 
     @nn.compact
-    def __call__(self, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+    def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
         size, stride = self.embedding_size, self.history_length // 2
         init = nn.initializers.normal(self.init_std)
         items = self.param("item_embedding", init, (self.num_items, size))

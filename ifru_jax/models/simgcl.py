@@ -10,7 +10,8 @@ once, from a key that is part of the model: `simgcl_contrast` is a term (params,
 its gradient, its Hessian and its change with the graph are exact. Without that term the model is its encoder.
 
 >>> import jax, numpy as np
->>> from ifru_jax.graph import build_edges, build_graph
+>>> from ifru_jax.graph import build_graph
+>>> from ifru_jax.sparse import build_edges
 >>> model = simgcl(num_layers=1, embedding_size=4, init_std=0.1)
 >>> graph = build_graph(build_edges(np.array([0, 1]), np.array([0, 1]), num_rows=2, num_cols=2, capacity=2)[0])
 >>> contrast = simgcl_contrast(model, weight=0.1)
@@ -27,7 +28,7 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import BipartiteGraph, Pairs, inner_products
+from ifru_jax.graph import Graph, Pairs, inner_products
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.recommender import Params
 
@@ -42,7 +43,7 @@ class SimGCL(nn.Module):
     num_items: int = 0
 
     @nn.compact
-    def __call__(self, pairs: Pairs, graph: BipartiteGraph) -> jax.Array:
+    def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
         init = nn.initializers.normal(self.init_std)
         users = self.param("user_embedding", init, (self.num_users, self.embedding_size))
         items = self.param("item_embedding", init, (self.num_items, self.embedding_size))
@@ -87,7 +88,7 @@ class SimGCLContrast:
     seed: int = 0
     max_nodes: int = 2048
 
-    def __call__(self, params: Params, graph: BipartiteGraph) -> jax.Array:
+    def __call__(self, params: Params, graph: Graph) -> jax.Array:
         users, items = params["user_embedding"], params["item_embedding"]
         keys = jax.random.split(jax.random.key(self.seed), 3)
         views = [_encoded(users, items, graph, self.num_layers, noise=self.noise, key=key) for key in keys[:2]]
@@ -127,7 +128,7 @@ def simgcl_contrast(
 def _encoded(
     users: jax.Array,
     items: jax.Array,
-    graph: BipartiteGraph,
+    graph: Graph,
     num_layers: int,
     *,
     noise: float = 0.0,

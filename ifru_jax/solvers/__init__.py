@@ -3,7 +3,7 @@
 from ifru_jax.solvers.cg import conjugate_gradient
 from ifru_jax.solvers.lanczos import Krylov, lanczos
 from ifru_jax.solvers.neumann import neumann_series
-from ifru_jax.solvers.result import Solution, Status, check
+from ifru_jax.solvers.result import Solution, check
 from ifru_jax.solvers.spectral import (
     FILTERS,
     SPECTRUM_RATIO,
@@ -20,7 +20,6 @@ __all__ = [
     "FilterName",
     "Krylov",
     "Solution",
-    "Status",
     "check",
     "conjugate_gradient",
     "damping_from_spectrum",

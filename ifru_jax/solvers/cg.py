@@ -3,8 +3,7 @@
 The Hessian of a bilinear model is indefinite, and plain CG on it diverges. This one stops at the first direction p with
 pᵀ(H + λI)p ≤ 0 (to rounding) and returns the point reached before it, with the status saying so. b and the directions are kept at
 unit length, so that no scale of H or b that a float holds overflows on the way. Source: Hestenes & Stiefel (1952); the test is
-that of Steihaug, SIAM J. Numer. Anal. 20 (1983), without the trust region. With a preconditioner P ≈ H + λI it is the algorithm
-of Golub & Van Loan, "Matrix Computations", 11.5.1, and converges as fast as P⁻¹ (H + λI) is near the identity.
+that of Steihaug, SIAM J. Numer. Anal. 20 (1983), without the trust region.
 """
 
 from __future__ import annotations
@@ -15,17 +14,15 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.solvers.lanczos import MatVec, norm
-from ifru_jax.solvers.result import Solution, Status
+from ifru_jax.solvers.result import Solution, on_pytrees
+from ifru_jax.status import Status
 
 
 def conjugate_gradient(*, num_steps: int = 100, tolerance: float = 1e-4) -> Callable[..., Solution]:
-    """Builds `solve(matvec, b, damping=λ)`; at most `num_steps` products, until ‖residual‖ ≤ tolerance ‖b‖.
+    """Builds `solve(product, b, damping=λ)`, b any pytree; at most `num_steps` products, until ‖residual‖ ≤ tolerance ‖b‖."""
 
-    `solve` also takes `preconditioner`, r ↦ P⁻¹ r with P symmetric and positive definite, such as
-    `curvature.block_jacobi`.
-    """
-
-    def solve(matvec: MatVec, b: jax.Array, *, damping: jax.Array | float, preconditioner: MatVec = lambda r: r) -> Solution:
+    @on_pytrees
+    def solve(matvec: MatVec, b: jax.Array, *, damping: jax.Array | float) -> Solution:
         damping = jnp.asarray(damping, b.dtype)
         length = norm(b)
         unit = b / jnp.where(length > 0, length, 1)
@@ -50,17 +47,15 @@ def conjugate_gradient(*, num_steps: int = 100, tolerance: float = 1e-4) -> Call
             rate = jnp.where(positive, squared / size / jnp.where(positive, curvature, 1), 0)
             x = x + rate * direction
             residual = jnp.where(positive, r - rate * image, r)
-            preconditioned = preconditioner(residual)
-            new_squared = jnp.dot(residual, preconditioned)
-            p = preconditioned + new_squared / jnp.where(squared > 0, squared, 1) * p
+            new_squared = jnp.dot(residual, residual)
+            p = residual + new_squared / jnp.where(squared > 0, squared, 1) * p
             status = jnp.select([~finite, ~positive], [Status.NOT_FINITE, Status.NEGATIVE_CURVATURE], Status.STEPS_SPENT).astype(
                 jnp.int32
             )
             return x, residual, p, largest, new_squared, steps + 1, status
 
         zero = jnp.zeros((), b.dtype)
-        first = preconditioner(unit)
-        start = (jnp.zeros_like(b), unit, first, zero, jnp.dot(unit, first), jnp.int32(0), jnp.int32(Status.STEPS_SPENT))
+        start = (jnp.zeros_like(b), unit, unit, zero, jnp.dot(unit, unit), jnp.int32(0), jnp.int32(Status.STEPS_SPENT))
         x, r, *_, steps, status = jax.lax.while_loop(running, step, start)
         relative = norm(r)
         solution = length * x

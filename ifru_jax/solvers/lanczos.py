@@ -15,9 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 MatVec = Callable[[jax.Array], jax.Array]
 
@@ -63,9 +65,10 @@ def norm(v: jax.Array) -> jax.Array:
 
 
 def lanczos(*, num_steps: int) -> Callable[[MatVec, jax.Array], Krylov]:
-    """Builds `decompose(matvec, b)` with at most `num_steps` products; b is a float [p]."""
+    """Builds `decompose(product, b)` with at most `num_steps` products; b is any pytree of p numbers, the space one of float [p]."""
 
-    def decompose(matvec: MatVec, b: jax.Array) -> Krylov:
+    def decompose(product: Callable[[Any], Any], b: Any) -> Krylov:
+        b, unravel = ravel_pytree(b)
         dtype = b.dtype
         tiny = jnp.finfo(dtype).eps
         length = norm(b)
@@ -74,7 +77,7 @@ def lanczos(*, num_steps: int) -> Callable[[MatVec, jax.Array], Krylov]:
         def step(j, state):
             basis, diagonal, off_diagonal, q, alive, taken, size = state
             basis = basis.at[j].set(q)
-            image = matvec(q)
+            image = ravel_pytree(product(unravel(q)))[0]
             scale = norm(image)
             unit = image / jnp.where(scale > 0, scale, 1)
             alpha = jnp.dot(q, unit)

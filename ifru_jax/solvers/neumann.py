@@ -16,17 +16,19 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.solvers.lanczos import MatVec, norm
-from ifru_jax.solvers.result import Solution, Status
+from ifru_jax.solvers.result import Solution, on_pytrees
+from ifru_jax.status import Status
 
 
 def neumann_series(*, num_steps: jax.Array | int = 100, tolerance: float = 1e-4) -> Callable[..., Solution]:
-    """Builds `solve(matvec, b, scale=s, damping=λ)` with T = `num_steps` products for the series and one for its residual.
+    """Builds `solve(product, b, scale=s, damping=λ)`, b any pytree, with T = `num_steps` products for the series and one for its residual.
 
     `num_steps` may be traced, so that one compilation serves every T.
 
     A residual above ‖b‖, that of δ = 0, is reported as DIVERGED, and the solution returned as the series has it.
     """
 
+    @on_pytrees
     def solve(matvec: MatVec, b: jax.Array, *, scale: jax.Array, damping: jax.Array) -> Solution:
         scale, damping = jnp.asarray(scale, b.dtype), jnp.asarray(damping, b.dtype)
 

@@ -1,38 +1,22 @@
 """What a solver returns: a solution and the evidence for it.
 
 Under `jit` a solver can't raise, so it returns a status; on the host `check` turns a bad one into an error that says what to
-do.
+do. Solvers work on flat vectors inside; `on_pytrees` makes them work on any pytree.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import IntEnum
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from ifru_jax.errors import NumericsError
-
-
-class Status(IntEnum):
-    """How a solve ended."""
-
-    CONVERGED = 0
-    """The residual is below the tolerance."""
-    STEPS_SPENT = 1
-    """All steps were taken; the residual says how far that is from the limit."""
-    SPACE_EXHAUSTED = 2
-    """Lanczos broke down (β → 0): the Krylov space is invariant, the answer in it exact."""
-    NEGATIVE_CURVATURE = 3
-    """Conjugate gradients met pᵀHp ≤ 0 and stopped at the last point before it."""
-    ZERO_RIGHT_HAND_SIDE = 4
-    """b = 0: the solution is 0."""
-    NOT_FINITE = 5
-    """NaN or infinity in the right-hand side or in a product; the solution is 0."""
-    DIVERGED = 6
-    """The residual grew beyond that of the zero step: a series that does not converge, on negative curvature for instance."""
+from ifru_jax.status import Status
 
 
 @partial(
@@ -45,7 +29,7 @@ class Solution:
     """A step δ and its evidence.
 
     Attributes:
-      solution: float [p], δ.
+      solution: δ, of the structure of b.
       status: int32, a `Status`.
       num_steps: int32, products with H.
       residual: relative to ‖b‖; for CG and the Neumann series ‖(H + λ)δ − b‖, for Lanczos the part of H δ that lies outside the
@@ -55,13 +39,24 @@ class Solution:
       predicted_decrease: bᵀδ − ½ δᵀHδ, how far the step should lower the quadratic model.
     """
 
-    solution: jax.Array
+    solution: Any
     status: jax.Array
     num_steps: jax.Array
     residual: jax.Array
     damping: jax.Array
     ritz_values: jax.Array
     predicted_decrease: jax.Array
+
+
+def on_pytrees(solve: Callable[..., Solution]) -> Callable[..., Solution]:
+    """`solve(product, b, …)` for a `b` of any structure and products on it, from one for flat vectors."""
+
+    def solve_trees(product: Callable[[Any], Any], b: Any, **options: Any) -> Solution:
+        flat, unravel = ravel_pytree(b)
+        solution = solve(lambda v: ravel_pytree(product(unravel(v)))[0], flat, **options)
+        return replace(solution, solution=unravel(solution.solution))
+
+    return solve_trees
 
 
 def check(solution: Solution) -> Status:
@@ -72,8 +67,5 @@ def check(solution: Solution) -> Status:
     """
     status = Status(int(np.asarray(solution.status)))
     if status is Status.NOT_FINITE:
-        raise NumericsError(
-            "the Hessian product or the influence is not finite, so no step was taken: check that the parameters are finite "
-            "and that the loss is twice differentiable at them; with float32 overflow, enable jax_enable_x64."
-        )
+        raise NumericsError(status.message)
     return status

@@ -27,7 +27,8 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.solvers.lanczos import Krylov, MatVec, lanczos
-from ifru_jax.solvers.result import Solution, Status
+from ifru_jax.solvers.result import Solution, on_pytrees
+from ifru_jax.status import Status
 
 FilterName = Literal["gradient-flow", "absolute"]
 
@@ -55,12 +56,13 @@ FILTERS: dict[FilterName, Callable[[jax.Array, jax.Array], jax.Array]] = {
 
 
 def spectral_step(*, num_steps: int = 20, filter: FilterName = "gradient-flow") -> Callable[..., Solution]:
-    """Builds `solve(matvec, b, floor=…, damping=…)`.
+    """Builds `solve(product, b, floor=…, damping=…)`, b any pytree.
 
     `floor` is the least λ that the rule may choose, > 0; `damping` (float or None) overrides the rule.
     """
     decompose = lanczos(num_steps=num_steps)
 
+    @on_pytrees
     def solve(matvec: MatVec, b: jax.Array, *, floor: jax.Array, damping: jax.Array | None = None) -> Solution:
         krylov = decompose(matvec, b)
         values, vectors = ritz(krylov)
@@ -91,7 +93,7 @@ def damping_from_spectrum(ritz_values: jax.Array, *, floor: jax.Array, ratio: fl
 
 
 def damping_path(krylov: Krylov, dampings: jax.Array, *, filter: FilterName = "gradient-flow") -> jax.Array:
-    """Solutions [k, p] for k dampings from one Krylov space."""
+    """Flat solutions [k, p] for k dampings from one Krylov space."""
     values, vectors = ritz(krylov)
     return jax.vmap(lambda damping: _solution(krylov, values, vectors, damping, filter).solution)(dampings)
 

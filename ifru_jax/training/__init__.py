@@ -15,8 +15,8 @@ from ifru_jax.training.losses import (
     softmax,
     wmse,
 )
-from ifru_jax.training.objectives import objective, weighted_loss
-from ifru_jax.training.trained import Trained, score_pairs, train, training_set_for
+from ifru_jax.training.objective import Objective, squared_norm
+from ifru_jax.training.trained import Trained, train, training_set_for
 
 __all__ = [
     "LOSSES",
@@ -25,6 +25,7 @@ __all__ = [
     "History",
     "Loss",
     "LossLike",
+    "Objective",
     "Pointwise",
     "TrainConfig",
     "Trained",
@@ -33,11 +34,9 @@ __all__ = [
     "bce",
     "bpr",
     "fit_params",
-    "objective",
-    "score_pairs",
     "softmax",
+    "squared_norm",
     "train",
     "training_set_for",
-    "weighted_loss",
     "wmse",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,16 +18,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from ifru_jax.data.groups import group_members, leaders_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError
-from ifru_jax.graph import BipartiteGraph, Examples, IndexPairs, TrainingSet, capacity_of
-from ifru_jax.graph.groups import group_members, leaders_of
+from ifru_jax.graph import Batch, Examples, IndexPairs, TrainingSet
+from ifru_jax.graph.examples import padded_leaders
 from ifru_jax.graph.training_set import padded_size
 from ifru_jax.metrics import auc
-from ifru_jax.models import Params, Recommender, check_recommender
-from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
-from ifru_jax.training.objectives import auxiliary_term, squared_norm, summed_loss
-from ifru_jax.training.scores import Scorer
+from ifru_jax.models import Params, check_recommender
+from ifru_jax.sparse import capacity_of, on_device
+from ifru_jax.sparse.placement import padded
+from ifru_jax.training.losses import Loss
+from ifru_jax.training.objective import Objective
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,33 @@ class _State(NamedTuple):
     best_metric: jax.Array
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=["train", "valid", "members", "size"], meta_fields=["units"])
+@dataclass(frozen=True)
+class _Passes:
+    """What an epoch passes over.
+
+    Attributes:
+      train: D and its graph.
+      valid: the validation pairs.
+      members: int32 [g, s], the members of each group, for a loss that compares; else None.
+      size: units there are, interactions or groups; shapes hold more.
+      units: in a minibatch.
+    """
+
+    train: Batch
+    valid: Examples
+    members: jax.Array | None
+    size: int
+    units: int
+
+
 def fit_params(
     key: jax.Array,
-    model: Recommender,
+    objective: Objective,
     train: TrainingSet,
     valid: Interactions,
     config: TrainConfig,
     *,
-    loss: LossLike = bce,
-    total: int | None = None,
     initial: Params | None = None,
     valid_capacity: int | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
@@ -98,13 +118,11 @@ def fit_params(
 
     Args:
       key: decides initialisation and batches; the same key gives the same parameters.
-      model: what to train.
+      objective: what to minimise. Its N may be that of a larger set, |D| where D_r is trained: the mean over |D_r| then goes with
+        λ₂ N / |D_r|, so that both trainings minimise sums that are divided by the same N.
       train: interactions to learn from, at least one.
       valid: interactions for early stopping, with both labels.
-      config: hyper-parameters.
-      loss: one of `losses`, or a function (logits [n], labels [n]) → [n].
-      total: N of the objective; when D_r is trained in place of D, N = |D| makes both minimise the same objective: the mean
-        over |D_r| then goes with λ₂ N / |D_r|. None takes the size of `train`.
+      config: hyper-parameters; λ₂ is the objective's.
       initial: parameters to start from (warm start); None draws them from the key.
       valid_capacity: pairs to pad the validation data to, so that sets of many sizes share a compilation; None takes the next
         power of two.
@@ -118,52 +136,23 @@ def fit_params(
       ModelError: a model whose scores are not one logit per pair, or not the same each time.
       NumericsError: the validation metric became NaN.
     """
-    if len(train) == 0:
-        raise DataError("no interaction to train on: loosen the filters or split anew.")
-    if len(np.unique(valid.labels > 0.5)) < 2:
-        raise DataError(f"the {len(valid)} validation interactions have one label only: early stopping by AUC needs both.")
-    loss = as_loss(loss)
-    loss.check(train.interactions)
-    if not (loss.fixes_levels or (loss.grouped and valid.groups is not None) or _both_labels_of_a_user(valid)):
-        raise DataError(
-            f"no user has validation interactions of both labels, and {type(loss).__name__} compares the items of one user: keep "
-            "interactions of both labels for validation, or sample negatives for the whole split."
-        )
+    model, loss = objective.model, objective.loss
+    _check(loss, train, valid)
     init_key, key = jax.random.split(key)
-    sizes = (train.interactions.num_users, train.interactions.num_items)
-    params = in_precision(model.init(init_key, *sizes) if initial is None else initial)
+    params = in_precision(model.init(init_key, *train.sizes) if initial is None else initial)
     check_recommender(model, params, train.graph)
-    # N / |D_r|: what is not divided by the number of interactions grows by as much as the mean over the rest does.
-    scale = (len(train) if total is None else total) / len(train)
     optimiser = optax.adam(config.learning_rate)
     state = _State(params, optimiser.init(params), params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
-    valid_examples = _padded(valid, valid_capacity, compared=loss.grouped)
-    members, count = None, len(train)
-    if loss.grouped:
-        if train.leaders is None:
-            raise DataError("the loss compares the members of a group: build_training_set(…, with_groups=True).")
-        members, count = _padded_members(train.leaders)
-    group_size = 1 if members is None else members.shape[1]
-    units = max(1, config.batch_size // group_size)
-    run = partial(_epoch, model, loss, units)
+    passes = _passes(loss, train, _padded(valid, valid_capacity, compared=loss.grouped), config.batch_size)
+    # A minibatch is small whatever the model.
+    objective = replace(objective, chunk_size=None)
 
     metrics: list[float] = []
     seconds: list[float] = []
     best_epoch = 0
     for epoch in range(config.epochs):
         began = time.perf_counter()
-        state, metric = run(
-            jax.random.fold_in(key, epoch),
-            state,
-            train.examples,
-            train.graph,
-            valid_examples,
-            members,
-            learning_rate=config.learning_rate,
-            reg=config.reg * scale,
-            scale=scale,
-            size=count,
-        )
+        state, metric = _epoch(objective, jax.random.fold_in(key, epoch), state, passes, len(train), config.learning_rate)
         metrics.append(float(metric))
         seconds.append(time.perf_counter() - began)
         if not np.isfinite(metrics[-1]):
@@ -177,38 +166,51 @@ def fit_params(
             on_epoch(epoch, metrics[-1])
         if epoch - best_epoch >= config.patience:
             break
-    steps = -(-count // units) * len(metrics)
+    steps = -(-passes.size // passes.units) * len(metrics)
     return state.best_params, History(tuple(metrics), best_epoch, steps, tuple(seconds))
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+def _check(loss: Loss, train: TrainingSet, valid: Interactions) -> None:
+    if len(train) == 0:
+        raise DataError("no interaction to train on: loosen the filters or split anew.")
+    if len(np.unique(valid.labels > 0.5)) < 2:
+        raise DataError(f"the {len(valid)} validation interactions have one label only: early stopping by AUC needs both.")
+    loss.check(train.interactions)
+    if not (loss.fixes_levels or (loss.grouped and valid.groups is not None) or _both_labels_of_a_user(valid)):
+        raise DataError(
+            f"no user has validation interactions of both labels, and {type(loss).__name__} compares the items of one user: keep "
+            "interactions of both labels for validation, or sample negatives for the whole split."
+        )
+    if loss.grouped and train.leaders is None:
+        raise DataError("the loss compares the members of a group: build_training_set(…, with_groups=True).")
+
+
+def _passes(loss: Loss, train: TrainingSet, valid: Examples, batch_size: int) -> _Passes:
+    if not loss.grouped:
+        return _Passes(train.batch, valid, None, len(train), max(1, batch_size))
+    assert train.leaders is not None
+    members = group_members(train.leaders)
+    # Padded so that a deletion keeps the shape.
+    room = np.pad(members, ((0, padded_size(len(members)) - len(members)), (0, 0)), constant_values=-1)
+    return _Passes(train.batch, valid, on_device(room), len(members), max(1, batch_size // members.shape[1]))
+
+
+@jax.jit
 def _epoch(
-    model: Recommender,
-    loss: Loss,
-    units: int,
-    key: jax.Array,
-    state: _State,
-    examples: Examples,
-    graph: BipartiteGraph,
-    valid: Examples,
-    members: jax.Array | None,
-    *,
-    learning_rate: jax.Array,
-    reg: jax.Array,
-    scale: jax.Array,
-    size: jax.Array,
+    objective: Objective, key: jax.Array, state: _State, passes: _Passes, size: jax.Array, learning_rate: jax.Array
 ) -> tuple[_State, jax.Array]:
-    """One pass over `size` shuffled units (interactions, or the groups of `members` [g, s]), then the validation metric."""
+    """One pass over the shuffled units of |D| = `size` interactions, then the validation metric."""
     optimiser = optax.adam(learning_rate)
+    examples, graph, members, units = passes.train.examples, passes.train.graph, passes.members, passes.units
     capacity = examples.labels.shape[0] if members is None else members.shape[0]
     # Padding sorts last; the number of batches follows the number of interactions, the shapes don't.
     draw = jax.random.uniform(key, (capacity,))
-    order = jnp.argsort(jnp.where(jnp.arange(capacity) < size, draw, jnp.inf))
+    order = jnp.argsort(jnp.where(jnp.arange(capacity) < passes.size, draw, jnp.inf))
     order = jnp.concatenate([order, jnp.zeros(units, order.dtype)])
 
-    def batch(i: jax.Array) -> Examples:
+    def batch(i: jax.Array) -> Batch:
         which = jax.lax.dynamic_slice(order, (i * units,), (units,))
-        present, leaders = i * units + jnp.arange(units) < size, None
+        present, leaders = i * units + jnp.arange(units) < passes.size, None
         if members is not None:
             group_size = members.shape[1]
             which, present = members[which].reshape(-1), jnp.repeat(present, group_size)
@@ -216,32 +218,33 @@ def _epoch(
             which = jnp.maximum(which, 0)
             leaders = jnp.repeat(jnp.arange(units) * group_size, group_size)
         pairs = IndexPairs(examples.pairs.users[which], examples.pairs.items[which])
-        return Examples(pairs, examples.labels[which], present.astype(examples.labels.dtype), leaders)
-
-    def batch_loss(params: Params, chosen: Examples) -> jax.Array:
-        losses = summed_loss(loss, loss.outputs(Scorer(model, params, graph), chosen), chosen)
-        beside = scale * auxiliary_term(loss, params, graph) + 0.5 * reg * squared_norm(params)
-        return losses / jnp.sum(chosen.weights) + beside
+        return Batch(Examples(pairs, examples.labels[which], present.astype(examples.labels.dtype), leaders), graph)
 
     def step(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Any, Any]:
         params, opt_state = carry
-        grads = jax.grad(batch_loss)(params, batch(i))
+        grads = jax.grad(objective.minibatch)(params, batch(i), size=size)
         updates, opt_state = optimiser.update(grads, opt_state, params)
         return optax.apply_updates(params, updates), opt_state
 
-    num_batches = (size + units - 1) // units
+    num_batches = (passes.size + units - 1) // units
     params, opt_state = jax.lax.fori_loop(0, num_batches, step, (state.params, state.opt_state))
-    scores, counted = model.score(params, valid.pairs, graph), valid.weights > 0
-    # Infinite scores can be ranked, but a model that gives them has diverged.
-    sound = jnp.all(jnp.isfinite(scores) | ~counted)
-    if valid.leaders is None:
-        found = auc(scores, valid.labels, counted, within=None if loss.fixes_levels else valid.pairs.users)
-    else:
-        found = _pairs_in_order(scores, valid)
-    metric = jnp.where(sound, found, jnp.nan)
+    metric = _valid_metric(objective, params, Batch(passes.valid, graph))
     better = metric > state.best_metric
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best_params)
     return _State(params, opt_state, best, jnp.where(better, metric, state.best_metric)), metric
+
+
+def _valid_metric(objective: Objective, params: Params, batch: Batch) -> jax.Array:
+    """What training is stopped by (`History.valid_metric`); NaN if a score that counts is not finite."""
+    valid = batch.examples
+    scores, counted = objective.model.score(params, valid.pairs, batch.graph), valid.weights > 0
+    # Infinite scores can be ranked, but a model that gives them has diverged.
+    sound = jnp.all(jnp.isfinite(scores) | ~counted)
+    if valid.leaders is None:
+        found = auc(scores, valid.labels, counted, within=None if objective.loss.fixes_levels else valid.pairs.users)
+    else:
+        found = _pairs_in_order(scores, valid)
+    return jnp.where(sound, found, jnp.nan)
 
 
 def _pairs_in_order(scores: jax.Array, valid: Examples) -> jax.Array:
@@ -268,24 +271,13 @@ def _padded(valid: Interactions, capacity: int | None, *, compared: bool) -> Exa
     capacity = capacity_of(len(valid)) if capacity is None else capacity
     if len(valid) > capacity:
         raise DataError(f"{len(valid)} validation interactions don't fit a capacity of {capacity}: raise valid_capacity.")
-
-    def pad(x: np.ndarray) -> np.ndarray:
-        return np.concatenate([x, np.zeros(capacity - len(x), x.dtype)])
-
-    dtype = jnp.result_type(float)
-    leaders = None
+    dtype, leaders = jnp.result_type(float), None
     if compared and valid.groups is not None:
-        leaders = np.arange(capacity, dtype=np.int32)
-        leaders[: len(valid)] = leaders_of(valid)
-        if not np.any(valid.labels[leaders[: len(valid)]] != valid.labels):
+        of_valid = leaders_of(valid)
+        if not np.any(valid.labels[of_valid] != valid.labels):
             raise DataError("no validation group has a positive and a negative: sample negatives for the whole split.")
-    pairs = IndexPairs(jnp.asarray(pad(valid.users)), jnp.asarray(pad(valid.items)))
-    weights = jnp.asarray(np.arange(capacity) < len(valid), dtype)
-    return Examples(pairs, jnp.asarray(pad(valid.labels), dtype), weights, None if leaders is None else jnp.asarray(leaders))
-
-
-def _padded_members(leaders: np.ndarray) -> tuple[jax.Array, int]:
-    """The members of all groups, int32 [g, s], padded so that a deletion keeps the shape; and how many groups there are."""
-    members = group_members(leaders)
-    padding = padded_size(len(members)) - len(members)
-    return jnp.asarray(np.pad(members, ((0, padding), (0, 0)), constant_values=-1)), len(members)
+        leaders = padded_leaders(of_valid, capacity)
+    users, items = (padded(rows, capacity, np.int32) for rows in (valid.users, valid.items))
+    labels, weights = (padded(column, capacity, dtype) for column in (valid.labels, np.ones(len(valid))))
+    users, items, labels, weights, leaders = on_device((users, items, labels, weights, leaders))
+    return Examples(IndexPairs(users, items), labels, weights, leaders)

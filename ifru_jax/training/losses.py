@@ -30,14 +30,14 @@ from typing import Any, Protocol
 import jax
 import jax.numpy as jnp
 
+from ifru_jax.data.groups import leaders_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, ModelError
-from ifru_jax.graph import BipartiteGraph, Edges, Examples, GridPairs, Pairs
-from ifru_jax.graph.groups import leaders_of
+from ifru_jax.graph import Examples, Graph, GridPairs, Pairs, SortedPairs
 from ifru_jax.models import Params
 
 
-class Score(Protocol):
+class ScoreFunction(Protocol):
     """Scores of any pairs with fixed parameters."""
 
     num_users: int
@@ -64,15 +64,15 @@ class Loss:
         """Whether it changes when a number is added to all scores of a user; if not, scores of two users can't be compared."""
         return True
 
-    def outputs(self, score: Score, examples: Examples) -> Any:
-        """What the model contributes, arrays; by default the score of every interaction, [n]."""
+    def outputs(self, score: ScoreFunction, examples: Examples) -> Any:
+        """What the model contributes, arrays that depend on the pairs of `examples` alone; by default the score of every pair, [n]."""
         return score(examples.pairs)
 
     def summed(self, outputs: Any, examples: Examples) -> jax.Array:
         """Σ w_z ℓ_z, a scalar; convex in the outputs if Gauss–Newton is to be positive semi-definite."""
         raise NotImplementedError(f"{type(self).__name__} has no method summed(outputs, examples).")
 
-    def auxiliary(self, params: Params, graph: BipartiteGraph) -> jax.Array | None:
+    def auxiliary(self, params: Params, graph: Graph) -> jax.Array | None:
         """A further term of the objective, not divided by N; None where there is none."""
         return None
 
@@ -218,16 +218,16 @@ class FullSoftmax(Loss):
     def fixes_levels(self) -> bool:
         return False
 
-    def outputs(self, score: Score, examples: Examples) -> jax.Array:
+    def outputs(self, score: ScoreFunction, examples: Examples) -> jax.Array:
         users = examples.pairs.users
-        if isinstance(examples.pairs, Edges) or len(users) > score.num_users:
+        if isinstance(examples.pairs, SortedPairs) or len(users) > score.num_users:
             users = jnp.arange(score.num_users, dtype=jnp.int32)
         items = jnp.arange(score.num_items, dtype=jnp.int32)
         return score(GridPairs(users, items)).reshape(len(users), score.num_items)
 
     def summed(self, outputs: jax.Array, examples: Examples) -> jax.Array:
         pairs = examples.pairs
-        by_user = isinstance(pairs, Edges) or len(pairs.users) > outputs.shape[0]
+        by_user = isinstance(pairs, SortedPairs) or len(pairs.users) > outputs.shape[0]
         row = pairs.users if by_user else jnp.arange(outputs.shape[0])
         terms = jax.scipy.special.logsumexp(outputs, axis=1)[row] - outputs[row, pairs.items]
         return jnp.sum(jnp.where(examples.labels > 0.5, examples.weights * terms, 0))
@@ -247,7 +247,7 @@ class WithAuxiliary(Loss):
     """
 
     loss: Loss
-    term: Callable[[Params, BipartiteGraph], jax.Array]
+    term: Callable[[Params, Graph], jax.Array]
     weight: float = 1.0
 
     @property
@@ -262,13 +262,13 @@ class WithAuxiliary(Loss):
     def fixes_levels(self) -> bool:
         return self.loss.fixes_levels
 
-    def outputs(self, score: Score, examples: Examples) -> Any:
+    def outputs(self, score: ScoreFunction, examples: Examples) -> Any:
         return self.loss.outputs(score, examples)
 
     def summed(self, outputs: Any, examples: Examples) -> jax.Array:
         return self.loss.summed(outputs, examples)
 
-    def auxiliary(self, params: Params, graph: BipartiteGraph) -> jax.Array | None:
+    def auxiliary(self, params: Params, graph: Graph) -> jax.Array | None:
         value = self.term(params, graph)
         if jnp.shape(value) != ():
             raise ModelError(f"the auxiliary term returned shape {jnp.shape(value)}: it is one number, take its sum or its mean.")

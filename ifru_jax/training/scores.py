@@ -8,14 +8,13 @@ them for a chunk. The result is the same up to rounding. A model of inner produc
 from __future__ import annotations
 
 import math
-from dataclasses import fields
-from typing import Any
+from dataclasses import replace
 
 import jax
 import jax.extend.core
 import jax.numpy as jnp
 
-from ifru_jax.graph import BipartiteGraph, Edges, GridPairs, IndexPairs, Pairs
+from ifru_jax.graph import Graph, GridPairs, IndexPairs, Pairs, SortedPairs
 from ifru_jax.models import Params, Recommender
 
 # A Hessian product over everything at once may hold this many bytes of activations; above, scores are taken in chunks.
@@ -28,12 +27,12 @@ _FEW = 1 << 13
 _CHUNK_BYTES = 1 << 24
 
 
-class Scorer:
+class PairScorer:
     """`score(pairs)` with fixed parameters and graph, by chunks where `chunk_size` is not None."""
 
-    def __init__(self, model: Recommender, params: Params, graph: BipartiteGraph, chunk_size: int | None = None) -> None:
+    def __init__(self, model: Recommender, params: Params, graph: Graph, chunk_size: int | None = None) -> None:
         self._model, self._params, self._graph, self._chunk_size = model, params, graph, chunk_size
-        self.num_users, self.num_items = graph.edges.num_rows, graph.edges.num_cols
+        self.num_users, self.num_items = graph.num_users, graph.num_items
 
     def __call__(self, pairs: Pairs) -> jax.Array:
         size = self._chunk_size
@@ -51,7 +50,7 @@ class Scorer:
         return scores.reshape(-1)[:count]
 
 
-def automatic_chunk(model: Recommender, params: Params, pairs: Pairs, graph: BipartiteGraph) -> int | None:
+def automatic_chunk(model: Recommender, params: Params, pairs: Pairs, graph: Graph) -> int | None:
     """Pairs per chunk that keep a product within the budget, a power of two; None where all at once does."""
     count = pairs.users.shape[0]
     if count <= _FEW:
@@ -62,7 +61,7 @@ def automatic_chunk(model: Recommender, params: Params, pairs: Pairs, graph: Bip
     return max(1024, 1 << int(math.log2(_CHUNK_BYTES / per_pair)))
 
 
-def activation_bytes(model: Recommender, params: Params, pairs: Pairs, graph: BipartiteGraph) -> float:
+def activation_bytes(model: Recommender, params: Params, pairs: Pairs, graph: Graph) -> float:
     """Bytes per pair that scoring makes, from a trace: those for two numbers of pairs, so that what doesn't grow drops out.
 
     The numbers are those at hand: a model may score many pairs by other means than few (windows that interactions share).
@@ -74,14 +73,20 @@ def activation_bytes(model: Recommender, params: Params, pairs: Pairs, graph: Bi
 
 def _resized(pairs: Pairs, count: int) -> Pairs:
     """Shapes of `count` pairs of the same kind: a pattern is scored by other operations than a list."""
-    shapes: Any = {leaf.name: jax.ShapeDtypeStruct((count,), getattr(pairs, leaf.name).dtype) for leaf in fields(pairs)}
-    if isinstance(pairs, Edges):
-        nodes = {"row_ptr": pairs.num_rows + 1, "col_ptr": pairs.num_cols + 1}
-        shapes |= {name: jax.ShapeDtypeStruct((size,), jnp.int32) for name, size in nodes.items()}
-    return type(pairs)(**shapes)
+    length = pairs.users.shape[0]
+
+    def resized(leaf: jax.Array) -> jax.ShapeDtypeStruct:
+        # Pointers of a pattern have as many entries as there are nodes, whatever the number of pairs.
+        return jax.ShapeDtypeStruct((count,) if leaf.shape == (length,) else leaf.shape, leaf.dtype)
+
+    if isinstance(pairs, SortedPairs):
+        edges = pairs.edges
+        pointers = {name: jax.ShapeDtypeStruct(getattr(edges, name).shape, jnp.int32) for name in ("row_ptr", "col_ptr")}
+        return SortedPairs(replace(jax.tree.map(resized, edges), **pointers))
+    return jax.tree.map(resized, pairs)
 
 
-def _traced_bytes(model: Recommender, params: Params, pairs: Pairs, graph: BipartiteGraph) -> int:
+def _traced_bytes(model: Recommender, params: Params, pairs: Pairs, graph: Graph) -> int:
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (params, graph))
     return _bytes_made(jax.make_jaxpr(lambda p, g, q: model.score(p, q, g))(*shapes, pairs).jaxpr)
 

@@ -12,32 +12,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import TypeVar
 
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.solvers import Status
+from ifru_jax.influence import Influence
 from ifru_jax.training import Trained
-from ifru_jax.unlearning.report import Report
+from ifru_jax.unlearning.report import Report, Scope
 
-Step = Callable[[Trained, ForgetRequest], tuple[Trained, Report]]
+State = TypeVar("State", bound=Trained)
+Step = Callable[[State, ForgetRequest], tuple[State, Report]]
 
 
-def parts_needed(forgotten: np.ndarray, max_share: float | None) -> int:
-    """How many parts a request is cut into: as many as keep each within the share, of all interactions [n] that there are now."""
-    return 1 if max_share is None else math.ceil(float(forgotten.mean()) / max_share - 1e-9)
+def parts_needed(share: float, max_share: float | None) -> int:
+    """How many parts a request for this share of all interactions is cut into: as many as keep each within `max_share`."""
+    return 1 if max_share is None else max(1, math.ceil(share / max_share - 1e-9))
 
 
 def split_request(request: ForgetRequest, count: int) -> list[ForgetRequest]:
     """The request in `count` parts of about equal size, none empty; which part a row falls into is random but fixed."""
     rng = np.random.default_rng(0)
-    shuffled = {name: rng.permutation(getattr(request, name)) for name in ("pairs", "users", "items")}
-    parts = [ForgetRequest(**{name: rows[start::count] for name, rows in shuffled.items()}) for start in range(count)]
+    orders = {name: rng.permutation(len(getattr(request, name))) for name in ("pairs", "users", "items", "corrected")}
+    parts = [
+        ForgetRequest(
+            **{name: getattr(request, name)[order[start::count]] for name, order in orders.items()},
+            labels=request.labels[orders["corrected"][start::count]],
+        )
+        for start in range(count)
+    ]
     return [part for part in parts if len(part)]
 
 
-def forget_in_parts(trained: Trained, request: ForgetRequest, count: int, step: Step) -> tuple[Trained, Report]:
+def forget_in_parts(trained: State, request: ForgetRequest, count: int, step: Step[State]) -> tuple[State, Report]:
     """One part after the other, each `step(state, part)`; the report is of all, see `in_all`. An empty request changes nothing."""
     reports: list[Report] = []
     for part in split_request(request, count):
@@ -45,7 +53,7 @@ def forget_in_parts(trained: Trained, request: ForgetRequest, count: int, step: 
         if len(left):
             trained, report = step(trained, left)
             reports.append(report)
-    return trained, in_all(reports) if reports else Report(retained=len(trained.interactions), seconds={"total": 0.0})
+    return trained, in_all(reports) if reports else Report.of_nothing(len(trained.interactions), {"total": 0.0})
 
 
 def in_all(reports: list[Report]) -> Report:
@@ -54,17 +62,35 @@ def in_all(reports: list[Report]) -> Report:
     Interactions, cleared rows, products, predicted decreases and seconds add up; scopes, what budgets left out, affected
     interactions and norms are the largest of a part; the status is the most serious; the rest is of the last part.
     """
-    added = ("forgotten", "cleared_users", "cleared_items", "num_products", "predicted_decrease")
-    largest = ("affected", "scope_users", "scope_items", "left_out_nodes", "left_out_edges",
-               "norm_direct", "norm_spillover", "norm_rhs", "norm_step")  # fmt: skip
     seconds: dict[str, float] = {}
     for report in reports:
-        seconds = {name: seconds.get(name, 0.0) + report.seconds.get(name, 0.0) for name in seconds | report.seconds}
+        seconds = {name: seconds.get(name, 0.0) + report.seconds.get(name, 0.0) for name in [*seconds, *report.seconds]}
+    solves = [report.solve for report in reports if report.solve is not None]
+    decreases = [solve.predicted_decrease for solve in solves if solve.predicted_decrease is not None]
+    solve = solves[-1] if solves else None
+    if solve is not None:
+        products = sum(one.num_products for one in solves)
+        solve = replace(solve, num_products=products, predicted_decrease=sum(decreases) if decreases else None)
+    added = ("forgotten", "corrected", "cleared_users", "cleared_items")
     return replace(
         reports[-1],
         **{name: sum(getattr(report, name) for report in reports) for name in added},
-        **{name: max(getattr(report, name) for report in reports) for name in largest},
-        status=max((report.status for report in reports), key=lambda name: Status[name]),
+        status=max(report.status for report in reports),
+        norm_step=max((report.norm_step for report in reports if report.norm_step is not None), default=None),
+        influence=_largest([report.influence for report in reports if report.influence is not None]),
+        scope=_largest([report.scope for report in reports if report.scope is not None]),
+        solve=solve,
         parts=len(reports),
         seconds=seconds,
     )
+
+
+Evidence = TypeVar("Evidence", Influence, Scope)
+
+
+def _largest(found: list[Evidence]) -> Evidence | None:
+    """The largest number of every field, and of anything else the last."""
+    if not found:
+        return None
+    numbers = [f.name for f in fields(found[-1]) if not isinstance(getattr(found[-1], f.name), str)]
+    return replace(found[-1], **{name: max(getattr(one, name) for one in found) for name in numbers})

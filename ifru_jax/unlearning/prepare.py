@@ -1,5 +1,5 @@
-"""What may be computed before any request comes: the least damping, from the spectrum of the whole problem, and what a model
-propagates over the graph, where requests are confined.
+"""What may be computed before any request comes: the damping, from the spectrum of the whole problem, and what a model propagates
+over the graph, where requests are confined.
 
     λ_floor = |t_min(H̃)| / c,   c as in `solvers.spectral`
 
@@ -10,20 +10,22 @@ gradient of the loss; every request is damped at least that much, so that reques
 
 from __future__ import annotations
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ifru_jax.errors import NumericsError
-from ifru_jax.models import Params, Recommender
+from ifru_jax.graph import Batch, Change, Nodes
+from ifru_jax.graph.inflow import Propagations
+from ifru_jax.models import Params
+from ifru_jax.models.open_model import propagations_of
 from ifru_jax.solvers import SPECTRUM_RATIO
-from ifru_jax.training import Loss, Trained, objective
-from ifru_jax.training.scores import automatic_chunk
+from ifru_jax.training import Objective, Trained
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.influence_step import solve_part
-from ifru_jax.unlearning.local_step import opened
+from ifru_jax.unlearning.shared_weights import free_parameters
+from ifru_jax.unlearning.step import StepProblem, solve_step
 
 # Lanczos steps to the most negative eigenvalue: more than a request takes, since every request relies on them.
 SPECTRUM_STEPS = 20
@@ -31,58 +33,93 @@ SPECTRUM_STEPS = 20
 CONVEX_SHARE = 1e-3
 
 
-def prepare(trained: Trained, *, config: IFRUConfig = IFRUConfig()) -> Trained:
-    """The model with the scale of its damping and its propagations; `forget` does it itself if it was left out.
+@dataclass(frozen=True)
+class Damping:
+    """Where λ comes from.
+
+    Attributes:
+      scale: |t_min| of the whole problem.
+      exponent: of the degrees in the metric that it was computed in.
+    """
+
+    scale: float
+    exponent: float
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared(Trained):
+    """A trained model that is ready for requests. `replace` and `with_params` leave to `prepare` what depends on the parameters.
+
+    Attributes:
+      step: how requests are answered.
+      damping: of the model that training left; requests don't change it.
+      propagations: what the model propagates over the graph; None where no request is confined. Empty for a model without a graph,
+        and for one that can't be followed.
+    """
+
+    step: IFRUConfig
+    damping: Damping
+    propagations: Propagations | None = None
+
+    @property
+    def floor(self) -> float:
+        """λ_floor for the filter of `step`."""
+        return self.damping.scale / SPECTRUM_RATIO[self.step.filter]
+
+    def after(self, change: Change, params: Params, propagations: Propagations | None = None) -> Prepared:
+        """The model that serves once a change is carried out."""
+        return replace(self, params=params, training_set=change.after, propagations=propagations)
+
+
+def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
+    """The model with the damping and the propagations that requests need; what is known already is kept.
+
+    Args:
+      trained: a trained model, or one that is prepared.
+      config: how requests will be answered; None: as it was prepared for, or the defaults.
 
     Raises:
+      ModelError: `config.shared` names what is no shared parameter.
       NumericsError: the spectrum is not finite.
     """
-    examples, graph = trained.training_set.examples, trained.training_set.graph
-    data = trained.interactions
-    gradient = _gradient(
-        trained.model,
-        trained.loss,
-        trained.params,
-        examples,
-        graph,
-        total=float(trained.total),
-        reg=trained.config.reg,
-        chunk_size=config.chunk_size,
-    )
-    everything = (jnp.ones(data.num_users, bool), jnp.ones(data.num_items, bool))
-    _, solution = solve_part(
-        trained.model,
-        trained.loss,
-        replace(config, solver="lanczos", damping=None, curvature="hessian", num_steps=SPECTRUM_STEPS, shared="update"),
-        trained.params,
-        gradient,
-        examples,
-        graph,
-        everything,
-        total=float(trained.total),
-        reg=trained.config.reg,
-        floor=1e-30,
-    )
-    values = jnp.asarray(solution.ritz_values)
-    lowest, largest = float(jnp.nanmin(values)), float(jnp.nanmax(jnp.abs(values)))
+    known = trained if isinstance(trained, Prepared) else None
+    step = config or (known.step if known else IFRUConfig())
+    propagations = known.propagations if known else None
+    if propagations is None and is_confined(trained, step):
+        propagations = Propagations()
+        if trained.model.num_hops:
+            propagations = propagations_of(trained.model, trained.params, trained.training_set.graph)
+    if known and known.damping.exponent == step.metric_exponent:
+        if step == known.step and propagations is known.propagations:
+            return known
+        return replace(known, step=step, propagations=propagations)
+    damping = _spectrum(trained, step)
+    return Prepared(trained.objective, trained.params, trained.training_set, trained.config, step, damping, propagations)
+
+
+def is_confined(trained: Trained, config: IFRUConfig) -> bool:
+    """Whether a request is a problem of its own: its scope is some rows, and all that changes has rows."""
+    if config.scope is None or not trained.loss.separable:
+        return False
+    return all(name in trained.model.tables for name in free_parameters(trained.model, trained.params, config))
+
+
+def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:
+    """|t_min| in the metric of the configuration."""
+    objective = replace(trained.objective, chunk_size=config.chunk_size or "automatic")
+    everything = replace(config, solver="lanczos", damping=None, curvature="hessian", num_steps=SPECTRUM_STEPS, shared="update")
+    users, items = Nodes.everywhere(*trained.training_set.sizes)
+    rows = jnp.asarray(users), jnp.asarray(items)
+    gradient = _gradient(objective, trained.params, trained.batch)
+    _, solution = solve_step(everything, StepProblem(objective, trained.params, gradient, trained.batch, rows, 1e-30))
+    values = np.asarray(solution.ritz_values)
+    lowest, largest = float(np.nanmin(values)), float(np.nanmax(np.abs(values)))
     scale = max(-lowest, CONVEX_SHARE * largest)
     if not scale > 0:
         raise NumericsError(f"the spectrum of the Hessian reaches from {lowest} to {largest}: check the parameters.")
-    return opened(replace(trained, damping_scale=scale, damping_exponent=config.metric_exponent), config)
+    return Damping(scale, config.metric_exponent)
 
 
-def is_prepared(trained: Trained, config: IFRUConfig) -> bool:
-    """Whether the spectrum is known in the metric of this configuration."""
-    return trained.damping_scale is not None and trained.damping_exponent == config.metric_exponent
-
-
-def damping_floor(trained: Trained, config: IFRUConfig) -> float:
-    """λ_floor of a prepared model for the filter of this configuration."""
-    assert trained.damping_scale is not None
-    return trained.damping_scale / SPECTRUM_RATIO[config.filter]
-
-
-@partial(jax.jit, static_argnames=("model", "loss", "chunk_size"))
-def _gradient(model: Recommender, loss: Loss, params: Params, examples, graph, *, total, reg, chunk_size) -> Params:
-    size = chunk_size or automatic_chunk(model, params, examples.pairs, graph)
-    return jax.grad(lambda p: objective(model, loss, p, examples, graph, total=total, reg=reg, chunk_size=size))(params)
+@jax.jit
+def _gradient(objective: Objective, params: Params, batch: Batch) -> Params:
+    return objective.gradient(params, batch)

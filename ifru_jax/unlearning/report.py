@@ -2,70 +2,166 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
+
+from ifru_jax.graph import Change, Nodes
+from ifru_jax.influence import Influence
+from ifru_jax.models.tables import Tables
+from ifru_jax.solvers import Solution
+from ifru_jax.status import Status
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Rows that could change.
+
+    Attributes:
+      users, items: how many.
+      left_out_nodes: nodes that `max_nodes` left out.
+      left_out_edges: retained interactions that depend on the scope and that `max_edges` left out.
+    """
+
+    users: int
+    items: int
+    left_out_nodes: int = 0
+    left_out_edges: int = 0
+
+    @classmethod
+    def of(cls, nodes: Nodes, *, left_out_nodes: int = 0, left_out_edges: int = 0) -> Scope:
+        """The size of a set of nodes."""
+        return cls(int(nodes.users.sum()), int(nodes.items.sum()), left_out_nodes, left_out_edges)
+
+
+@dataclass(frozen=True)
+class Solve:
+    """A solve for the step δ.
+
+    Attributes:
+      num_products: products with the curvature.
+      damping: λ; None for a method without one.
+      ritz_values: eigenvalue estimates of the scaled curvature, ascending; empty where none were made.
+      residual: see `ifru_jax.solvers.Solution`; None where the method has none.
+      predicted_decrease: by how much the step should lower the quadratic model of the objective; None where nobody computed it.
+    """
+
+    num_products: int
+    damping: float | None = None
+    ritz_values: tuple[float, ...] = ()
+    residual: float | None = None
+    predicted_decrease: float | None = None
+
+    @classmethod
+    def of(cls, solution: Solution) -> Solve:
+        """The evidence of a solver."""
+        return cls(
+            num_products=int(solution.num_steps),
+            damping=float(solution.damping),
+            ritz_values=tuple(float(t) for t in np.asarray(solution.ritz_values) if np.isfinite(t)),
+            residual=float(solution.residual),
+            predicted_decrease=float(solution.predicted_decrease),
+        )
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that was part of the answer.
+
+    Attributes:
+      num_steps: optimiser steps.
+      valid_metric: the best validation metric; None where validation had no say.
+    """
+
+    num_steps: int
+    valid_metric: float | None = None
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Submodels there are, and those that the request touched and that were trained again."""
+
+    total: int
+    retrained: int
 
 
 @dataclass(frozen=True)
 class Report:
-    """Evidence of one request.
+    """Evidence of one request. What does not apply to a method, or was not measured, is None.
 
     Attributes:
+      status: how it ended; `status.message` says what to do.
       forgotten: interactions that were forgotten.
+      corrected: interactions that got another label.
       retained: interactions that remain.
-      affected: retained interactions whose score the changed graph can change; of a local problem, those that depend on a row in
-        scope, which are all of these and more.
-      spillover: how it was computed: "whole-graph", "neighbourhood", "local" (on the request's own problem), or "none" where the
-        model has no graph to change.
-      scope_users, scope_items: rows that could change.
-      left_out_nodes: nodes that `max_nodes` left out of the scope.
-      left_out_edges: retained interactions that depend on the scope and that `max_edges` left out.
-      cleared_users, cleared_items: rows set to zero by this request because no interaction was left.
-      norm_direct, norm_spillover, norm_rhs, norm_step: Euclidean norms of direct, spillover, b and δ.
+      cleared_users, cleared_items: rows of tables set to zero by this request because no interaction was left.
       parts: steps that a large request was cut into.
-      status: how the solve ended, see `ifru_jax.solvers.Status`.
-      num_products: products with the curvature.
-      num_steps: optimiser steps, where a method takes some.
-      damping: λ.
-      ritz_values: eigenvalue estimates of the scaled curvature, ascending.
-      residual: see `ifru_jax.solvers.Solution`.
-      predicted_decrease: by how much the step should lower the quadratic model of the objective.
-      actual_decrease, expected_decrease: by how much the step lowered L(·; D_r, G_r), and by how much its quadratic model says it
-        should; None unless `linearity.with_linearity` computed them, which is not timed.
-      shards, shards_retrained: submodels there are, and those that the request touched; 0 without shards.
-      valid_metric: best validation metric, where a method trains.
+      norm_step: Euclidean norm of what the parameters moved by, rows set to zero apart.
+      influence: what is known of b.
+      scope: rows that could change.
+      solve: of the step.
+      training: where parameters were trained.
+      shards: of methods with shards.
+      linearity: what the step promised and did; filled in by `with_linearity`, which is not timed.
       seconds: wall-clock seconds of each part, and "total" from the request to parameters that can serve.
     """
 
+    status: Status
+    retained: int
     forgotten: int = 0
-    retained: int = 0
-    affected: int = 0
-    spillover: str = "none"
-    scope_users: int = 0
-    scope_items: int = 0
-    left_out_nodes: int = 0
-    left_out_edges: int = 0
+    corrected: int = 0
     cleared_users: int = 0
     cleared_items: int = 0
-    norm_direct: float = 0.0
-    norm_spillover: float = 0.0
-    norm_rhs: float = 0.0
-    norm_step: float = 0.0
     parts: int = 1
-    status: str = "NOTHING_TO_FORGET"
-    num_products: int = 0
-    num_steps: int = 0
-    damping: float | None = None
-    ritz_values: tuple[float, ...] = ()
-    residual: float = 0.0
-    predicted_decrease: float = 0.0
-    actual_decrease: float | None = None
-    expected_decrease: float | None = None
-    shards: int = 0
-    shards_retrained: int = 0
-    valid_metric: float | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
+    norm_step: float | None = None
+    influence: Influence | None = None
+    scope: Scope | None = None
+    solve: Solve | None = None
+    training: Training | None = None
+    shards: Shards | None = None
+    linearity: Linearity | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, change: Change, status: Status, tables: Tables, seconds: Mapping[str, float], **evidence: Any) -> Report:
+        """The report of a change that was carried out on a model with these tables."""
+        sides = set(tables.values())
+        return cls(
+            status=status,
+            retained=len(change.before) - len(change.forgotten),
+            forgotten=len(change.forgotten),
+            corrected=len(change.corrected),
+            cleared_users=int(change.lost.users.sum()) if "user" in sides else 0,
+            cleared_items=int(change.lost.items.sum()) if "item" in sides else 0,
+            seconds=seconds,
+            **evidence,
+        )
+
+    @classmethod
+    def of_nothing(cls, retained: int, seconds: Mapping[str, float]) -> Report:
+        """The report of an empty request."""
+        return cls(Status.NOTHING_TO_FORGET, retained, seconds=seconds)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON; the status by its name."""
+        return asdict(self) | {"status": self.status.name, "seconds": dict(self.seconds)}
+
+
+@dataclass(frozen=True)
+class Linearity:
+    """Decreases of the retained objective, in its own units (a mean over N); see `unlearning.linearity`.
+
+    Attributes:
+      predicted: by the quadratic model at θ̂.
+      actual: L(θ̂; D_r, G_r) − L(θ′; D_r, G_r); negative where the step made the retained objective worse.
+    """
+
+    predicted: float
+    actual: float
+
+    @property
+    def ratio(self) -> float | None:
+        """actual / predicted, 1 on a quadratic; None where nothing was predicted."""
+        return self.actual / self.predicted if self.predicted else None

@@ -1,0 +1,146 @@
+"""A trained model as one file: NumPy arrays and a JSON description, no pickle.
+
+The file is an uncompressed `.npz`. It holds the parameters, the retained interactions, the numbers of the objective and the damping;
+after a request nothing of the forgotten data, as `Trained` itself.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.side_features import SideFeatures
+from ifru_jax.errors import DataError, ModelError
+from ifru_jax.files import write_atomic
+from ifru_jax.models import Params, Recommender, describe_model, model_from_description
+from ifru_jax.training import Loss, LossLike, TrainConfig, Trained, as_loss
+from ifru_jax.training.losses import describe_loss, loss_from_description
+from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.prepare import Damping, Prepared
+
+_FORMAT = 1
+_COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "item_ids")
+_FEATURES = ("user_features", "item_features")
+
+
+def save(trained: Trained, path: str | Path) -> None:
+    """Writes a trained model to `path` (by convention `.npz`), all or nothing.
+
+    Raises:
+      DataError: there is no such folder.
+    """
+    if not Path(path).parent.is_dir():
+        raise DataError(f"the folder {Path(path).parent} does not exist: make it first.")
+    data, damping = trained.interactions, trained.damping if isinstance(trained, Prepared) else None
+    description = {
+        "format": _FORMAT,
+        "model": describe_model(trained.model),
+        "loss": describe_loss(trained.loss),
+        "config": asdict(trained.config),
+        "total": trained.total,
+        "damping_scale": damping.scale if damping else None,
+        "damping_exponent": damping.exponent if damping else None,
+        "sizes": [data.num_users, data.num_items],
+        # With the same capacities every compiled function, and every rounding, is that of the saved model.
+        "capacities": trained.training_set.capacities,
+    }
+    arrays = {f"params/{name}": np.asarray(leaf) for name, leaf in trained.params.items()}
+    arrays |= {f"data/{c}": getattr(data, c) for c in _COLUMNS if getattr(data, c) is not None}
+    for side in _FEATURES:
+        if (features := getattr(data, side)) is not None:
+            description[side] = {"names": features.names, "widths": features.widths}
+            arrays[f"data/{side}"] = features.values
+    arrays["description"] = np.asarray(json.dumps(description, allow_nan=False))
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    write_atomic(path, content.getvalue())
+
+
+def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike | None = None) -> Trained:
+    """Reads what `save` wrote.
+
+    Args:
+      path: the file.
+      model: needed for a model that does not ship with ifru_jax; the file has only its parameters.
+      loss: needed for a loss that does not ship; any other is rebuilt from its name and numbers.
+
+    Raises:
+      DataError: no such file, or one that `save` did not write.
+      ModelError: a model is needed, or the one given doesn't fit the parameters.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise DataError(f"{source} is not a file: give the path that was passed to save.")
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        description = json.loads(str(arrays["description"]))
+        written = description["format"]
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{source} can't be read as a saved model ({error}): it is damaged or something else.") from error
+    if written != _FORMAT:
+        raise DataError(f"{source} has format {written}, this version reads {_FORMAT}: upgrade ifru_jax.")
+    try:
+        return _assemble(arrays, description, model, loss)
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{source} lacks a part of a saved model ({error}): it is damaged or something else.") from error
+
+
+def _assemble(
+    arrays: dict[str, np.ndarray], description: dict[str, Any], model: Recommender | None, loss: LossLike | None
+) -> Trained:
+    num_users, num_items = description["sizes"]
+    columns = {c: arrays[f"data/{c}"] for c in _COLUMNS if f"data/{c}" in arrays}
+    features: dict[str, Any] = {
+        side: SideFeatures(tuple(fields["names"]), tuple(fields["widths"]), arrays[f"data/{side}"])
+        for side in _FEATURES
+        if (fields := description.get(side)) is not None
+    }
+    data = Interactions(**columns, **features, num_users=num_users, num_items=num_items)
+    params: Params = {n.removeprefix("params/"): a for n, a in arrays.items() if n.startswith("params/")}
+    model = _model(description, model)
+    _check_fit(model, params, num_users, num_items)
+    trained = Trained.of(
+        model,
+        params,
+        data,
+        config=TrainConfig(**description["config"]),
+        loss=_loss(description, loss),
+        total=description["total"],
+        capacities=tuple(description["capacities"]),
+    )
+    if description["damping_scale"] is None:
+        return trained
+    damping = Damping(description["damping_scale"], description["damping_exponent"])
+    return Prepared(trained.objective, trained.params, trained.training_set, trained.config, IFRUConfig(), damping)
+
+
+def _model(description: dict[str, Any], model: Recommender | None) -> Recommender:
+    if model is not None:
+        return model
+    if description["model"] is None or (known := model_from_description(description["model"])) is None:
+        raise ModelError("the file holds the parameters of a model that does not ship with ifru_jax: pass it as load(…, model=…).")
+    return known
+
+
+def _loss(description: dict[str, Any], loss: LossLike | None) -> Loss:
+    if loss is not None:
+        return as_loss(loss)
+    if (known := loss_from_description(description["loss"])) is None:
+        raise ModelError("the model was trained with a loss that does not ship with ifru_jax: pass it as load(…, loss=…).")
+    return known
+
+
+def _check_fit(model: Recommender, params: Params, num_users: int, num_items: int) -> None:
+    expected = jax.eval_shape(lambda key: model.init(key, num_users, num_items), jax.random.key(0))
+    wanted, found = ({name: tuple(leaf.shape) for name, leaf in tree.items()} for tree in (expected, params))
+    if wanted != found:
+        raise ModelError(f"the file has parameters {found}, but the model wants {wanted}: pass the model that was saved.")

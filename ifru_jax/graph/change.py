@@ -1,0 +1,203 @@
+"""A request resolved: the data before it and after it, and the interactions that it touches.
+
+Deletion of interactions, of users, of items, and the correction of a label are the same thing from here on: every touched
+interaction has a weight and a label before, and a weight and a label after.
+
+    gone       weight 1 → 0
+    corrected  weight 1 → 1, label y → y′; where it crosses ½, an edge of the graph comes or goes
+
+Everything that follows from it (the data after, the edges that change) is made when it is first asked for, and once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.groups import leaders_of
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.graph.nodes import Nodes
+from ifru_jax.graph.training_set import TrainingSet
+from ifru_jax.sparse.edges import Edges, degrees_without, host_edges
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What a request does to the data.
+
+    Attributes:
+      before: D on G.
+      places: int64 [k], ascending, of the touched interactions in `before`.
+      gone: bool [k], which of them leave; the others get another label.
+      labels: float32 [k], the labels after; of those that leave, the ones they had.
+    """
+
+    before: TrainingSet
+    places: np.ndarray
+    gone: np.ndarray
+    labels: np.ndarray
+
+    @classmethod
+    def of(cls, before: TrainingSet, request: ForgetRequest) -> Change:
+        """Resolves a request.
+
+        Raises:
+          DataError: the request names something that isn't there, or everything.
+        """
+        data = before.interactions
+        gone = np.flatnonzero(request.select(data))
+        corrected, labels = request.corrections(data)
+        places = np.concatenate([gone, corrected])
+        order = np.argsort(places, kind="stable")
+        leaves = np.arange(len(places)) < len(gone)
+        return cls(before, places[order], leaves[order], np.concatenate([data.labels[gone], labels])[order])
+
+    def __len__(self) -> int:
+        """The number of touched interactions; 0 changes nothing."""
+        return len(self.places)
+
+    @property
+    def forgotten(self) -> np.ndarray:
+        """int64 [f], places of the interactions that leave."""
+        return self.places[self.gone]
+
+    @property
+    def corrected(self) -> np.ndarray:
+        """int64 [c], places of the interactions with another label."""
+        return self.places[~self.gone]
+
+    @property
+    def touched(self) -> Interactions:
+        """The touched interactions as they were."""
+        return self.before.interactions.select(self.places)
+
+    @property
+    def retained(self) -> np.ndarray:
+        """bool [n], which interactions of `before` stay."""
+        stay = np.ones(len(self.before), bool)
+        stay[self.forgotten] = False
+        return stay
+
+    @cached_property
+    def after(self) -> TrainingSet:
+        """D_r on G_r, with corrected labels; nothing names a user or item that lost its last interaction."""
+        data, corrected = self.before, ~self.gone
+        if corrected.any():
+            data = data.relabelled(self.places[corrected], self.labels[corrected])
+        return (data.without(self.forgotten) if self.gone.any() else data).erase(*self.lost.rows)
+
+    def terms_at(self, places: np.ndarray) -> Terms:
+        """How the interactions at these places (int [m], distinct, with whole groups) count before and after."""
+        data = self.before.interactions
+        labels, retained = data.labels[places], ~np.isin(places, self.forgotten)
+        changed = labels.copy()
+        corrected = np.flatnonzero(np.isin(places, self.corrected)) if len(self.corrected) else self.corrected
+        changed[corrected] = self.labels[np.searchsorted(self.places, places[corrected])]
+        if self.before.leaders is None:
+            return Terms(labels, changed, retained)
+        number = np.zeros(len(data), np.int32)
+        number[places] = np.arange(len(places))
+        leaders = number[self.before.leaders[places]]
+        if not len(corrected):
+            return Terms(labels, changed, retained, leaders, leaders)
+        left, new_leaders = np.flatnonzero(retained), np.arange(len(places), dtype=np.int32)
+        new_leaders[left] = left[leaders_of(data.select(places[left]).with_labels(changed[left]))]
+        return Terms(labels, changed, retained, leaders, new_leaders)
+
+    @cached_property
+    def degrees_after(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [num_users], [num_items]: interactions that every row keeps."""
+        return self.before.degrees_without(self.forgotten)
+
+    @cached_property
+    def without_data(self) -> Nodes:
+        """Rows that no interaction is left of, or never was."""
+        users, items = self.degrees_after
+        return Nodes(users == 0, items == 0)
+
+    @cached_property
+    def lost(self) -> Nodes:
+        """Rows that lose their last interaction."""
+        return self.without_data & ~self.before.without_data
+
+    @cached_property
+    def edges(self) -> EdgeChange:
+        """The edges that come and go."""
+        data = self.before
+        if not data.has_graph:
+            nothing = np.zeros(0, np.int64)
+            return EdgeChange(data.graph.edges, 0, nothing, nothing)
+        becomes = ~self.gone & (self.labels > 0.5)
+        was = data.interactions.labels[self.places] > 0.5
+        removed, added = self.places[was & ~becomes], self.places[becomes & ~was]
+        if not len(added):
+            return EdgeChange(data.graph.edges, len(data.positives), data.edges_at(removed), added)
+        # Interactions are sorted by user and item, and so are the edges of both graphs together.
+        places = np.union1d(data.positives, added)
+        users, items = data.interactions.users[places], data.interactions.items[places]
+        pattern, _ = host_edges(users, items, num_rows=data.sizes[0], num_cols=data.sizes[1])
+        return EdgeChange(pattern, len(places), np.searchsorted(places, removed), np.searchsorted(places, added))
+
+
+class Terms(NamedTuple):
+    """Columns of m interactions before and after, on the host.
+
+    Attributes:
+      labels, new_labels: float32 [m].
+      retained: bool [m]; before, all of them count.
+      leaders, new_leaders: int32 [m], numbers within the m; None where nothing is compared.
+    """
+
+    labels: np.ndarray
+    new_labels: np.ndarray
+    retained: np.ndarray
+    leaders: np.ndarray | None = None
+    new_leaders: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeChange:
+    """The edges of G and of G_r in one pattern, on the host.
+
+    Attributes:
+      pattern: both; `count` of them are no padding.
+      count: edges.
+      removed: int64 [r], places of those that are in G alone.
+      added: int64 [a], places of those that are in G_r alone.
+    """
+
+    pattern: Edges
+    count: int
+    removed: np.ndarray
+    added: np.ndarray
+
+    @property
+    def any(self) -> bool:
+        """Whether the graph changes."""
+        return len(self.removed) + len(self.added) > 0
+
+    @property
+    def ends(self) -> Nodes:
+        """The nodes whose degree changes."""
+        places = np.concatenate([self.removed, self.added])
+        rows, cols = np.asarray(self.pattern.rows)[places], np.asarray(self.pattern.cols)[places]
+        return Nodes.of(rows, cols, (self.pattern.num_rows, self.pattern.num_cols))
+
+    def weights(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """1 / √(d_u d_i) of these edges (int [e]) in G and in G_r, float64 [e] twice; 0 where an edge is not there.
+
+        A change of one edge changes the weights of all edges at its ends.
+        """
+        rows, cols = np.asarray(self.pattern.rows), np.asarray(self.pattern.cols)
+        users, items = rows[places], cols[places]
+
+        def in_graph(absent: np.ndarray) -> np.ndarray:
+            of_users, of_items = degrees_without(self.pattern, self.count, rows[absent], cols[absent])
+            found = 1 / np.sqrt(np.maximum(of_users[users], 1) * np.maximum(of_items[items], 1.0))
+            return np.where(np.isin(places, absent), 0, found) if len(absent) else found
+
+        return in_graph(self.added), in_graph(self.removed)

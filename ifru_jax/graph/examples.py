@@ -1,0 +1,76 @@
+"""What a loss is summed over: pairs with labels and weights, and the graph that their scores are taken on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax.data.groups import leaders_of
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.graph.graph import Graph
+from ifru_jax.graph.pairs import Pairs, SortedPairs
+from ifru_jax.sparse.edges import build_edges, capacity_of
+from ifru_jax.sparse.placement import leading, on_device, padded
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["pairs", "labels", "weights", "leaders"], meta_fields=[])
+@dataclass(frozen=True)
+class Examples:
+    """Pairs with labels, and how much each counts in a sum.
+
+    Attributes:
+      pairs: n pairs, padding included.
+      labels: float [n].
+      weights: float [n]; 1 counts, 0 does not (padding, or what a request removed).
+      leaders: int32 [n], the place of the interaction that each is compared with (`data.groups`); None where nobody compares.
+    """
+
+    pairs: Pairs
+    labels: jax.Array
+    weights: jax.Array
+    leaders: jax.Array | None = None
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["examples", "graph"], meta_fields=[])
+@dataclass(frozen=True)
+class Batch:
+    """What an objective is evaluated on: examples, and the graph that they are scored on."""
+
+    examples: Examples
+    graph: Graph
+
+
+def build_examples(interactions: Interactions, *, capacity: int | None = None, with_groups: bool = False) -> Examples:
+    """A small set of interactions on the device, sorted and padded to a power of two, or to `capacity`."""
+    pairs, order = build_edges(
+        interactions.users,
+        interactions.items,
+        num_rows=interactions.num_users,
+        num_cols=interactions.num_items,
+        capacity=capacity or capacity_of(len(interactions)),
+    )
+    ordered = interactions.select(order)
+    return examples_of(ordered, SortedPairs(pairs), leaders_of(ordered) if with_groups else None)
+
+
+def examples_of(
+    ordered: Interactions, pairs: SortedPairs, leaders: np.ndarray | None = None, *, dtype: jnp.dtype | None = None
+) -> Examples:
+    """Interactions that stand in the order of `pairs`, each with weight 1; `dtype` None is the precision in use."""
+    count, capacity = len(ordered), pairs.edges.capacity
+    dtype = jnp.result_type(float) if dtype is None else dtype
+    labels, weights = padded(ordered.labels, capacity, dtype), leading(count, capacity, dtype)
+    if leaders is None:
+        return Examples(pairs, *on_device((labels, weights)))
+    return Examples(pairs, *on_device((labels, weights, padded_leaders(leaders, capacity))))
+
+
+def padded_leaders(leaders: np.ndarray, capacity: int) -> np.ndarray:
+    """int32 [capacity]: the leaders [n], and behind them padding, which leads itself."""
+    out = np.arange(capacity, dtype=np.int32)
+    out[: len(leaders)] = leaders
+    return out

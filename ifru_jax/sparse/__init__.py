@@ -1,0 +1,20 @@
+"""Sparsity patterns, the two sparse operations over them and their kernels, and the way of arrays to the device."""
+
+from ifru_jax.sparse.edges import Edges, build_edges, capacity_of, edges_at, find_edges, host_edges, keep_edges
+from ifru_jax.sparse.placement import on_device
+from ifru_jax.sparse.primitives import edge_scores, kernels, propagate, propagate_back
+
+__all__ = [
+    "Edges",
+    "build_edges",
+    "capacity_of",
+    "edge_scores",
+    "edges_at",
+    "find_edges",
+    "host_edges",
+    "keep_edges",
+    "kernels",
+    "on_device",
+    "propagate",
+    "propagate_back",
+]

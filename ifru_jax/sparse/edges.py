@@ -1,0 +1,234 @@
+"""A sparsity pattern of (row, column) edges, sorted both ways, padded on the host and masked on the device.
+
+One `Edges` serves as the adjacency of a graph and as a list of pairs to score. Holding both sort orders makes a sum over edges into
+rows, and one into columns, a product with a CSR matrix: see `primitives`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax.data.deletion import FEW, drop_entries
+from ifru_jax.errors import DataError
+from ifru_jax.sparse.placement import aligned_empty, leading, on_device
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["rows", "cols", "row_ptr", "col_order", "col_rows", "col_ptr", "mask"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class Edges:
+    """Edges e = (rows[e], cols[e]), sorted by row.
+
+    Duplicates are separate edges. Padding edges stand last, at the last row and column, with mask False: they add nothing
+    to any sum and their score is 0.
+
+    Attributes:
+      rows: int32 [e], ascending.
+      cols: int32 [e].
+      row_ptr: int32 [num_rows + 1], edges row_ptr[r] … row_ptr[r+1] − 1 belong to row r.
+      col_order: int32 [e], the permutation that sorts the edges by column.
+      col_rows: int32 [e], rows[col_order].
+      col_ptr: int32 [num_cols + 1].
+      mask: bool [e], False for padding.
+    """
+
+    rows: jax.Array
+    cols: jax.Array
+    row_ptr: jax.Array
+    col_order: jax.Array
+    col_rows: jax.Array
+    col_ptr: jax.Array
+    mask: jax.Array
+
+    @property
+    def num_rows(self) -> int:
+        return self.row_ptr.shape[-1] - 1
+
+    @property
+    def num_cols(self) -> int:
+        return self.col_ptr.shape[-1] - 1
+
+    @property
+    def capacity(self) -> int:
+        """Edges including padding."""
+        return self.rows.shape[-1]
+
+
+def capacity_of(size: int, *, least: int = 16) -> int:
+    """The bucket that holds `size` entries: the next power of two, so that few shapes are ever compiled."""
+    return max(least, 1 << max(0, size - 1).bit_length())
+
+
+def build_edges(
+    rows: np.ndarray,
+    cols: np.ndarray,
+    *,
+    num_rows: int,
+    num_cols: int,
+    capacity: int | None = None,
+) -> tuple[Edges, np.ndarray]:
+    """Sorts and pads edges on the host.
+
+    Args:
+      rows, cols: integers [n].
+      num_rows, num_cols: sizes of the two sides.
+      capacity: edges to pad to; None pads nothing.
+
+    Returns:
+      The pattern, and the int64 [n] order in which the given edges stand in it: `values[order]` belongs to the first n edges.
+
+    Raises:
+      DataError: more edges than the capacity holds.
+    """
+    edges, order = host_edges(rows, cols, num_rows=num_rows, num_cols=num_cols, capacity=capacity)
+    return on_device(edges), order
+
+
+def host_edges(
+    rows: np.ndarray, cols: np.ndarray, *, num_rows: int, num_cols: int, capacity: int | None = None
+) -> tuple[Edges, np.ndarray]:
+    """`build_edges` with NumPy arrays in the pattern, for patterns that are stacked before they go to the device."""
+    num_edges = len(rows)
+    capacity = num_edges if capacity is None else capacity
+    if num_edges > capacity:
+        raise DataError(f"{num_edges} edges don't fit a capacity of {capacity}: raise the capacity.")
+    padding = capacity - num_edges
+    # One integer key sorts faster than np.lexsort, and the second key makes the result independent of the order given.
+    order = np.argsort(rows.astype(np.int64) * num_cols + cols, kind="stable")
+    rows_by_row = np.concatenate([rows[order], np.full(padding, num_rows - 1)]).astype(np.int32)
+    cols_by_row = np.concatenate([cols[order], np.full(padding, num_cols - 1)]).astype(np.int32)
+    col_order = np.argsort(cols_by_row, kind="stable").astype(np.int32)
+    arrays: dict = {
+        "rows": rows_by_row,
+        "cols": cols_by_row,
+        "row_ptr": _pointers(rows_by_row, num_rows),
+        "col_order": col_order,
+        "col_rows": rows_by_row[col_order],
+        "col_ptr": _pointers(cols_by_row, num_cols),
+        "mask": np.arange(capacity) < num_edges,
+    }
+    return Edges(**arrays), order
+
+
+def _pointers(sorted_or_not: np.ndarray, size: int) -> np.ndarray:
+    counts = np.bincount(sorted_or_not, minlength=size)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+
+
+def find_edges(edges: Edges, rows: jax.Array, cols: jax.Array) -> jax.Array:
+    """The place of each (row, column) in the pattern, int32 [n], or −1; the first where it stands there several times.
+
+    A binary search in the columns of the row, on the device.
+    """
+    low, end = edges.row_ptr[rows], edges.row_ptr[rows + 1]
+    high = end
+    # After k halvings a range of up to 2^k − 1 edges is settled.
+    for _ in range(edges.capacity.bit_length()):
+        middle = (low + high) // 2
+        searching = low < high
+        below = searching & (edges.cols[jnp.minimum(middle, edges.capacity - 1)] < cols)
+        low = jnp.where(below, middle + 1, low)
+        high = jnp.where(searching & ~below, middle, high)
+    found = jnp.minimum(low, edges.capacity - 1)
+    # Padding stands behind the real edges of the last row and column.
+    return jnp.where((low < end) & (edges.cols[found] == cols) & edges.mask[found], found, -1)
+
+
+def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
+    """The pattern without some of its edges, at the same capacity, in the same order; on the host, without sorting again.
+
+    Args:
+      edges: a pattern of n edges and its padding.
+      keep: bool [n], the edges that stay.
+    """
+    gone = np.flatnonzero(~keep)
+    if not len(gone):
+        return edges
+    count, capacity = len(keep), edges.capacity
+    left = count - len(gone)
+    old_rows, old_cols, order, col_rows = (np.asarray(x) for x in (edges.rows, edges.cols, edges.col_order, edges.col_rows))
+    # Padding stands at the last row and column, after the real edges there, so it closes both orders.
+    in_order = _places_in_order(edges, gone, old_cols)
+
+    def kept(values: np.ndarray, places: np.ndarray, padding: np.ndarray | int) -> np.ndarray:
+        out = aligned_empty(capacity, np.int32)
+        drop_entries(values[:count], places, out=out[:left])
+        out[left:] = padding
+        return out
+
+    col_order = kept(order, in_order, np.arange(left, capacity))
+    # Every edge moves forward by the number of those that left before it.
+    if len(gone) <= FEW:
+        for place in gone[::-1]:
+            col_order[:left] -= col_order[:left] > place
+    else:
+        col_order[:left] -= np.cumsum(~keep, dtype=np.int32)[col_order[:left]]
+    fewer_rows, fewer_cols = (
+        np.bincount(x[gone], minlength=n) for x, n in ((old_rows, edges.num_rows), (old_cols, edges.num_cols))
+    )
+    # What left makes room for as much padding at the end.
+    fewer_rows[-1] -= len(gone)
+    fewer_cols[-1] -= len(gone)
+    arrays: dict = {
+        "rows": kept(old_rows, gone, edges.num_rows - 1),
+        "cols": kept(old_cols, gone, edges.num_cols - 1),
+        "row_ptr": _fewer(edges.row_ptr, fewer_rows),
+        "col_order": col_order,
+        "col_rows": kept(col_rows, in_order, edges.num_rows - 1),
+        "col_ptr": _fewer(edges.col_ptr, fewer_cols),
+        "mask": leading(left, capacity, bool),
+    }
+    return on_device(Edges(**arrays))
+
+
+def _places_in_order(edges: Edges, gone: np.ndarray, cols: np.ndarray) -> np.ndarray:
+    """Where the edges `gone` stand in the order by column, ascending; within a column that order is ascending too."""
+    order, pointers = np.asarray(edges.col_order), np.asarray(edges.col_ptr)
+    if len(gone) > FEW:
+        mask = np.zeros(edges.capacity, bool)
+        mask[gone] = True
+        return np.flatnonzero(mask[order])
+    starts, ends = pointers[cols[gone]], pointers[cols[gone] + 1]
+    return np.sort([a + np.searchsorted(order[a:b], e) for a, b, e in zip(starts, ends, gone, strict=True)])
+
+
+def _fewer(pointers: jax.Array, fewer: np.ndarray) -> np.ndarray:
+    """Pointers after `fewer` entries [n] were taken from each node."""
+    return np.asarray(pointers) - np.concatenate([[0], np.cumsum(fewer)]).astype(np.int32)
+
+
+def degrees(edges: Edges, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [num_rows], [num_cols]: edges at every node, of which the first `count` are no padding; without looking at an edge."""
+    rows, cols = np.diff(np.asarray(edges.row_ptr)).astype(np.int64), np.diff(np.asarray(edges.col_ptr)).astype(np.int64)
+    rows[-1] -= edges.capacity - count
+    cols[-1] -= edges.capacity - count
+    return rows, cols
+
+
+def degrees_without(edges: Edges, count: int, gone_rows: np.ndarray, gone_cols: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """`degrees` once the edges given by their endpoints [k], [k] are taken out."""
+    rows, cols = degrees(edges, count)
+    rows -= np.bincount(gone_rows, minlength=edges.num_rows)
+    cols -= np.bincount(gone_cols, minlength=edges.num_cols)
+    return rows, cols
+
+
+def edges_at(edges: Edges, nodes: np.ndarray, side: Literal["row", "col"]) -> np.ndarray:
+    """int64 places of the edges at these rows, or columns (int [k]), one node after the other; reads their lists and nothing else."""
+    pointers = np.asarray(edges.row_ptr if side == "row" else edges.col_ptr)
+    starts, lengths = pointers[nodes].astype(np.int64), (pointers[nodes + 1] - pointers[nodes]).astype(np.int64)
+    ends = np.cumsum(lengths)
+    found = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
+    if side == "col":
+        found = np.asarray(edges.col_order)[found].astype(np.int64)
+    # Padding stands at the last row and column.
+    return found[np.asarray(edges.mask)[found]]

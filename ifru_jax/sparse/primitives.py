@@ -1,0 +1,365 @@
+"""The two sparse operations everything is made of, closed under differentiation.
+
+    propagate:    y[r]  = Σ_{e: row(e)=r} w_e x[col(e)]        (sparse × dense)
+    edge scores:  s_e   = ⟨a[row(e)], b[col(e)]⟩               (sampled dense × dense)
+
+Both are bilinear, and the derivative of each is the other: ∂propagate/∂x is the propagation back along the same edges,
+∂propagate/∂w the edge scores, ∂scores/∂a a propagation with the incoming scores as weights. They are JAX primitives, so `jvp`,
+`grad`, `linearize` and `vmap`, nested to any order, stay on these two kernels (a `vmap` becomes one block-diagonal call).
+The product rule turns one inner product into a sum of two, so the second primitive is the sum Σ_k ⟨a_k, b_k⟩ at an edge: a
+Hessian-vector product then gathers each row once, twice as wide, instead of twice.
+
+Kernels: on CPU loops compiled by Numba (`cpu_kernels`), or where it is missing a CSR product and a chunked gather; elsewhere
+`segment_sum` and a gather, which are portable. `kernels("xla")` goes without Numba and `kernels("portable")` forces the portable
+form everywhere. Why, and how fast: docs/engine.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax.core import ShapedArray
+from jax.experimental import sparse
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from ifru_jax.sparse import cpu_kernels
+from ifru_jax.sparse.edges import Edges
+
+Kernels = Literal["auto", "xla", "portable"]
+# Part of every jit cache's key: what was traced with one choice isn't reused for the other.
+_kernels = jax.make_user_context("auto")
+
+# Edges scored at once on CPU: two gathered blocks of 4,096 × 48 floats stay in a core's cache.
+_CHUNK = 4096
+
+# XLA has neither CSR products nor complex numbers of other floats.
+_FAST_DTYPES = (jnp.float32, jnp.float64)
+
+
+@contextmanager
+def kernels(choice: Kernels) -> Iterator[None]:
+    """Within the block, functions run with these kernels, compiled anew where need be.
+
+    Args:
+      choice: "auto", the fastest here; "xla", on CPU without Numba; "portable", without any special case for CPU.
+    """
+    with _kernels(choice):
+        yield
+
+
+def propagate(weights: jax.Array, x: jax.Array, edges: Edges) -> jax.Array:
+    """Sum of weighted columns into rows, y[r] = Σ w_e x[col(e)].
+
+    Args:
+      weights: float [e].
+      x: float [num_cols, d].
+      edges: the pattern.
+
+    Returns:
+      float [num_rows, d].
+    """
+    return _propagate_p.bind(weights, x, *_operands(edges), transpose=False, kernels=_kernels.value)
+
+
+def propagate_back(weights: jax.Array, y: jax.Array, edges: Edges) -> jax.Array:
+    """Sum of weighted rows into columns, x[c] = Σ w_e y[row(e)]: the transpose of `propagate`.
+
+    Args:
+      weights: float [e].
+      y: float [num_rows, d].
+      edges: the pattern.
+
+    Returns:
+      float [num_cols, d].
+    """
+    return _propagate_p.bind(weights, y, *_operands(edges), transpose=True, kernels=_kernels.value)
+
+
+def edge_scores(a: jax.Array, b: jax.Array, edges: Edges) -> jax.Array:
+    """Inner product at every edge, s_e = ⟨a[row(e)], b[col(e)]⟩; 0 at padding.
+
+    Args:
+      a: float [num_rows, d].
+      b: float [num_cols, d].
+      edges: the pattern.
+
+    Returns:
+      float [e].
+    """
+    return _scores_p.bind(a, b, *_operands(edges), terms=1, kernels=_kernels.value)
+
+
+def _operands(edges: Edges) -> tuple[jax.Array, ...]:
+    return (edges.rows, edges.cols, edges.row_ptr, edges.col_order, edges.col_rows, edges.col_ptr, edges.mask)
+
+
+# --- kernels ---------------------------------------------------------------------------------------------------------
+
+
+def _propagate_cpu(weights, x, *operands, transpose, kernels):
+    edges = Edges(*operands)
+    weights = jnp.where(edges.mask, weights, 0)
+    if kernels == "auto" and cpu_kernels.available():
+        return cpu_kernels.spmm(weights, x, edges, transpose=transpose)
+    return _propagate_csr(weights, x, edges, transpose)
+
+
+def _propagate_csr(weights, x, edges, transpose):
+    if transpose:
+        weights = weights.at[edges.col_order].get(mode="promise_in_bounds")
+        matrix = sparse.BCSR((weights, edges.col_rows, edges.col_ptr), shape=(edges.num_cols, edges.num_rows))
+    else:
+        matrix = sparse.BCSR((weights, edges.cols, edges.row_ptr), shape=(edges.num_rows, edges.num_cols))
+    return matrix @ x
+
+
+def _propagate_portable(weights, x, *operands, transpose, kernels):
+    del kernels
+    edges = Edges(*operands)
+    weights = jnp.where(edges.mask, weights, 0)
+    if transpose:
+        sources, targets, size = edges.col_rows, edges.cols[edges.col_order], edges.num_cols
+        weights = weights[edges.col_order]
+    else:
+        sources, targets, size = edges.cols, edges.rows, edges.num_rows
+    return jax.ops.segment_sum(x[sources] * weights[:, None], targets, num_segments=size, indices_are_sorted=True)
+
+
+def _terms(operands, terms):
+    """The factors side by side, [num_rows, Σ d] and [num_cols, Σ d]: a sum of inner products is one inner product."""
+    left, right = operands[:terms], operands[terms : 2 * terms]
+    if terms == 1:
+        return left[0], right[0], Edges(*operands[2:])
+    return jnp.concatenate(left, axis=1), jnp.concatenate(right, axis=1), Edges(*operands[2 * terms :])
+
+
+def _scores_cpu(*operands, terms, kernels):
+    if kernels == "auto" and cpu_kernels.available():
+        left, right, edges = operands[:terms], operands[terms : 2 * terms], Edges(*operands[2 * terms :])
+        if terms > 2 or len({factor.shape[1] for factor in left}) > 1:
+            left, right = (jnp.concatenate(left, axis=1),), (jnp.concatenate(right, axis=1),)
+        return cpu_kernels.sddmm(left, right, edges)
+    return _scores_chunked(*_terms(operands, terms))
+
+
+def _scores_chunked(a, b, edges):
+    """In blocks that fit the cache, two floats at a time.
+
+    XLA's CPU gather moves one element per step; pairs of floats viewed as one complex number halve the steps, and
+    Re(ā·b) is the sum of the two products.
+    """
+    a, b = _pair_up(a, jnp.conj), _pair_up(b, lambda z: z)
+    blocks, rest = divmod(edges.capacity, _CHUNK)
+
+    def block(start, size):
+        rows = jax.lax.dynamic_slice(edges.rows, (start,), (size,))
+        cols = jax.lax.dynamic_slice(edges.cols, (start,), (size,))
+        left, right = a.at[rows].get(mode="promise_in_bounds"), b.at[cols].get(mode="promise_in_bounds")
+        return jnp.real(left * right).sum(axis=1)
+
+    scores = jnp.zeros((edges.capacity,), jnp.real(a).dtype)
+
+    def body(i, scores):
+        return jax.lax.dynamic_update_slice(scores, block(i * _CHUNK, _CHUNK), (i * _CHUNK,))
+
+    if blocks:
+        scores = jax.lax.fori_loop(0, blocks, body, scores)
+    if rest:
+        scores = jax.lax.dynamic_update_slice(scores, block(blocks * _CHUNK, rest), (blocks * _CHUNK,))
+    return jnp.where(edges.mask, scores, 0)
+
+
+def _pair_up(x, conjugate):
+    if x.shape[1] % 2:
+        x = jnp.pad(x, ((0, 0), (0, 1)))
+    half = x.shape[1] // 2
+    return conjugate(jax.lax.complex(x[:, :half], x[:, half:]))
+
+
+def _scores_portable(*operands, terms, kernels):
+    del kernels
+    a, b, edges = _terms(operands, terms)
+    return jnp.where(edges.mask, (a[edges.rows] * b[edges.cols]).sum(axis=1), 0)
+
+
+# --- the primitives --------------------------------------------------------------------------------------------------
+
+_propagate_p = Primitive("ifru_propagate")
+_scores_p = Primitive("ifru_edge_scores")
+
+
+def _check(condition: bool, message: str) -> None:
+    if not condition:
+        raise TypeError(message)
+
+
+@_propagate_p.def_abstract_eval
+def _(weights, x, rows, cols, row_ptr, col_order, col_rows, col_ptr, mask, *, transpose, kernels):
+    source, target = (row_ptr, col_ptr) if transpose else (col_ptr, row_ptr)
+    _check(weights.shape == rows.shape, f"propagate: weights {weights.shape} for edges {rows.shape}")
+    _check(x.ndim == 2, f"propagate: features must be [nodes, d], got {x.shape}")
+    _check(x.shape[0] == source.shape[0] - 1, f"propagate: {x.shape[0]} feature rows for {source.shape[0] - 1} nodes")
+    _check(weights.dtype == x.dtype, f"propagate: weights are {weights.dtype}, features {x.dtype}")
+    return ShapedArray((target.shape[0] - 1, x.shape[1]), x.dtype)
+
+
+@_scores_p.def_abstract_eval
+def _(*operands, terms, kernels):
+    edges = Edges(*operands[2 * terms :])
+    for a, b in zip(operands[:terms], operands[terms : 2 * terms], strict=True):
+        _check(a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[1], f"edge_scores: shapes {a.shape} and {b.shape}")
+        expected = (edges.num_rows, edges.num_cols)
+        _check((a.shape[0], b.shape[0]) == expected, f"edge_scores: {a.shape} and {b.shape} for {expected} nodes")
+        _check(a.dtype == b.dtype, f"edge_scores: dtypes {a.dtype} and {b.dtype}")
+    return ShapedArray(edges.rows.shape, operands[0].dtype)
+
+
+def _register(primitive, portable, cpu):
+    def lower(fast):
+        def kernel(*operands, kernels, **params):
+            chosen = portable if kernels == "portable" or operands[0].dtype not in _FAST_DTYPES else fast
+            return chosen(*operands, kernels=kernels, **params)
+
+        return kernel
+
+    mlir.register_lowering(primitive, mlir.lower_fun(lower(portable), multiple_results=False))
+    mlir.register_lowering(primitive, mlir.lower_fun(lower(cpu), multiple_results=False), platform="cpu")
+    primitive.def_impl(lambda *operands, **params: _call(primitive, operands, params))
+
+
+def _call(primitive, operands, params):
+    """Outside jit a primitive runs as a compiled call of its own; under `jax.disable_jit` too, for it has no other form."""
+    with jax.disable_jit(False):
+        return _compiled(primitive, tuple(sorted(params.items())))(*operands)
+
+
+def _compiled(primitive, params, cache={}):  # noqa: B006 — the cache is meant to live as long as the module
+    if (primitive, params) not in cache:
+        cache[primitive, params] = jax.jit(partial(primitive.bind, **dict(params)))
+    return cache[primitive, params]
+
+
+_register(_propagate_p, _propagate_portable, _propagate_cpu)
+_register(_scores_p, _scores_portable, _scores_cpu)
+
+
+# --- derivatives -----------------------------------------------------------------------------------------------------
+
+
+def _propagate_jvp(primals, tangents, **params):
+    weights, x, *edges = primals
+    d_weights, d_x = tangents[:2]
+    out = _propagate_p.bind(weights, x, *edges, **params)
+    parts = []
+    if not isinstance(d_weights, ad.Zero):
+        parts.append(_propagate_p.bind(d_weights, x, *edges, **params))
+    if not isinstance(d_x, ad.Zero):
+        parts.append(_propagate_p.bind(weights, d_x, *edges, **params))
+    if not parts:
+        return out, ad.Zero.from_primal_value(out)  # pyright: ignore[reportAttributeAccessIssue]
+    return out, parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+def _propagate_transpose(ct, weights, x, *edges, transpose, kernels):
+    none = [None] * len(edges)
+    if isinstance(ct, ad.Zero):
+        return [None, None, *none]
+    if ad.is_undefined_primal(x):
+        back = _propagate_p.bind(weights, ct, *edges, transpose=not transpose, kernels=kernels)
+        return [None, back, *none]
+    rows, cols = (x, ct) if transpose else (ct, x)
+    return [_scores_p.bind(rows, cols, *edges, terms=1, kernels=kernels), None, *none]
+
+
+def _scores_jvp(primals, tangents, *, terms, kernels):
+    left, right, edges = primals[:terms], primals[terms : 2 * terms], primals[2 * terms :]
+    d_left, d_right = tangents[:terms], tangents[terms : 2 * terms]
+    out = _scores_p.bind(*primals, terms=terms, kernels=kernels)
+    pairs = [(d, b) for d, b in zip(d_left, right, strict=True) if not isinstance(d, ad.Zero)]
+    pairs += [(a, d) for a, d in zip(left, d_right, strict=True) if not isinstance(d, ad.Zero)]
+    if not pairs:
+        return out, ad.Zero.from_primal_value(out)  # pyright: ignore[reportAttributeAccessIssue]
+    factors = [a for a, _ in pairs] + [b for _, b in pairs]
+    return out, _scores_p.bind(*factors, *edges, terms=len(pairs), kernels=kernels)
+
+
+def _scores_transpose(ct, *operands, terms, kernels):
+    left, right, edges = operands[:terms], operands[terms : 2 * terms], operands[2 * terms :]
+    if isinstance(ct, ad.Zero):
+        return [None] * len(operands)
+
+    def back(factor, other, transpose):
+        if not ad.is_undefined_primal(factor):
+            return None
+        return _propagate_p.bind(ct, other, *edges, transpose=transpose, kernels=kernels)
+
+    to_left = [back(a, b, False) for a, b in zip(left, right, strict=True)]
+    to_right = [back(b, a, True) for a, b in zip(left, right, strict=True)]
+    return [*to_left, *to_right, *[None] * len(edges)]
+
+
+ad.primitive_jvps[_propagate_p] = _propagate_jvp
+ad.primitive_jvps[_scores_p] = _scores_jvp
+ad.primitive_transposes[_propagate_p] = _propagate_transpose
+ad.primitive_transposes[_scores_p] = _scores_transpose
+
+
+# --- vmap: one block-diagonal call -----------------------------------------------------------------------------------
+
+
+def _batched(primitive, num_factors, out_rows):
+    def batch(operands, dims, **params):
+        size = next(x.shape[d] for x, d in zip(operands, dims, strict=True) if d is not None)
+        front = [
+            jnp.broadcast_to(x[None], (size, *x.shape)) if d is None else jnp.moveaxis(x, d, 0)
+            for x, d in zip(operands, dims, strict=True)
+        ]
+        count = num_factors(**params)
+        edges = Edges(*front[count:])
+        factors = [_flatten(x) for x in front[:count]]
+        out = primitive.bind(*factors, *_operands(_block_diagonal(edges)), **params)
+        return out.reshape(size, out_rows(edges, **params), *out.shape[1:]), 0
+
+    return batch
+
+
+def _flatten(x):
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+def _block_diagonal(edges: Edges) -> Edges:
+    """Batched patterns [b, …] as one pattern whose blocks don't touch."""
+    size, capacity = edges.rows.shape
+    block = jnp.arange(size, dtype=jnp.int32)[:, None]
+
+    def pointers(ptr):
+        starts = (ptr[:, :-1] + block * capacity).reshape(-1)
+        return jnp.concatenate([starts, jnp.full((1,), size * capacity, jnp.int32)])
+
+    return Edges(
+        rows=(edges.rows + block * edges.num_rows).reshape(-1),
+        cols=(edges.cols + block * edges.num_cols).reshape(-1),
+        row_ptr=pointers(edges.row_ptr),
+        col_order=(edges.col_order + block * capacity).reshape(-1),
+        col_rows=(edges.col_rows + block * edges.num_rows).reshape(-1),
+        col_ptr=pointers(edges.col_ptr),
+        mask=edges.mask.reshape(-1),
+    )
+
+
+batching.primitive_batchers[_propagate_p] = _batched(
+    _propagate_p,
+    num_factors=lambda **_: 2,
+    out_rows=lambda edges, transpose, **_: edges.num_cols if transpose else edges.num_rows,
+)
+batching.primitive_batchers[_scores_p] = _batched(
+    _scores_p,
+    num_factors=lambda terms, **_: 2 * terms,
+    out_rows=lambda edges, **_: edges.capacity,
+)

@@ -1,0 +1,127 @@
+"""The training objective: a sum of losses over interactions, L2 on all rows, and perhaps a term of the model's own.
+
+    L(θ; D, G) = (1 / N) Σ_{z∈D} w_z ℓ_z(s_θ(·; G)) + A(θ; G) + (λ₂ / 2) ‖θ‖²
+
+The L2 term is on every row, not on those of a batch, so it cancels in the difference of two gradients. Losses are in `losses`. An
+`Objective` is a pytree, so it goes into compiled functions as it is; what it is evaluated on, examples and the graph, is a `Batch`.
+
+>>> import jax, numpy as np, ifru_jax
+>>> data = ifru_jax.Interactions.from_arrays([0, 1], [0, 1], [1.0, 0.0])
+>>> trained = Trained.of(ifru_jax.mf(embedding_size=2), {"user_embedding": np.zeros((2, 2)), "item_embedding": np.ones((2, 2))}, data)
+>>> float(trained.objective(trained.params, trained.batch)).__round__(4)  # log 2, and λ₂ / 2 · 4
+0.6932
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from ifru_jax.curvature import gauss_newton_product, hessian_product
+from ifru_jax.errors import ModelError
+from ifru_jax.graph import Batch, Examples, Graph
+from ifru_jax.models import Params, Recommender
+from ifru_jax.training.losses import Loss
+from ifru_jax.training.scores import PairScorer, automatic_chunk
+
+Product = Callable[[Params], Params]
+
+
+@partial(jax.tree_util.register_dataclass, data_fields=["total", "reg"], meta_fields=["model", "loss", "chunk_size"])
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """L(θ; D, G), its gradient, and products with its curvature; all exact, all differentiable in θ.
+
+    Attributes:
+      model: how parameters become scores.
+      loss: what is summed over the interactions.
+      total: N, interactions before anything was forgotten.
+      reg: λ₂.
+      chunk_size: pairs that are scored at a time; None takes all at once; "automatic" as many as an estimate of the memory allows.
+    """
+
+    model: Recommender
+    loss: Loss
+    total: jax.Array | float
+    reg: jax.Array | float
+    chunk_size: int | Literal["automatic"] | None = "automatic"
+
+    def __call__(self, params: Params, batch: Batch) -> jax.Array:
+        """L(θ; D, G), a scalar."""
+        return self.of_data(params, batch) + 0.5 * self.reg * squared_norm(params)
+
+    def gradient(self, params: Params, batch: Batch) -> Params:
+        """∇L(θ; D, G)."""
+        return jax.grad(self)(params, batch)
+
+    def hessian_product(self, params: Params, batch: Batch, *, fixed: Params | None = None) -> Product:
+        """v ↦ ∇²L v, with respect to `params` alone where others are `fixed` beside them."""
+        beside = fixed or {}
+        keep = self._chunk(params | beside, batch) is None  # with chunks the point is not to hold what the products share
+        return hessian_product(lambda p: self(p | beside, batch), params, keep=keep)
+
+    def gauss_newton_product(self, params: Params, batch: Batch, *, fixed: Params | None = None) -> Product:
+        """v ↦ (Jᵀ ℓ″ J / N + λ₂) v; leaves an auxiliary term out, since nothing says that it is convex."""
+        beside = fixed or {}
+        product = gauss_newton_product(
+            lambda p: self.outputs(p | beside, batch),
+            lambda outputs: self.summed(outputs, batch.examples) / self.total,
+            params,
+            keep=self._chunk(params | beside, batch) is None,
+        )
+        return lambda v: optax.tree.add_scale(product(v), self.reg, v)
+
+    def of_data(self, params: Params, batch: Batch) -> jax.Array:
+        """L without its L2 term."""
+        return self.losses(params, batch) / self.total + self.auxiliary(params, batch.graph)
+
+    def minibatch(self, params: Params, batch: Batch, *, size: jax.Array | int) -> jax.Array:
+        """L · N / |D|, estimated on some of the |D| = `size` interactions: their mean loss, all of A and of L2.
+
+        Retraining on D_r in place of D so minimises the sum of its losses divided by the same N.
+        """
+        scale = self.total / size
+        beside = scale * self.auxiliary(params, batch.graph) + 0.5 * (self.reg * scale) * squared_norm(params)
+        return self.mean_loss(params, batch) + beside
+
+    def mean_loss(self, params: Params, batch: Batch) -> jax.Array:
+        """Σ w ℓ / Σ w."""
+        return self.losses(params, batch) / jnp.sum(batch.examples.weights)
+
+    def losses(self, params: Params, batch: Batch) -> jax.Array:
+        """Σ w_z ℓ(z; θ, G), a sum and no mean."""
+        return self.summed(self.outputs(params, batch), batch.examples)
+
+    def outputs(self, params: Params, batch: Batch) -> Any:
+        """What the loss takes of the model, such as the score of every example."""
+        scorer = PairScorer(self.model, params, batch.graph, self._chunk(params, batch))
+        return self.loss.outputs(scorer, batch.examples)
+
+    def summed(self, outputs: Any, examples: Examples) -> jax.Array:
+        """The loss of outputs that are known, checked to be one number."""
+        value = self.loss.summed(outputs, examples)
+        if jnp.shape(value) != ():
+            name = type(self.loss).__name__
+            raise ModelError(f"{name}.summed returned shape {jnp.shape(value)}: a loss is one number, take its sum.")
+        return value
+
+    def auxiliary(self, params: Params, graph: Graph) -> jax.Array | float:
+        """A(θ; G); 0 where the loss has no such term."""
+        value = self.loss.auxiliary(params, graph)
+        return 0.0 if value is None else value
+
+    def _chunk(self, params: Params, batch: Batch) -> int | None:
+        if self.chunk_size == "automatic":
+            return automatic_chunk(self.model, params, batch.examples.pairs, batch.graph)
+        return self.chunk_size
+
+
+def squared_norm(params: Params) -> jax.Array:
+    """‖θ‖² over all parameters."""
+    return sum((jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(params)), start=jnp.zeros(()))

@@ -1,0 +1,87 @@
+"""Many requests at once: independent ones in one compiled call, or one step for all of them together.
+
+Independent steps answer "what would each of these requests do on its own?"; every one starts from the same θ̂ and its own D_r, so
+they don't add up exactly to the step for all together: they don't know of one another's deletions, and f is not linear in H. To
+*apply* several requests at once, `forget` their union: `request_a | request_b`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.errors import DataError, NumericsError
+from ifru_jax.graph import Change
+from ifru_jax.status import Status
+from ifru_jax.training import Trained
+from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.local.problem import Rung, Sizes, pack
+from ifru_jax.unlearning.local.request import local_request
+from ifru_jax.unlearning.local.step import LocalSteps, solve_local
+from ifru_jax.unlearning.prepare import is_confined, prepare
+
+# Requests in one compiled call. A fixed number compiles once per rung of the ladder, whatever the batch holds.
+AT_ONCE = 8
+
+
+def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, config: IFRUConfig | None = None) -> LocalSteps:
+    """The steps of several requests, each as if it were the only one, by `vmap`, `AT_ONCE` in a compiled call.
+
+    Args:
+      trained: a trained model, best one of `prepare` or `warm_up`.
+      requests: b ≥ 1 of them, none empty.
+      config: with a scope, since only confined requests are problems of their own; None: as the model was prepared for.
+
+    Returns:
+      Rows and their changes on the host, [b, …] in the order of the requests; nothing is applied. Requests of about the same size
+      are solved together: a small one does not pay for the largest.
+
+    Raises:
+      DataError: no request, an empty one, one that names what isn't there, or a configuration without a scope.
+      NumericsError: a step was not finite; the message says of which request.
+    """
+    state = prepare(trained, config=config)
+    if not is_confined(state, state.step):
+        raise DataError(
+            "independent steps need a scope, parameters that all are tables, and a loss that does not compare all items: set "
+            'IFRUConfig(scope=()) for the endpoints alone (shared="freeze" for a model with shared parameters), or forget the '
+            "requests one by one."
+        )
+    if not requests:
+        raise DataError("there is no request: give at least one.")
+    changes = [Change.of(state.training_set, request) for request in requests]
+    empty = [number for number, change in enumerate(changes) if not len(change)]
+    if empty:
+        raise DataError(f"request {empty[0]} changes nothing: leave it out.")
+    prepared = [local_request(state, change) for change in changes]
+    groups: dict[Rung, list[int]] = {}
+    for number, request in enumerate(prepared):
+        groups.setdefault(Sizes.of(state).rung_for([request]), []).append(number)
+    # All are under way before the first is waited for.
+    size = 1 if len(requests) == 1 else AT_ONCE
+    chunks = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
+    running = [solve_local(state, pack([prepared[k] for k in chunk], state, size=size)) for chunk in chunks]
+    steps = _in_order([jax.tree.map(np.asarray, part) for part in running], chunks)
+    bad = np.flatnonzero(steps.solution.status == Status.NOT_FINITE)
+    if bad.size:
+        raise NumericsError(f"the step of request {bad[0]} is not finite: check the parameters; nothing was changed.")
+    return steps
+
+
+def _in_order(parts: list[LocalSteps], chunks: list[list[int]]) -> LocalSteps:
+    """The steps of all chunks in one, in the order of the requests, padded to the most rows by row 0 that moves by 0."""
+    order = np.argsort(np.concatenate(chunks))
+
+    def joined(*leaves: np.ndarray) -> np.ndarray:
+        # Steps that only pad a chunk stand behind its own.
+        leaves = tuple(leaf[: len(chunk)] for leaf, chunk in zip(leaves, chunks, strict=True))
+        if leaves[0].ndim > 1:
+            width = max(leaf.shape[1] for leaf in leaves)
+            rest = [(0, 0)] * (leaves[0].ndim - 2)
+            leaves = tuple(np.pad(leaf, [(0, 0), (0, width - leaf.shape[1]), *rest]) for leaf in leaves)
+        return np.concatenate(leaves)[order]
+
+    return jax.tree.map(joined, *parts)

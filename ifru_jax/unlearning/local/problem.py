@@ -1,0 +1,159 @@
+"""A request as a small problem of its own, numbered anew and padded.
+
+The cost of a product with H then follows the request and not the data. The unknowns come first in the local numbering. All sizes
+come from one ladder of buckets, so that a stream of requests compiles once per rung. Built on the host; several of the same size
+stack to a batch for `vmap`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import numpy as np
+
+from ifru_jax.graph import Change
+from ifru_jax.graph.neighbourhood import empty_neighbourhood
+from ifru_jax.graph.nodes import Nodes
+from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraph, stack
+from ifru_jax.sparse import capacity_of
+from ifru_jax.sparse.placement import padded
+from ifru_jax.unlearning.local.request import LocalRequest
+from ifru_jax.unlearning.prepare import Prepared
+
+# The first rung of the ladder, in interactions.
+LEAST_PAIRS = 256
+
+
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["part", "core_users", "core_items", "user_degrees", "item_degrees", "median_degree"],
+    meta_fields=[],
+)
+@dataclass(frozen=True)
+class LocalProblem:
+    """One request, padded; with a leading batch axis once stacked.
+
+    Attributes:
+      part: rows, interactions and edges; without edges for a model that has no graph, and with those alone where something changes
+        if what flows in from outside is known.
+      core_users: bool [cu], which of the first cu rows are unknowns.
+      core_items: bool [ci].
+      user_degrees: float [cu], retained interactions at each core row, in the whole data.
+      item_degrees: float [ci].
+      median_degree: float [], of 1 + retained interactions over all nodes of the data.
+    """
+
+    part: Subgraph
+    core_users: jax.Array
+    core_items: jax.Array
+    user_degrees: jax.Array
+    item_degrees: jax.Array
+    median_degree: jax.Array
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Sizes to pad to: those of the part, and the unknowns of a side."""
+
+    bucket: Bucket
+    core: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the whole data, which bound those of any problem.
+
+    Attributes:
+      users, items: rows.
+      edges: of the graph; 0 for a model without one.
+      is_open: whether problems hold only the edges where something changes.
+    """
+
+    users: int
+    items: int
+    edges: int
+    is_open: bool
+
+    @classmethod
+    def of(cls, state: Prepared) -> Sizes:
+        """What bounds the problems of this model."""
+        assert state.propagations is not None
+        edges = len(state.training_set.positives) if state.model.num_hops else 0
+        return cls(*state.training_set.sizes, edges, state.propagations.any)
+
+    def rung(self, pairs: int) -> Rung:
+        """One number, the interactions, decides every size, so that there are few combinations."""
+        if self.is_open or not self.edges:
+            edges, users, items = pairs if self.edges else 16, 2 * pairs, 2 * pairs
+        else:
+            edges = min(capacity_of(128 * pairs), capacity_of(self.edges))
+            users, items = self.users, self.items
+        bucket = Bucket(min(capacity_of(users), self.users), min(capacity_of(items), self.items), pairs, edges)
+        return Rung(bucket, max(16, pairs // 32))
+
+    def rung_for(self, requests: Sequence[LocalRequest]) -> Rung:
+        """The lowest rung that holds all of them, with more unknowns or edges than its own where they ask for it."""
+        users, items, pairs, edges, core = (
+            max(column)
+            for column in zip(
+                *(
+                    (len(r.part.users), len(r.part.items), len(r.part.chosen), len(r.part.edges), max(r.num_core))
+                    for r in requests
+                ),
+                strict=True,
+            )
+        )
+        rung = self.rung(max(LEAST_PAIRS, capacity_of(pairs)))
+        bucket = Bucket(
+            min(_enough(rung.bucket.users, users, factor=4), self.users),
+            min(_enough(rung.bucket.items, items, factor=4), self.items),
+            rung.bucket.pairs,
+            _enough(rung.bucket.edges, edges, factor=4),
+        )
+        return Rung(bucket, _enough(rung.core, core, factor=8))
+
+
+def _enough(size: int, needed: int, *, factor: int) -> int:
+    while size < needed:
+        size *= factor
+    return size
+
+
+def pack(requests: Sequence[LocalRequest], state: Prepared, *, size: int = 1) -> LocalProblem:
+    """The requests padded to one rung and stacked, [b, …], with empty ones up to `size`."""
+    rung = Sizes.of(state).rung_for(requests)
+    missing = [empty_request(requests[0].change)] * (size - len(requests))
+    return stack([_pad(request, rung) for request in [*requests, *missing]])
+
+
+def empty_problems(state: Prepared, pairs: int, *, size: int) -> LocalProblem:
+    """A batch of nothing on the rung of so many interactions, to compile with."""
+    nothing = np.zeros(0, np.int64)
+    change = Change(state.training_set, nothing, nothing.astype(bool), nothing.astype(np.float32))
+    return stack([_pad(empty_request(change), Sizes.of(state).rung(pairs))] * size)
+
+
+def empty_request(change: Change) -> LocalRequest:
+    """A request without a row or an interaction, to pad a batch with; its step is zero."""
+    nobody = Nodes(np.zeros(0, bool), np.zeros(0, bool))
+    return LocalRequest(change, empty_neighbourhood(), nobody, (0, 0))
+
+
+def _pad(request: LocalRequest, rung: Rung) -> LocalProblem:
+    change, part = request.change, request.part
+    dtype = np.dtype(change.before.examples.labels.dtype)
+    (users, items), (core_users, core_items) = change.degrees_after, request.num_core
+    # The median over all nodes of a request without a row is of no use, and costs a sort.
+    median = np.median(1 + np.concatenate([users, items])) if core_users + core_items else 1.0
+    most = min(rung.core, rung.bucket.users), min(rung.core, rung.bucket.items)
+    return LocalProblem(
+        part=pad_subgraph(change, part, rung.bucket),
+        core_users=np.arange(most[0]) < core_users,  # pyright: ignore[reportArgumentType]
+        core_items=np.arange(most[1]) < core_items,  # pyright: ignore[reportArgumentType]
+        user_degrees=padded(users[part.users[:core_users]], most[0], dtype),  # pyright: ignore[reportArgumentType]
+        item_degrees=padded(items[part.items[:core_items]], most[1], dtype),  # pyright: ignore[reportArgumentType]
+        median_degree=np.asarray(median, dtype),  # pyright: ignore[reportArgumentType]
+    )
