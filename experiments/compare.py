@@ -47,8 +47,8 @@ class Compare:
       layers: of lightgcn, ngcf and simgcl.
       objective: bce; wmse (weighted squares), bpr or softmax (over a positive and its sampled negatives), which turn ratings into
         positives and sampled negatives where they compare, or full-softmax.
-      forget: noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, core:SHARE and edge:SHARE (the most and the least active
-        users), or file:PATH of a CSV with user,item.
+      forget: noise:SHARE, correct:SHARE (the same flipped labels, set right), interaction:SHARE, user:SHARE, item:SHARE,
+        core:SHARE and edge:SHARE (the most and the least active users), or file:PATH of a CSV with user,item.
       methods: names with commas between; original and retrain are always run.
       seeds: of initialisation and batch order.
       own_yardsticks: also measures methods with a model of their own (sisa, receraser) against their own retraining; two
