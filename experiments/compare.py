@@ -9,7 +9,7 @@ comparison.png and comparison.svg.
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +26,7 @@ from experiments.reporting import append_record, rich_table, write_report
 from experiments.reporting.tables import FULL_WIDTH
 from experiments.trials import Served
 from ifru_jax.errors import DataError, IfruError
-from ifru_jax.evaluation import verify
+from ifru_jax.evaluation import VerifyConfig, verify
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import linearity
 
@@ -132,11 +132,12 @@ class _Verdicts:
         if isinstance(before, Trained) and isinstance(after, Served) and isinstance(after.state, Trained):
             predicted = asdict(linearity(before, after.state))
         try:
-            verified = verify(before, after, outcome.retrained, setup.split, setup.request, linearity=predicted, loss=setup.loss)
+            config = VerifyConfig(loss=setup.loss)
+            verified = verify(before, after, outcome.retrained, setup.split, setup.request, config=config)
         except IfruError as error:
             self.notes.append(f"{outcome.name} was not verified: {error}")
         else:
-            self.found[outcome.name] = verified.as_dict()
+            self.found[outcome.name] = replace(verified, linearity=predicted).as_dict()
 
 
 def command(options: Compare) -> int:
