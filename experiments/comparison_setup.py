@@ -10,7 +10,7 @@ import numpy as np
 from experiments.hyperparameters import HyperParameters, hyper_parameters, model_label
 from experiments.models import LAYERED, ModelName, build_model, with_own_term
 from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
-from ifru_jax.data.forget_sets import random_interactions, random_items, random_users
+from ifru_jax.data.forget_sets import random_corrections, random_interactions, random_items, random_users
 from ifru_jax.data.groups import leads_group
 from ifru_jax.graph import capacity_of
 from ifru_jax.models import FlaxRecommender, Recommender
@@ -101,9 +101,7 @@ def _another(train: Interactions, request: ForgetRequest) -> ForgetRequest:
         elif len(request.items):
             other = random_items(train, len(request.items) / train.num_items, seed=seed)
         elif len(request.corrected):
-            which = np.random.default_rng(seed).choice(len(train), len(request.corrected), replace=False)
-            pairs = np.stack([train.users[which], train.items[which]], axis=1)
-            other = ForgetRequest(corrected=pairs, labels=1 - train.labels[which])
+            other = random_corrections(train, len(request.corrected) / len(train), seed=seed)
         else:
             # Of grouped interactions only the first can be named, and each brings its group.
             other = random_interactions(train, len(request.pairs) / int(leads_group(train).sum()), seed=seed)

@@ -57,6 +57,12 @@ def random_interactions(train: Interactions, share: float, seed: int = 0) -> For
     return ForgetRequest(pairs=_pairs(train, _sample(np.flatnonzero(leads_group(train)), share, seed)))
 
 
+def random_corrections(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
+    """A random share of the interactions, each to get the other of the labels 0 and 1."""
+    chosen = _sample(np.arange(len(train)), share, seed)
+    return ForgetRequest(corrected=_pairs(train, chosen), labels=1 - train.labels[chosen])
+
+
 def random_users(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
     """A random share of the users who have interactions."""
     return ForgetRequest(users=_sample(np.unique(train.users), share, seed))

@@ -13,6 +13,7 @@ from ifru_jax.data import (
     read_request,
     sample_negatives,
 )
+from ifru_jax.data.forget_sets import random_corrections
 from ifru_jax.errors import DataError
 
 
@@ -69,6 +70,7 @@ def test_makers_are_deterministic(spec, train):
 def test_shares_are_shares_of_what_is_named():
     train = train_data()
     assert random_interactions(train, 0.05).select(train).sum() == 10
+    assert random_corrections(train, 0.05).touches(train).sum() == 10
     assert len(random_users(train, 0.1).users) == 2
     assert len(random_items(train, 0.2).items) == 2
     assert len(random_users(train, 1e-9).users) == 1  # at least one
@@ -91,7 +93,7 @@ def test_only_rows_with_interactions_are_drawn():
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
 def test_bad_shares(share):
     train = train_data()
-    for maker in (label_noise, label_correction, random_interactions, random_users, random_items):
+    for maker in (label_noise, label_correction, random_corrections, random_interactions, random_users, random_items):
         with pytest.raises(DataError, match="share to forget is"):
             maker(train, share)
 
