@@ -84,42 +84,33 @@ def verify(
         loss = original.loss
     fixes_levels = loss is None or as_loss(loss).fixes_levels
     views = Views.of(split, request, k, fixes_levels=fixes_levels)
-    models = {"original": original, "unlearned": unlearned}
-    seen = {name: views.of_model(model) for name, model in models.items()}
-    seen_retrained = [views.of_model(model) for model in retrained]
-
-    figures = [_Figure("forgetting", "forget_loss", lambda m: m.forget_loss, resolution=lambda m: m.forget_loss_error)]
-    figures.append(_Figure("closeness", "score_std", lambda m: fidelity.score_std(m.test)))
-    # One of the figures of the lists is judged; they rise and fall together, and each would widen the limits of all.
-    reported = [f"{name}@{k}" for name in ("recall", "hr", "mrr", "map")]
-    found = {name: np.mean([view.found[name] for view in seen_retrained]) for name in seen_retrained[0].found}
-    reported += [name for name, count in found.items() if count < FEWEST_CASES]
-    for name in seen["original"].quality:
-        if name not in reported:
-            figures.append(_Figure("quality", name, lambda m, name=name: m.quality[name], lower_only=True))
+    models = [original, unlearned, *retrained]
+    before, after, *others = seen = [views.of_model(model) for model in models]
     attacks: dict[str, dict[str, Any]] = {}
     if config.membership and views.members:
         candidates = Candidates.of(split, request) if shadows is None else shadows.candidates
-        results = {name: audit(model, candidates, views.unchanged, shadows=shadows) for name, model in models.items()}
-        results_retrained = [audit(model, candidates, views.unchanged, shadows=shadows) for model in retrained]
-        attacks = {name: {attack: r.as_dict() for attack, r in achieved.items()} for name, achieved in results.items()}
-        attacks["retrained"] = {attack: [r[attack].as_dict() for r in results_retrained] for attack in results_retrained[0]}
-        for view, achieved in zip([*seen.values(), *seen_retrained], [*results.values(), *results_retrained], strict=True):
-            view.attacks = achieved
-        figures += _attack_figures(with_shadows=shadows is not None)
+        for model, view in zip(models, seen, strict=True):
+            view.attacks = audit(model, candidates, views.unchanged, shadows=shadows)
+        achieved = [{name: attack.as_dict() for name, attack in view.attacks.items()} for view in seen]
+        attacks = {"original": achieved[0], "unlearned": achieved[1]}
+        attacks["retrained"] = {name: [of_model[name] for of_model in achieved[2:]] for name in achieved[0]}
 
-    measures = _distances(seen["original"], seen["unlearned"], seen_retrained, views)
+    # One of the figures of the lists is judged; they rise and fall together, and each would widen the limits of all.
+    reported = [f"{name}@{k}" for name in ("recall", "hr", "mrr", "map")]
+    reported += [name for name in before.found if np.mean([view.found[name] for view in others]) < FEWEST_CASES]
+    figures = [
+        _Figure("forgetting", "forget_loss", lambda m: m.forget_loss, resolution=lambda m: m.forget_loss_error),
+        _Figure("closeness", "score_std", lambda m: fidelity.score_std(m.test)),
+        *(_quality(name) for name in before.quality if name not in reported),
+        *(_attack_figures(with_shadows=shadows is not None) if attacks else ()),
+    ]
+    measures = _distances(before, after, others, views)
     if len(views.gone):
-        measures["gone_scores"] = _gone_scores(seen["original"], seen["unlearned"], seen_retrained)
-    alpha = ALPHA / len(figures)
-    for figure in figures:
-        measures[figure.name] = figure.measure(seen["original"], seen["unlearned"], seen_retrained, alpha)
+        measures["gone_scores"] = _gone_scores(before, after, others)
+    measures |= {figure.name: figure.measure(before, after, others, ALPHA / len(figures)) for figure in figures}
     if twin is not None and isinstance(unlearned, Trained) and isinstance(original, Trained):
-        left = share_left(unlearned.params, original.params, twin.params)
-        measures["parameters_left"] = Measure("closeness", left, 1.0, None)
-    for name in reported:
-        value, before = seen["unlearned"].quality[name], seen["original"].quality[name]
-        measures[name] = Measure("quality", value, before, fidelity.mean_or_none([view.quality[name] for view in seen_retrained]))
+        measures["parameters_left"] = Measure("closeness", share_left(unlearned.params, original.params, twin.params), 1.0, None)
+    measures |= {name: _quality(name).unjudged(before, after, others) for name in reported}
     order = ("closeness", "forgetting", "membership", "quality")
     measures = dict(sorted(measures.items(), key=lambda item: order.index(item[1].group)))
     failed = tuple(name for name, measure in measures.items() if measure.verdict == "fail")
@@ -139,15 +130,24 @@ class _Figure:
     resolution: Callable[[ModelView], float] = lambda _: 0.0
 
     def measure(self, original: ModelView, unlearned: ModelView, retrained: Sequence[ModelView], alpha: float) -> Measure:
-        value, before = self.of(unlearned), self.of(original)
-        others = [other for view in retrained if (other := self.of(view)) is not None]
-        if value is None or before is None or len(others) < len(retrained):
-            return Measure(self.group, value, before, fidelity.mean_or_none([self.of(view) for view in retrained]))
+        without_verdict = self.unjudged(original, unlearned, retrained)
+        value, before = without_verdict.value, without_verdict.original
+        if value is None or before is None or without_verdict.retrained is None:
+            return without_verdict
         resolution = float(np.mean([self.resolution(view) for view in retrained]))
+        others = [other for view in retrained if (other := self.of(view)) is not None]
         # One tail holds all of alpha where only one side is judged.
         interval = prediction_interval(others, alpha=2 * alpha if self.lower_only else alpha, resolution=resolution)
         high = None if self.lower_only else interval.high
         return judged(self.group, value, before, mean=interval.mean, low=interval.low, high=high, z=interval.z(value))
+
+    def unjudged(self, original: ModelView, unlearned: ModelView, retrained: Sequence[ModelView]) -> Measure:
+        mean = fidelity.mean_or_none([self.of(view) for view in retrained])
+        return Measure(self.group, self.of(unlearned), self.of(original), mean)
+
+
+def _quality(name: str) -> _Figure:
+    return _Figure("quality", name, lambda m: m.quality[name], lower_only=True)
 
 
 def _attack_figures(*, with_shadows: bool) -> list[_Figure]:
