@@ -195,6 +195,8 @@ class ForgetRequest:
 
 def _pair_places(pairs: np.ndarray, data: Interactions) -> np.ndarray:
     """int64 [k] ascending: the interactions that the pairs [p, 2] name; a pair without any is a DataError."""
+    if not len(pairs):
+        return np.zeros(0, np.int64)
     users, items = pairs.T
     inside = (users >= 0) & (users < data.num_users) & (items >= 0) & (items < data.num_items)
     # Only these users' interactions are compared: a small request on large data takes milliseconds.
