@@ -90,7 +90,7 @@ def _key(setup: Setup, role: str, choice: Choice, seed: int) -> dict[str, Any]:
     train, request = setup.split.train, setup.request
     columns = [train.users, train.items, train.labels]
     if role == "retrained":
-        columns += [request.pairs, request.users, request.items]
+        columns += [request.pairs, request.users, request.items, request.corrected, request.labels]
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(column).tobytes() for column in columns))
     objective = {} if setup.loss == bce else {"objective": describe_loss(setup.loss)}
     return objective | {

@@ -9,7 +9,7 @@ comparison.png and comparison.svg.
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +26,7 @@ from experiments.reporting import append_record, rich_table, write_report
 from experiments.reporting.tables import FULL_WIDTH
 from experiments.trials import Served
 from ifru_jax.errors import DataError, IfruError
-from ifru_jax.evaluation import verify
+from ifru_jax.evaluation import VerifyConfig, verify
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import linearity
 
@@ -47,8 +47,8 @@ class Compare:
       layers: of lightgcn, ngcf and simgcl.
       objective: bce; wmse (weighted squares), bpr or softmax (over a positive and its sampled negatives), which turn ratings into
         positives and sampled negatives where they compare, or full-softmax.
-      forget: noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, core:SHARE and edge:SHARE (the most and the least active
-        users), or file:PATH of a CSV with user,item.
+      forget: noise:SHARE, correct:SHARE (the same flipped labels, set right), interaction:SHARE, user:SHARE, item:SHARE,
+        core:SHARE and edge:SHARE (the most and the least active users), or file:PATH of a CSV with user,item.
       methods: names with commas between; original and retrain are always run.
       seeds: of initialisation and batch order.
       own_yardsticks: also measures methods with a model of their own (sisa, receraser) against their own retraining; two
@@ -132,11 +132,12 @@ class _Verdicts:
         if isinstance(before, Trained) and isinstance(after, Served) and isinstance(after.state, Trained):
             predicted = asdict(linearity(before, after.state))
         try:
-            verified = verify(before, after, outcome.retrained, setup.split, setup.request, linearity=predicted, loss=setup.loss)
+            config = VerifyConfig(loss=setup.loss)
+            verified = verify(before, after, outcome.retrained, setup.split, setup.request, config=config)
         except IfruError as error:
             self.notes.append(f"{outcome.name} was not verified: {error}")
         else:
-            self.found[outcome.name] = verified.as_dict()
+            self.found[outcome.name] = replace(verified, linearity=predicted).as_dict()
 
 
 def command(options: Compare) -> int:

@@ -19,7 +19,7 @@ from experiments.model_store import KEEP_NOTHING, ModelStore
 from experiments.reporting import environment
 from experiments.trials import Scorer, Trial, trials
 from ifru_jax.errors import IfruError, NumericsError
-from ifru_jax.evaluation import Pairs, PairScores, comparable, fidelity, figures, ranking_metrics
+from ifru_jax.evaluation import ComparedPairs, PairScores, comparable, fidelity, figures, ranking_metrics
 from ifru_jax.metrics import auc
 from ifru_jax.training import Trained
 from ifru_jax.training.losses import describe_loss
@@ -149,7 +149,7 @@ class _Comparer:
     """Puts figures, times and configuration of a run into a record."""
 
     setup: Setup
-    pairs: Pairs
+    pairs: ComparedPairs
     scores: Callable[[Scorer], PairScores]
     before: list[PairScores]
     retrained: list[PairScores]
@@ -248,14 +248,14 @@ class _Comparer:
         return ranking_metrics(model.score_grid, self.setup.split.train, kept, k=20)
 
 
-def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, Callable[[Scorer], PairScores]]:
+def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[ComparedPairs, Callable[[Scorer], PairScores]]:
     """The pairs that are compared, and the scores of a model on them, without levels where the loss doesn't fix them."""
     data = original.interactions
-    forgotten = data.select(setup.request.select(data))
+    forgotten = data.select(setup.request.touches(data))
     test = setup.split.test
 
     def scores(state: Scorer) -> PairScores:
         seen = comparable(state, setup.loss.fixes_levels, data.num_users, data.num_items)
         return PairScores(seen.score(test.users, test.items), seen.score(forgotten.users, forgotten.items))
 
-    return Pairs.of(retrained.interactions, forgotten, test), scores
+    return ComparedPairs.of(retrained.interactions, forgotten, test), scores

@@ -10,7 +10,7 @@ import numpy as np
 from experiments.hyperparameters import HyperParameters, hyper_parameters, model_label
 from experiments.models import LAYERED, ModelName, build_model, with_own_term
 from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
-from ifru_jax.data.forget_sets import random_interactions, random_items, random_users
+from ifru_jax.data.forget_sets import random_corrections, random_interactions, random_items, random_users
 from ifru_jax.data.groups import leads_group
 from ifru_jax.graph import capacity_of
 from ifru_jax.models import FlaxRecommender, Recommender
@@ -55,7 +55,7 @@ def set_up(
         dataset, label_above = _positives(dataset, label_above), None
     split = protocol_split(dataset, label_above=label_above)
     train, request = parse_forget(forget)(split.train)
-    request.select(train)  # refuses a request for everything before any model is trained
+    request.touches(train)  # refuses a request for everything before any model is trained
 
     def build(init_std: float) -> FlaxRecommender:
         return build_model(model, layers=layers, init_std=init_std, data=train)
@@ -93,13 +93,15 @@ def _another(train: Interactions, request: ForgetRequest) -> ForgetRequest:
     """A different request of the same kind whose interactions fill the same padding bucket."""
 
     def bucket(of: ForgetRequest) -> int:
-        return capacity_of(int(of.select(train).sum()))
+        return capacity_of(int(of.touches(train).sum()))
 
     for seed in range(1, 200):
         if len(request.users):
             other = random_users(train, len(request.users) / train.num_users, seed=seed)
         elif len(request.items):
             other = random_items(train, len(request.items) / train.num_items, seed=seed)
+        elif len(request.corrected):
+            other = random_corrections(train, len(request.corrected) / len(train), seed=seed)
         else:
             # Of grouped interactions only the first can be named, and each brings its group.
             other = random_interactions(train, len(request.pairs) / int(leads_group(train).sum()), seed=seed)

@@ -158,7 +158,7 @@ def _prepared(method: Method, original: Trained) -> Any:
 
 def _yardsticks(entry: Entry, context: Context, split: Split, request: ForgetRequest) -> list[Scorer]:
     """Two models of the method, trained from scratch on the retained data to the same objective."""
-    retained = split.train.select(~request.select(split.train))
+    retained = request.applied(split.train)
     ratio = len(split.train) / len(retained)
     configs = {"train_config": context.train_config, "whole_config": context.whole_config}
     heavier = {name: replace(config, reg=config.reg * ratio) for name, config in configs.items() if config is not None}

@@ -27,7 +27,7 @@ from ifru_jax.data import (
     temporal_split,
 )
 from ifru_jax.errors import DataError, IfruError, ModelError, NumericsError
-from ifru_jax.evaluation import Verification, train_shadows, verify
+from ifru_jax.evaluation import Verification, VerifyConfig, train_shadows, verify
 from ifru_jax.models import FlaxRecommender, NNXRecommender, from_nnx, lightgcn, mf
 from ifru_jax.training import WMSE, FullSoftmax, Loss, Pointwise, TrainConfig, Trained, WithAuxiliary, bce, bpr, softmax, wmse
 from ifru_jax.training.checkpoint import load, save
@@ -70,6 +70,7 @@ __all__ = [
     "TrainConfig",
     "Trained",
     "Verification",
+    "VerifyConfig",
     "WarmRetrain",
     "WithAuxiliary",
     "bce",

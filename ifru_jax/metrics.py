@@ -13,6 +13,8 @@ over the pairs of a positive and a negative of one group.
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -67,6 +69,15 @@ def auc(scores: ArrayLike, labels: ArrayLike, where: ArrayLike | None = None, *,
     # Without a pair this is 0 / 0.
     share = (_sum_over(positive * twice_wins, dtype, num_positive) / twice_rivals).astype(scores.dtype)
     return jnp.where(jnp.any(counted & jnp.isnan(scores)), jnp.nan, share)
+
+
+_compiled = jax.jit(auc)
+
+
+def auc_or_none(scores: ArrayLike, labels: ArrayLike, where: ArrayLike | None = None) -> float | None:
+    """`auc` on the host, None where it has no answer. One compilation serves every mask, so mask rather than select."""
+    value = float(_compiled(scores, labels, where))
+    return None if math.isnan(value) else value
 
 
 def _negatives_around(negative: jax.Array, *keys: jax.Array) -> tuple[jax.Array, jax.Array]:

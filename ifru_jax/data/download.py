@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
-import importlib
 import logging
 import os
 import tempfile
@@ -21,9 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
+from ifru_jax.data.extras import needed
 from ifru_jax.errors import DataError
 
 BASE_URL_VARIABLE = "IFRU_JAX_BASE_URL"
@@ -62,7 +59,7 @@ def fetch(name: str, *, base_url: str | None = None, cache: Path | None = None, 
       DataError: no connection, a wrong checksum, an archive that is damaged or names members outside its folder, a
         cache that can't be written, or pooch is not installed. The cache is then as it was before.
     """
-    pooch = _pooch()
+    pooch = needed("pooch", "downloads need pooch")
     source = source or SOURCES[name]
     base_url = (base_url or os.environ.get(BASE_URL_VARIABLE) or source.base_url).rstrip("/")
     cache = Path(pooch.os_cache("ifru_jax")) if cache is None else cache
@@ -141,17 +138,16 @@ def _check_csv(content: bytes, source: Source, base_url: str) -> None:
 
 
 def _download(pooch: Any, url: str, checksum: str | None, folder: Path, name: str) -> Path:
-    progress = _ProgressBar(name)
+    from rich.console import Console
+
     try:
-        with _quiet(pooch.get_logger()):
-            downloader = pooch.HTTPDownloader(progressbar=progress, timeout=_TIMEOUT)
+        with _quiet(pooch.get_logger()), Console(stderr=True).status(f"downloading {name}"):
+            downloader = pooch.HTTPDownloader(timeout=_TIMEOUT)
             return Path(pooch.retrieve(url, checksum, fname="raw", path=folder, downloader=downloader))
     except OSError as error:  # what requests raises is one
         raise DataError(f"{url}: can't be downloaded ({error}): check the connection, or {where_to_put(name)}.") from error
     except ValueError as error:  # pooch's word for a wrong checksum
         raise DataError(f"{url}: {error} The file was dropped: try again later, or {where_to_put(name)}.") from error
-    finally:
-        progress.close()
 
 
 @contextlib.contextmanager
@@ -163,33 +159,6 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-class _ProgressBar:
-    """What pooch needs of a progress bar, drawn by rich (pooch's own needs tqdm)."""
-
-    def __init__(self, name: str) -> None:
-        columns = TextColumn(f"downloading {name}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-        self.total = 0  # bytes; pooch sets it when the answer comes
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._bar.add_task(name, total=None)
-        self._bar.start()
-
-    def update(self, num_bytes: int) -> None:
-        self._bar.update(self._task, advance=num_bytes, total=self.total or None)
-
-    def reset(self) -> None:
-        self._bar.reset(self._task)
-
-    def close(self) -> None:
-        self._bar.stop()
-
-
-def _pooch() -> Any:
-    try:
-        return importlib.import_module("pooch")
-    except ImportError as error:
-        raise DataError('downloads need pooch: pip install "ifru_jax[experiments]".') from error
 
 
 _GROUPLENS = "https://files.grouplens.org/datasets/movielens"

@@ -1,4 +1,6 @@
-"""What is to be forgotten: interactions, whole users, whole items.
+"""What is to be forgotten: interactions, whole users, whole items; and which labels are to be corrected.
+
+A correction takes the influence of the old label out and puts that of the new one in. The interaction stays.
 
 >>> from ifru_jax.data.interactions import Interactions
 >>> data = Interactions.from_arrays(users=["ann", "bob", "ann"], items=[7, 7, 9], labels=[1, 0, 1])
@@ -7,15 +9,18 @@
 array([False,  True, False])
 >>> ForgetRequest.of(data, users=["ann"]).select(data)
 array([ True, False,  True])
+>>> ForgetRequest.of(data, corrected=[("bob", 7, 1)]).applied(data).labels
+array([1., 1., 1.], dtype=float32)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
+from ifru_jax.data.corrections import as_label, as_rows, one_label_each, row_name
 from ifru_jax.data.deletion import FEW
 from ifru_jax.data.groups import group_leaders
 from ifru_jax.data.interactions import Interactions
@@ -23,29 +28,41 @@ from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.errors import DataError
 
 _NOTHING = np.zeros(0, np.int32)
+_NO_PAIRS = np.zeros((0, 2), np.int32)
+
+Ids = Iterable[int | str] | int | str
+"""Original ids, or a single one."""
 
 
 @dataclass(frozen=True, eq=False)
 class ForgetRequest:
-    """A request in rows of the tables; `of` makes one from original ids. The default forgets nothing.
+    """A request in rows of the tables; `of` makes one from original ids. The default changes nothing.
+
+    In data with groups (implicit data) a correction changes the named members alone. A group whose members then have one
+    label compares nothing; one with several positives and several negatives is refused by a loss that compares.
 
     Attributes:
       pairs: int32 [k, 2], distinct (user, item) rows whose interactions are forgotten.
       users: int32 [.], distinct rows of users who are forgotten with all their interactions.
       items: int32 [.], the same for items.
+      corrected: int32 [c, 2], distinct (user, item) rows whose interactions get another label.
+      labels: float32 [c], their new labels.
 
     Raises:
-      DataError: pairs that are not [k, 2], or rows that are not integers.
+      DataError: pairs that are not [k, 2], rows that are not integers, labels that are not finite numbers [c], or a pair
+        with two different labels.
     """
 
-    pairs: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int32))
+    pairs: np.ndarray = field(default_factory=lambda: _NO_PAIRS)
     users: np.ndarray = field(default_factory=lambda: _NOTHING)
     items: np.ndarray = field(default_factory=lambda: _NOTHING)
+    corrected: np.ndarray = field(default_factory=lambda: _NO_PAIRS)
+    labels: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __post_init__(self) -> None:
-        for name, shape in {"pairs": (-1, 2), "users": (-1,), "items": (-1,)}.items():
+        for name, shape in {"pairs": (2,), "users": (), "items": (), "corrected": (2,)}.items():
             rows = np.asarray(getattr(self, name))
-            if rows.ndim != len(shape) or (rows.ndim == 2 and rows.shape[1] != 2) or rows.dtype.kind not in "iu":
+            if not rows.ndim or rows.shape[1:] != shape or rows.dtype.kind not in "iu":
                 raise DataError(
                     f"{name} of a request have shape {rows.shape}, dtype {rows.dtype}: "
                     "give integer rows, pairs as [k, 2], or original ids to ForgetRequest.of."
@@ -53,52 +70,63 @@ class ForgetRequest:
             # Before the cast: it would turn 2³² + 3 into somebody else's row. Other wrong rows are named by `select`.
             if rows.size and not -(2**31) <= rows.min() <= rows.max() < 2**31:
                 raise DataError(f"{name} of a request reach from {rows.min()} to {rows.max()}: rows are 0 … 2³¹ − 1.")
-            object.__setattr__(self, name, np.unique(rows.astype(np.int32), axis=0))
+            rows = rows.astype(np.int32)
+            object.__setattr__(self, name, rows if name == "corrected" else np.unique(rows, axis=0))
+        for name, column in zip(("corrected", "labels"), one_label_each(self.corrected, np.asarray(self.labels)), strict=True):
+            object.__setattr__(self, name, column)
 
     @classmethod
     def of(
         cls,
         data: Interactions,
         *,
-        interactions: Iterable[Sequence[int | str]] | np.ndarray | None = None,
-        users: Sequence[int | str] | np.ndarray | None = None,
-        items: Sequence[int | str] | np.ndarray | None = None,
+        interactions: Iterable[Sequence[int | str]] | None = None,
+        users: Ids | None = None,
+        items: Ids | None = None,
+        corrected: Iterable[Sequence[int | str | float]] | None = None,
     ) -> ForgetRequest:
-        """A request in original ids: (user, item) pairs, whole users, whole items.
+        """A request in original ids, each argument any iterable.
+
+        Args:
+          data: whose ids they are.
+          interactions: (user, item) pairs to forget.
+          users: to forget with all their interactions.
+          items: to forget with all their interactions.
+          corrected: (user, item, label) triples: interactions that get this label.
 
         Raises:
-          DataError: an id that is not in the data, or a pair that isn't one.
+          DataError: an id that is not in the data, a pair or triple that isn't one, a label that is not a finite number, or
+            a pair that is corrected to two different labels.
         """
-        given = [] if interactions is None else list(interactions)
-        single = [pair for pair in given if isinstance(pair, str) or not np.ndim(pair)]
-        if single:
-            raise DataError(f"{single[0]!r} is not a (user, item) pair: give a list of pairs, [(user, item), …].")
-        pairs = [tuple(pair) for pair in given]
-        bad = [pair for pair in pairs if len(pair) != 2]
-        if bad:
-            raise DataError(f"{bad[0]} is not a (user, item) pair: give two original ids per interaction.")
-        # Columns are looked up apart: one array of both would turn the items into strings where the users are.
-        pair_users = data.user_index([user for user, _ in pairs])
-        pair_items = data.item_index([item for _, item in pairs])
-        return cls(
-            pairs=np.stack([pair_users, pair_items], axis=1),
-            users=data.user_index([] if users is None else users),
-            items=data.item_index([] if items is None else items),
-        )
+
+        def rows_of(user_column: list, item_column: list) -> np.ndarray:
+            return np.stack([data.user_index(user_column), data.item_index(item_column)], axis=1)
+
+        forgotten = as_rows(interactions, ("user", "item"))
+        who, what, new = as_rows(corrected, ("user", "item", "label"))
+        labels = np.array([as_label(*triple) for triple in zip(new, who, what, strict=True)], np.float64)
+        # Here, where the ids are known, so that a message can name them.
+        rows, labels = one_label_each(rows_of(who, what), labels, data.user_ids, data.item_ids)
+        return cls(rows_of(*forgotten), data.user_index(_listed(users)), data.item_index(_listed(items)), rows, labels)
 
     def __repr__(self) -> str:
-        return f"ForgetRequest({len(self.pairs):,} interactions, {len(self.users):,} users, {len(self.items):,} items)"
+        corrected = f", {len(self.corrected):,} corrected" if len(self.corrected) else ""
+        return f"ForgetRequest({len(self.pairs):,} interactions, {len(self.users):,} users, {len(self.items):,} items{corrected})"
 
     def __len__(self) -> int:
-        """The number of pairs, users and items named; 0 forgets nothing."""
-        return len(self.pairs) + len(self.users) + len(self.items)
+        """The number of pairs, users, items and corrections named; 0 changes nothing."""
+        return len(self.pairs) + len(self.users) + len(self.items) + len(self.corrected)
 
     def __or__(self, other: ForgetRequest) -> ForgetRequest:
-        """One request for what either names."""
-        return ForgetRequest(*(np.concatenate([getattr(self, n), getattr(other, n)]) for n in ("pairs", "users", "items")))
+        """One request for what either names.
+
+        Raises:
+          DataError: the two correct a pair to different labels.
+        """
+        return ForgetRequest(*(np.concatenate([getattr(self, part.name), getattr(other, part.name)]) for part in fields(self)))
 
     def select(self, data: Interactions) -> np.ndarray:
-        """bool [n]: the interactions of `data` that are forgotten.
+        """bool [n]: the interactions of `data` that are forgotten; those that are corrected stay.
 
         A pair takes all its copies and all of their groups; a user takes all interactions of that user. An item takes
         all of its interactions and, where it was the observed positive of a group, the negatives sampled for it; where
@@ -107,7 +135,7 @@ class ForgetRequest:
         Raises:
           DataError: a pair, user or item without an interaction in `data`, or a request for all interactions.
         """
-        pairs = self._pair_hits(data)
+        pairs = _pair_places(self.pairs, data)
         hits = _row_hits("user", self.users, data.users, data.num_users, data.user_ids)
         hits |= _row_hits("item", self.items, data.items, data.num_items, data.item_ids)
         hits[pairs] = True
@@ -117,30 +145,82 @@ class ForgetRequest:
             raise DataError(f"{self} asks for all {len(data)} interactions: nothing is left, train a new model instead.")
         return hits
 
+    def corrections(self, data: Interactions) -> tuple[np.ndarray, np.ndarray]:
+        """The interactions of `data` that are corrected: places int64 [k] ascending, and their new labels float32 [k].
+
+        All copies of a pair are; interactions that have the new label already are left out.
+
+        Raises:
+          DataError: as `select`, for corrected pairs too, or a pair that is to be forgotten and corrected.
+        """
+        return self._corrections(data, self.select(data))
+
+    def touches(self, data: Interactions) -> np.ndarray:
+        """bool [n]: the interactions of `data` that the request changes, forgotten or corrected. Errors of `corrections`."""
+        touched = self.select(data)
+        touched[self._corrections(data, touched)[0]] = True
+        return touched
+
+    def applied(self, data: Interactions) -> Interactions:
+        """What is left of `data`, in its order and tables, with the corrected labels. Errors of `corrections`."""
+        gone = self.select(data)
+        places, new = self._corrections(data, gone)
+        if places.size:
+            labels = data.labels.copy()
+            labels[places] = new
+            data = data.with_labels(labels)
+        return data.select(~gone)
+
     def still_in(self, data: Interactions) -> ForgetRequest:
         """Without what has no interaction in `data` any more, because an earlier request took it along."""
-        present = pair_keys(data.users, data.items, data.num_items)
-        kept = np.isin(pair_keys(self.pairs[:, 0], self.pairs[:, 1], data.num_items), present)
+        present = distinct(pair_keys(data.users, data.items, data.num_items))
+        pairs, corrected = (contains(present, _keys(rows, data)) for rows in (self.pairs, self.corrected))
         users, items = np.isin(self.users, data.users), np.isin(self.items, data.items)
-        return replace(self, pairs=self.pairs[kept], users=self.users[users], items=self.items[items])
+        return ForgetRequest(
+            self.pairs[pairs], self.users[users], self.items[items], self.corrected[corrected], self.labels[corrected]
+        )
 
-    def _pair_hits(self, data: Interactions) -> np.ndarray:
-        """Indices of the interactions that the pairs name."""
-        users, items = self.pairs.T
-        inside = (users >= 0) & (users < data.num_users) & (items >= 0) & (items < data.num_items)
-        # Only these users' interactions are compared: a small request on large data takes milliseconds.
-        candidates = np.flatnonzero(rows_among(data.users, users[inside], data.num_users))
-        present = pair_keys(data.users[candidates], data.items[candidates], data.num_items)
-        wanted = pair_keys(users, items, data.num_items)
-        missing = np.flatnonzero(~(inside & contains(distinct(present), wanted)))
-        if missing.size:
-            user = _name(int(users[missing[0]]), data.user_ids)
-            item = _name(int(items[missing[0]]), data.item_ids)
-            raise DataError(
-                f"user {user} has no interaction with item {item} in the data ({missing.size} such pairs): "
-                "ask for interactions that are in the training data and were not forgotten before."
-            )
-        return candidates[contains(distinct(wanted), present)]
+    def _corrections(self, data: Interactions, gone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        places = _pair_places(self.corrected, data)
+        # Corrected rows ascend, and so do their keys.
+        keys = pair_keys(data.users[places], data.items[places], data.num_items)
+        labels = self.labels[np.searchsorted(_keys(self.corrected, data), keys)]
+        both = places[gone[places]]
+        if both.size:
+            user, item = row_name(int(data.users[both[0]]), data.user_ids), row_name(int(data.items[both[0]]), data.item_ids)
+            raise DataError(f"user {user} with item {item} is to be forgotten and to be corrected: ask for one of the two.")
+        other = labels != data.labels[places]
+        return places[other], labels[other]
+
+
+def _pair_places(pairs: np.ndarray, data: Interactions) -> np.ndarray:
+    """int64 [k] ascending: the interactions that the pairs [p, 2] name; a pair without any is a DataError."""
+    if not len(pairs):
+        return np.zeros(0, np.int64)
+    users, items = pairs.T
+    inside = (users >= 0) & (users < data.num_users) & (items >= 0) & (items < data.num_items)
+    # Only these users' interactions are compared: a small request on large data takes milliseconds.
+    candidates = np.flatnonzero(rows_among(data.users, users[inside], data.num_users))
+    present = pair_keys(data.users[candidates], data.items[candidates], data.num_items)
+    wanted = _keys(pairs, data)
+    missing = np.flatnonzero(~(inside & contains(distinct(present), wanted)))
+    if missing.size:
+        user, item = row_name(int(users[missing[0]]), data.user_ids), row_name(int(items[missing[0]]), data.item_ids)
+        raise DataError(
+            f"user {user} has no interaction with item {item} in the data ({missing.size} such pairs): "
+            "ask for interactions that are in the training data and were not forgotten before."
+        )
+    return candidates[contains(distinct(wanted), present)]
+
+
+def _keys(pairs: np.ndarray, data: Interactions) -> np.ndarray:
+    return pair_keys(pairs[:, 0], pairs[:, 1], data.num_items)
+
+
+def _listed(ids: Ids | None) -> Sequence[int | str] | np.ndarray:
+    if ids is None or isinstance(ids, np.ndarray):
+        return np.zeros(0, np.int32) if ids is None else ids
+    return list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]
 
 
 def _with_groups(data: Interactions, hits: np.ndarray, pairs: np.ndarray) -> np.ndarray:
@@ -165,7 +245,7 @@ def _row_hits(kind: str, wanted: np.ndarray, rows: np.ndarray, size: int, ids: n
     missing = wanted[~np.isin(wanted, there)]
     if len(missing):
         raise DataError(
-            f"{kind} {_name(int(missing[0]), ids)} has no interaction in the data ({len(missing)} such {kind}s): "
+            f"{kind} {row_name(int(missing[0]), ids)} has no interaction in the data ({len(missing)} such {kind}s): "
             f"ask for {kind}s that are in the training data and were not forgotten before."
         )
     return hits
@@ -182,7 +262,3 @@ def rows_among(rows: np.ndarray, wanted: np.ndarray, size: int) -> np.ndarray:
     asked = np.zeros(size, bool)
     asked[distinct_rows] = True
     return asked[rows]
-
-
-def _name(row: int, ids: np.ndarray | None) -> str:
-    return str(ids[row]) if ids is not None and 0 <= row < len(ids) else f"(row {row})"

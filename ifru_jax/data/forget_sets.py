@@ -1,7 +1,7 @@
 """The forget sets of experiments; each is fixed by the data, the share and the seed.
 
 A maker takes train interactions and returns what to train on and what to forget afterwards. The two differ from the
-input only for label noise, which is put into the data before training.
+input only for label noise, which is put into the data before training and forgotten or corrected afterwards.
 
 >>> from ifru_jax.data.interactions import Interactions
 >>> train = Interactions.from_arrays(users=[0, 0, 1, 1], items=[0, 1, 0, 1], labels=[1, 0, 1, 1])
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,9 +45,22 @@ def label_noise(train: Interactions, share: float) -> tuple[Interactions, Forget
     return train.with_labels(np.where(noisy, 1 - train.labels, train.labels)), request
 
 
+def label_correction(train: Interactions, share: float) -> tuple[Interactions, ForgetRequest]:
+    """The noise of `label_noise`, of which every label is to be set right instead of being forgotten. Errors of `label_noise`."""
+    noisy, forgotten = label_noise(train, share)
+    flipped = forgotten.select(train)
+    return noisy, ForgetRequest(corrected=_pairs(train, flipped), labels=train.labels[flipped])
+
+
 def random_interactions(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
     """A random share of the interactions; with groups, of the observed positives, each with its negatives."""
     return ForgetRequest(pairs=_pairs(train, _sample(np.flatnonzero(leads_group(train)), share, seed)))
+
+
+def random_corrections(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
+    """A random share of the interactions, each to get the other of the labels 0 and 1."""
+    chosen = _sample(np.arange(len(train)), share, seed)
+    return ForgetRequest(corrected=_pairs(train, chosen), labels=1 - train.labels[chosen])
 
 
 def random_users(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
@@ -81,28 +95,31 @@ def random_items(train: Interactions, share: float, seed: int = 0) -> ForgetRequ
 def read_request(path: str | Path, data: Interactions) -> ForgetRequest:
     """The interactions listed in a file with columns user and item, in original ids.
 
-    A file with one of the two columns asks for whole users or whole items. Formats and names of columns are those of
-    `read_interactions`.
+    A file with one of the two columns asks for whole users or whole items. With a third column, `corrected` or `new_label`,
+    the interactions are not forgotten but get the labels it holds. Formats and names of columns are those of
+    `read_interactions`; further columns, such as rating, are ignored.
 
     Raises:
-      DataError: a file that can't be read or has neither column, an empty cell, an id that is not in the data.
+      DataError: a file that can't be read or has neither column, new labels without both, an empty cell, an id that is not in
+        the data, a new label that is not a number.
     """
     table = read_table(path)
-    user, item = (find_column(table.columns, name, required=False) for name in ("user", "item"))
+    user, item, *labels = (find_column(table.columns, name, required=False) for name in ("user", "item", "corrected", "new_label"))
+    label = next(filter(None, labels), None)
     if user is None and item is None:
         raise DataError(f"{path}: a request needs the columns user and item, or one of them; it has {table.columns}.")
-    columns = {}
-    for name in filter(None, (user, item)):
+    if label and not (user and item):
+        raise DataError(f"{path}: new labels need the columns user and item; it has {table.columns}.")
+    columns = []
+    for name in filter(None, (user, item, label)):
         gaps = np.flatnonzero(table[name].is_null().to_numpy())
         if gaps.size:
             raise DataError(f"{path}: {name} of row {gaps[0]} is missing ({gaps.size} such): give one in every row.")
-        columns[name] = table[name].to_list()
+        columns.append(table[name].to_list())
+    argument = "corrected" if label else "interactions" if user and item else "users" if user else "items"
+    given: Any = zip(*columns, strict=True) if len(columns) > 1 else columns[0]
     try:
-        if user is None:
-            return ForgetRequest.of(data, items=columns[item])
-        if item is None:
-            return ForgetRequest.of(data, users=columns[user])
-        return ForgetRequest.of(data, interactions=zip(columns[user], columns[item], strict=True))
+        return ForgetRequest.of(data, **{argument: given})
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
@@ -110,9 +127,9 @@ def read_request(path: str | Path, data: Interactions) -> ForgetRequest:
 def parse_forget(spec: str) -> ForgetMaker:
     """The maker that a specification such as "noise:0.02" names.
 
-    noise:SHARE flips and forgets the last share of the interactions; interaction:SHARE, user:SHARE and item:SHARE
-    forget a random share of the interactions, users or items, core:SHARE and edge:SHARE the most and the least active
-    users; file:PATH forgets what `read_request` finds.
+    noise:SHARE flips and forgets the last share of the interactions, correct:SHARE flips the same ones and corrects them;
+    interaction:SHARE, user:SHARE and item:SHARE forget a random share of the interactions, users or items, core:SHARE and
+    edge:SHARE the most and the least active users; file:PATH forgets or corrects what `read_request` finds.
 
     Returns:
       A function from train interactions to (interactions to train on, request).
@@ -123,6 +140,7 @@ def parse_forget(spec: str) -> ForgetMaker:
     kind, _, rest = spec.partition(":")
     if kind == "file" and rest:
         return lambda train: (train, read_request(rest, train))
+    noises = {"noise": label_noise, "correct": label_correction}
     makers = {
         "interaction": random_interactions,
         "user": random_users,
@@ -131,13 +149,13 @@ def parse_forget(spec: str) -> ForgetMaker:
         "edge": edge_users,
     }
     share = _parse_share(rest)
-    if share is None or (kind != "noise" and kind not in makers):
+    if share is None or kind not in noises | makers:
         raise DataError(
-            f"can't forget {spec!r}: give noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, core:SHARE, edge:SHARE with "
-            "a share between 0 and 1, such as noise:0.02, or file:PATH."
+            f"can't forget {spec!r}: give noise:SHARE, correct:SHARE, interaction:SHARE, user:SHARE, item:SHARE, core:SHARE, "
+            "edge:SHARE with a share between 0 and 1, such as noise:0.02, or file:PATH."
         )
-    if kind == "noise":
-        return lambda train: label_noise(train, share)
+    if kind in noises:
+        return lambda train: noises[kind](train, share)
     return lambda train: (train, makers[kind](train, share))
 
 

@@ -12,7 +12,6 @@ Interactions(2 of 2 users with 1 items)
 from __future__ import annotations
 
 import gzip
-import importlib
 import warnings
 import zlib
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from ifru_jax.data.extras import needed
 from ifru_jax.data.filters import drop_duplicates
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
@@ -103,7 +103,7 @@ def read_table(path: str | Path, *, separator: str | None = None) -> Any:
         raise DataError(f"{path}: unknown kind of file {path.suffix!r}: give a file ending in {FORMS}.")
     if not path.is_file():
         raise DataError(f"{path}: there is no such file: check the path, relative to {Path.cwd()}.")
-    polars = _polars()
+    polars = needed("polars", "reading files needs polars")
     if suffix in SEPARATORS:
         return _text_table(polars, path, separator or SEPARATORS[suffix], typed_header=suffix == ".inter")
     try:
@@ -221,13 +221,6 @@ def _whole_numbers(polars: Any, column: Any) -> Any:
     if not text.str.contains(_WHOLE_NUMBER).all():
         return text
     return text.str.extract(_WHOLE_NUMBER).cast(polars.Int64)
-
-
-def _polars() -> Any:
-    try:
-        return importlib.import_module("polars")
-    except ImportError as error:
-        raise DataError('reading files needs polars: pip install "ifru_jax[experiments]".') from error
 
 
 def _first_line(error: Exception) -> str:

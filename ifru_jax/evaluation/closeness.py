@@ -6,14 +6,8 @@ Then
     mean (s − r_j)²  / mean (r_i − r_j)²  =  1 + shift² / (2 σ²)
 
 so a model whose systematic shift is as large as the noise of one training (shift = σ) has a gap of √1.5. That is the limit: below
-it the model's shift is less than what a single retraining is off by chance. The limit comes from the noise and holds for other
-distances as well, each with the power with which it grows:
-
-    distance                          grows as        limit of its ratio
-    RMS of scores (gap)               shift           √1.5
-    1 − overlap of top-K lists        shift           √1.5
-    discordant pairs (1 − τ) / 2      shift           √1.5
-    1 − ρ (Spearman)                  shift²          1.5
+it the model's shift is less than what a single retraining is off by chance. The limit comes from the noise and holds for the other
+distances that grow as the shift does: 1 − the overlap of top-K lists, and the share of discordant pairs.
 
 Trainings are not all equally noisy: one that stopped early may be farther from the others than that. So that no retrained model
 fails its own test, the limit is at least the largest ratio that one of them has when compared with the others (from three on).
@@ -59,8 +53,6 @@ def ratio_and_limit(
     distance: Callable[[Model, Model], float | None],
     models: Sequence[Model],
     retrained: Sequence[Model],
-    *,
-    limit: float = SHIFT_LIMIT,
 ) -> tuple[list[float | None], float]:
     """Ratio of each model's distance to retrained ones, and the limit up to which it is one of them.
 
@@ -68,13 +60,12 @@ def ratio_and_limit(
       distance: between two models, symmetric; None where it does not exist.
       models: to be judged.
       retrained: at least two.
-      limit: of a shift as large as the noise, by how the distance grows with the shift; see above.
 
     Returns:
-      `distance_ratio` of each model, None if a distance is None; and the limit, larger than the one given if a retrained model is
+      `distance_ratio` of each model, None if a distance is None; and the limit, larger than `SHIFT_LIMIT` if a retrained model is
       farther from the others than that.
     """
-    size = len(retrained)
+    size, limit = len(retrained), SHIFT_LIMIT
     between = np.full((size, size), np.nan)
     for i, j in combinations(range(size), 2):
         found = distance(retrained[i], retrained[j])
@@ -90,8 +81,3 @@ def ratio_and_limit(
         own = distance_ratio(between[one, others], rest[np.triu_indices(size - 1, 1)])
         limit = limit if own is None else max(limit, own)
     return ratios, limit
-
-
-def ratio_of(distance: Callable[[Model, Model], float | None], model: Model, retrained: Sequence[Model]) -> float | None:
-    """`distance_ratio` of one model; None where the distance is None for any two of them."""
-    return ratio_and_limit(distance, [model], retrained)[0][0]

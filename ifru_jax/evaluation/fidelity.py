@@ -22,6 +22,7 @@ and so biases the slope of any method towards 0, less the more seeds there are.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,18 +32,18 @@ from ifru_jax.errors import DataError
 
 def rms(a: ArrayLike, b: ArrayLike) -> float | None:
     """√ mean (a − b)² of scores [n] and [n], in the unit of the scores."""
-    a, b = _vectors(a, b)
+    a, b = same_pairs(a, b)
     return _finite(float(np.sqrt(np.mean((a - b) ** 2)))) if a.size and _all_finite(a, b) else None
 
 
 def noise(retrained: ArrayLike) -> float | None:
     """Mean RMS between two different retrained models of scores [R, n]; None for R < 2."""
-    return _mean([rms(a, b) for a, b in itertools.combinations(_models(retrained), 2)])
+    return mean_or_none([rms(a, b) for a, b in itertools.combinations(_models(retrained), 2)])
 
 
 def mean_rms(scores: ArrayLike, retrained: ArrayLike, *, itself: int | None = None) -> float | None:
     """Mean RMS from scores [n] to retrained models [R, n]; `itself` is the row that the scores are, left out."""
-    return _mean([rms(scores, model) for j, model in enumerate(_models(retrained)) if j != itself])
+    return mean_or_none([rms(scores, model) for j, model in enumerate(_models(retrained)) if j != itself])
 
 
 def gap(scores: ArrayLike, retrained: ArrayLike, *, itself: int | None = None) -> float | None:
@@ -67,7 +68,7 @@ def forget_slope(change: ArrayLike, retrained_change: ArrayLike) -> float | None
 
     1 = exactly as much, below = under-forgetting, above = over-forgetting, 0 = nothing in the right direction.
     """
-    change, reference = _vectors(change, retrained_change)
+    change, reference = same_pairs(change, retrained_change)
     if not _all_finite(change, reference):
         return None
     return _ratio(float(change @ reference), float(reference @ reference))
@@ -75,7 +76,7 @@ def forget_slope(change: ArrayLike, retrained_change: ArrayLike) -> float | None
 
 def forget_loss(scores: ArrayLike, labels: ArrayLike) -> float | None:
     """Mean binary cross-entropy, in nats, of logits [n] under labels [n] in {0, 1}; log 2 where the logit is 0."""
-    scores, labels = _vectors(scores, labels)
+    scores, labels = same_pairs(scores, labels)
     if not scores.size or not _all_finite(scores, labels):
         return None
     return _finite(float(np.mean(np.logaddexp(0, scores) - labels * scores)))
@@ -87,7 +88,8 @@ def score_std(scores: ArrayLike) -> float | None:
     return _finite(float(np.std(scores))) if scores.size and _all_finite(scores) else None
 
 
-def _vectors(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def same_pairs(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64 [n]; a DataError if they are of different pairs."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.ndim != 1 or a.shape != b.shape:
         raise DataError(f"scores of the same pairs must have one shape [n], got {a.shape} and {b.shape}.")
@@ -109,8 +111,8 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _mean(values: list[float | None]) -> float | None:
-    """A mean over models exists only if it exists for each: leaving a diverged one out would flatter the rest."""
+def mean_or_none(values: Sequence[float | None]) -> float | None:
+    """A mean over models, if there are any and it exists for each: leaving a diverged one out would flatter the rest."""
     present = [value for value in values if value is not None]
     return float(np.mean(present)) if values and len(present) == len(values) else None
 

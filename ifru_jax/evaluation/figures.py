@@ -15,19 +15,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import jax
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation import fidelity, masks
-from ifru_jax.metrics import auc
-
-_auc = jax.jit(auc)
+from ifru_jax.metrics import auc_or_none
 
 
 @dataclass(frozen=True, eq=False)
-class Pairs:
+class ComparedPairs:
     """The pairs on which methods are compared, on the host; the same for every method and seed.
 
     Attributes:
@@ -45,7 +42,7 @@ class Pairs:
     test_touched_and: np.ndarray
 
     @classmethod
-    def of(cls, retained: Interactions, forgotten: Interactions, test: Interactions) -> Pairs:
+    def of(cls, retained: Interactions, forgotten: Interactions, test: Interactions) -> ComparedPairs:
         """Labels and masks of a forget request; all three must number the same users and items, or DataError."""
         return cls(
             test_labels=test.labels,
@@ -59,7 +56,7 @@ class Pairs:
 
 @dataclass(frozen=True, eq=False)
 class PairScores:
-    """Logits of one model: test [n_test] and forgotten [n_forgotten], in the order of `Pairs`."""
+    """Logits of one model: test [n_test] and forgotten [n_forgotten], in the order of `ComparedPairs`."""
 
     test: np.ndarray
     forgotten: np.ndarray
@@ -67,7 +64,7 @@ class PairScores:
 
 def figures(
     scores: PairScores,
-    pairs: Pairs,
+    pairs: ComparedPairs,
     *,
     original: PairScores | None,
     originals: Sequence[PairScores],
@@ -106,7 +103,7 @@ def figures(
 
 
 def _test_figures(
-    scores: PairScores, pairs: Pairs, original: PairScores | None, retrained: Sequence[PairScores], itself: int | None
+    scores: PairScores, pairs: ComparedPairs, original: PairScores | None, retrained: Sequence[PairScores], itself: int | None
 ) -> dict[str, float | None]:
     kept = pairs.test_survives
     models = _stack([model.test for model in retrained], kept)
@@ -114,9 +111,9 @@ def _test_figures(
     # The original is compared with the same models, so that a retrained one is not set against a longer list.
     original_distance = None if original is None else fidelity.mean_rms(original.test[kept], models, itself=itself)
     return {
-        "auc": _masked_auc(scores.test, pairs.test_labels, kept),
-        "auc_or": _masked_auc(scores.test, pairs.test_labels, kept & pairs.test_touched_or),
-        "auc_and": _masked_auc(scores.test, pairs.test_labels, kept & pairs.test_touched_and),
+        "auc": auc_or_none(scores.test, pairs.test_labels, kept),
+        "auc_or": auc_or_none(scores.test, pairs.test_labels, kept & pairs.test_touched_or),
+        "auc_and": auc_or_none(scores.test, pairs.test_labels, kept & pairs.test_touched_and),
         "gap": fidelity.gap(scores.test[kept], models, itself=itself),
         "rms": distance,
         "noise": fidelity.noise(models),
@@ -127,7 +124,7 @@ def _test_figures(
 
 def _forget_figures(
     scores: PairScores,
-    pairs: Pairs,
+    pairs: ComparedPairs,
     original: PairScores | None,
     originals: Sequence[PairScores],
     retrained: Sequence[PairScores],
@@ -140,11 +137,11 @@ def _forget_figures(
     if original is not None and originals and retrained:
         before = _stack([model.forgotten for model in originals], kept)
         slope = fidelity.forget_slope((scores.forgotten - original.forgotten)[kept], models.mean(0) - before.mean(0))
-    losses = [fidelity.forget_loss(model, pairs.forgotten_labels) for model in all_models]
-    known = [loss for loss in losses if loss is not None]
     return {
         "forget_loss": fidelity.forget_loss(scores.forgotten, pairs.forgotten_labels),
-        "forget_loss_retrained": float(np.mean(known)) if known and len(known) == len(losses) else None,
+        "forget_loss_retrained": fidelity.mean_or_none(
+            [fidelity.forget_loss(model, pairs.forgotten_labels) for model in all_models]
+        ),
         "forget_gap": fidelity.gap(scores.forgotten[kept], models, itself=itself),
         "forget_rms": fidelity.mean_rms(scores.forgotten, all_models, itself=itself),
         "forget_noise": fidelity.noise(models),
@@ -152,18 +149,12 @@ def _forget_figures(
     }
 
 
-def _masked_auc(scores: np.ndarray, labels: np.ndarray, where: np.ndarray) -> float | None:
-    """Masked rather than selected, so that one compilation serves every mask."""
-    value = float(_auc(scores, labels, where))
-    return None if np.isnan(value) else value
-
-
 def _stack(models: Sequence[np.ndarray], where: np.ndarray) -> np.ndarray:
     """float64 [R, n_kept], also for R = 0."""
     return np.asarray([model[where] for model in models], np.float64).reshape(len(models), int(where.sum()))
 
 
-def _check(model: PairScores, pairs: Pairs) -> None:
+def _check(model: PairScores, pairs: ComparedPairs) -> None:
     expected = {"test": pairs.test_labels.shape, "forgotten": pairs.forgotten_labels.shape}
     for name, shape in expected.items():
         if np.shape(getattr(model, name)) != shape:

@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from ifru_jax.errors import DataError
 
@@ -47,10 +46,6 @@ class PredictionInterval:
         """Distance of a value from the mean in units of `scale`; None without spread."""
         return (value - self.mean) / self.scale if self.scale > 0 else None
 
-    def holds(self, value: float) -> bool:
-        """Whether the value lies inside."""
-        return self.low <= value <= self.high
-
 
 def prediction_interval(values: Sequence[float], *, alpha: float, resolution: float = 0.0) -> PredictionInterval:
     """The interval of one further retrained model.
@@ -64,6 +59,8 @@ def prediction_interval(values: Sequence[float], *, alpha: float, resolution: fl
     Raises:
       DataError: fewer than two values, one that is not finite, or alpha outside (0, 1).
     """
+    from scipy.special import stdtrit  # the quantile of Student's t
+
     found = np.asarray(values, np.float64)
     if found.ndim != 1 or len(found) < 2 or not np.isfinite(found).all():
         raise DataError(f"{len(found)} values of retrained models, {found}: give at least two finite ones.")
@@ -71,6 +68,6 @@ def prediction_interval(values: Sequence[float], *, alpha: float, resolution: fl
         raise DataError(f"alpha is {alpha}: give a probability between 0 and 1.")
     deviation = max(float(found.std(ddof=1)), resolution)
     scale = deviation * math.sqrt(1 + 1 / len(found))
-    width = float(stats.t.ppf(1 - alpha / 2, len(found) - 1)) * scale
+    width = float(stdtrit(len(found) - 1, 1 - alpha / 2)) * scale
     mean = float(found.mean())
     return PredictionInterval(mean, scale, mean - width, mean + width)

@@ -120,3 +120,115 @@ def test_bad_rows():
 def test_everything():
     with pytest.raises(DataError, match="all 4 interactions: nothing is left, train a new model"):
         ForgetRequest.of(DATA, items=[7, 9]).select(DATA)
+
+
+def test_any_iterable_names_them():
+    ids = {"interactions": {("bob", 7)}, "users": {"cy"}, "items": {9: None}, "corrected": iter([("ann", "7", "0")])}
+    found = ForgetRequest.of(DATA, **ids)
+    expected = ForgetRequest.of(DATA, interactions=[("bob", 7)], users=["cy"], items=[9], corrected=[("ann", 7, 0)])
+    for name in ("pairs", "users", "items", "corrected", "labels"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
+    assert len(found) == 4
+    assert ForgetRequest.of(DATA, users="cy", items=9).users.tolist() == [2]
+
+
+# Labels of 0 … 3 as ratings have them, and several copies of a pair.
+TRIPLES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3)), min_size=2, max_size=30)
+
+
+@given(TRIPLES, st.data())
+def test_what_is_left_is_the_naive_answer(rows, drawn):
+    data = Interactions.from_arrays(*zip(*rows, strict=True))
+    pairs = sorted({row[:2] for row in rows})
+    chosen = drawn.draw(st.permutations(pairs))
+    bounds = sorted(drawn.draw(st.tuples(*[st.integers(0, len(pairs))] * 2)))
+    gone, new = set(chosen[: bounds[0]]), {pair: drawn.draw(st.integers(0, 3)) for pair in chosen[bounds[0] : bounds[1]]}
+    if len(gone) == len(pairs):
+        return
+    request = ForgetRequest.of(data, interactions=gone, corrected=[(*pair, label) for pair, label in new.items()])
+    left = [(user, item, new.get((user, item), label)) for user, item, label in rows if (user, item) not in gone]
+    found = request.applied(data)
+    assert (found.num_users, found.num_items) == (data.num_users, data.num_items)
+    users, items = found.user_ids[found.users], found.item_ids[found.items]
+    assert list(zip(users, items, found.labels, strict=True)) == left
+    touched = [(user, item) in gone or new.get((user, item), label) != label for user, item, label in rows]
+    assert request.touches(data).tolist() == touched
+    places, labels = request.corrections(data)
+    assert places.tolist() == np.flatnonzero(request.touches(data) & ~request.select(data)).tolist()
+    assert labels.tolist() == [new[rows[place][:2]] for place in places]
+    assert (places.dtype, labels.dtype) == (np.int64, np.float32)
+
+
+@given(TRIPLES, st.data())
+def test_correcting_back_gives_the_data_in_any_order_of_pairs(rows, drawn):
+    rows = list({row[:2]: row for row in rows}.values())
+    data = Interactions.from_arrays(*zip(*rows, strict=True))
+    wrong = [(user, item, drawn.draw(st.integers(0, 3))) for user, item, _ in rows]
+    there = ForgetRequest.of(data, corrected=wrong)
+    again = ForgetRequest.of(data, corrected=drawn.draw(st.permutations(wrong + wrong[:2])))
+    np.testing.assert_array_equal(there.corrected, again.corrected)
+    np.testing.assert_array_equal(there.labels, again.labels)
+    back = ForgetRequest.of(data, corrected=drawn.draw(st.permutations(rows))).applied(there.applied(data))
+    for name in ("users", "items", "labels"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(data, name))
+    assert back.user_ids is data.user_ids
+
+
+def test_requests_with_corrections_are_joined_and_thinned():
+    request = ForgetRequest.of(DATA, users=["bob"]) | ForgetRequest.of(DATA, corrected=[("cy", 9, 0), ("ann", 7, 2)])
+    assert repr(request) == "ForgetRequest(0 interactions, 1 users, 0 items, 2 corrected)"
+    assert len(request) == 3
+    assert (request | request).labels.tolist() == [2.0, 0.0]
+    left = request.still_in(DATA.select(np.array([1, 2, 3])))
+    assert (left.users.tolist(), left.corrected.tolist(), left.labels.tolist()) == ([1], [[2, 1]], [0.0])
+    with pytest.raises(DataError, match=r"user \(row 0\) with item \(row 0\) is to be corrected to 2 and to 0"):
+        request | ForgetRequest.of(DATA, corrected=[("ann", 7, 0)])
+
+
+def test_a_correction_changes_its_member_of_a_group_alone():
+    data = grouped(per_positive=2)
+    place = int(np.flatnonzero(data.labels == 1)[2])
+    request = ForgetRequest(corrected=np.array([[data.users[place], data.items[place]]]), labels=np.zeros(1))
+    assert np.flatnonzero(request.touches(data)).tolist() == [place]
+    assert not request.select(data).any()
+
+
+@pytest.mark.parametrize("by", [{"interactions": [("ann", 9)]}, {"users": ["ann"]}, {"items": [9]}])
+def test_a_pair_is_forgotten_or_corrected(by):
+    request = ForgetRequest.of(DATA, corrected=[("ann", 9, 0)], **by)
+    for ask in (request.corrections, request.touches, request.applied):
+        with pytest.raises(DataError, match="user ann with item 9 is to be forgotten and to be corrected: ask for one"):
+            ask(DATA)
+
+
+def test_a_group_is_forgotten_or_corrected():
+    data = grouped()
+    request = ForgetRequest(
+        pairs=np.array([[data.users[0], data.items[0]]]),
+        corrected=np.array([[data.users[1], data.items[1]]]),
+        labels=np.ones(1),
+    )
+    with pytest.raises(DataError, match="is to be forgotten and to be corrected"):
+        request.applied(data)
+
+
+def test_bad_corrections():
+    for corrected, message in {
+        (("ann", 7),): r"\('ann', 7\) is not a \(user, item, label\) triple: give user, item and label",
+        ("ann",): r"'ann' is not a \(user, item, label\) triple",
+        (("ann", 7, "good"),): "the new label of user ann with item 7 is 'good': give a number",
+        (("ann", 7, None),): "is None: give a number",
+        (("ann", 7, float("nan")),): "the new label of user ann with item 7 is nan",
+        (("ann", 7, 1e60),): "the new label of user ann with item 7 is inf",
+        (("cy", 9, 0), ("ann", 7, 0), ("ann", 7, 1)): "user ann with item 7 is to be corrected to 0 and to 1",
+        (("zoë", 7, 1),): "user zoë is not in the data",
+    }.items():
+        with pytest.raises(DataError, match=message):
+            ForgetRequest.of(DATA, corrected=corrected)
+    with pytest.raises(DataError, match="user bob has no interaction with item 9"):
+        ForgetRequest.of(DATA, corrected=[("bob", 9, 0)]).corrections(DATA)
+    for labels in (np.zeros(2), np.array(["a"]), np.zeros((1, 1))):
+        with pytest.raises(DataError, match="1 corrected pairs but labels"):
+            ForgetRequest(corrected=np.zeros((1, 2), int), labels=labels)
+    with pytest.raises(DataError, match="corrected of a request have shape"):
+        ForgetRequest(corrected=np.zeros((2, 3), int), labels=np.zeros(2))

@@ -4,6 +4,7 @@ import pytest
 from ifru_jax.data import (
     Interactions,
     Split,
+    label_correction,
     label_noise,
     parse_forget,
     random_interactions,
@@ -12,6 +13,7 @@ from ifru_jax.data import (
     read_request,
     sample_negatives,
 )
+from ifru_jax.data.forget_sets import random_corrections
 from ifru_jax.errors import DataError
 
 
@@ -43,19 +45,32 @@ def test_label_noise_takes_whole_groups():
     assert noisy.labels[-2:].tolist() == [0, 1]
 
 
-@pytest.mark.parametrize("spec", ["noise:0.02", "interaction:0.02", "user:0.1", "item:0.1"])
+@pytest.mark.parametrize("share", [1 / 120, 0.1, 0.37])
+@pytest.mark.parametrize("train", [train_data(), with_negatives()])
+def test_label_correction_sets_the_same_noise_right(train, share):
+    noisy, request = label_correction(train, share)
+    flipped, forgotten = label_noise(train, share)
+    np.testing.assert_array_equal(noisy.labels, flipped.labels)
+    np.testing.assert_array_equal(request.touches(noisy), forgotten.select(noisy))
+    assert not request.select(noisy).any()
+    for name in ("users", "items", "labels"):
+        np.testing.assert_array_equal(getattr(request.applied(noisy), name), getattr(train, name))
+
+
+@pytest.mark.parametrize("spec", ["noise:0.02", "correct:0.02", "interaction:0.02", "user:0.1", "item:0.1"])
 @pytest.mark.parametrize("train", [train_data(), with_negatives()])
 def test_makers_are_deterministic(spec, train):
     first_train, first = parse_forget(spec)(train)
     second_train, second = parse_forget(spec)(train)
-    np.testing.assert_array_equal(first.select(first_train), second.select(second_train))
-    if not spec.startswith("noise"):
+    np.testing.assert_array_equal(first.touches(first_train), second.touches(second_train))
+    if not spec.startswith(("noise", "correct")):
         assert first_train is train
 
 
 def test_shares_are_shares_of_what_is_named():
     train = train_data()
     assert random_interactions(train, 0.05).select(train).sum() == 10
+    assert random_corrections(train, 0.05).touches(train).sum() == 10
     assert len(random_users(train, 0.1).users) == 2
     assert len(random_items(train, 0.2).items) == 2
     assert len(random_users(train, 1e-9).users) == 1  # at least one
@@ -78,7 +93,7 @@ def test_only_rows_with_interactions_are_drawn():
 @pytest.mark.parametrize("share", [0.0, 1.0, -0.1, float("nan")])
 def test_bad_shares(share):
     train = train_data()
-    for maker in (label_noise, random_interactions, random_users, random_items):
+    for maker in (label_noise, label_correction, random_corrections, random_interactions, random_users, random_items):
         with pytest.raises(DataError, match="share to forget is"):
             maker(train, share)
 
@@ -106,6 +121,22 @@ def test_read_request(tmp_path, text, expected):
     assert request.select(train).sum() == len(expected)
 
 
+@pytest.mark.parametrize("column", ["corrected", "new_label", "New_Label"])
+def test_a_file_with_new_labels_corrects(tmp_path, column):
+    path = tmp_path / "request.csv"
+    path.write_text(f"user,item,rating,{column}\n100,i3,1,0.5\n102,i0,0,1\n")
+    request = read_request(path, train_data())
+    assert repr(request) == "ForgetRequest(0 interactions, 0 users, 0 items, 2 corrected)"
+    assert request.corrected.tolist() == [[0, 3], [2, 0]]
+    assert request.labels.tolist() == [0.5, 1.0]
+
+
+def test_a_rating_column_corrects_nothing(tmp_path):
+    path = tmp_path / "request.csv"
+    path.write_text("user,item,rating,label\n100,i3,1,0\n")
+    assert repr(read_request(path, train_data())) == "ForgetRequest(1 interactions, 0 users, 0 items)"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -113,6 +144,9 @@ def test_read_request(tmp_path, text, expected):
         ("user,item\n100,i3\n101,\n", "item of row 1 is missing"),
         ("user,item\n100,i77\n", "item i77 is not in the data"),
         ("user,item\n7,i3\n", "user 7 is not in the data"),
+        ("user,corrected\n100,1\n", r"new labels need the columns user and item; it has \['user', 'corrected'\]"),
+        ("user,item,corrected\n100,i3,\n", "corrected of row 0 is missing"),
+        ("user,item,corrected\n100,i3,good\n", "new label of user 100 with item i3 is 'good': give a number"),
     ],
 )
 def test_bad_request_files(tmp_path, text, message):
@@ -135,5 +169,5 @@ def test_core_and_edge_are_the_most_and_the_least_active_users():
 
 @pytest.mark.parametrize("spec", ["", "noise", "noise:", "noise:2", "noise:0", "noise:nan", "users:0.1", "file:", "0.02"])
 def test_bad_specs_list_the_valid_forms(spec):
-    with pytest.raises(DataError, match=r"noise:SHARE, interaction:SHARE, user:SHARE, .* edge:SHARE .* file:PATH"):
+    with pytest.raises(DataError, match=r"noise:SHARE, correct:SHARE, interaction:SHARE, user:SHARE, .* edge:SHARE .* file:PATH"):
         parse_forget(spec)

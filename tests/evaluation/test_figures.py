@@ -9,14 +9,14 @@ from sklearn.metrics import roc_auc_score
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation import Pairs, PairScores, figures, forget_loss, gap, rms
+from ifru_jax.evaluation import ComparedPairs, PairScores, figures, forget_loss, gap, rms
 
 N_TEST, N_FORGOTTEN = 60, 12
 generator = np.random.default_rng(0)
 
 
-def make_pairs(**changes) -> Pairs:
-    pairs = Pairs(
+def make_pairs(**changes) -> ComparedPairs:
+    pairs = ComparedPairs(
         test_labels=np.arange(N_TEST) % 2,
         forgotten_labels=np.arange(N_FORGOTTEN) % 2,
         test_survives=np.arange(N_TEST) >= 6,
@@ -129,7 +129,7 @@ def test_scores_in_float32_agree_with_float64():
 
 def test_pairs_of_a_request():
     data = Interactions.from_arrays([0, 0, 1, 2, 2], [0, 1, 1, 0, 2], [1, 0, 1, 1, 1])
-    pairs = Pairs.of(retained=data.select(np.arange(1, 3)), forgotten=data.select(np.array([0])), test=data)
+    pairs = ComparedPairs.of(retained=data.select(np.arange(1, 3)), forgotten=data.select(np.array([0])), test=data)
     assert pairs.test_survives.tolist() == [False, True, True, False, False]
     assert pairs.test_touched_or.tolist() == [True, True, False, True, False]
     assert pairs.test_touched_and.tolist() == [True, False, False, False, False]

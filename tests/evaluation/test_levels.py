@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ifru_jax import FullSoftmax, Interactions, TrainConfig, WithAuxiliary, bce, bpr, softmax, verify, wmse
+from ifru_jax import FullSoftmax, Interactions, TrainConfig, VerifyConfig, WithAuxiliary, bce, bpr, softmax, verify, wmse
 from ifru_jax.data import ForgetRequest, Split
 from ifru_jax.errors import DataError, ModelError
 from ifru_jax.evaluation import WithoutLevels, comparable
@@ -16,6 +16,8 @@ from ifru_jax.models import bias_mf
 from ifru_jax.training import Trained, fit_params
 from ifru_jax.training.losses import as_loss
 from ifru_jax.training.objectives import weighted_loss
+
+PLAIN, LIST_LOSS = VerifyConfig(membership=False), VerifyConfig(membership=False, loss=FullSoftmax())
 
 USERS, ITEMS = 300, 7
 
@@ -115,18 +117,18 @@ def test_a_verification_of_such_a_loss_does_not_see_levels():
 
     request = ForgetRequest(pairs=np.stack([split.train.users[:9], split.train.items[:9]], axis=1))
     others = [trained(seed) for seed in (1, 2, 3)]
-    plain, moved = (verify(trained(0), trained(4, level), others, split, request, membership=False) for level in (0.0, 5.0))
+    plain, moved = (verify(trained(0), trained(4, level), others, split, request, config=PLAIN) for level in (0.0, 5.0))
     for name, measure in plain.measures.items():
         other = moved.measures[name].value
         assert other == (None if measure.value is None else pytest.approx(measure.value, rel=1e-4, abs=1e-5)), name
     # Also of models that are no `Trained`, where the loss is given.
     wrapped = [Table(np.asarray(state.score_grid(np.arange(40)))) for state in (trained(0), trained(4, 5.0), *others)]
-    told = verify(wrapped[0], wrapped[1], wrapped[2:], split, request, loss=FullSoftmax(), membership=False)
+    told = verify(wrapped[0], wrapped[1], wrapped[2:], split, request, config=LIST_LOSS)
     assert told.measures["gap"].value == pytest.approx(plain.measures["gap"].value, rel=1e-4)
     with pytest.raises(ModelError, match="'bpr' is no loss"):
-        verify(wrapped[0], wrapped[1], wrapped[2:], split, request, loss="bpr", membership=False)  # pyright: ignore[reportArgumentType]
+        verify(wrapped[0], wrapped[1], wrapped[2:], split, request, config=VerifyConfig(loss="bpr"))  # pyright: ignore[reportArgumentType]
     fixed = [replace(state, loss=bce) for state in (trained(0), trained(4, 5.0), *others)]
-    seen = verify(fixed[0], fixed[1], fixed[2:], split, request, membership=False)
+    seen = verify(fixed[0], fixed[1], fixed[2:], split, request, config=PLAIN)
     assert seen.measures["gap"].value > 2 * plain.measures["gap"].value
 
 
@@ -145,7 +147,7 @@ def test_rows_without_data_are_looked_at_as_they_are():
     half[:, 3] = scores[0][:, 3] / 2
     for unlearned, verdict in ((scores[1], "pass"), (half, "fail")):
         models = [Table(table) for table in (scores[0], unlearned, *scores[2:])]
-        found = verify(models[0], models[1], models[2:], split, request, loss=FullSoftmax(), membership=False)
+        found = verify(models[0], models[1], models[2:], split, request, config=LIST_LOSS)
         assert found.measures["gone_scores"].verdict == verdict
 
 

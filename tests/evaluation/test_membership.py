@@ -1,5 +1,7 @@
 """Membership inference against what is known: closed forms, SciPy, scikit-learn, and members that were planted."""
 
+import sys
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -88,6 +90,12 @@ def test_confidence_is_the_signed_logit_and_the_oracle_learns_it():
     np.testing.assert_allclose(confidence(logits, labels), np.log(p / (1 - p)), atol=1e-12)
     x = np.stack([TARGET - HARDNESS, rng.normal(size=SIZE)], axis=1)
     assert area(fit_oracle(x[MEMBER], x[~MEMBER])(x)) > 0.95
+
+
+def test_without_scikit_learn(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(DataError, match=r"needs scikit-learn \(or leave membership out, .*\): pip install"):
+        fit_oracle(np.ones((2, 1)), np.zeros((2, 1)))
 
 
 def test_candidates_are_disjoint_and_were_in_no_training_set():

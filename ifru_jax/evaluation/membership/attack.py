@@ -21,7 +21,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from ifru_jax.errors import DataError
 
@@ -63,6 +62,8 @@ def attack_result(members: np.ndarray, nonmembers: np.ndarray, *, max_fpr: float
     Raises:
       DataError: no member or no non-member, a score that is NaN, or max_fpr outside (0, 1).
     """
+    from scipy.special import ndtri  # the quantile of the normal distribution
+
     members, nonmembers = np.asarray(members, np.float64), np.asarray(nonmembers, np.float64)
     if not members.size or not nonmembers.size:
         raise DataError(f"{members.size} members and {nonmembers.size} non-members: an attack is judged by some of each.")
@@ -71,7 +72,7 @@ def attack_result(members: np.ndarray, nonmembers: np.ndarray, *, max_fpr: float
     if not 0 < max_fpr < 1:
         raise DataError(f"max_fpr is {max_fpr}: give a share between 0 and 1, such as 0.01.")
     auc, deviation = _delong(members, nonmembers)
-    reach = stats.norm.ppf(0.5 + CONFIDENCE / 2) * deviation
+    reach = float(ndtri(0.5 + CONFIDENCE / 2)) * deviation
     tpr, tpr_interval = _tpr(members, nonmembers, max_fpr)
     return AttackResult(
         auc=auc,
@@ -86,21 +87,25 @@ def attack_result(members: np.ndarray, nonmembers: np.ndarray, *, max_fpr: float
 
 def _delong(members: np.ndarray, nonmembers: np.ndarray) -> tuple[float, float]:
     """AUC and its standard error; the error is NaN-free for one member or non-member, where it is taken as 0."""
+    from scipy.stats import rankdata
+
     m, n = members.size, nonmembers.size
-    ranks = stats.rankdata(np.concatenate([members, nonmembers]))
+    ranks = rankdata(np.concatenate([members, nonmembers]))
     # Per member the share of non-members below it, per non-member the share of members above it.
-    beaten = (ranks[:m] - stats.rankdata(members)) / n
-    beaten_by = 1 - (ranks[m:] - stats.rankdata(nonmembers)) / m
+    beaten = (ranks[:m] - rankdata(members)) / n
+    beaten_by = 1 - (ranks[m:] - rankdata(nonmembers)) / m
     variance = sum(float(part.var(ddof=1)) / part.size for part in (beaten, beaten_by) if part.size > 1)
     return float(beaten.mean()), math.sqrt(variance)
 
 
 def _tpr(members: np.ndarray, nonmembers: np.ndarray, max_fpr: float) -> tuple[float | None, tuple[float, float] | None]:
+    from scipy.stats import binomtest
+
     allowed = math.floor(max_fpr * nonmembers.size + 1e-9)
     if allowed < 1:
         return None, None
     # Strictly above the first non-member that must not be reached, so that ties with it don't count.
     barrier = np.sort(nonmembers)[-allowed - 1] if allowed < nonmembers.size else -np.inf
     found = int((members > barrier).sum())
-    interval = stats.binomtest(found, members.size).proportion_ci(CONFIDENCE, method="exact")
+    interval = binomtest(found, members.size).proportion_ci(CONFIDENCE, method="exact")
     return found / members.size, (float(interval.low), float(interval.high))

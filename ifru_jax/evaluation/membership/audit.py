@@ -18,9 +18,6 @@ from ifru_jax.evaluation.membership.oracle import features, fit_oracle
 from ifru_jax.evaluation.membership.rmia import rmia
 from ifru_jax.evaluation.membership.shadows import Candidates, Shadows, join
 
-WITHOUT_SHADOWS = ("loss", "oracle")
-WITH_SHADOWS = ("lira", "lira-offline", "rmia", "rmia-offline")
-
 
 def audit(
     model: Scorer,
@@ -36,7 +33,7 @@ def audit(
     Args:
       model: anything with scores.
       candidates: the interactions, those of the shadows if there are any.
-      retained: D_r, of which the oracle is told that the model was trained on it.
+      retained: D_r, of which the oracle is told that the model was trained on it; without interactions whose label was corrected.
       shadows: of `train_shadows`.
       max_fpr: at which the true positive rate is taken.
       seed: of the oracle's members.

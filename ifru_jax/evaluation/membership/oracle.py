@@ -8,7 +8,7 @@ its data tell about a pair without looking inside: φ, φ², y, y φ and the log
 
 Source of the idea: Li, Chen, Zheng et al., "Selective and collaborative influence function for efficient recommendation
 unlearning" (SCIF, arXiv 2304.10199), who define a Membership Inference Oracle for recommenders. Features and classifier are ours: a
-ridge logistic regression, so that anything with scores can be judged and nothing depends on a seed.
+ridge logistic regression (by scikit-learn), so that anything with scores can be judged and nothing depends on a seed.
 
 >>> import numpy as np
 >>> x = np.array([[2.0], [1.5], [-1.0], [-2.0]])
@@ -19,12 +19,12 @@ ridge logistic regression, so that anything with scores can be judged and nothin
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
-from scipy import optimize
-from scipy.special import expit
 
+from ifru_jax.data.extras import needed
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.evaluation.membership.confidence import confidence
@@ -51,7 +51,7 @@ def fit_oracle(members: np.ndarray, nonmembers: np.ndarray) -> Callable[[np.ndar
       Features [k, d] ↦ log-odds [k] of being a member.
 
     Raises:
-      DataError: fewer than two of a kind, or features that are not finite.
+      DataError: fewer than two of a kind, features that are not finite, or scikit-learn is not installed.
       NumericsError: the fit did not converge.
     """
     if min(len(members), len(nonmembers)) < 2 or members.shape[1:] != nonmembers.shape[1:]:
@@ -59,22 +59,19 @@ def fit_oracle(members: np.ndarray, nonmembers: np.ndarray) -> Callable[[np.ndar
     x = np.concatenate([members, nonmembers])
     if not np.isfinite(x).all():
         raise DataError("the oracle's features are not finite: the model has diverged.")
-    sign = np.concatenate([np.ones(len(members)), -np.ones(len(nonmembers))])
-    weight = np.concatenate([np.full(len(part), 0.5 / len(part)) for part in (members, nonmembers)])
-    mean, deviation = x.mean(0), x.std(0)
-    deviation = np.where(deviation > 0, deviation, 1.0)
-    design = np.column_stack([(x - mean) / deviation, np.ones(len(x))])
+    needed("sklearn", "the membership oracle needs scikit-learn (or leave membership out, VerifyConfig(membership=False))")
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
 
-    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
-        margin = sign * (design @ w)
-        value = weight @ np.logaddexp(0, -margin) + 0.5 * RIDGE * w @ w
-        return float(value), -design.T @ (weight * sign * expit(-margin)) + RIDGE * w
-
-    found = optimize.minimize(loss, np.zeros(design.shape[1]), jac=True, method="L-BFGS-B")
-    if not found.success:
-        raise NumericsError(f"the membership oracle did not converge ({found.message}): give it more interactions.")
-
-    def log_odds(wanted: np.ndarray) -> np.ndarray:
-        return np.column_stack([(wanted - mean) / deviation, np.ones(len(wanted))]) @ found.x
-
-    return log_odds
+    # Both kinds weigh the same in its sum over interactions; liblinear holds the ridge for the intercept too.
+    classifier = LogisticRegression(C=1 / (RIDGE * len(x)), class_weight="balanced", solver="liblinear", tol=1e-8)
+    fitted = make_pipeline(StandardScaler(), classifier)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ConvergenceWarning)
+        try:
+            fitted.fit(x, np.arange(len(x)) < len(members))
+        except ConvergenceWarning as error:
+            raise NumericsError(f"the membership oracle did not converge ({error}): give it more interactions.") from error
+    return fitted.decision_function

@@ -22,7 +22,6 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.special import expit
 
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation.membership.lira import check_shadows
@@ -52,6 +51,8 @@ def rmia(
     Raises:
       DataError: shapes that don't fit, no population sample, γ not positive or a outside [0, 1].
     """
+    from scipy.special import expit
+
     check_shadows(target, shadows, trained_on, needs_in=mode == "online")
     if (
         population_shadows.shape != (len(shadows), *population_target.shape)

@@ -14,7 +14,6 @@ test pairs, in no training set at all; validation data stop the shadows as they 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import jax
@@ -38,7 +37,8 @@ class Candidates:
     """Whose membership is asked about, and what it is compared with.
 
     Attributes:
-      members: [m], the forgotten interactions whose user and item remain.
+      members: [m], the forgotten interactions whose user and item remain. Those whose label the request corrected are not asked
+        about: the model without them was trained on them too, under another label.
       nonmembers: [n], held-out interactions, in no training set.
       population: [p], other held-out interactions, the z of RMIA and the oracle's non-members.
     """
@@ -54,13 +54,12 @@ class Candidates:
         Raises:
           DataError: no forgotten interaction whose user and item remain, or fewer than four test pairs to draw from.
         """
-        forgotten = request.select(split.train)
-        retained, members = split.train.select(~forgotten), split.train.select(forgotten)
+        retained, members = request.applied(split.train), split.train.select(request.select(split.train))
         members = members.select(survivors(retained, members))
         if not len(members):
             raise DataError(
-                f"nothing is left of the users and items of {request}: their scores are constants, and membership inference "
-                "has nothing to infer; leave it out (shadows=None)."
+                f"{request} forgets nothing whose user and item remain, and scores of the others are constants: membership "
+                "inference has nothing to infer; leave it out (shadows=None)."
             )
         known = [pair_keys(part.users, part.items, part.num_items) for part in (split.train, split.valid)]
         test = split.test
@@ -106,7 +105,6 @@ def train_shadows(
     num_shadows: int = 16,
     loss: Loss = bce,
     seed: int = 0,
-    on_shadow: Callable[[int, int], None] | None = None,
 ) -> Shadows:
     """Trains the shadow models, one after the other; all have one size, so only the first compiles.
 
@@ -117,7 +115,6 @@ def train_shadows(
       request: what was forgotten.
       num_shadows: S, even and at least 4; 16 is enough for verdicts, 64 and more sharpen LiRA.
       seed: of the draw of N and z, and of the halves.
-      on_shadow: called with how many are done and S.
 
     Raises:
       DataError: an odd S or one below 4, or data that has nothing to ask about (see `Candidates.of`).
@@ -125,7 +122,7 @@ def train_shadows(
     if num_shadows < 4 or num_shadows % 2:
         raise DataError(f"num_shadows is {num_shadows}: give an even number from 4, so that each interaction is in half of them.")
     candidates = Candidates.of(split, request, seed=seed)
-    retained = split.train.select(~request.select(split.train))
+    retained = request.applied(split.train)
     asked = join(candidates.members, candidates.nonmembers)
     rng = np.random.default_rng(seed + 1)
     trained_on = np.zeros((num_shadows, len(asked)), bool)
@@ -140,8 +137,6 @@ def train_shadows(
         confidences.append(confidence(shadow.score(asked.users, asked.items), asked.labels))
         at_large = candidates.population
         population.append(confidence(shadow.score(at_large.users, at_large.items), at_large.labels))
-        if on_shadow is not None:
-            on_shadow(s + 1, num_shadows)
     return Shadows(candidates, np.stack(confidences), trained_on, np.stack(population))
 
 
