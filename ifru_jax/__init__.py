@@ -12,14 +12,14 @@ np.True_
 """
 
 from ifru_jax.api import evaluate, fit, unlearn
+from ifru_jax.baselines import retrain
+from ifru_jax.checkpoint import load, save
 from ifru_jax.data import (
-    Dataset,
     ForgetRequest,
     Interactions,
     Split,
     drop_duplicates,
     from_frame,
-    leave_last_out,
     load_dataset,
     protocol_split,
     random_split,
@@ -27,52 +27,28 @@ from ifru_jax.data import (
     temporal_split,
 )
 from ifru_jax.errors import DataError, IfruError, ModelError, NumericsError
-from ifru_jax.evaluation import Verification, VerifyConfig, train_shadows, verify
-from ifru_jax.models import FlaxRecommender, NNXRecommender, from_nnx, lightgcn, mf
-from ifru_jax.training import WMSE, FullSoftmax, Loss, Pointwise, TrainConfig, Trained, WithAuxiliary, bce, bpr, softmax, wmse
-from ifru_jax.training.checkpoint import load, save
-from ifru_jax.unlearning import (
-    IFRU,
-    SISA,
-    IFRUConfig,
-    RecEraser,
-    Report,
-    Retrain,
-    WarmRetrain,
-    independent_steps,
-    linearity,
-    warm_up,
-)
+from ifru_jax.evaluation import verify
+from ifru_jax.models import FlaxRecommender, from_nnx, lightgcn, mf
+from ifru_jax.status import Status
+from ifru_jax.training import TrainConfig, Trained, bce, bpr
+from ifru_jax.unlearning import IFRUConfig, Report, warm_up
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "IFRU",
-    "SISA",
-    "WMSE",
     "DataError",
-    "Dataset",
     "FlaxRecommender",
     "ForgetRequest",
-    "FullSoftmax",
     "IFRUConfig",
     "IfruError",
     "Interactions",
-    "Loss",
     "ModelError",
-    "NNXRecommender",
     "NumericsError",
-    "Pointwise",
-    "RecEraser",
     "Report",
-    "Retrain",
     "Split",
+    "Status",
     "TrainConfig",
     "Trained",
-    "Verification",
-    "VerifyConfig",
-    "WarmRetrain",
-    "WithAuxiliary",
     "bce",
     "bpr",
     "drop_duplicates",
@@ -80,22 +56,17 @@ __all__ = [
     "fit",
     "from_frame",
     "from_nnx",
-    "independent_steps",
-    "leave_last_out",
     "lightgcn",
-    "linearity",
     "load",
     "load_dataset",
     "mf",
     "protocol_split",
     "random_split",
     "read_interactions",
+    "retrain",
     "save",
-    "softmax",
     "temporal_split",
-    "train_shadows",
     "unlearn",
     "verify",
     "warm_up",
-    "wmse",
 ]

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import jax
-import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation import comparable, ranking_metrics, survivors
-from ifru_jax.metrics import auc
+from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Recommender
 from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
-from ifru_jax.unlearning import IFRUConfig, Report, forget, prepare
+from ifru_jax.unlearning import IFRUConfig, Prepared, Report, forget, prepare
 
 
 def fit(
@@ -27,7 +26,7 @@ def fit(
     config: TrainConfig = TrainConfig(),
     loss: LossLike = bce,
     progress: bool = True,
-) -> Trained:
+) -> Prepared:
     """Trains a model and prepares it for requests.
 
     Args:
@@ -39,7 +38,7 @@ def fit(
       progress: shows epochs and validation AUC while it trains.
 
     Returns:
-      The model of the best epoch.
+      The model of the best epoch, ready for requests.
 
     Raises:
       DataError: nothing to train on, validation data of one label, or data that the loss can't take.
@@ -56,19 +55,21 @@ def unlearn(
     request: ForgetRequest | None = None,
     *,
     interactions: Iterable[Sequence[int | str]] | None = None,
-    users: Sequence[int | str] | None = None,
-    items: Sequence[int | str] | None = None,
-    config: IFRUConfig = IFRUConfig(),
-) -> tuple[Trained, Report]:
-    """Forgets interactions, users or items, named by their original ids, or what a `ForgetRequest` names.
+    users: Iterable[int | str] | None = None,
+    items: Iterable[int | str] | None = None,
+    corrected: Iterable[tuple[int | str, int | str, float]] | None = None,
+    config: IFRUConfig | None = None,
+) -> tuple[Prepared, Report]:
+    """Forgets interactions, users or items, or corrects labels, named by original ids or by a `ForgetRequest`.
 
     Args:
-      trained: what `fit`, `load` or `unlearn` returned.
+      trained: what `fit`, `load`, `warm_up` or `unlearn` returned.
       request: in rows of the tables, instead of the following.
       interactions: (user, item) pairs.
       users: with all their interactions.
       items: with all their interactions.
-      config: how.
+      corrected: (user, item, label), the label that is right.
+      config: how; None: as the model was prepared for, or the defaults.
 
     Returns:
       The model without them, ready for the next request, and the evidence. An empty request returns the very same model.
@@ -77,11 +78,12 @@ def unlearn(
       DataError: unknown ids, or nothing would be left.
       NumericsError: the step was not finite; the model given is unchanged, as always.
     """
-    named = any(names is not None for names in (interactions, users, items))
+    named = any(names is not None for names in (interactions, users, items, corrected))
     if request is not None and named:
         raise DataError("both a request and ids were given: give one of the two.")
     if request is None:
-        request = ForgetRequest.of(trained.interactions, interactions=interactions, users=users, items=items)
+        names = {"interactions": interactions, "users": users, "items": items, "corrected": corrected}
+        request = ForgetRequest.of(trained.interactions, **names)
     return forget(trained, request, config=config)
 
 
@@ -94,8 +96,7 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
     """
     test = test.select(survivors(trained.interactions, test))
     model = comparable(trained, trained.loss.fixes_levels, trained.interactions.num_users, trained.interactions.num_items)
-    value = float(auc(model.score(test.users, test.items), test.labels))
-    return {"auc": None if np.isnan(value) else value, **rank(trained, test, k=k)}
+    return {"auc": auc_or_none(model.score(test.users, test.items), test.labels), **rank(trained, test, k=k)}
 
 
 def rank(trained: Trained, test: Interactions, *, k: int = 20, seen: Interactions | None = None) -> dict[str, float | None]:
@@ -106,24 +107,24 @@ def rank(trained: Trained, test: Interactions, *, k: int = 20, seen: Interaction
     return ranking_metrics(trained.score_grid, trained.interactions if seen is None else seen, test, k=k)
 
 
-class training_progress:  # noqa: N801 — used as a context manager
+@contextmanager
+def training_progress(epochs: int, *, shown: bool, label: str = "training") -> Iterator[Callable[[int, float], None] | None]:
     """Shows epochs and the validation metric; yields the callback for `on_epoch`, or None if not shown."""
+    if not shown:
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    def __init__(self, epochs: int, *, shown: bool, label: str = "training") -> None:
+    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    best = 0.0
+    with Progress(*columns, transient=True) as progress:
         # Full when all epochs are run; early stopping usually ends it before.
-        columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        self._progress = Progress(*columns, transient=True, disable=not shown)
-        self._task = self._progress.add_task(label, total=epochs)
-        self._label, self._shown, self._best = label, shown, 0.0
+        task = progress.add_task(label, total=epochs)
 
-    def __enter__(self) -> Callable[[int, float], None] | None:
-        self._progress.start()
-        return self._on_epoch if self._shown else None
+        def on_epoch(epoch: int, metric: float) -> None:
+            nonlocal best
+            best = max(best, metric)
+            text = f"{label}: epoch {epoch + 1}, validation AUC {metric:.4f}, best {best:.4f}"
+            progress.update(task, advance=1, description=text)
 
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def _on_epoch(self, epoch: int, metric: float) -> None:
-        self._best = max(self._best, metric)
-        text = f"{self._label}: epoch {epoch + 1}, validation AUC {metric:.4f}, best {self._best:.4f}"
-        self._progress.update(self._task, advance=1, description=text)
+        yield on_epoch

@@ -1,7 +1,7 @@
 """A trained model as one file: NumPy arrays and a JSON description, no pickle.
 
-The file is an uncompressed `.npz`. It holds the parameters, the retained interactions, the numbers of the objective and the damping;
-after a request nothing of the forgotten data, as `Trained` itself.
+The file is an uncompressed `.npz`. It holds the parameters, the retained interactions, the numbers of the objective and the
+damping; after a request nothing of the forgotten data, as `Trained` itself.
 """
 
 from __future__ import annotations

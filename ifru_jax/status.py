@@ -39,7 +39,7 @@ _MESSAGES = {
     Status.BUDGET_SPENT: "the budget of seconds or steps ended it: give it a larger one if too little was forgotten.",
     Status.VALIDATION_STOPPED: "validation did not improve any more, and the best candidate was taken.",
     Status.NEGATIVE_CURVATURE: (
-        "conjugate gradients, or a line search, met negative curvature and stopped before it: use the Lanczos solver or more damping."
+        "conjugate gradients or a line search met negative curvature and stopped before it: use the Lanczos solver or damp more."
     ),
     Status.DIVERGED: (
         "the residual grew beyond that of the zero step: raise the damping or take fewer terms, the series does not converge."

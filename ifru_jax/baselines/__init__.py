@@ -1,4 +1,4 @@
-"""What IFRU is measured against: retraining (cold, warm, in shards), and the rivals that approximate it. One contract: `unlearning.method`."""
+"""What IFRU is measured against: retraining (cold, warm, in shards), and the rivals that approximate it."""
 
 from ifru_jax.baselines.finetune import Finetune
 from ifru_jax.baselines.gif import GIF, GIFConfig

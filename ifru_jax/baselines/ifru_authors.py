@@ -201,9 +201,7 @@ def changed_interactions(change: Change, *, min_change: float) -> np.ndarray:
     return users[left.users] | items[left.items]
 
 
-@partial(
-    jax.tree_util.register_dataclass, data_fields=["objective", "params", "data", "valid", "rows", "total"], meta_fields=[]
-)
+@partial(jax.tree_util.register_dataclass, data_fields=["objective", "params", "data", "valid", "rows", "total"], meta_fields=[])
 @dataclass(frozen=True)
 class _Problem:
     """What candidates are computed from.

@@ -28,6 +28,7 @@ from ifru_jax.training import Objective, Trained
 from ifru_jax.unlearning.clock import Clock, Now
 from ifru_jax.unlearning.method import check_model
 
+
 @dataclass(frozen=True)
 class BudgetConfig:
     """How long to optimise.
@@ -81,9 +82,7 @@ class TimedMethod(TrainedMethod):
         seconds, most = self.config.seconds, self.config.num_steps
         return lambda taken: (most is None or taken < most) and (seconds is None or clock.elapsed() < seconds)
 
-    def steps(
-        self, trained: Trained, data: Interactions, graph: Graph, *, running: Callable[[int], bool]
-    ) -> tuple[Params, int]:
+    def steps(self, trained: Trained, data: Interactions, graph: Graph, *, running: Callable[[int], bool]) -> tuple[Params, int]:
         """Parameters after as many steps as `running` (of the number taken) allows on batches of the data, and that number."""
         config = self.config
         rate = trained.config.learning_rate if config.learning_rate is None else config.learning_rate

@@ -32,7 +32,7 @@ from ifru_jax.evaluation.fidelity import (
 )
 from ifru_jax.evaluation.figures import ComparedPairs, PairScores, figures
 from ifru_jax.evaluation.levels import WithoutLevels, comparable
-from ifru_jax.evaluation.lists import Scorer, list_overlap, score_block_of, top_lists
+from ifru_jax.evaluation.lists import list_overlap, top_lists
 from ifru_jax.evaluation.masks import survivors, touched_and, touched_or
 from ifru_jax.evaluation.membership import Candidates, Shadows, audit, train_shadows
 from ifru_jax.evaluation.parameters import parameter_distance, share_left
@@ -49,7 +49,6 @@ __all__ = [
     "Measure",
     "PairScores",
     "PredictionInterval",
-    "Scorer",
     "Shadows",
     "UserRanking",
     "Verification",
@@ -74,7 +73,6 @@ __all__ = [
     "prediction_interval",
     "ranking_metrics",
     "rms",
-    "score_block_of",
     "score_std",
     "share_left",
     "share_removed",

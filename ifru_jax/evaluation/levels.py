@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ifru_jax.evaluation.lists import Scorer, score_block_of
+from ifru_jax.models import Scorer
 
 _BATCH = 256
 
@@ -25,7 +25,7 @@ class WithoutLevels:
     """s′ of a model, a `Scorer`.
 
     Attributes:
-      model: anything with `score(users, items)`, and perhaps `score_grid(users)`.
+      model: what is seen without its levels.
       num_users, num_items: of its tables.
     """
 
@@ -36,16 +36,20 @@ class WithoutLevels:
     @cached_property
     def levels(self) -> np.ndarray:
         """float64 [num_users], the mean score of each user over all items."""
-        block = score_block_of(self.model, self.num_items)
         users = np.arange(self.num_users, dtype=np.int32)
         # Blocks of one size, so that a jitted one compiles once.
         batch = min(_BATCH, self.num_users)
-        means = [np.asarray(block(np.resize(users[i : i + batch], batch)), np.float64).mean(axis=1) for i in users[::batch]]
+        blocks = (np.resize(users[start : start + batch], batch) for start in users[::batch])
+        means = [np.asarray(self.model.score_grid(block), np.float64).mean(axis=1) for block in blocks]
         return np.concatenate(means)[: self.num_users]
 
     def score(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """float64 [n] of n pairs of rows."""
         return np.asarray(self.model.score(users, items), np.float64) - self.levels[users]
+
+    def score_grid(self, users: np.ndarray) -> np.ndarray:
+        """float64 [b, num_items] of b user rows with every item."""
+        return np.asarray(self.model.score_grid(users), np.float64) - self.levels[users][:, None]
 
 
 def comparable(model: Scorer, fixes_levels: bool, num_users: int, num_items: int) -> Scorer:

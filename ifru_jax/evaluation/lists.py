@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -31,20 +30,6 @@ ScoreBlock = Callable[[np.ndarray], ArrayLike]
 
 NO_ITEM = -1
 """Stands in a list that is longer than the items a user has not seen."""
-
-
-class Scorer(Protocol):
-    """Anything that gives logits [n] for user rows [n] with item rows [n]; `Trained` does."""
-
-    def score(self, users: np.ndarray, items: np.ndarray) -> np.ndarray: ...
-
-
-def score_block_of(model: Scorer, num_items: int) -> ScoreBlock:
-    """Scores of users with all items: `score_grid` of a model that has one (a `Trained` scores a grid as a matrix product)."""
-    grid: ScoreBlock | None = getattr(model, "score_grid", None)
-    if grid is not None:
-        return grid
-    return lambda users: model.score(np.repeat(users, num_items), np.tile(np.arange(num_items), len(users))).reshape(-1, num_items)
 
 
 def top_lists(score_block: ScoreBlock, seen: Interactions, users: np.ndarray, *, k: int = 20, batch: int = 256) -> np.ndarray:

@@ -26,12 +26,13 @@ from ifru_jax.errors import DataError
 from ifru_jax.evaluation import fidelity
 from ifru_jax.evaluation.closeness import ratio_and_limit
 from ifru_jax.evaluation.discordance import discordance
-from ifru_jax.evaluation.lists import Scorer, list_overlap
+from ifru_jax.evaluation.lists import list_overlap
 from ifru_jax.evaluation.membership import Candidates, Shadows, audit
 from ifru_jax.evaluation.parameters import share_left
 from ifru_jax.evaluation.spread import prediction_interval
 from ifru_jax.evaluation.verdicts import Group, Measure, Verification, VerifyConfig, judged
 from ifru_jax.evaluation.views import ModelView, Views
+from ifru_jax.models import Scorer
 from ifru_jax.training import Trained
 from ifru_jax.training.losses import as_loss
 

@@ -13,12 +13,13 @@ from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.evaluation import fidelity
 from ifru_jax.evaluation.levels import comparable
-from ifru_jax.evaluation.lists import Scorer, score_block_of, top_lists
+from ifru_jax.evaluation.lists import top_lists
 from ifru_jax.evaluation.masks import survivors
 from ifru_jax.evaluation.membership import AttackResult
 from ifru_jax.evaluation.ranking import averages, user_ranking
 from ifru_jax.evaluation.strata import found_of_items, grouped_metrics
 from ifru_jax.metrics import auc_or_none
+from ifru_jax.models import Scorer
 
 
 @dataclass(eq=False)
@@ -110,7 +111,7 @@ class Views:
             )
         losses = np.logaddexp(0, forgotten) - self.forgotten.labels * forgotten
         # Candidates are what no training set holds, the forgotten ones included: the same lists' choice for every model.
-        lists = top_lists(score_block_of(model, self.train.num_items), self.train, self.users, k=self.k)
+        lists = top_lists(model.score_grid, self.train, self.users, k=self.k)
         ranking = user_ranking(lists, self.users, self.train, self.test)
         return ModelView(
             test=test,

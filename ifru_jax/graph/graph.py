@@ -1,7 +1,7 @@
 """What a model may read of a graph, and graphs that are seen through another.
 
-`BipartiteGraph` is the graph itself. A `GraphView` passes on what it is asked, and overrides what it sees otherwise: part of a graph
-into which the rest flows (`inflow`), no graph at all (`models.flax_recommender`), submodels beside a graph (`baselines.sharded`).
+`BipartiteGraph` is the graph itself. A `GraphView` passes on what it is asked, and overrides what it sees otherwise: part of a
+graph into which the rest flows (`inflow`), no graph at all (`models.flax_recommender`), submodels beside one (`baselines.sharded`).
 """
 
 from __future__ import annotations

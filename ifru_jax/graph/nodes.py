@@ -1,6 +1,6 @@
 """Sets of nodes, and the interactions at them: the lists of a few nodes are read, and nothing else of the data.
 
-    ball_k(S)  = nodes within k edges of S
+ball_k(S)  = nodes within k edges of S
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def count_incident(edges: Edges, count: int, nodes: Nodes) -> int:
 
 
 def spread(edges: Edges, centre: Nodes, count: int, radius: int) -> tuple[np.ndarray, Nodes]:
-    """The edges with an end in ball_{radius−1}(centre), int64 ascending, and the nodes of ball_radius; none and the centre for 0."""
+    """The edges with an end in ball_{radius−1}(centre), int64, and the nodes of ball_radius; none and the centre for 0."""
     rows, cols = np.asarray(edges.rows), np.asarray(edges.cols)
     ball, found = centre, np.zeros(0, np.int64)
     for _ in range(radius):

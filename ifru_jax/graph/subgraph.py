@@ -18,7 +18,6 @@ from ifru_jax.graph.pairs import SortedPairs
 from ifru_jax.sparse.edges import Edges, capacity_of, host_edges
 from ifru_jax.sparse.placement import padded
 
-
 Tree = TypeVar("Tree")
 
 

@@ -35,8 +35,8 @@ class Influence:
     """What is known of b.
 
     Attributes:
-      spillover: how it was computed: "whole-graph", "neighbourhood", "local" (on the request's own problem), or "none" where no edge
-        of a graph comes or goes.
+      spillover: how it was computed: "whole-graph", "neighbourhood", "local" (on the request's own problem), or "none" where no
+        edge of a graph comes or goes.
       affected: retained interactions whose score the changed graph can change.
       norm_direct, norm_spillover, norm_rhs: Euclidean norms of direct, spillover and b.
     """

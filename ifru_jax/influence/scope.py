@@ -61,7 +61,9 @@ def importance_scope(
 
 
 def importance(data: TrainingSet, touched: np.ndarray, *, num_hops: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """[(s_k of users, s_k of items)] for k = 0 … num_hops, float64 [num_users] and [num_items]; reads the lists of nodes with a score.
+    """[(s_k of users, s_k of items)] for k = 0 … num_hops, float64 [num_users] and [num_items].
+
+    Only the lists of nodes that have a score are read.
 
     Args:
       data, touched: see `importance_scope`.

@@ -36,7 +36,7 @@ def check_recommender(model: Recommender, params: Params, graph: Graph) -> None:
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.asarray(leaf).dtype), (params, graph))
     rows = jax.ShapeDtypeStruct((3,), jnp.int32)
 
-    def score(p: Params, g: BipartiteGraph, users: jax.Array, items: jax.Array) -> jax.Array:
+    def score(p: Params, g: Graph, users: jax.Array, items: jax.Array) -> jax.Array:
         return model.score(p, IndexPairs(users, items), g)
 
     # A fresh function each time: JAX would answer the second trace from its cache.

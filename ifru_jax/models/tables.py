@@ -47,8 +47,6 @@ def take_rows(tables: Tables, params: Params, rows: Rows) -> Params:
 
 
 def scatter_rows(tables: Tables, like: Params, rows: Rows, values: Params) -> Params:
-    """Adds a batch of rows, tables [b, n, …] and shared [b, …], into whole parameters shaped like `like`; `rows` int [b, n] twice."""
+    """Adds a batch of rows, tables [b, n, …] and shared [b, …], into parameters shaped like `like`; `rows` int [b, n] twice."""
     summed = {name: jax.tree.map(lambda v: v.sum(axis=0), value) for name, value in values.items() if name not in tables}
-    return summed | {
-        name: jnp.zeros_like(like[name]).at[of_side(rows, side)].add(values[name]) for name, side in tables.items()
-    }
+    return summed | {name: jnp.zeros_like(like[name]).at[of_side(rows, side)].add(values[name]) for name, side in tables.items()}

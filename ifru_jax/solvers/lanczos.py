@@ -65,7 +65,7 @@ def norm(v: jax.Array) -> jax.Array:
 
 
 def lanczos(*, num_steps: int) -> Callable[[MatVec, jax.Array], Krylov]:
-    """Builds `decompose(product, b)` with at most `num_steps` products; b is any pytree of p numbers, the space one of float [p]."""
+    """Builds `decompose(product, b)` with at most `num_steps` products; b is any pytree of p numbers, the space is flat."""
 
     def decompose(product: Callable[[Any], Any], b: Any) -> Krylov:
         b, unravel = ravel_pytree(b)

@@ -21,7 +21,7 @@ from ifru_jax.status import Status
 
 
 def neumann_series(*, num_steps: jax.Array | int = 100, tolerance: float = 1e-4) -> Callable[..., Solution]:
-    """Builds `solve(product, b, scale=s, damping=λ)`, b any pytree, with T = `num_steps` products for the series and one for its residual.
+    """Builds `solve(product, b, scale=s, damping=λ)`, b any pytree, with T = `num_steps` products and one for the residual.
 
     `num_steps` may be traced, so that one compilation serves every T.
 

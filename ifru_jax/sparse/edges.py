@@ -223,7 +223,7 @@ def degrees_without(edges: Edges, count: int, gone_rows: np.ndarray, gone_cols: 
 
 
 def edges_at(edges: Edges, nodes: np.ndarray, side: Literal["row", "col"]) -> np.ndarray:
-    """int64 places of the edges at these rows, or columns (int [k]), one node after the other; reads their lists and nothing else."""
+    """int64 places of the edges at these rows, or columns (int [k]), one node after the other; only their lists are read."""
     pointers = np.asarray(edges.row_ptr if side == "row" else edges.col_ptr)
     starts, lengths = pointers[nodes].astype(np.int64), (pointers[nodes + 1] - pointers[nodes]).astype(np.int64)
     ends = np.cumsum(lengths)

@@ -1,7 +1,7 @@
 """From the host to the device: the one place where arrays are put there.
 
-XLA wants its buffers at multiples of 64 bytes, NumPy's start anywhere: what `aligned_empty` makes, a CPU device takes over as it is,
-without a copy. Such an array must not be written to once it is on the device.
+XLA wants its buffers at multiples of 64 bytes, NumPy's start anywhere: what `aligned_empty` makes, a CPU device takes over as it
+is, without a copy. Such an array must not be written to once it is on the device.
 """
 
 from __future__ import annotations

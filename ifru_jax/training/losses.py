@@ -65,7 +65,7 @@ class Loss:
         return True
 
     def outputs(self, score: ScoreFunction, examples: Examples) -> Any:
-        """What the model contributes, arrays that depend on the pairs of `examples` alone; by default the score of every pair, [n]."""
+        """What the model contributes, from the pairs of `examples` alone; by default the score of every pair, [n]."""
         return score(examples.pairs)
 
     def summed(self, outputs: Any, examples: Examples) -> jax.Array:

@@ -5,10 +5,11 @@
 The L2 term is on every row, not on those of a batch, so it cancels in the difference of two gradients. Losses are in `losses`. An
 `Objective` is a pytree, so it goes into compiled functions as it is; what it is evaluated on, examples and the graph, is a `Batch`.
 
->>> import jax, numpy as np, ifru_jax
+>>> import numpy as np, ifru_jax
 >>> data = ifru_jax.Interactions.from_arrays([0, 1], [0, 1], [1.0, 0.0])
->>> trained = Trained.of(ifru_jax.mf(embedding_size=2), {"user_embedding": np.zeros((2, 2)), "item_embedding": np.ones((2, 2))}, data)
->>> float(trained.objective(trained.params, trained.batch)).__round__(4)  # log 2, and λ₂ / 2 · 4
+>>> params = {"user_embedding": np.zeros((2, 3)), "item_embedding": np.ones((2, 3))}
+>>> trained = ifru_jax.Trained.of(ifru_jax.mf(embedding_size=3), params, data)
+>>> print(f"{trained.objective(trained.params, trained.batch):.4f}")  # log 2, and λ₂ / 2 · 6
 0.6932
 """
 

@@ -1,4 +1,4 @@
-"""IFRU: the step over all data or on a request's own problem, what it prepares and what it reports; the contract of every method."""
+"""IFRU: the step over all data or on a request's own problem, what is prepared and reported; the contract of every method."""
 
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.ifru import IFRU, forget

@@ -119,7 +119,9 @@ def _in_parts(state: Prepared, request: ForgetRequest, count: int, clock: Clock)
     clock.part("split", unlearned.params)
     before, within = clock.seconds(), report.seconds
     # What the parts took themselves is told apart.
-    return unlearned, replace(report, seconds=before | within | {"split": before["split"] - within["total"], "total": before["total"]})
+    return unlearned, replace(
+        report, seconds=before | within | {"split": before["split"] - within["total"], "total": before["total"]}
+    )
 
 
 def _check_applies(state: Prepared) -> None:
@@ -135,4 +137,6 @@ def _check_applies(state: Prepared) -> None:
     if config.max_edges is not None and loss.grouped:
         raise DataError(f"max_edges is {config.max_edges} and would tear apart groups that the loss compares: leave it out.")
     if config.spillover == "neighbourhood" and (loss.grouped or not loss.separable):
-        raise DataError(f'{loss!r} compares interactions of different neighbourhoods: leave spillover at "auto" or set "whole-graph".')
+        raise DataError(
+            f'{loss!r} compares interactions of different neighbourhoods: leave spillover at "auto" or set "whole-graph".'
+        )

@@ -52,4 +52,3 @@ def check_model(expected: Recommender, found: Recommender) -> None:
     """
     if expected != found:
         raise ModelError(f"the method is for {expected!r}, but the state holds {found!r}: build the method for that model.")
-

@@ -30,9 +30,7 @@ from ifru_jax.unlearning.shared_weights import coordinates, free_parameters
 Scalar = jax.Array | float
 
 
-@partial(
-    jax.tree_util.register_dataclass, data_fields=["objective", "params", "rhs", "retained", "scope", "floor"], meta_fields=[]
-)
+@partial(jax.tree_util.register_dataclass, data_fields=["objective", "params", "rhs", "retained", "scope", "floor"], meta_fields=[])
 @dataclass(frozen=True)
 class StepProblem:
     """What a step is computed from.

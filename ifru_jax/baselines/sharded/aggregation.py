@@ -47,6 +47,7 @@ class FrozenShards(GraphView):
     tables: dict[str, jax.Array]
     known: dict[str, jax.Array]
 
+
 @dataclass(frozen=True)
 class Aggregation:
     """The aggregation as a `Recommender` of its own, so that training it is training: its "graph" is a `FrozenShards`.

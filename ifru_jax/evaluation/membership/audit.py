@@ -10,13 +10,13 @@ import numpy as np
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation.lists import Scorer
 from ifru_jax.evaluation.membership.attack import AttackResult, attack_result
 from ifru_jax.evaluation.membership.confidence import confidence
 from ifru_jax.evaluation.membership.lira import lira
 from ifru_jax.evaluation.membership.oracle import features, fit_oracle
 from ifru_jax.evaluation.membership.rmia import rmia
 from ifru_jax.evaluation.membership.shadows import Candidates, Shadows, join
+from ifru_jax.models import Scorer
 
 
 def audit(

@@ -99,10 +99,7 @@ class Sizes:
         users, items, pairs, edges, core = (
             max(column)
             for column in zip(
-                *(
-                    (len(r.part.users), len(r.part.items), len(r.part.chosen), len(r.part.edges), max(r.num_core))
-                    for r in requests
-                ),
+                *((len(r.part.users), len(r.part.items), len(r.part.chosen), len(r.part.edges), max(r.num_core)) for r in requests),
                 strict=True,
             )
         )

@@ -66,9 +66,7 @@ def local_request(state: Prepared, change: Change) -> LocalRequest:
     core = scope & ~change.without_data
     users, core_users = _core_first(part.users, core.users)
     items, core_items = _core_first(part.items, core.items)
-    return LocalRequest(
-        change, replace(part, users=users, items=items), scope, (core_users, core_items), left_out_nodes, left_out
-    )
+    return LocalRequest(change, replace(part, users=users, items=items), scope, (core_users, core_items), left_out_nodes, left_out)
 
 
 def _in_whole_groups(places: np.ndarray, change: Change) -> np.ndarray:
@@ -116,7 +114,9 @@ class _Budget:
     def _scores(self) -> tuple[np.ndarray, np.ndarray]:
         # A request comes to an interaction by an end that it reaches; in single precision equals are equal whatever the order of
         # their sums was.
-        users, items = (np.where(inside, of, 0).astype(np.float32) for inside, of in zip(self.reached, self.importance, strict=True))
+        users, items = (
+            np.where(inside, of, 0).astype(np.float32) for inside, of in zip(self.reached, self.importance, strict=True)
+        )
         return users, items
 
     def _beyond_scope(self, wanted: int) -> np.ndarray:
