@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifru_jax.errors import DataError
-from ifru_jax.graph import build_edges, capacity_of, keep_edges
+from ifru_jax.graph import SortedPairs
+from ifru_jax.sparse import build_edges, capacity_of, keep_edges
 
 ROWS, COLS, CAPACITY = 5, 4, 16
 EDGE_LISTS = st.lists(st.tuples(st.integers(0, ROWS - 1), st.integers(0, COLS - 1)), max_size=CAPACITY)
@@ -32,8 +33,8 @@ def test_edges_stand_in_the_order_that_is_returned(pairs):
     assert [tuple(pair) for pair in given_pairs] == sorted(pairs)
     np.testing.assert_array_equal(edges.mask, np.arange(CAPACITY) < n)
     assert (edges.num_rows, edges.num_cols, edges.capacity) == (ROWS, COLS, CAPACITY)
-    assert edges.users is edges.rows
-    assert edges.items is edges.cols
+    assert SortedPairs(edges).users is edges.rows
+    assert SortedPairs(edges).items is edges.cols
 
 
 @given(EDGE_LISTS)

@@ -9,19 +9,10 @@ import numpy as np
 import pytest
 
 from ifru_jax.curvature import hessian_product
-from ifru_jax.graph import (
-    BipartiteGraph,
-    Examples,
-    build_edges,
-    build_graph,
-    cpu_kernels,
-    edge_scores,
-    kernels,
-    normalised_weights,
-    propagate,
-)
+from ifru_jax.graph import Batch, BipartiteGraph, Examples, SortedPairs, build_graph, normalised_weights
 from ifru_jax.models import lightgcn
-from ifru_jax.training.objectives import bce, objective
+from ifru_jax.sparse import build_edges, cpu_kernels, edge_scores, kernels, propagate
+from ifru_jax.training import Objective, bce
 
 EDGES, _ = build_edges(np.array([0, 1, 1]), np.array([0, 0, 1]), num_rows=2, num_cols=2, capacity=4)
 W, X = jnp.arange(1.0, 5.0), jnp.arange(6.0).reshape(2, 3)
@@ -116,10 +107,11 @@ def loss_of(num_layers):
         return build_edges(users, items, num_rows=NUM_USERS, num_cols=NUM_ITEMS)[0]
 
     model = lightgcn(num_layers=num_layers, embedding_size=2)
-    examples = Examples(pattern(NUM_EXAMPLES), jnp.ones(NUM_EXAMPLES), jnp.ones(NUM_EXAMPLES))
+    examples = Examples(SortedPairs(pattern(NUM_EXAMPLES)), jnp.ones(NUM_EXAMPLES), jnp.ones(NUM_EXAMPLES))
     graph: BipartiteGraph = build_graph(pattern(NUM_EDGES))
     params = model.init(jax.random.key(0), NUM_USERS, NUM_ITEMS)
-    return lambda p: objective(model, bce, p, examples, graph, total=NUM_EXAMPLES, reg=1e-3), params
+    objective = Objective(model, bce, NUM_EXAMPLES, 1e-3)
+    return lambda p: objective(p, Batch(examples, graph)), params
 
 
 @pytest.mark.parametrize("num_layers", [1, 2, 3])

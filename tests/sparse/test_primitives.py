@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifru_jax.graph import build_edges, edge_scores, kernels, propagate, propagate_back
+from ifru_jax.sparse import build_edges, edge_scores, kernels, propagate, propagate_back
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifru_jax.graph import build_edges, kernels, propagate
+from ifru_jax.sparse import build_edges, kernels, propagate
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from ifru_jax.graph.host_memory import ALIGNMENT, aligned_empty, leading
+from ifru_jax.sparse.placement import ALIGNMENT, aligned_empty, leading
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, np.float64, bool])

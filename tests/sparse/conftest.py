@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from ifru_jax.graph import Edges, edge_scores, propagate, propagate_back
+from ifru_jax.sparse import Edges, edge_scores, propagate, propagate_back
 
 
 class Operations(NamedTuple):
