@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifru_jax.graph import build_edges, build_graph, keep_edges, normalised_weights
+from ifru_jax.graph import build_graph, normalised_weights
+from ifru_jax.sparse import build_edges, keep_edges
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifru_jax.graph import build_edges, build_graph
+from ifru_jax.graph import build_graph
 from ifru_jax.graph.inflow import OnePass, Propagations, inflow
+from ifru_jax.sparse import build_edges
 
 pytestmark = pytest.mark.usefixtures("float64")
 USERS, ITEMS, SIZE = 6, 7, 3

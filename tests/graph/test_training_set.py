@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.graph import build_examples, build_training_set
+from ifru_jax.graph import Change, build_examples, build_training_set
 from ifru_jax.graph.training_set import padded_size
 
 USERS, ITEMS, CAPACITY = 5, 4, 16
@@ -22,7 +22,7 @@ def interactions(rows):
 
 
 def training_set(data):
-    return build_training_set(data, capacity=CAPACITY, graph_capacity=CAPACITY)
+    return build_training_set(data, capacities=(CAPACITY, CAPACITY))
 
 
 def columns(data):
@@ -46,7 +46,7 @@ def test_without_equals_building_from_the_rest(rows, data):
     whole = training_set(interactions(rows))
     forgotten = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), bool)
     rest = whole.interactions.select(~forgotten)
-    assert_same(whole.without(forgotten), training_set(rest))
+    assert_same(whole.without(np.flatnonzero(forgotten)), training_set(rest))
 
 
 @given(
@@ -71,8 +71,8 @@ def test_host_and_device_agree(rows):
     np.testing.assert_array_equal(examples.weights, np.arange(CAPACITY) < n)
     positive = np.flatnonzero(data.labels > 0.5)
     np.testing.assert_array_equal(whole.positives, positive)
-    np.testing.assert_array_equal(graph.edges.users[: len(positive)], data.users[positive])
-    np.testing.assert_array_equal(graph.edges.items[: len(positive)], data.items[positive])
+    np.testing.assert_array_equal(graph.edges.rows[: len(positive)], data.users[positive])
+    np.testing.assert_array_equal(graph.edges.cols[: len(positive)], data.items[positive])
 
 
 @given(ROWS)
@@ -84,7 +84,7 @@ def test_examples_of_a_forget_set(rows):
     got = zip(*(np.asarray(array)[counted].tolist() for array in arrays), strict=True)
     assert sorted(got) == sorted(rows)
     assert not np.asarray(examples.labels)[~counted].any()
-    assert examples.pairs.capacity == 16
+    assert examples.pairs.edges.capacity == 16
 
 
 @given(ROWS, st.data())
@@ -95,7 +95,8 @@ def test_names_go_with_the_last_interaction(rows, data):
     named = replace(named, user_ids=ids[0], item_ids=ids[1])
     whole = training_set(named)
     forgotten = np.array(data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))), bool)
-    rest = whole.without(forgotten).without_names(whole).interactions
+    labels = whole.interactions.labels[forgotten]
+    rest = Change(whole, np.flatnonzero(forgotten), np.ones(len(labels), bool), labels).after.interactions
     before, after = ({"user": set(d.users.tolist()), "item": set(d.items.tolist())} for d in (whole.interactions, rest))
     for u in range(USERS):
         assert rest.user_ids[u] == ("" if u in before["user"] - after["user"] else ids[0][u])
@@ -116,12 +117,12 @@ def test_default_capacities():
     rng = np.random.default_rng(0)
     data = Interactions(rng.integers(0, 50, 300), rng.integers(0, 40, 300), np.arange(300) % 3 == 0, 50, 40)
     whole = build_training_set(data)
-    assert (whole.examples.pairs.capacity, whole.graph.edges.capacity) == (512, 128)
-    after = whole.without(np.arange(300) < 290)
+    assert whole.capacities == (512, 128)
+    after = whole.without(np.arange(290))
     shapes = jax.tree.map(lambda leaf: leaf.shape, (whole.examples, whole.graph))
     assert jax.tree.map(lambda leaf: leaf.shape, (after.examples, after.graph)) == shapes
 
 
 def test_too_small_a_capacity_is_refused():
     with pytest.raises(ValueError, match="2 edges don't fit a capacity of 1"):
-        build_training_set(interactions([(0, 0, 1), (1, 1, 1)]), capacity=1)
+        build_training_set(interactions([(0, 0, 1), (1, 1, 1)]), capacities=(1, None))
