@@ -10,7 +10,7 @@ gradient of the loss; every request is damped at least that much, so that reques
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ from ifru_jax.graph import Batch, Change, Nodes
 from ifru_jax.graph.inflow import Propagations
 from ifru_jax.models import Params
 from ifru_jax.models.open_model import propagations_of
-from ifru_jax.solvers import SPECTRUM_RATIO
+from ifru_jax.solvers import SPECTRUM_RATIO, check
 from ifru_jax.training import Objective, Trained
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.shared_weights import free_parameters
@@ -48,7 +48,7 @@ class Damping:
 
 @dataclass(frozen=True, eq=False)
 class Prepared(Trained):
-    """A trained model that is ready for requests. `replace` and `with_params` leave to `prepare` what depends on the parameters.
+    """A trained model that is ready for requests. `replace` and `with_params` leave its propagations to `prepare`.
 
     Attributes:
       step: how requests are answered.
@@ -59,7 +59,8 @@ class Prepared(Trained):
 
     step: IFRUConfig
     damping: Damping
-    propagations: Propagations | None = None
+    # Not of `init`, so that no copy with other parameters or another graph has the old ones, which hold what was forgotten since.
+    propagations: Propagations | None = field(default=None, init=False)
 
     @property
     def floor(self) -> float:
@@ -68,7 +69,13 @@ class Prepared(Trained):
 
     def after(self, change: Change, params: Params, propagations: Propagations | None = None) -> Prepared:
         """The model that serves once a change is carried out."""
-        return replace(self, params=params, training_set=change.after, propagations=propagations)
+        return replace(self, params=params, training_set=change.after).with_propagations(propagations)
+
+    def with_propagations(self, propagations: Propagations | None) -> Prepared:
+        """The same with what it propagates over the graph."""
+        found = replace(self)
+        object.__setattr__(found, "propagations", propagations)
+        return found
 
 
 def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
@@ -89,12 +96,11 @@ def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
         propagations = Propagations()
         if trained.model.num_hops:
             propagations = propagations_of(trained.model, trained.params, trained.training_set.graph)
-    if known and known.damping.exponent == step.metric_exponent:
-        if step == known.step and propagations is known.propagations:
-            return known
-        return replace(known, step=step, propagations=propagations)
-    damping = _spectrum(trained, step)
-    return Prepared(trained.objective, trained.params, trained.training_set, trained.config, step, damping, propagations)
+    damping = known.damping if known and known.damping.exponent == step.metric_exponent else _spectrum(trained, step)
+    if known and damping is known.damping and step == known.step and propagations is known.propagations:
+        return known
+    found = Prepared(trained.objective, trained.params, trained.training_set, trained.config, step, damping)
+    return found.with_propagations(propagations)
 
 
 def is_confined(trained: Trained, config: IFRUConfig) -> bool:
@@ -112,8 +118,9 @@ def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:
     rows = jnp.asarray(users), jnp.asarray(items)
     gradient = _gradient(objective, trained.params, trained.batch)
     _, solution = solve_step(everything, StepProblem(objective, trained.params, gradient, trained.batch, rows, 1e-30))
+    check(solution)
     values = np.asarray(solution.ritz_values)
-    lowest, largest = float(np.nanmin(values)), float(np.nanmax(np.abs(values)))
+    lowest, largest = float(np.nanmin(values, initial=0.0)), float(np.nanmax(np.abs(values), initial=0.0))
     scale = max(-lowest, CONVEX_SHARE * largest)
     if not scale > 0:
         raise NumericsError(f"the spectrum of the Hessian reaches from {lowest} to {largest}: check the parameters.")

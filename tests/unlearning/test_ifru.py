@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from ifru_jax import DataError, ForgetRequest, IFRUConfig, unlearn
+from ifru_jax import DataError, ForgetRequest, IFRUConfig, NumericsError, Status, Trained, unlearn
 from ifru_jax.curvature import degree_metric, degrees_of
-from ifru_jax.graph import build_training_set, capacity_of
+from ifru_jax.graph import Change, build_training_set
 from ifru_jax.influence import affected_interactions
 from ifru_jax.solvers import SPECTRUM_RATIO
-from ifru_jax.training import objective
-from ifru_jax.unlearning import forget
-from ifru_jax.unlearning.influence_step import solve_part
+from ifru_jax.sparse import capacity_of
+from ifru_jax.unlearning import forget, prepare
+from ifru_jax.unlearning.step import StepProblem, solve_step
 
 
 def pairs_of(data, which):
@@ -31,7 +31,7 @@ def test_an_empty_request_returns_the_very_same_model(trained):
         unlearned, report = unlearn(trained, request)
         assert unlearned is trained
         assert report.forgotten == 0
-        assert report.status == "NOTHING_TO_FORGET"
+        assert report.status is Status.NOTHING_TO_FORGET
 
 
 def test_unlearning_changes_the_data_and_the_graph(trained):
@@ -42,15 +42,14 @@ def test_unlearning_changes_the_data_and_the_graph(trained):
     assert len(unlearned.interactions) == len(data) - len(which)
     fresh = build_training_set(
         unlearned.interactions,
-        capacity=trained.training_set.examples.labels.shape[0],
-        graph_capacity=trained.training_set.graph.edges.capacity,
+        capacities=trained.training_set.capacities,
         with_graph=trained.model.num_hops > 0,
     )
     same = jax.tree.map(lambda a, b: bool((a == b).all()), fresh.graph, unlearned.training_set.graph)
     assert all(jax.tree.leaves(same))
     assert largest_difference(trained.params, unlearned.params) > 0
-    assert report.norm_direct > 0
-    assert (report.norm_spillover > 0) == (trained.model.num_hops > 0)
+    assert report.influence.norm_direct > 0
+    assert (report.influence.norm_spillover > 0) == (trained.model.num_hops > 0)
     assert report.seconds["total"] == pytest.approx(sum(v for k, v in report.seconds.items() if k != "total"))
 
 
@@ -63,8 +62,8 @@ def test_what_was_given_is_unchanged(trained):
 def test_the_step_is_the_dense_formula(trained):
     """θ' − θ̂ = M^-½ f(M^-½ H M^-½) M^-½ b with H and b by brute force, in float64."""
     with jax.enable_x64(True):
-        model, loss = trained.model, trained.loss
-        data, total, reg = trained.interactions, float(trained.total), trained.config.reg
+        model, data, objective = trained.model, trained.interactions, trained.objective
+        assert objective.reg == trained.config.reg
         params = jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), trained.params)
         which = np.arange(3, 60, 5)
         forgotten = np.zeros(len(data), bool)
@@ -72,13 +71,13 @@ def test_the_step_is_the_dense_formula(trained):
         old, new = build_training_set(data), build_training_set(data.select(~forgotten))
 
         def gradient(of):
-            return jax.grad(lambda p: objective(model, loss, p, of.examples, of.graph, total=total, reg=reg))(params)
+            return jax.grad(lambda p: objective(p, of.batch))(params)
 
         flat, unravel = ravel_pytree(params)
         b = ravel_pytree(gradient(old))[0] - ravel_pytree(gradient(new))[0]
 
         def flat_objective(x):
-            return objective(model, loss, unravel(x), new.examples, new.graph, total=total, reg=reg)
+            return objective(unravel(x), new.batch)
 
         H = jax.jacfwd(jax.grad(flat_objective))(flat)
         metric = degree_metric(params, model.tables, degrees_of(new.examples))
@@ -89,10 +88,8 @@ def test_the_step_is_the_dense_formula(trained):
         expected = root * (V @ (f * (V.T @ (root * b))))
 
         everything = (jnp.ones(data.num_users, bool), jnp.ones(data.num_items, bool))
-        step, solution = solve_part(
-            model, loss, IFRUConfig(num_steps=len(flat), damping=damping), params, unravel(b), new.examples, new.graph,
-            everything, total=total, reg=reg, floor=damping,
-        )  # fmt: skip
+        config = IFRUConfig(num_steps=len(flat), damping=damping)
+        step, solution = solve_step(config, StepProblem(objective, params, unravel(b), new.batch, everything, damping))
         np.testing.assert_allclose(ravel_pytree(step)[0], expected, rtol=1e-6, atol=1e-9 * float(jnp.abs(expected).max()))
         assert float(solution.predicted_decrease) > 0
 
@@ -110,7 +107,7 @@ def test_spillover_by_neighbourhoods_and_over_the_whole_graph_agree(trained, blo
     scale = results[0][1].norm_step
     for unlearned, report in results[1:]:
         assert largest_difference(results[0][0].params, unlearned.params) < 1e-3 * scale
-        assert report.norm_spillover == pytest.approx(results[0][1].norm_spillover, rel=1e-4)
+        assert report.influence.norm_spillover == pytest.approx(results[0][1].influence.norm_spillover, rel=1e-4)
 
 
 def test_rows_outside_the_scope_stay(trained):
@@ -122,7 +119,7 @@ def test_rows_outside_the_scope_stay(trained):
     changed_items = np.flatnonzero(np.any(unlearned.params["item_embedding"] != trained.params["item_embedding"], axis=1))
     np.testing.assert_array_equal(changed_users, users)
     np.testing.assert_array_equal(changed_items, items)
-    assert (report.scope_users, report.scope_items) == (len(users), len(items))
+    assert (report.scope.users, report.scope.items) == (len(users), len(items))
 
 
 def test_a_forgotten_user_leaves_a_row_of_zeros_and_no_id(trained):
@@ -173,9 +170,9 @@ def test_every_solver_forgets_and_says_how_it_ended(trained, solver, curvature):
     request = pairs_of(trained.interactions, np.arange(12))
     config = IFRUConfig(solver=solver, curvature=curvature, num_steps=60)
     unlearned, report = forget(trained, request, config=config)
-    assert report.status in {"CONVERGED", "STEPS_SPENT", "SPACE_EXHAUSTED", "NEGATIVE_CURVATURE"}
+    assert report.status.name in {"CONVERGED", "STEPS_SPENT", "SPACE_EXHAUSTED", "NEGATIVE_CURVATURE"}
     assert np.isfinite(ravel_pytree(unlearned.params)[0]).all()
-    assert report.predicted_decrease > 0
+    assert report.solve.predicted_decrease > 0
 
 
 @pytest.mark.parametrize("way", ["whole-graph", "neighbourhood"])
@@ -183,8 +180,8 @@ def test_nothing_compiles_anew_for_another_request_of_the_same_bucket(trained, w
     data, config = trained.interactions, IFRUConfig(spillover=way, block_size=64)
 
     def bucket(which):
-        forgotten = np.isin(np.arange(len(data)), which)
-        affected = affected_interactions(data, forgotten, num_hops=trained.model.num_hops).sum()
+        change = Change.of(trained.training_set, pairs_of(data, which))
+        affected = affected_interactions(change, num_hops=trained.model.num_hops).sum()
         return capacity_of(-(-int(affected) // config.block_size), least=1)
 
     slices = [np.arange(first, first + 9) for first in range(0, 120, 9)]
@@ -214,7 +211,7 @@ def test_bad_requests(trained):
     missing = next(i for i in range(data.num_items) if i not in data.items[data.users == 0])
     with pytest.raises(DataError, match="no interaction with item"):
         unlearn(trained, ForgetRequest(pairs=np.array([[0, missing]])))
-    with pytest.raises(DataError, match="list of pairs"):
+    with pytest.raises(DataError, match=r"is not a \(user, item\) pair: give a list of them"):
         unlearn(trained, interactions=("user-0001-secret", "item-0001-secret"))
     with pytest.raises(DataError, match="4294967299"):
         ForgetRequest(users=np.array([2**32 + 3]))
@@ -222,11 +219,11 @@ def test_bad_requests(trained):
 
 def test_a_model_that_is_not_prepared_for_the_metric_is_prepared_first(trained):
     request = pairs_of(trained.interactions, np.arange(4))
-    late, report = forget(replace(trained, damping_scale=None), request)
+    late, report = forget(Trained(trained.objective, trained.params, trained.training_set, trained.config), request)
     assert "prepare" in report.seconds
     assert largest_difference(late.params, forget(trained, request)[0].params) == 0
     other, _ = forget(trained, request, config=IFRUConfig(metric_exponent=0.0))
-    assert other.damping_exponent == 0.0
+    assert other.damping.exponent == 0.0
 
 
 @pytest.mark.parametrize(
@@ -246,8 +243,29 @@ def test_bad_configurations(options, message):
 
 
 def test_parameters_that_are_not_finite_are_refused(trained):
-    from ifru_jax import NumericsError
-
     broken = trained.with_params(jax.tree.map(lambda x: x.at[0, 0].set(jnp.nan), trained.params))
     with pytest.raises(NumericsError, match="not finite"):
         forget(broken, pairs_of(trained.interactions, np.arange(5)))
+
+
+def test_preparing_twice_is_preparing_once(trained):
+    assert prepare(trained) is trained
+    assert prepare(trained, config=trained.step) is trained
+    other = IFRUConfig(num_steps=3)
+    again = prepare(trained, config=other)
+    assert again.step == other
+    assert again.damping is trained.damping
+    assert prepare(again) is again
+    assert prepare(again, config=other) is again
+
+
+def test_nothing_derived_from_other_parameters_is_kept(trained):
+    confined = prepare(trained, config=IFRUConfig(scope=()))
+    assert confined.propagations is not None
+    moved = confined.with_params(jax.tree.map(lambda x: 2 * x, trained.params))
+    assert type(moved) is Trained
+    assert moved.objective is trained.objective
+    assert moved.training_set is trained.training_set
+    # Whoever takes the longer way keeps no propagations of what was.
+    assert replace(confined, params=moved.params).propagations is None
+    assert replace(confined, params=moved.params, training_set=trained.training_set).propagations is None

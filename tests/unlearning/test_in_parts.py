@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.stream import Stream
-from ifru_jax import DataError, ForgetRequest, IFRUConfig, Interactions, Report, lightgcn, random_split
+from ifru_jax import DataError, ForgetRequest, IFRUConfig, Interactions, Report, Status, lightgcn, random_split
 from ifru_jax.data import sample_negatives
 from ifru_jax.training import bpr, train
 from ifru_jax.unlearning import forget, prepare
-from ifru_jax.unlearning.in_parts import in_all, parts_needed, split_request
+from ifru_jax.unlearning.in_parts import forget_in_parts, in_all, parts_needed, split_request
+from ifru_jax.unlearning.report import Scope, Solve
 from tests.unlearning.conftest import CONFIG, tastes
 
 ONE_STEP = IFRUConfig(max_share=None)
@@ -27,12 +27,12 @@ def third_of(data: Interactions) -> ForgetRequest:
 @given(st.integers(1, 500), st.integers(0, 500), st.floats(0.01, 1.0))
 @settings(max_examples=50)
 def test_no_part_is_larger_than_the_share(retained, gone, share):
-    forgotten = np.arange(retained + gone) < gone
-    count = parts_needed(forgotten, share)
+    size = retained + gone
+    count = parts_needed(gone / size, share)
     if gone:
-        assert gone / count <= share * len(forgotten) * (1 + 1e-6)
-        assert count == 1 or gone / (count - 1) > share * len(forgotten) * (1 - 1e-6)
-    assert parts_needed(forgotten, None) == 1
+        assert gone / count <= share * size * (1 + 1e-6)
+        assert count == 1 or gone / (count - 1) > share * size * (1 - 1e-6)
+    assert parts_needed(gone / size, None) == 1
 
 
 def test_a_large_request_is_the_stream_of_its_parts(trained):
@@ -46,8 +46,8 @@ def test_a_large_request_is_the_stream_of_its_parts(trained):
         np.testing.assert_array_equal(unlearned.params[name], value)
     assert report.forgotten == len(request.pairs)
     assert report.retained == len(unlearned.interactions) == last.retained
-    assert report.num_products == 5 * last.num_products
-    assert report.damping == last.damping
+    assert report.solve.num_products == 5 * last.solve.num_products
+    assert report.solve.damping == last.solve.damping
     assert report.seconds["total"] == pytest.approx(sum(value for name, value in report.seconds.items() if name != "total"))
     assert report.seconds["split"] >= 0
 
@@ -73,9 +73,9 @@ def test_what_an_earlier_part_took_along_is_not_asked_for_again(trained):
 
 
 def test_a_stream_of_nothing_changes_nothing(trained):
-    after, report = Stream(trained.model, CONFIG).forget(trained, ForgetRequest())
+    after, report = forget_in_parts(trained, ForgetRequest(), 10, forget)
     assert after is trained
-    assert (report.forgotten, report.retained, report.status) == (0, len(trained.interactions), "NOTHING_TO_FORGET")
+    assert (report.forgotten, report.retained, report.status) == (0, len(trained.interactions), Status.NOTHING_TO_FORGET)
 
 
 def test_groups_go_whole():
@@ -92,17 +92,26 @@ def test_groups_go_whole():
 
 def test_the_report_of_all_parts():
     seconds = [{"total": 1.0, "a": 1.0}, {"total": 2.0, "b": 2.0}]
-    first = Report(3, 9, norm_step=2.0, status="NEGATIVE_CURVATURE", num_products=4, seconds=seconds[0])
-    second = Report(2, 7, norm_step=1.0, status="STEPS_SPENT", num_products=5, seconds=seconds[1])
+    first = Report(Status.NEGATIVE_CURVATURE, 9, 3, norm_step=2.0, solve=Solve(4), seconds=seconds[0])
+    second = Report(Status.STEPS_SPENT, 7, 2, norm_step=1.0, solve=Solve(5), seconds=seconds[1])
     assert in_all([first, second]) == Report(
+        status=Status.NEGATIVE_CURVATURE,
         forgotten=5,
         retained=7,
         parts=2,
         norm_step=2.0,
-        status="NEGATIVE_CURVATURE",
-        num_products=9,
+        solve=Solve(9),
         seconds={"total": 3.0, "a": 1.0, "b": 2.0},
     )
+    # What is measured of one part alone is not lost; what was measured of both adds up, or is the largest.
+    some = [
+        replace(first, solve=Solve(4, predicted_decrease=2.0), scope=Scope(3, 8, 1, 0)),
+        replace(second, scope=Scope(4, 5, 0, 6)),
+    ]
+    together = in_all(some)
+    assert together.solve == Solve(9, predicted_decrease=2.0)
+    assert together.scope == Scope(4, 8, 1, 6)
+    assert in_all([replace(second, solve=Solve(5, predicted_decrease=3.0)), some[0]]).solve.predicted_decrease == 5.0
 
 
 def test_a_share_is_a_share(trained):

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.stream import Stream
-from ifru_jax import DataError, FlaxRecommender, ForgetRequest, IFRUConfig, ModelError, fit, lightgcn, random_split, unlearn
-from ifru_jax.data import Split, sample_negatives
+from ifru_jax import DataError, FlaxRecommender, ForgetRequest, IFRUConfig, ModelError, Split, fit, lightgcn, random_split, unlearn
+from ifru_jax.data import sample_negatives
+from ifru_jax.unlearning import IFRU
+from ifru_jax.unlearning.in_parts import forget_in_parts
 from tests.unlearning.conftest import CONFIG, tastes
 
 
@@ -30,11 +31,11 @@ def test_a_forgotten_positive_takes_its_negative_along():
 
 def test_a_stream_of_requests_on_implicit_data():
     split = positives_only()
-    method = Stream(lightgcn(embedding_size=6, init_std=0.1), CONFIG)
+    method = IFRU(lightgcn(embedding_size=6, init_std=0.1), CONFIG)
     state = method.fit(jax.random.key(0), split)
     data = state.interactions
     pairs = np.stack([data.users, data.items], axis=1)[:40]
-    after, report = method.forget(state, ForgetRequest(pairs=pairs))
+    after, report = forget_in_parts(state, ForgetRequest(pairs=pairs), 10, method.forget)
     assert not ForgetRequest(pairs=pairs).still_in(after.interactions).pairs.size
     assert report.seconds["total"] > 0
 

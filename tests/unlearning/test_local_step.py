@@ -1,5 +1,8 @@
 """Requests solved as problems of their own, against the whole problem confined to the same rows."""
 
+import sys
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,45 +10,59 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ifru_jax import DataError, ForgetRequest, IFRUConfig
-from ifru_jax.graph import build_training_set
-from ifru_jax.graph.extraction import extract_problem
-from ifru_jax.graph.incidence import Nodes, count_incident, incident
-from ifru_jax.graph.local_problem import bucket_for
-from ifru_jax.influence.scope import importance_scope
-from ifru_jax.training.trained import Trained
-from ifru_jax.unlearning import forget, independent_steps, warm_up
-from ifru_jax.unlearning.ifru import right_hand_side
-from ifru_jax.unlearning.influence_step import solve_part, update_part
-from ifru_jax.unlearning.local_step import apply_steps, local_request, opened, pack, rows_without_data, sizes_of, solve_local
+from ifru_jax import DataError, ForgetRequest, IFRUConfig, Trained, warm_up
+from ifru_jax.graph import Change
+from ifru_jax.graph.nodes import Nodes, count_incident, incident
+from ifru_jax.influence import importance_scope, right_hand_side
+from ifru_jax.solvers import SPECTRUM_RATIO
+from ifru_jax.training import training_set_for
+from ifru_jax.unlearning import Prepared, forget, independent_steps, prepare
+from ifru_jax.unlearning.local.problem import Sizes, pack
+from ifru_jax.unlearning.local.request import local_request
+from ifru_jax.unlearning.local.step import apply_steps, row_numbers, solve_local
+from ifru_jax.unlearning.prepare import Damping
+from ifru_jax.unlearning.step import StepProblem, moved, solve_step
 
 
 def in_float64(trained: Trained) -> Trained:
     params = jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), trained.params)
-    values = vars(trained) | {"params": params, "training_set": build_training_set(trained.interactions)}
-    return Trained(**values)
+    training_set = training_set_for(trained.model, trained.loss, trained.interactions)
+    return replace(trained, params=params, training_set=training_set)
 
 
-def whole_step(trained: Trained, places, config: IFRUConfig, floor: float):
+def with_floor(trained: Trained, config: IFRUConfig, floor: float) -> Prepared:
+    """Prepared for the configuration, with this least damping, whatever the spectrum is."""
+    damping = Damping(floor * SPECTRUM_RATIO[config.filter], config.metric_exponent)
+    known = Prepared(trained.objective, trained.params, trained.training_set, trained.config, config, damping)
+    return prepare(known)
+
+
+def request_at(trained: Trained, places) -> ForgetRequest:
     data = trained.interactions
-    forgotten = np.zeros(len(data), bool)
-    forgotten[places] = True
-    retained = trained.training_set.without(forgotten)
-    scope, _ = importance_scope(data, forgotten, config.scope)
-    rhs, _ = right_hand_side(trained, retained, forgotten, config)
-    step, solution = solve_part(
-        trained.model, trained.loss, config, trained.params, rhs, retained.examples, retained.graph,
-        (jnp.asarray(scope.users), jnp.asarray(scope.items)),
-        total=float(trained.total), reg=trained.config.reg, floor=floor,
-    )  # fmt: skip
-    return update_part(trained.model, trained.params, step, retained.examples), solution, rows_without_data(retained.degrees)
+    return ForgetRequest(pairs=np.stack([data.users[places], data.items[places]], axis=1))
 
 
-def local_step(trained: Trained, places, config: IFRUConfig, floor: float, lost):
-    trained = opened(trained, config)
-    request = local_request(trained, np.sort(places), config)
-    steps = solve_local(trained, pack([request], trained), config, floor=floor)
-    return apply_steps(trained.model, trained.params, steps, lost), steps
+def change_at(trained: Trained, places) -> Change:
+    """The deletion of the interactions at these places, and of no copies of theirs."""
+    places = np.sort(np.asarray(places))
+    return Change(trained.training_set, places, np.ones(len(places), bool), trained.interactions.labels[places])
+
+
+def whole_step(trained: Trained, change: Change, config: IFRUConfig, floor: float):
+    scope, _ = importance_scope(change.before, change.places, config.scope)
+    rows = jnp.asarray(scope.users), jnp.asarray(scope.items)
+    options = {"spillover": config.spillover, "block_size": config.block_size}
+    rhs, _ = right_hand_side(trained.objective, trained.params, change, **options)
+    problem = StepProblem(trained.objective, trained.params, rhs, change.after.batch, rows, floor)
+    step, solution = solve_step(config, problem)
+    return moved(trained.model, trained.params, step, change.after.examples), solution
+
+
+def local_step(trained: Trained, change: Change, config: IFRUConfig, floor: float):
+    state = with_floor(trained, config, floor)
+    assert state.floor == pytest.approx(floor)
+    steps = solve_local(state, pack([local_request(state, change)], state))
+    return apply_steps(state.model, state.params, steps, row_numbers(change.without_data)), steps
 
 
 @given(
@@ -59,12 +76,13 @@ def test_without_budgets_the_local_answer_is_the_whole_one_confined_to_scope(tra
     config = IFRUConfig(scope=scope, curvature=curvature, num_steps=6)
     with jax.enable_x64(True):
         exact = in_float64(trained)
-        floor = 0.4 * trained.damping_scale
-        expected, solution, lost = whole_step(exact, places, config, floor)
-        found, steps = local_step(exact, places, config, floor, lost)
+        floor = 0.4 * trained.damping.scale
+        change = change_at(exact, places)
+        expected, solution = whole_step(exact, change, config, floor)
+        found, steps = local_step(exact, change, config, floor)
         for name, value in expected.items():
-            change = np.abs(value - exact.params[name]).max()
-            np.testing.assert_allclose(found[name], value, atol=1e-8 * max(float(change), 1e-12), rtol=0)
+            largest = np.abs(value - exact.params[name]).max()
+            np.testing.assert_allclose(found[name], value, atol=1e-8 * max(float(largest), 1e-12), rtol=0)
         np.testing.assert_allclose(steps.solution.damping[0], solution.damping, rtol=1e-8)
         np.testing.assert_allclose(steps.solution.predicted_decrease[0], solution.predicted_decrease, rtol=1e-7)
 
@@ -76,7 +94,7 @@ def test_large_requests_and_isolated_rows(trained, asked):
         exact = in_float64(trained)
         data = exact.interactions
         if asked == "beside an isolated user":
-            exact = Trained(**(vars(exact) | {"training_set": exact.training_set.without(data.users == 3)}))
+            exact = replace(exact, training_set=exact.training_set.without(np.flatnonzero(data.users == 3)))
             data = exact.interactions
             assert not data.user_degrees()[3]
         places = {
@@ -85,8 +103,9 @@ def test_large_requests_and_isolated_rows(trained, asked):
             "half": np.arange(0, len(data), 2),
         }.get(asked, np.array([7]))
         config = IFRUConfig(scope=())
-        expected, _, lost = whole_step(exact, places, config, trained.damping_scale)
-        found, _ = local_step(exact, places, config, trained.damping_scale, lost)
+        change = change_at(exact, places)
+        expected, _ = whole_step(exact, change, config, trained.damping.scale)
+        found, _ = local_step(exact, change, config, trained.damping.scale)
         for name, value in expected.items():
             np.testing.assert_allclose(found[name], value, atol=1e-10)
         assert asked in ("hub", "half") or not np.any(found["user_embedding"][3])
@@ -96,7 +115,7 @@ def one_each(trained, count):
     data = trained.interactions
     rng = np.random.default_rng(5)
     places = rng.choice(len(data), count, replace=False)
-    return [ForgetRequest(pairs=np.stack([data.users[[z]], data.items[[z]]], axis=1)) for z in places]
+    return [request_at(trained, [z]) for z in places]
 
 
 def test_a_batch_is_the_requests_one_by_one(trained):
@@ -120,7 +139,7 @@ def test_separate_steps_are_not_the_joint_one(trained):
     requests = [ForgetRequest(pairs=np.array([[3, data.items[z]]], np.int32)) for z in places]
     config = IFRUConfig(scope=())
     steps = independent_steps(trained, requests, config=config)
-    separate = apply_steps(trained.model, trained.params, steps, rows_without_data(trained.training_set.degrees))
+    separate = apply_steps(trained.model, trained.params, steps, row_numbers(trained.training_set.without_data))
     union = requests[0] | requests[1] | requests[2] | requests[3]
     joint, _ = forget(trained, union, config=config)
     difference = np.abs(separate["user_embedding"][3] - joint.params["user_embedding"][3]).max()
@@ -133,18 +152,16 @@ def test_budgets_leave_out_the_least_important_and_say_so(trained):
     request = ForgetRequest(pairs=np.array([[data.users[0], data.items[0]]], np.int32))
     _, full = forget(trained, request, config=IFRUConfig(scope=(1.0,)))
     _, fewer = forget(trained, request, config=IFRUConfig(scope=(1.0,), max_nodes=6))
-    assert fewer.scope_users + fewer.scope_items == 6
-    assert fewer.left_out_nodes == full.scope_users + full.scope_items - 6
+    assert fewer.scope.users + fewer.scope.items == 6
+    assert fewer.scope.left_out_nodes == full.scope.users + full.scope.items - 6
     _, least = forget(trained, request, config=IFRUConfig(scope=(1.0,), max_nodes=1, max_edges=20))
-    assert least.scope_users + least.scope_items == 2  # endpoints always stay
-    assert least.left_out_edges > 0
-    forgotten = request.select(data)
-    scope, _ = importance_scope(data, forgotten, ())
-    scores = np.ones(data.num_users), np.ones(data.num_items)
-    places = np.flatnonzero(forgotten)
-    problem = extract_problem(trained.training_set, places, scope, num_hops=0, max_edges=3, importance=scores)
-    assert len(problem.chosen) == 4
-    assert problem.forgotten.sum() == 1
+    assert least.scope.users + least.scope.items == 2  # endpoints always stay
+    assert least.scope.left_out_edges > 0
+    state = prepare(trained, config=IFRUConfig(scope=(), max_edges=3))
+    change = Change.of(trained.training_set, request)
+    chosen = local_request(state, change).part.chosen
+    assert len(chosen) == 4
+    assert np.isin(chosen, change.forgotten).sum() == 1
 
 
 @given(st.sets(st.integers(0, 39), max_size=4), st.sets(st.integers(0, 49), max_size=4))
@@ -153,20 +170,16 @@ def test_incident_interactions(trained, users, items):
     data = trained.interactions
     nodes = Nodes(np.isin(np.arange(data.num_users), list(users)), np.isin(np.arange(data.num_items), list(items)))
     expected = np.flatnonzero(nodes.users[data.users] | nodes.items[data.items])
-    pairs = trained.training_set.examples.pairs
-    np.testing.assert_array_equal(incident(pairs, nodes), expected)
+    pairs = trained.training_set.pattern
+    np.testing.assert_array_equal(incident(pairs, nodes, len(data)), expected)
     assert count_incident(pairs, len(data), nodes) == len(expected)
 
 
 def test_one_ladder_of_buckets(trained):
-    trained = opened(trained, IFRUConfig(scope=()))
-    data, sizes, hops = trained.training_set, set(), trained.model.num_hops
-    for z in range(0, len(data), 7):
-        scope = Nodes(np.zeros(data.interactions.num_users, bool), np.zeros(data.interactions.num_items, bool))
-        scope.users[data.interactions.users[z]] = scope.items[data.interactions.items[z]] = True
-        problem = extract_problem(data, np.array([z]), scope, num_hops=hops, is_open=bool(hops))
-        sizes.add(bucket_for([problem], sizes_of(trained)))
-    assert len(sizes) <= 3
+    state = prepare(trained, config=IFRUConfig(scope=()))
+    requests = [local_request(state, change_at(state, [z])) for z in range(0, len(state.training_set), 7)]
+    assert all(request.scope.count == 2 for request in requests)
+    assert len({Sizes.of(state).rung_for([request]) for request in requests}) <= 3
 
 
 def test_what_cannot_be_independent_is_refused(trained):
@@ -174,7 +187,7 @@ def test_what_cannot_be_independent_is_refused(trained):
         independent_steps(trained, one_each(trained, 1), config=IFRUConfig())
     with pytest.raises(DataError, match="at least one"):
         independent_steps(trained, [], config=IFRUConfig(scope=()))
-    with pytest.raises(DataError, match="request 1 forgets nothing"):
+    with pytest.raises(DataError, match="request 1 changes nothing"):
         independent_steps(trained, [*one_each(trained, 1), ForgetRequest()], config=IFRUConfig(scope=()))
     with pytest.raises(DataError, match="max_nodes is 5"):
         IFRUConfig(max_nodes=5)
@@ -184,9 +197,29 @@ def test_what_cannot_be_independent_is_refused(trained):
 
 def test_after_warming_up_a_request_compiles_nothing(trained, compilations):
     config = IFRUConfig(scope=(), num_steps=7)
-    assert warm_up(trained, config=config, max_pairs=1024) == 3
-    with compilations() as compiled:
-        forget(trained, one_each(trained, 1)[0], config=config)
-    assert compiled == []
+    warm, rungs = warm_up(trained, config=config, max_pairs=1024)
+    assert rungs == 3
+    for state, asked in ((trained, config), (warm, config), (warm, None)):
+        with compilations() as compiled:
+            forget(state, one_each(trained, 1)[0], config=asked)
+        assert compiled == []
     with pytest.raises(DataError, match="scope"):
         warm_up(trained, config=IFRUConfig())
+
+
+@pytest.mark.parametrize("trained", ["lightgcn-2"], indirect=True)
+def test_what_is_propagated_is_computed_once(trained, monkeypatch):
+    module = sys.modules[Prepared.__module__]
+    made, original = [], module.propagations_of
+
+    def counted(*args):
+        made.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(module, "propagations_of", counted)
+    state, _ = warm_up(trained, config=IFRUConfig(scope=(), num_steps=7), max_pairs=256)
+    assert state.propagations.any
+    for request in one_each(trained, 3):
+        state, _ = forget(state, request)
+        assert state.propagations.any
+    assert len(made) == 1
