@@ -85,10 +85,12 @@ class Change:
     @cached_property
     def after(self) -> TrainingSet:
         """D_r on G_r, with corrected labels; nothing names a user or item that lost its last interaction."""
-        data, corrected = self.before, ~self.gone
-        if corrected.any():
-            data = data.relabelled(self.places[corrected], self.labels[corrected])
-        return (data.without(self.forgotten) if self.gone.any() else data).erase(*self.lost.rows)
+        data = self.before.without(self.forgotten) if self.gone.any() else self.before
+        if len(self.corrected):
+            # Afterwards, since what leaves makes room for edges, and a group may be in order only without it.
+            places = self.corrected - np.searchsorted(self.forgotten, self.corrected)
+            data = data.relabelled(places, self.labels[~self.gone])
+        return data.erase(*self.lost.rows)
 
     def terms_at(self, places: np.ndarray) -> Terms:
         """How the interactions at these places (int [m], distinct, with whole groups) count before and after."""
@@ -182,7 +184,7 @@ class EdgeChange:
 
     @property
     def ends(self) -> Nodes:
-        """The nodes whose degree changes."""
+        """The nodes at which an edge comes or goes."""
         places = np.concatenate([self.removed, self.added])
         rows, cols = np.asarray(self.pattern.rows)[places], np.asarray(self.pattern.cols)[places]
         return Nodes.of(rows, cols, (self.pattern.num_rows, self.pattern.num_cols))

@@ -128,7 +128,9 @@ class TrainingSet:
         positives = np.flatnonzero(data.labels > 0.5) if self.has_graph else self.positives
         graph = self.graph
         if not np.array_equal(positives, self.positives):
-            graph = replace(_graph_of(data, positives, max(self.capacities[1], padded_size(len(positives)))), **_sides_of(graph))
+            room = self.capacities[1]
+            capacity = room if len(positives) <= room else padded_size(len(positives))
+            graph = replace(_graph_of(data, positives, capacity), **_sides_of(graph))
         if graph.history is not None:
             graph = replace(graph, history=build_histories(data, self.pattern, capacity=graph.edges.capacity))
         return TrainingSet(data, examples, graph, positives, self.has_graph)
