@@ -181,9 +181,7 @@ def test_an_empty_request_changes_nothing():
 
 
 def test_without_a_graph_no_edge_comes_or_goes():
-    before = build_training_set(
-        Interactions(np.array([0, 1]), np.array([0, 1]), np.array([1, 0]), USERS, ITEMS), with_graph=False
-    )
+    before = build_training_set(Interactions(np.array([0, 1]), np.array([0, 1]), np.array([1, 0]), USERS, ITEMS), with_graph=False)
     change = Change.of(before, ForgetRequest(corrected=np.array([[1, 1]]), labels=np.array([1.0])))
     assert not change.edges.any
     assert change.after.interactions.labels.tolist() == [1, 1]

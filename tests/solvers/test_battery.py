@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from ifru_jax.solvers import FILTERS, SPECTRUM_RATIO, Status, conjugate_gradient, spectral_step
+from ifru_jax.solvers import FILTERS, SPECTRUM_RATIO, conjugate_gradient, spectral_step
+from ifru_jax.status import Status
 
 NUMBER, SIZE = 2500, 12
 LARGEST, SMALLEST = np.finfo(np.float32).max, np.finfo(np.float32).tiny

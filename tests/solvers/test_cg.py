@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifru_jax.errors import NumericsError
-from ifru_jax.solvers import Status, check, conjugate_gradient
+from ifru_jax.solvers import check, conjugate_gradient
+from ifru_jax.status import Status
 
 pytestmark = pytest.mark.usefixtures("float64")
 

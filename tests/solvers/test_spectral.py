@@ -10,16 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifru_jax.errors import NumericsError
-from ifru_jax.solvers import (
-    FILTERS,
-    SPECTRUM_RATIO,
-    Status,
-    check,
-    damping_from_spectrum,
-    damping_path,
-    lanczos,
-    spectral_step,
-)
+from ifru_jax.solvers import FILTERS, SPECTRUM_RATIO, check, damping_from_spectrum, damping_path, lanczos, spectral_step
+from ifru_jax.status import Status
 
 pytestmark = pytest.mark.usefixtures("float64")
 
