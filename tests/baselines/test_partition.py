@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifru_jax import DataError, random_split
+from ifru_jax.baselines.sharded.partition import assign_balanced, balanced_partition, random_partition
 from ifru_jax.data import sample_negatives
-from ifru_jax.unlearning.partition import assign_balanced, balanced_partition, random_partition
 from tests.unlearning.conftest import tastes
 
 

@@ -3,8 +3,9 @@
 import jax
 import numpy as np
 
-from ifru_jax import ForgetRequest, Retrain, mf
-from ifru_jax.unlearning.retrain import surviving
+from ifru_jax import ForgetRequest, mf
+from ifru_jax.baselines import Retrain
+from ifru_jax.baselines.retrain import surviving
 from tests.unlearning.conftest import CONFIG
 
 

@@ -7,11 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ifru_jax import DataError, ForgetRequest, Interactions, NumericsError, TrainConfig, Trained, lightgcn, mf
-from ifru_jax.graph import build_examples, build_training_set
-from ifru_jax.training import bce, objective
-from ifru_jax.training.objectives import weighted_loss
-from ifru_jax.unlearning import (
+from ifru_jax import DataError, ForgetRequest, Interactions, NumericsError, Status, TrainConfig, Trained, bce, lightgcn, mf
+from ifru_jax.baselines import (
     GIF,
     SCIF,
     BudgetConfig,
@@ -24,8 +21,9 @@ from ifru_jax.unlearning import (
     IFRUAuthorsConfig,
     SCIFConfig,
 )
-from ifru_jax.unlearning.ifru_authors import changed_interactions, published_hessian, published_scope
-from ifru_jax.unlearning.scif import collaborative_labels
+from ifru_jax.baselines.ifru_authors import _Problem, changed_interactions, published_hessian, published_scope
+from ifru_jax.baselines.scif import collaborative_labels
+from ifru_jax.graph import Batch, Change, build_examples, build_training_set
 from tests.unlearning.conftest import CONFIG
 
 pytestmark = pytest.mark.slow
@@ -53,10 +51,10 @@ def rival(name, trained, split):
 @pytest.mark.parametrize("name", ["scif", "gif", "gradient", "gradient-ascent", "finetune", "ifru-authors"])
 def test_every_rival_forgets_without_a_trace(trained, split, name):
     method = rival(name, trained, split)
-    state = method.prepare(trained)
+    state = method.prepare(trained, split, jax.random.key(0))
     same, report = method.forget(state, ForgetRequest())
     assert same is state
-    assert report.status == "NOTHING_TO_FORGET"
+    assert report.status is Status.NOTHING_TO_FORGET
     # A whole user, and some interactions of others.
     data = state.interactions
     others = np.flatnonzero(data.users != 7)[::60]
@@ -71,8 +69,7 @@ def test_every_rival_forgets_without_a_trace(trained, split, name):
     assert report.norm_step > 0
     fresh = build_training_set(
         after.interactions,
-        capacity=state.training_set.examples.labels.shape[0],
-        graph_capacity=state.training_set.graph.edges.capacity,
+        capacities=state.training_set.capacities,
         with_graph=state.model.num_hops > 0,
     )
     assert all(jax.tree.leaves(jax.tree.map(lambda a, b: bool((a == b).all()), fresh.graph, after.training_set.graph)))
@@ -97,26 +94,25 @@ def test_the_published_ifru_keeps_the_old_graph_and_then_takes_no_request(traine
 def test_the_clock_ends_the_steps_and_the_seed_decides_them(trained):
     data = trained.interactions
     request = ForgetRequest(pairs=np.stack([data.users[:30:3], data.items[:30:3]], axis=1))
-    retained = trained.training_set.without(request.select(data))
+    retained = Change.of(trained.training_set, request).after
     gone = build_examples(data.select(request.select(data)))
 
     def training_loss(params):
-        reg = trained.config.reg
-        return objective(trained.model, bce, params, retained.examples, retained.graph, total=trained.total, reg=reg)
+        return trained.objective(params, retained.batch)
 
     def forgotten_loss(params):
-        return weighted_loss(trained.model, bce, params, gone, retained.graph)
+        return trained.objective.losses(params, Batch(gone, retained.graph))
 
     for kind, loss, sign in ((Finetune, training_loss, -1), (GradientAscent, forgotten_loss, 1)):
         readings = iter(np.arange(0, 100, 0.25))
         # Readings: the request, the graph, then one before each step; the third step would begin at 1 s.
         timed = kind(trained.model, CONFIG, BudgetConfig(seconds=1.0), now=lambda readings=readings: float(next(readings)))
         short, report = timed.forget(trained, request)
-        assert report.num_steps == 2
+        assert report.training.num_steps == 2
         steps = kind(trained.model, CONFIG, BudgetConfig(seconds=None, num_steps=2)).forget(trained, request)[0]
         assert all(np.array_equal(short.params[name], steps.params[name]) for name in steps.params)
         longer, report = kind(trained.model, CONFIG, BudgetConfig(seconds=None, num_steps=40)).forget(trained, request)
-        assert report.num_steps == 40
+        assert report.training.num_steps == 40
         assert sign * (loss(longer.params) - loss(trained.params)) > 0
 
 
@@ -137,8 +133,7 @@ def tiny(request):
         model = lightgcn(num_layers=1, embedding_size=2) if layers else mf(embedding_size=2)
         rng = np.random.default_rng(3)
         params = {"user_embedding": jnp.asarray(rng.normal(size=(4, 2))), "item_embedding": jnp.asarray(rng.normal(size=(5, 2)))}
-        trained = Trained(model, params, build_training_set(data, with_graph=layers > 0), len(data), TrainConfig(reg=REG))
-        yield trained
+        yield Trained.of(model, params, data, config=TrainConfig(reg=REG))
 
 
 PLACES = np.array([0, 3, 8])
@@ -200,14 +195,14 @@ def test_gif_is_the_truncated_series_of_the_dense_hessian(tiny, dense):
         method = GIF(tiny.model, tiny.config, GIFConfig(num_iterations=7, scale=scale))
         after, report = method.forget(tiny, tiny_request(tiny))
         np.testing.assert_allclose(flat(after.params) - dense.at, expected, atol=1e-10)
-        assert report.norm_rhs == pytest.approx(np.linalg.norm(b))
+        assert report.influence.norm_rhs == pytest.approx(np.linalg.norm(b))
         # Left to itself, it finds the spectrum: 18 parameters are fewer than the steps it may take.
         _, report = GIF(tiny.model, tiny.config, GIFConfig(damping=None)).forget(tiny, tiny_request(tiny))
-        assert report.num_products == 20 + 5 + 1
+        assert report.solve.num_products == 20 + 5 + 1
         values = np.linalg.eigvalsh(hessian)
         assert values.min() < 0
-        assert report.damping == pytest.approx(-values.min(), rel=0.02)
-        assert np.abs(report.ritz_values).max() == pytest.approx(np.abs(values).max(), rel=1e-6)
+        assert report.solve.damping == pytest.approx(-values.min(), rel=0.02)
+        assert np.abs(report.solve.ritz_values).max() == pytest.approx(np.abs(values).max(), rel=1e-6)
         overflowing = GIFConfig(num_iterations=7, scale=1e-60)
         with pytest.raises(NumericsError, match="fewer iterations"):
             GIF(tiny.model, tiny.config, overflowing).forget(tiny, tiny_request(tiny))
@@ -231,10 +226,10 @@ def test_scif_solves_for_the_target_users_alone(tiny, dense):
         method = SCIF(tiny.model, tiny.config, SCIFConfig(tolerance=1e-12))
         unlearned, report = method.forget(tiny, tiny_request(tiny))
         # Few enough rows that Lanczos finds the whole spectrum.
-        assert report.damping == pytest.approx(0 if lowest > 0 else -2 * lowest)
-        expected[rows] = np.linalg.solve(restricted + report.damping * np.eye(len(rows)), b[rows])
+        assert report.solve.damping == pytest.approx(0 if lowest > 0 else -2 * lowest)
+        expected[rows] = np.linalg.solve(restricted + report.solve.damping * np.eye(len(rows)), b[rows])
         np.testing.assert_allclose(flat(unlearned.params) - dense.at, expected, atol=1e-9)
-        assert (report.scope_users, report.scope_items) == (len(rows) // 2, 0)
+        assert (report.scope.users, report.scope.items) == (len(rows) // 2, 0)
 
 
 def test_labels_of_those_of_whom_nothing_is_left():
@@ -253,7 +248,7 @@ def test_the_gradient_step_ends_where_the_quadratic_model_does(tiny, dense):
         rate = b @ b / abs(b @ hessian @ b)
         after, report = Gradient(tiny.model, tiny.config).forget(tiny, tiny_request(tiny))
         np.testing.assert_allclose(flat(after.params) - dense.at, rate * b, atol=1e-10)
-        assert report.damping == pytest.approx(1 / rate)
+        assert report.solve.damping == pytest.approx(1 / rate)
         fixed, _ = Gradient(tiny.model, tiny.config, GradientConfig(rate=2.0)).forget(tiny, tiny_request(tiny))
         np.testing.assert_allclose(flat(fixed.params) - dense.at, 2 * b, atol=1e-10)
 
@@ -261,8 +256,8 @@ def test_the_gradient_step_ends_where_the_quadratic_model_does(tiny, dense):
 def test_the_published_quadratic_form_and_its_first_candidate(tiny, dense):
     with jax.enable_x64(True):
         data, training = tiny.interactions, tiny.training_set
-        forgotten = dense.forgotten > 0
-        scope = published_scope(data, forgotten, num_hops=0, quantile=0.4)
+        forgotten, change = dense.forgotten > 0, Change.of(training, tiny_request(tiny))
+        scope = published_scope(change, num_hops=0, quantile=0.4)
         # s_0 of the endpoints: users 0 (2 of 5), 2 (1 of 5), items 0 (1 of 5), 4 (1 of 4), 3 (1 of 4): above the .4-quantile.
         degrees = np.concatenate([data.user_degrees(), data.item_degrees()]) + 1
         hits = np.concatenate([np.bincount(data.users[PLACES], minlength=4), np.bincount(data.items[PLACES], minlength=5)])
@@ -272,14 +267,14 @@ def test_the_published_quadratic_form_and_its_first_candidate(tiny, dense):
         assert inside.sum() < (hits > 0).sum()
 
         rows = jnp.asarray(scope.users), jnp.asarray(scope.items)
-        product = published_hessian(
-            tiny.model, bce, tiny.params, training.examples, training.graph, rows, hessian="mf", total=len(data)
-        )
+        summed = replace(tiny.objective, total=1.0, reg=0.0)
+        problem = _Problem(summed, tiny.params, training.batch, build_examples(data), rows, float(len(data)))
+        product = published_hessian(problem, "mf")
         mask = np.repeat(inside, 2)
         # The published Hessian is that of MF whatever the model is.
         hessian = dense.hessian(dense.whole, dense.whole, layers=0, reg=0.0) * np.outer(mask, mask)
 
-        changed = changed_interactions(data, forgotten, training.without(forgotten), min_change=0.01)
+        changed = changed_interactions(change, min_change=0.01)
         affected = np.zeros(len(data))
         affected[~forgotten] = changed
         removed = forgotten & (data.labels > 0.5)
@@ -297,8 +292,8 @@ def test_the_published_quadratic_form_and_its_first_candidate(tiny, dense):
         after, report = method.forget(tiny, tiny_request(tiny))
         # Adam's first step has the size of the learning rate, against the slope −g at p = 0.
         np.testing.assert_allclose(flat(after.params) - dense.at, 0.1 * g / (np.abs(g) + 1e-8) / len(data), atol=1e-12)
-        assert report.status == "STEPS_SPENT"
-        assert report.norm_rhs == pytest.approx(np.linalg.norm(g) / len(data))
+        assert report.status is Status.STEPS_SPENT
+        assert report.influence.norm_rhs == pytest.approx(np.linalg.norm(g) / len(data))
 
 
 @pytest.mark.parametrize(
@@ -333,7 +328,7 @@ def test_methods_that_do_not_apply_say_why(trained, split):
         tables = {"item_embedding": "item"}  # noqa: RUF012
         num_hops = 0
 
-    nobody = replace(trained, model=Items())
+    nobody = replace(trained, objective=replace(trained.objective, model=Items()))
     with pytest.raises(DataError, match="no user table"):
         SCIF(nobody.model, CONFIG).forget(nobody, ForgetRequest(users=np.array([0])))
     with pytest.raises(DataError, match="hessian='model'"):

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ifru_jax import DataError, ForgetRequest, ModelError, TrainConfig, lightgcn, mf
+from ifru_jax import DataError, ForgetRequest, ModelError, Status, TrainConfig, Trained, bce, lightgcn, mf
+from ifru_jax.baselines import SISA, RecEraser, ShardedModel
+from ifru_jax.baselines.retrain import surviving
+from ifru_jax.baselines.sharded.aggregation import Aggregation, aggregated, freeze
 from ifru_jax.graph import IndexPairs, build_training_set
-from ifru_jax.training import Trained, fit_params
-from ifru_jax.unlearning import SISA, RecEraser, Shards
-from ifru_jax.unlearning.aggregation import Aggregation, aggregated, freeze
-from ifru_jax.unlearning.retrain import surviving
+from ifru_jax.training import Objective, fit_params
 
 pytestmark = pytest.mark.slow
 
@@ -21,14 +21,14 @@ MODELS = {"mf": mf(embedding_size=4, init_std=0.1), "lightgcn": lightgcn(num_lay
 KEY = jax.random.key(5)
 
 
-def shards_of(state) -> Shards:
-    return state if isinstance(state, Shards) else state.shards
+def shards_of(state) -> ShardedModel:
+    return state if isinstance(state, ShardedModel) else state.shards
 
 
 def parts(state):
     """Everything that is trained, of every shard and of the aggregation."""
     trained = [shard.params for shard in shards_of(state).models]
-    return trained if isinstance(state, Shards) else [*trained, state.aggregation, state.served.params]
+    return trained if isinstance(state, ShardedModel) else [*trained, state.aggregation, state.served.params]
 
 
 def equal(a, b):
@@ -61,21 +61,19 @@ def test_a_touched_shard_is_one_trained_from_scratch_and_the_others_are_the_same
     method, state = fitted
     after, report = forgotten
     before, shards = shards_of(state), shards_of(after)
-    assert (report.forgotten, report.retained, report.shards, report.shards_retrained) == (9, len(split.train) - 9, 3, 1)
+    assert (report.forgotten, report.retained, report.status) == (9, len(split.train) - 9, Status.RETRAINED)
+    assert (report.shards.total, report.shards.retrained) == (3, 1)
     assert [a is b for a, b in zip(before.models, shards.models, strict=True)] == [True, False, True]
     # From the data and the partition alone, by the training that everybody uses.
     rows = split.train.select((before.assignment == 1) & ~_request_mask(before, shards))
-    training_set = build_training_set(
-        rows, capacity=before.capacities[0], graph_capacity=before.capacities[1], with_graph=method.model.num_hops > 0
-    )
+    capacities = before.models[1].training_set.capacities
     scratch, _ = fit_params(
         jax.random.fold_in(KEY, 1),
-        method.model,
-        training_set,
+        Objective(method.model, bce, float((before.assignment == 1).sum()), CONFIG.reg),
+        build_training_set(rows, capacities=capacities, with_graph=method.model.num_hops > 0),
         surviving(split.valid, rows),
         CONFIG,
-        total=int((before.assignment == 1).sum()),
-        valid_capacity=before.capacities[2],
+        valid_capacity=before.valid_capacity,
     )
     for name, side in method.model.tables.items():
         known = (rows.user_degrees() if side == "user" else rows.item_degrees()) > 0
@@ -84,7 +82,7 @@ def test_a_touched_shard_is_one_trained_from_scratch_and_the_others_are_the_same
     assert not equal(before.models[1].params, shards.models[1].params)
 
 
-def _request_mask(before: Shards, after: Shards) -> np.ndarray:
+def _request_mask(before: ShardedModel, after: ShardedModel) -> np.ndarray:
     kept = set(zip(after.interactions.users, after.interactions.items, strict=True))
     return np.array([pair not in kept for pair in zip(before.interactions.users, before.interactions.items, strict=True)])
 
@@ -112,7 +110,7 @@ def test_requests_one_by_one_are_requests_at_once_and_compile_nothing(fitted, fo
     assert not (shards.interactions.users == 7).any()
     assert not (shards.valid.users == 7).any()
     assert all(not np.any(model.params["user_embedding"][7]) for model in shards.models)
-    assert not np.any(method.score(in_turn, np.full(5, 7), np.arange(5)))
+    assert not np.any(method.served(in_turn).score(np.full(5, 7), np.arange(5)))
     assert "user-0007-secret" not in "".join(_texts(in_turn))
     assert "user-0008-secret" in "".join(_texts(in_turn))
 
@@ -132,7 +130,7 @@ def test_an_empty_request_changes_nothing(fitted):
     method, state = fitted
     after, report = method.forget(state, ForgetRequest())
     assert after is state
-    assert (report.forgotten, report.shards_retrained, report.status) == (0, 0, "NOTHING_TO_FORGET")
+    assert (report.forgotten, report.shards, report.status) == (0, None, Status.NOTHING_TO_FORGET)
 
 
 def test_fit_is_determined_by_the_key(fitted, split):
@@ -145,8 +143,8 @@ def test_fit_is_determined_by_the_key(fitted, split):
 def test_scores_and_full_ranking_agree(fitted):
     method, state = fitted
     users = np.array([0, 3, 11])
-    grid = np.asarray(method.score_grid(state, users))
-    flat = method.score(state, np.repeat(users, 50), np.tile(np.arange(50), 3)).reshape(3, 50)
+    grid = np.asarray(method.served(state).score_grid(users))
+    flat = method.served(state).score(np.repeat(users, 50), np.tile(np.arange(50), 3)).reshape(3, 50)
     np.testing.assert_allclose(grid, flat, rtol=1e-5, atol=1e-6)
     if isinstance(method, SISA):
         each = [shard.score(np.repeat(users, 50), np.tile(np.arange(50), 3)) for shard in state.models]
@@ -159,10 +157,10 @@ def test_a_shard_that_loses_everything_is_zero(fitted):
     gone = assignment == 2
     after, report = method.forget(state, ForgetRequest(pairs=np.stack([data.users[gone], data.items[gone]], axis=1)))
     empty = shards_of(after).models[2]
-    assert report.shards_retrained == 1
+    assert report.shards.retrained == 1
     assert len(empty.interactions) == 0
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(empty.params))
-    assert np.isfinite(method.score(after, np.arange(40), np.arange(40))).all()
+    assert np.isfinite(method.served(after).score(np.arange(40), np.arange(40))).all()
     with pytest.raises(DataError, match="nothing is left"):
         method.forget(state, ForgetRequest(users=np.arange(40)))
 

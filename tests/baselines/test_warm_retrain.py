@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 
-from ifru_jax import ForgetRequest, Retrain, mf
-from ifru_jax.unlearning import WarmRetrain
+from ifru_jax import ForgetRequest, Status, mf
+from ifru_jax.baselines import Retrain, WarmRetrain
 from tests.unlearning.conftest import CONFIG
 
 
@@ -16,7 +16,7 @@ def test_it_trains_on_without_the_forgotten(split):
     assert report.forgotten == 0
     after, report = method.forget(state, ForgetRequest(users=np.array([7])))
     assert report.forgotten == (split.train.users == 7).sum()
-    assert report.status == "RETRAINED"
+    assert report.status is Status.RETRAINED
     before = state.trained
     assert not (after.trained.interactions.users == 7).any()
     assert "user-0007-secret" not in after.trained.interactions.user_ids

@@ -104,14 +104,11 @@ def test_the_report_of_all_parts():
         seconds={"total": 3.0, "a": 1.0, "b": 2.0},
     )
     # What is measured of one part alone is not lost; what was measured of both adds up, or is the largest.
-    some = [
-        replace(first, solve=Solve(4, predicted_decrease=2.0), scope=Scope(3, 8, 1, 0)),
-        replace(second, scope=Scope(4, 5, 0, 6)),
-    ]
-    together = in_all(some)
+    known = replace(first, solve=Solve(4, predicted_decrease=2.0), scope=Scope(3, 8, 1, 0))
+    together = in_all([known, replace(second, scope=Scope(4, 5, 0, 6))])
     assert together.solve == Solve(9, predicted_decrease=2.0)
     assert together.scope == Scope(4, 8, 1, 6)
-    assert in_all([replace(second, solve=Solve(5, predicted_decrease=3.0)), some[0]]).solve.predicted_decrease == 5.0
+    assert in_all([replace(second, solve=Solve(5, predicted_decrease=3.0)), known]).solve.predicted_decrease == 5.0
 
 
 def test_a_share_is_a_share(trained):

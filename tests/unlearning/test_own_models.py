@@ -9,24 +9,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from ifru_jax import (
-    FlaxRecommender,
-    ModelError,
-    WithAuxiliary,
-    bpr,
-    evaluate,
-    fit,
-    from_nnx,
-    linearity,
-    load,
-    random_split,
-    save,
-    unlearn,
-    wmse,
-)
+from ifru_jax import FlaxRecommender, ModelError, bpr, evaluate, fit, from_nnx, load, random_split, save, unlearn
 from ifru_jax.data import parse_forget, sample_negatives
-from ifru_jax.graph import build_training_set
-from ifru_jax.unlearning import with_linearity
+from ifru_jax.training import WithAuxiliary, training_set_for, wmse
+from ifru_jax.unlearning import linearity, with_linearity
 from tests.unlearning.conftest import CONFIG, tastes
 
 
@@ -106,9 +92,7 @@ def test_prediction_and_outcome(forgotten):
             replace(
                 state,
                 params=jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), state.params),
-                training_set=build_training_set(
-                    state.interactions, with_graph=state.model.num_hops > 0, with_groups=state.loss.grouped
-                ),
+                training_set=training_set_for(state.model, state.loss, state.interactions),
             )
             for state in (trained, unlearned)
         )
@@ -116,4 +100,4 @@ def test_prediction_and_outcome(forgotten):
         assert found.predicted != 0
         tolerance = 1e-9 if name == "no tables" else 0.3
         assert found.ratio == pytest.approx(1, abs=tolerance)
-        assert with_linearity(report, before, after).actual_decrease == found.actual
+        assert with_linearity(report, before, after).linearity == found

@@ -17,20 +17,21 @@ from ifru_jax import (
     Interactions,
     ModelError,
     TrainConfig,
+    Trained,
     bce,
     bpr,
     lightgcn,
     mf,
 )
 from ifru_jax.curvature import degree_metric, degrees_of
-from ifru_jax.graph import build_training_set
 from ifru_jax.models import ngcf
-from ifru_jax.training import Trained, objective
-from ifru_jax.unlearning import forget
-from ifru_jax.unlearning.influence_step import solve_part
+from ifru_jax.training import Objective
+from ifru_jax.unlearning import Prepared, forget, prepare
+from ifru_jax.unlearning.prepare import Damping
 from ifru_jax.unlearning.shared_weights import free_parameters, random_subspace
+from ifru_jax.unlearning.step import StepProblem, solve_step
 from tests.training.test_losses import grouped
-from tests.unlearning.test_local_step import local_step, whole_step
+from tests.unlearning.test_local_step import change_at, local_step, whole_step
 
 USERS, ITEMS, REG, RANK = 5, 4, 0.05, 6
 
@@ -57,8 +58,8 @@ def untrained(model, data, loss=bce):
     params = jax.tree.map(
         lambda x: 2 * x.astype(jnp.result_type(float)), model.init(jax.random.key(1), data.num_users, data.num_items)
     )
-    whole = build_training_set(data, with_groups=loss.grouped)
-    return Trained(model, params, whole, len(data), TrainConfig(reg=REG), loss, damping_scale=0.2, damping_exponent=0.4)
+    trained = Trained.of(model, params, data, config=TrainConfig(reg=REG), loss=loss)
+    return Prepared(trained.objective, trained.params, trained.training_set, trained.config, IFRUConfig(), Damping(0.2, 0.4))
 
 
 def interactions():
@@ -67,9 +68,9 @@ def interactions():
 
 
 @jax.jit
-def dense_hessian(params, examples, graph):
+def dense_hessian(params, batch):
     flat, unravel = ravel_pytree(params)
-    return jax.hessian(lambda t: objective(TOWER, bce, unravel(t), examples, graph, total=30.0, reg=REG))(flat)
+    return jax.hessian(lambda t: Objective(TOWER, bce, 30.0, REG)(unravel(t), batch))(flat)
 
 
 @pytest.mark.parametrize("shared", ["freeze", ("top",), "subspace"], ids=str)
@@ -81,7 +82,7 @@ def test_the_step_is_the_dense_one_in_its_coordinates(shared):
         config = IFRUConfig(shared=shared, shared_rank=RANK, num_steps=40, damping=0.05, filter="absolute")
         flat, unravel = ravel_pytree(params)
         rhs = unravel(jnp.asarray(np.random.default_rng(3).normal(size=len(flat))))
-        H = dense_hessian(params, data.examples, data.graph)
+        H = dense_hessian(params, data.batch)
 
         free = free_parameters(TOWER, params, config)
         chosen = ravel_pytree({n: jnp.full(v.shape, n in free) for n, v in params.items()})[0]
@@ -99,9 +100,7 @@ def test_the_step_is_the_dense_one_in_its_coordinates(shared):
         expected = root * (E @ (V @ ((V.T @ (E.T @ (root * ravel_pytree(rhs)[0]))) / (np.abs(t) + 0.05))))
 
         everything = (jnp.ones(USERS, bool), jnp.ones(ITEMS, bool))
-        step, _ = solve_part(
-            TOWER, bce, config, params, rhs, data.examples, data.graph, everything, total=30.0, reg=REG, floor=0.05
-        )  # fmt: skip
+        step, _ = solve_step(config, StepProblem(start.objective, params, rhs, data.batch, everything, 0.05))
         np.testing.assert_allclose(ravel_pytree(step)[0], expected, rtol=1e-7, atol=1e-9)
         for name in set(params) - set(free):
             assert not np.any(step[name])
@@ -139,9 +138,10 @@ def test_a_confined_step_is_the_whole_one_in_scope(case):
         build, config = LOCAL[case]
         start = build()
         places = np.flatnonzero(start.interactions.items == start.interactions.items[0])[:2]
-        expected, _, lost = whole_step(start, places, config, 0.1)
-        got, _ = local_step(start, places, config, 0.1, lost)
-        assert start.with_propagations().propagations.any == (start.model.num_hops > 0)
+        change = change_at(start, places)
+        expected, _ = whole_step(start, change, config, 0.1)
+        got, _ = local_step(start, change, config, 0.1)
+        assert prepare(start, config=config).propagations.any == (start.model.num_hops > 0)
         jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-11), got, expected)
         assert any(np.any(got[name] != start.params[name]) for name in got)
 
