@@ -6,9 +6,9 @@ import jax
 import numpy as np
 import pytest
 
-from ifru_jax import DataError, NumericsError, TrainConfig, evaluate, fit, lightgcn, mf, random_split
+from ifru_jax import DataError, NumericsError, TrainConfig, bce, evaluate, fit, lightgcn, mf, random_split
 from ifru_jax.graph import build_training_set
-from ifru_jax.training import fit_params
+from ifru_jax.training import Objective, fit_params
 from tests.unlearning.conftest import tastes
 
 CONFIG = TrainConfig(learning_rate=1e-2, batch_size=128, reg=1e-4, epochs=30)
@@ -19,9 +19,12 @@ def split():
     return random_split(tastes())
 
 
-def run(split, key=0, model=None, config=CONFIG, **options):
-    model = model or mf(embedding_size=6, init_std=0.1)
-    return fit_params(jax.random.key(key), model, build_training_set(split.train), split.valid, config, **options)
+MODEL = mf(embedding_size=6, init_std=0.1)
+
+
+def run(split, key=0, config=CONFIG, *, total=None, **options):
+    objective = Objective(MODEL, bce, float(total or len(split.train)), config.reg)
+    return fit_params(jax.random.key(key), objective, build_training_set(split.train), split.valid, config, **options)
 
 
 def test_a_key_decides_everything(split):
@@ -37,7 +40,7 @@ def test_order_and_capacity_of_the_data_change_nothing_but_the_batches(split):
     np.testing.assert_array_equal(a["item_embedding"], b["item_embedding"])
 
 
-@pytest.mark.parametrize("model", [mf(embedding_size=6, init_std=0.1), lightgcn(embedding_size=6, init_std=0.1)])
+@pytest.mark.parametrize("model", [MODEL, lightgcn(embedding_size=6, init_std=0.1)])
 def test_it_learns_the_tastes(split, model):
     trained = fit(jax.random.key(0), model, split, config=CONFIG, progress=False)
     found = evaluate(trained, split.test)
@@ -68,11 +71,11 @@ def test_training_and_retraining_share_one_compilation(split):
     from ifru_jax.training.fit import _epoch
 
     whole = build_training_set(split.train)
-    model = mf(embedding_size=6, init_std=0.1)
-    fit_params(jax.random.key(0), model, whole, split.valid, replace(CONFIG, epochs=1))
+    objective = Objective(MODEL, bce, float(len(whole)), CONFIG.reg)
+    fit_params(jax.random.key(0), objective, whole, split.valid, replace(CONFIG, epochs=1))
     before = _epoch._cache_size()
-    rest = whole.without(np.arange(len(whole)) < 50)
-    fit_params(jax.random.key(1), model, rest, split.valid, replace(CONFIG, epochs=1, learning_rate=1e-3), total=len(whole))
+    rest = whole.without(np.arange(50))
+    fit_params(jax.random.key(1), objective, rest, split.valid, replace(CONFIG, epochs=1, learning_rate=1e-3))
     assert _epoch._cache_size() == before
 
 

@@ -1,6 +1,6 @@
 """Every loss against its definition in loops, groups on the device, and what is refused."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifru_jax import WMSE, DataError, FullSoftmax, Interactions, Loss, ModelError, WithAuxiliary, bce, bpr, softmax, wmse
-from ifru_jax.graph import Examples, IndexPairs, build_training_set
-from ifru_jax.graph.groups import group_members, leaders_of, whole_groups
-from ifru_jax.training.losses import LOSSES, as_loss, describe_loss, loss_from_description
-from ifru_jax.training.objectives import auxiliary_term, weighted_loss
+from ifru_jax import DataError, Interactions, ModelError, bce, bpr
+from ifru_jax.data.groups import group_members, leaders_of, whole_groups
+from ifru_jax.graph import Batch, Examples, IndexPairs, build_training_set
+from ifru_jax.training import LOSSES, WMSE, FullSoftmax, Loss, Objective, WithAuxiliary, as_loss, softmax, wmse
+from ifru_jax.training.losses import describe_loss, loss_from_description
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -41,6 +41,14 @@ class Lookup:
         return params["scores"][pairs.users, pairs.items]
 
 
+LOOKUP = Lookup()
+
+
+def of_table(loss, scores, batch):
+    """The sum of a loss for a table of scores."""
+    return Objective(LOOKUP, as_loss(loss), 1.0, 0.0).losses({"scores": jnp.asarray(scores)}, batch)
+
+
 def definition(loss, data, kept, scores):
     """The sum of a loss over the interactions `kept`, in loops."""
     s = scores[data.users, data.items]
@@ -61,18 +69,16 @@ def definition(loss, data, kept, scores):
 @settings(max_examples=8)
 def test_a_loss_is_its_definition(loss, seed):
     rng = np.random.default_rng(seed)
-    whole = build_training_set(grouped(seed, flipped=True), capacity=CAPACITY, with_groups=True)
+    whole = build_training_set(grouped(seed, flipped=True), capacities=(CAPACITY, None), with_groups=True)
     scores = 3 * rng.normal(size=(USERS, ITEMS))
     data, kept = whole.interactions, rng.random(len(whole)) < 0.8
     kept |= ~kept.any()
     weights = jnp.asarray(np.pad(kept, (0, CAPACITY - len(data))), float)
-    examples = type(whole.examples)(**{**vars(whole.examples), "weights": weights})
-    got = weighted_loss(Lookup(), loss, {"scores": jnp.asarray(scores)}, examples, whole.graph)
+    got = of_table(loss, scores, Batch(replace(whole.examples, weights=weights), whole.graph))
     np.testing.assert_allclose(got, definition(loss, data, kept, scores), rtol=1e-10, atol=1e-12)
     if loss.grouped:
         # The same when the others were never there.
-        rest = whole.without(~kept)
-        np.testing.assert_allclose(weighted_loss(Lookup(), loss, {"scores": jnp.asarray(scores)}, rest.examples, rest.graph), got)
+        np.testing.assert_allclose(of_table(loss, scores, whole.without(np.flatnonzero(~kept)).batch), got)
 
 
 @pytest.mark.parametrize("count", [3, USERS, USERS + 1, 3 * USERS])
@@ -84,7 +90,7 @@ def test_a_batch_of_a_full_softmax_is_its_definition(count):
     scores = 3 * rng.normal(size=(USERS, ITEMS))
     examples = Examples(IndexPairs(jnp.asarray(users), jnp.asarray(items)), jnp.asarray(labels), jnp.asarray(weights))
     graph = build_training_set(Interactions(users, items, labels, USERS, ITEMS)).graph
-    got = weighted_loss(Lookup(), FullSoftmax(), {"scores": jnp.asarray(scores)}, examples, graph)
+    got = of_table(FullSoftmax(), scores, Batch(examples, graph))
     expected = definition(FullSoftmax(), Interactions(users, items, labels, USERS, ITEMS), weights > 0, scores)
     np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-12)
 
@@ -131,15 +137,15 @@ def test_what_is_refused():
         WMSE(-1.0)
     with pytest.raises(DataError, match="labels go down to -1"):
         wmse.check(plain.with_labels(np.array([-1, 1])))
-    whole = build_training_set(plain, capacity=4)
-    params = {"scores": jnp.zeros((USERS, ITEMS))}
+    whole = build_training_set(plain, capacities=(4, None))
+    scores = jnp.zeros((USERS, ITEMS))
     with pytest.raises(ModelError, match=r"returned shape \(\) for \(4,\) logits"):
-        weighted_loss(Lookup(), lambda s, y: jnp.sum(s), params, whole.examples, whole.graph)
+        of_table(lambda s, y: jnp.sum(s), scores, whole.batch)
     with pytest.raises(ModelError, match=r"NoSum.summed returned shape \(4,\)"):
-        weighted_loss(Lookup(), NoSum(), params, whole.examples, whole.graph)
+        of_table(NoSum(), scores, whole.batch)
     with pytest.raises(ModelError, match=r"auxiliary term returned shape \(4, 5\)"):
-        auxiliary_term(WithAuxiliary(bce, lambda p, graph: p["scores"]), params, whole.graph)
+        Objective(LOOKUP, WithAuxiliary(bce, lambda p, graph: p["scores"]), 1.0, 0.0).auxiliary({"scores": scores}, whole.graph)
     with pytest.raises(ModelError, match="is no loss"):
         as_loss("bce")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="with_groups=True"):
-        weighted_loss(Lookup(), bpr, params, whole.examples, whole.graph)
+        of_table(bpr, scores, whole.batch)

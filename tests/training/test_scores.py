@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ifru_jax import FlaxRecommender, IFRUConfig, bce, lightgcn, mf
-from ifru_jax.graph import Edges, Examples, IndexPairs, build_edges, build_graph
+from ifru_jax import FlaxRecommender, bce, lightgcn, mf
+from ifru_jax.graph import Batch, Examples, IndexPairs, SortedPairs, build_graph
+from ifru_jax.sparse import Edges, build_edges
+from ifru_jax.training import Objective
 from ifru_jax.training.scores import activation_bytes, automatic_chunk
-from ifru_jax.unlearning.influence_step import curvature_product
 
 USERS, ITEMS, WIDTH = 6, 7, 4
 
@@ -40,8 +41,7 @@ def no_edges():
 
 @partial(jax.jit, static_argnums=0)
 def product(chunk_size, params, direction, examples, graph):
-    config = IFRUConfig(chunk_size=chunk_size)
-    return curvature_product(TOWER, bce, config, params, examples, graph, total=9.0, reg=0.1)(direction)
+    return Objective(TOWER, bce, 9.0, 0.1, chunk_size).hessian_product(params, Batch(examples, graph))(direction)
 
 
 def test_the_size_of_a_chunk_changes_nothing():
@@ -50,7 +50,7 @@ def test_the_size_of_a_chunk_changes_nothing():
         params = jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), TOWER.init(jax.random.key(0), USERS, ITEMS))
         edges, _ = build_edges(rng.integers(0, USERS, 19), rng.integers(0, ITEMS, 19), num_rows=USERS, num_cols=ITEMS, capacity=24)
         labels = jnp.asarray(rng.integers(0, 2, 24), float)
-        examples = Examples(edges, labels, edges.mask.astype(float))
+        examples = Examples(SortedPairs(edges), labels, edges.mask.astype(float))
         direction = jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape)), params)
         expected = product(None, params, direction, examples, no_edges())
         got = product(7, params, direction, examples, no_edges())
@@ -64,8 +64,7 @@ def test_memory_of_a_product_is_that_of_a_chunk():
     def peak(count, chunk_size):
         def run(p, v, users, items, labels):
             examples = Examples(IndexPairs(users, items), labels, jnp.ones_like(labels))
-            config = IFRUConfig(chunk_size=chunk_size)
-            return curvature_product(TOWER, bce, config, p, examples, graph, total=1.0, reg=0.1)(v)
+            return Objective(TOWER, bce, 1.0, 0.1, chunk_size).hessian_product(p, Batch(examples, graph))(v)
 
         rows, labels = jax.ShapeDtypeStruct((count,), jnp.int32), jax.ShapeDtypeStruct((count,), jnp.float32)
         return jax.jit(run).lower(params, params, rows, rows, labels).compile().memory_analysis().temp_size_in_bytes
@@ -81,7 +80,8 @@ def test_inner_products_are_never_chunked(model, chunked):
 
     def chunk(count):
         rows, nodes, items = (jax.ShapeDtypeStruct((size,), jnp.int32) for size in (count, USERS + 1, ITEMS + 1))
-        return automatic_chunk(model, params, Edges(rows, rows, nodes, rows, rows, items, rows), no_edges())
+        pairs = SortedPairs(Edges(rows, rows, nodes, rows, rows, items, rows))
+        return automatic_chunk(model, params, pairs, no_edges())
 
     assert (chunk(10_000_000) is not None) == chunked
     assert chunk(50_000) is None
