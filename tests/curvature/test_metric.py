@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ifru_jax.curvature import degree_metric, degrees_of, node_degrees
-from ifru_jax.graph import Examples, build_edges
+from ifru_jax.curvature import degree_metric, degrees_of, inverse_root_metric, node_degrees
+from ifru_jax.graph import Examples, SortedPairs
+from ifru_jax.sparse import build_edges
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -30,7 +31,7 @@ def examples(rows):
     pattern, order = build_edges(users, items, num_rows=USERS, num_cols=ITEMS, capacity=CAPACITY)
     weights = np.zeros(CAPACITY)
     weights[: len(rows)] = kept[order]
-    return Examples(pattern, jnp.ones(CAPACITY), jnp.asarray(weights))
+    return Examples(SortedPairs(pattern), jnp.ones(CAPACITY), jnp.asarray(weights))
 
 
 def counted(rows):
@@ -67,3 +68,17 @@ def test_metric_of_every_row(rows, exponent):
     np.testing.assert_allclose(metric["shared"]["scale"], shared, rtol=1e-12)
     if exponent == 0:
         assert all((metric[name] == 1).all() for name in TABLES)
+
+
+@given(ROWS, st.lists(st.booleans(), min_size=USERS + ITEMS, max_size=USERS + ITEMS))
+@settings(max_examples=20)
+def test_the_inverse_root_is_that_of_the_metric_inside_and_zero_outside(rows, inside):
+    degrees, rows_inside = degrees_of(examples(rows)), (np.array(inside[:USERS]), np.array(inside[USERS:]))
+    metric = degree_metric(PARAMS, TABLES, degrees, exponent=0.5)
+    found = inverse_root_metric(PARAMS, TABLES, degrees, rows_inside, exponent=0.5)
+    for name, side in TABLES.items():
+        kept = rows_inside[side == "item"].reshape(-1, *[1] * (PARAMS[name].ndim - 1))
+        expected = np.broadcast_to(np.where(kept, np.asarray(metric[name]) ** -0.5, 0), PARAMS[name].shape)
+        np.testing.assert_allclose(found[name], expected, rtol=1e-12)
+    for name, value in PARAMS["shared"].items():
+        np.testing.assert_allclose(found["shared"][name], np.full(value.shape, float(metric["shared"][name].ravel()[0]) ** -0.5))

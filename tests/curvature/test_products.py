@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from jax.flatten_util import ravel_pytree
 
 from ifru_jax.curvature import gauss_newton_product, hessian_product
-from ifru_jax.graph import Examples, build_edges, build_graph
+from ifru_jax.graph import Batch, Examples, SortedPairs, build_graph
 from ifru_jax.models import lightgcn, mf
-from ifru_jax.training.objectives import bce, objective
+from ifru_jax.sparse import build_edges
+from ifru_jax.training import Objective, bce
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -39,7 +40,7 @@ def problem(edges, pairs, seed):
     rows, cols = np.array(pairs).T
     pattern, _ = build_edges(rows, cols, num_rows=USERS, num_cols=ITEMS, capacity=PAIRS)
     labels, weights = rng.integers(0, 2, PAIRS), rng.integers(0, 3, PAIRS) * np.asarray(pattern.mask)
-    examples = Examples(pattern, jnp.asarray(labels, float), jnp.asarray(weights, float))
+    examples = Examples(SortedPairs(pattern), jnp.asarray(labels, float), jnp.asarray(weights, float))
     users, items = np.array(edges, int).reshape(-1, 2).T
     graph = build_graph(build_edges(users, items, num_rows=USERS, num_cols=ITEMS, capacity=EDGES)[0])
     counts = np.zeros((USERS, ITEMS))
@@ -51,7 +52,8 @@ def problem(edges, pairs, seed):
 def hessian_columns(num_layers, params, examples, graph):
     """The product with every unit vector."""
     unravel = ravel_pytree(params)[1]
-    product = hessian_product(lambda p: objective(model(num_layers), bce, p, examples, graph, total=TOTAL, reg=REG), params)
+    objective = Objective(model(num_layers), bce, TOTAL, REG)
+    product = hessian_product(lambda p: objective(p, Batch(examples, graph)), params)
     return jax.lax.map(lambda v: ravel_pytree(product(unravel(v)))[0], jnp.eye(SIZE))
 
 
@@ -74,7 +76,7 @@ def dense_matrices(dense_scores, num_layers, params, examples, counts):
     def scores(theta):
         p = unravel(theta)
         matrix = dense_scores(p["user_embedding"], p["item_embedding"], counts, num_layers)
-        return matrix[examples.pairs.rows, examples.pairs.cols]
+        return matrix[examples.pairs.users, examples.pairs.items]
 
     def loss(theta):
         s = scores(theta)
@@ -103,7 +105,7 @@ def test_a_hessian_of_a_bilinear_model_is_indefinite():
     """What the solvers are for: one pair at scores near zero has curvature −|ℓ′| along p = −q."""
     params, examples, graph, _ = problem([], [(0, 0)], 0)
     params = jax.tree.map(lambda v: 0.1 * v, params)
-    examples = Examples(examples.pairs, examples.labels, jnp.asarray(examples.pairs.mask, float))
+    examples = Examples(examples.pairs, examples.labels, jnp.asarray(examples.pairs.edges.mask, float))
     assert np.linalg.eigvalsh(hessian_columns(0, params, examples, graph)).min() < -0.01
 
 
