@@ -10,8 +10,9 @@ import pytest
 from flax import nnx
 
 from ifru_jax import FlaxRecommender, ModelError, from_nnx
-from ifru_jax.graph import IndexPairs, build_edges, build_graph, inner_products
+from ifru_jax.graph import IndexPairs, build_graph, inner_products
 from ifru_jax.models import check_recommender
+from ifru_jax.sparse import build_edges
 
 USERS, ITEMS = 4, 3
 EDGES, _ = build_edges(np.array([0, 2]), np.array([1, 2]), num_rows=USERS, num_cols=ITEMS, capacity=2)

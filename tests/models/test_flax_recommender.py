@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import IndexPairs, build_edges, build_graph, inner_products
+from ifru_jax.graph import IndexPairs, SortedPairs, build_graph, inner_products
 from ifru_jax.models import FlaxRecommender, describe_model, lightgcn, mf, model_from_description
+from ifru_jax.sparse import build_edges
 
 USERS, ITEMS = 4, 3
 PAIRS = IndexPairs(jnp.array([0, 3, 1]), jnp.array([2, 0, 0]))
@@ -155,4 +156,4 @@ def test_a_module_that_reads_the_graph_must_say_so():
     params = model.init(jax.random.key(0), 3, 4)
     edges, _ = build_edges(np.array([0]), np.array([1]), num_rows=3, num_cols=4, capacity=1)
     with pytest.raises(ModelError, match="num_hops=0"):
-        undeclared.score(params, edges, build_graph(edges))
+        undeclared.score(params, SortedPairs(edges), build_graph(edges))

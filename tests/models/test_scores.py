@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import GridPairs, IndexPairs, build_edges, build_graph, inner_products
+from ifru_jax.graph import GridPairs, IndexPairs, SortedPairs, build_graph, inner_products
 from ifru_jax.models import lightgcn, mf
+from ifru_jax.sparse import build_edges
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -66,7 +67,7 @@ def test_scores_equal_matrix_products(dense_scores, num_layers, edges, pairs, se
     np.testing.assert_allclose(by_index, matrix[users, items], rtol=1e-11, atol=1e-12)
 
     sorted_pairs, order = pattern(pairs, capacity=PAIRS + 3)
-    by_edge = np.asarray(score(num_layers, params, sorted_pairs, graph))
+    by_edge = np.asarray(score(num_layers, params, SortedPairs(sorted_pairs), graph))
     np.testing.assert_allclose(by_edge[:PAIRS], matrix[users, items][order], rtol=1e-11, atol=1e-12)
     np.testing.assert_array_equal(by_edge[PAIRS:], 0)
 
@@ -135,7 +136,7 @@ def test_lightgcn_needs_a_layer():
 def test_float32_scores_are_float32():
     users, items = jnp.ones((USERS, WIDTH), jnp.float32), jnp.ones((ITEMS, WIDTH), jnp.float32)
     edges = pattern([(0, 0), (1, 0)])[0]
-    for pairs in (edges, index_pairs([(0, 0)]), GridPairs(jnp.arange(2), jnp.arange(3))):
+    for pairs in (SortedPairs(edges), index_pairs([(0, 0)]), GridPairs(jnp.arange(2), jnp.arange(3))):
         assert inner_products(users, items, pairs).dtype == np.float32
     params, graph = {"user_embedding": users, "item_embedding": items}, build_graph(edges, jnp.float32)
-    assert all(score(n, params, edges, graph).dtype == np.float32 for n in LAYERS)
+    assert all(score(n, params, SortedPairs(edges), graph).dtype == np.float32 for n in LAYERS)

@@ -13,9 +13,10 @@ from ifru_jax import ForgetRequest, IFRUConfig, Interactions, TrainConfig
 from ifru_jax.curvature import hessian_product
 from ifru_jax.data import SideFeatures
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import GridPairs, IndexPairs, build_training_set
-from ifru_jax.graph.neighbourhood import HostGraph, stack
-from ifru_jax.influence.spillover import affected_interactions, blocks, local_params
+from ifru_jax.graph import Change, GridPairs, IndexPairs, build_training_set
+from ifru_jax.graph.neighbourhood import neighbourhood
+from ifru_jax.graph.subgraph import Bucket, pad_subgraph
+from ifru_jax.influence import affected_interactions
 from ifru_jax.models import (
     bias_mf,
     deepfm,
@@ -31,8 +32,10 @@ from ifru_jax.models import (
     simgcl,
     simgcl_contrast,
 )
-from ifru_jax.training import Trained, bce, objective
-from ifru_jax.unlearning import forget
+from ifru_jax.models.tables import take_rows
+from ifru_jax.training import Objective, Trained, bce
+from ifru_jax.unlearning import Prepared, forget
+from ifru_jax.unlearning.prepare import Damping
 from tests.models import numpy_scores
 
 USERS, ITEMS = 6, 5
@@ -127,7 +130,7 @@ def test_products_with_the_hessian(name, params, data, training_set):
     @jax.jit
     def product(vectors):
         def loss(p):
-            return objective(MODELS[name], bce, p, training_set.examples, training_set.graph, total=total, reg=reg)
+            return Objective(MODELS[name], bce, total, reg)(p, training_set.batch)
 
         return jax.lax.map(lambda v: ravel_pytree(hessian_product(loss, params)(unravel(v)))[0], vectors)
 
@@ -156,11 +159,11 @@ def test_scores_depend_on_edges_within_the_hops_declared(name, params, data, tra
     model = MODELS[name]
     gone = np.flatnonzero((data.users == 0) & (data.labels > 0.5))[:1]
     forgotten = np.isin(np.arange(len(data)), gone)
-    after = training_set.without(forgotten).graph
-    before, now = (everything(name, params, graph) for graph in (training_set.graph, after))
+    change = Change(training_set, gone, np.ones(len(gone), bool), data.labels[gone])
+    before, now = (everything(name, params, of.graph) for of in (training_set, change.after))
     np.testing.assert_allclose(now, expected_scores(name, params, data.select(~forgotten)), rtol=1e-11, atol=1e-12)
     changed = np.abs(before - now) > 1e-13
-    affected = affected_interactions(data, forgotten, num_hops=model.num_hops)
+    affected = affected_interactions(change, num_hops=model.num_hops)
     may_change = np.zeros((USERS, ITEMS), bool)
     may_change[data.users[affected | forgotten], data.items[affected | forgotten]] = True
     assert not (changed[data.users, data.items] & ~may_change[data.users, data.items]).any()
@@ -173,23 +176,15 @@ def test_a_neighbourhood_reproduces_the_scores(name, params, data, training_set)
     model, old = MODELS[name], training_set
     if not model.num_hops or model.history_length:
         pytest.skip("no graph, or no histories in neighbourhoods")
-    features = None if old.graph.item_features is None else np.asarray(old.graph.item_features)
-    weights, edges = np.asarray(old.graph.weights)[: len(old.positives)], old.positives
-    graph = HostGraph(data.users[edges], data.items[edges], USERS, ITEMS, weights, weights, item_features=features)
-    chosen = np.flatnonzero(data.users < 2)
-    part = stack(
-        blocks(graph, data, chosen, num_hops=model.num_hops, block_size=100),
-        graph,
-        data.users,
-        data.items,
-        data.labels,
-        dtype=jnp.result_type(float),
-    )
-    part = jax.tree.map(lambda leaf: leaf[0], part)
-    local = scores(model, local_params(model, params, part), part.examples.pairs, part.after)
-    rows, cols = np.asarray(part.users)[part.examples.pairs.users], np.asarray(part.items)[part.examples.pairs.items]
+    nothing = np.zeros(0, np.int64)
+    chosen, change = np.flatnonzero(data.users < 2), Change(old, nothing, nothing.astype(bool), nothing)
+    found = neighbourhood(change, chosen, num_hops=model.num_hops)
+    part = jax.tree.map(jnp.asarray, pad_subgraph(change, found, Bucket.of([found])))
+    rows = take_rows(model.tables, params, (part.users, part.items))
+    local = scores(model, rows, part.pairs, part.after.graph)
+    rows, cols = np.asarray(part.users)[part.pairs.users], np.asarray(part.items)[part.pairs.items]
     whole = everything(name, params, old.graph)[rows, cols]
-    counted = np.asarray(part.examples.weights) > 0
+    counted = np.asarray(part.weights) > 0
     assert counted.sum() == len(chosen)
     np.testing.assert_allclose(np.asarray(local)[counted], whole[counted], rtol=1e-11)
 
@@ -197,7 +192,9 @@ def test_a_neighbourhood_reproduces_the_scores(name, params, data, training_set)
 @pytest.mark.slow
 def test_a_request_through_the_whole_step(name, params, data, training_set):
     model, config = MODELS[name], IFRUConfig(num_steps=4, spillover="whole-graph")
-    trained = Trained(model, params, training_set, len(data), TrainConfig(reg=1e-2), damping_scale=0.5, damping_exponent=0.4)
+    trained = Trained.of(model, params, data, config=TrainConfig(reg=1e-2))
+    parts = trained.objective, trained.params, trained.training_set, trained.config
+    trained = Prepared(*parts, step=config, damping=Damping(0.5, 0.4))
     place = np.flatnonzero((data.users == 0) & (data.labels > 0.5))[0]
     request = ForgetRequest(pairs=np.array([[data.users[place], data.items[place]]]))
     unlearned, report = forget(trained, request, config=config)
@@ -241,7 +238,7 @@ def test_a_full_ranking_of_multvae_is_its_pairs(data):
     """Edges that come twice, edges that are gone, padding; users that are asked for twice; and all derivatives."""
     model = MODELS["multvae"]
     twice = Interactions(*(np.concatenate([a, a[:4]]) for a in (data.users, data.items, data.labels)), USERS, ITEMS)
-    built = build_training_set(twice, capacity=64, graph_capacity=24).graph
+    built = build_training_set(twice, capacities=(64, 24)).graph
     # Copies of an edge go together, as a request names the pair.
     places = np.asarray(built.edges.rows) * ITEMS + np.asarray(built.edges.cols)
     gone = np.isin(places, [data.users[e] * ITEMS + data.items[e] for e in np.flatnonzero(data.labels > 0.5)[[1, 6]]])
