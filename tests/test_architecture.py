@@ -1,22 +1,41 @@
-"""Data flows one way: a package imports only from those before it in the list of docs and design."""
+"""The order of the house: imports run one way, and what is done in one place is done nowhere else."""
 
 import ast
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from ifru_jax import ModelError
+from ifru_jax.baselines.sharded.aggregation import FrozenShards
+from ifru_jax.graph import BipartiteGraph, Graph, GraphView, IndexPairs, build_graph
+from ifru_jax.graph.inflow import OnePass, OpenGraph
+from ifru_jax.models.flax_recommender import _NoGraph
+from ifru_jax.sparse import build_edges
+
 PACKAGE = Path(__file__).parents[1] / "ifru_jax"
-ORDER = ["data", "graph", "models", "training", "influence", "curvature", "solvers", "unlearning", "evaluation"]
-# Without a folder: what everyone may use, and the three calls on top of everything.
-FOUNDATIONS = {"errors", "files", "metrics"}
-TOP = {"api", "__init__"}
+EXPERIMENTS = PACKAGE.parent / "experiments"
+ORDER = [
+    "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "baselines", "evaluation",
+]  # fmt: skip
+# Without a folder: what everyone may use, and the calls on top of everything.
+FOUNDATIONS = {"errors", "files", "metrics", "status"}
+TOP = {"api", "checkpoint", "__init__"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+# JAX calls a rule of a primitive with every array of a pattern.
+MANY_PARAMETERS = {("sparse/primitives.py", "_")}
+
+
+def nodes(path: Path, *kinds: type[ast.AST]) -> list:
+    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)]
 
 
 def imported(path: Path) -> set[str]:
     names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        modules = [node.module] if isinstance(node, ast.ImportFrom) else []
-        modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+    for node in nodes(path, ast.Import, ast.ImportFrom):
+        modules = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
         for module in filter(None, modules):
             parts = module.split(".")
             if parts[0] == "ifru_jax":
@@ -24,7 +43,12 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_every_folder_has_its_place():
+    assert {path.name for path in PACKAGE.iterdir() if path.is_dir() and any(path.glob("*.py"))} == set(ORDER)
+    assert {path.stem for path in PACKAGE.glob("*.py")} == FOUNDATIONS | TOP
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_run_one_way(path):
     home = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if home in TOP:
@@ -38,7 +62,78 @@ def test_imports_run_one_way(path):
 def test_flax_is_imported_only_by_models():
     users = {
         path.relative_to(PACKAGE).parts[0]
-        for path in PACKAGE.rglob("*.py")
+        for path in MODULES
         if any(line.startswith(("import flax", "from flax")) for line in path.read_text().splitlines())
     }
     assert users == {"models"}
+
+
+def named(path: Path, name: str) -> bool:
+    """Whether a module imports this name or reads it as an attribute of a module of that name's home."""
+    home, _, last = name.rpartition(".")
+    imports = any(node.module == home and last in {a.name for a in node.names} for node in nodes(path, ast.ImportFrom))
+    return imports or any(ast.unparse(node) == name for node in nodes(path, ast.Attribute))
+
+
+def test_no_type_is_asserted_by_a_cast():
+    assert not [path for path in MODULES if named(path, "typing.cast")]
+
+
+def test_arrays_are_put_on_the_device_in_one_place():
+    assert [path for path in MODULES if named(path, "jax.device_put")] == [PACKAGE / "sparse" / "placement.py"]
+
+
+@pytest.mark.parametrize("folder", [PACKAGE, EXPERIMENTS], ids=lambda p: p.name)
+def test_no_function_takes_more_than_eight_arguments(folder):
+    long = []
+    for path in sorted(folder.rglob("*.py")):
+        for node in nodes(path, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda):
+            given, name = node.args, getattr(node, "name", "lambda")
+            names = [a.arg for a in (*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg) if a]
+            if len([n for n in names if n not in ("self", "cls")]) > 8:
+                long.append((str(path.relative_to(folder)), name))
+    assert set(long) == (MANY_PARAMETERS if folder == PACKAGE else set())
+
+
+def small_graph() -> BipartiteGraph:
+    return build_graph(build_edges(np.array([0, 1, 1]), np.array([0, 0, 1]), num_rows=3, num_cols=2, capacity=4)[0])
+
+
+# What a model may read of a graph, but for its sizes and side features: each a call on a graph.
+READS = {
+    "history": lambda g: g.history,
+    "edges": lambda g: g.edges,
+    "present": lambda g: g.present,
+    "to_users": lambda g: g.to_users(jnp.ones((2, 3))),
+    "to_items": lambda g: g.to_items(jnp.ones((3, 3))),
+    "sum_to_users": lambda g: g.sum_to_users(jnp.ones((2, 3))),
+    "degrees": lambda g: g.degrees(),
+    "contains": lambda g: g.contains(IndexPairs(jnp.array([0, 2]), jnp.array([0, 1]))),
+}
+FEATURES, SIZES = {"user_features", "item_features"}, {"num_users", "num_items"}
+VIEWS = {
+    "one pass": lambda g: OnePass(g),
+    "open": lambda g: OpenGraph(g, ((), ())),
+    "frozen shards": lambda g: FrozenShards(g, {}, {}),
+    "no graph": lambda g: _NoGraph(g, "Module"),
+}
+
+
+def test_what_is_read_of_a_graph_is_all_of_the_protocol():
+    assert {name for name in vars(Graph) if not name.startswith("_")} == READS.keys() | FEATURES | SIZES
+
+
+@pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS)
+def test_every_stand_in_is_a_graph(view):
+    """It has all that the protocol names, as the graph behind it does, or says in words that it must not be read."""
+    graph = small_graph()
+    seen = view(graph)
+    assert isinstance(seen, GraphView)
+    assert all(hasattr(type(seen), name) for name in READS.keys() | FEATURES | SIZES)
+    assert (seen.num_users, seen.num_items) == (3, 2)
+    for name, read in (READS | {name: lambda g, name=name: getattr(g, name) for name in FEATURES}).items():
+        if isinstance(seen, _NoGraph):
+            with pytest.raises(ModelError, match=f"Module reads '{name}' of the graph but is declared with num_hops=0"):
+                read(seen)
+        else:
+            jax.tree.map(np.testing.assert_array_equal, read(seen), read(graph))
