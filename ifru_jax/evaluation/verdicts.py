@@ -51,7 +51,7 @@ class Verification:
       measures: by name.
       attacks: what each membership attack achieved against "original", "unlearned" and "retrained" (a list), with intervals.
       counts: sizes, never ids.
-      linearity: how well the step predicted what it did (`ifru_jax.linearity`), for whoever puts it here.
+      linearity: how well the step predicted what it did (`unlearning.linearity`), for whoever puts it here.
     """
 
     passed: bool

@@ -39,7 +39,7 @@ def test_verify_tells_corrected_labels_from_wrong_ones(request_, attacked):
     def model(labels):
         scores = rng.normal(size=(40, 30))
         scores[DATA.users[:50], DATA.items[:50]] += 8 * labels - 4
-        return SimpleNamespace(score=lambda users, items: scores[users, items])
+        return SimpleNamespace(score=lambda users, items: scores[users, items], score_grid=lambda users: scores[users])
 
     wrong, right = DATA.labels[:50], 1 - DATA.labels[:50]
     for unlearned, verdict in ((wrong, "fail"), (right, "pass")):

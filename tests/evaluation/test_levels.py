@@ -7,15 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ifru_jax import FullSoftmax, Interactions, TrainConfig, VerifyConfig, WithAuxiliary, bce, bpr, softmax, verify, wmse
-from ifru_jax.data import ForgetRequest, Split
-from ifru_jax.errors import DataError, ModelError
-from ifru_jax.evaluation import WithoutLevels, comparable
+from ifru_jax import DataError, ForgetRequest, Interactions, ModelError, Split, TrainConfig, Trained, bce, bpr, verify
+from ifru_jax.evaluation import VerifyConfig, WithoutLevels, comparable
 from ifru_jax.graph import build_training_set
 from ifru_jax.models import bias_mf
-from ifru_jax.training import Trained, fit_params
-from ifru_jax.training.losses import as_loss
-from ifru_jax.training.objectives import weighted_loss
+from ifru_jax.training import FullSoftmax, Objective, WithAuxiliary, as_loss, fit_params, softmax, wmse
 
 PLAIN, LIST_LOSS = VerifyConfig(membership=False), VerifyConfig(membership=False, loss=FullSoftmax())
 
@@ -24,15 +20,13 @@ USERS, ITEMS = 300, 7
 
 @dataclass
 class Table:
-    """A model that is a table of scores, with or without a way to score a grid."""
+    """A model that is a table of scores."""
 
     scores: np.ndarray
 
     def score(self, users, items):
         return self.scores[users, items]
 
-
-class Grid(Table):
     def score_grid(self, users):
         return jnp.asarray(self.scores[users])
 
@@ -42,14 +36,15 @@ def table():
     return np.random.default_rng(0).normal(size=(USERS, ITEMS))
 
 
-@pytest.mark.parametrize("kind", [Table, Grid])
-def test_a_number_for_each_user_is_not_seen(kind, table):
+def test_a_number_for_each_user_is_not_seen(table):
     """More users than a block holds."""
     users, items = np.divmod(np.arange(USERS * ITEMS), ITEMS)
-    moved = kind(table + np.random.default_rng(1).normal(size=(USERS, 1)))
-    seen, seen_moved = (WithoutLevels(model, USERS, ITEMS).score(users, items) for model in (kind(table), moved))
+    moved = Table(table + np.random.default_rng(1).normal(size=(USERS, 1)))
+    seen, seen_moved = (WithoutLevels(model, USERS, ITEMS).score(users, items) for model in (Table(table), moved))
     np.testing.assert_allclose(seen, (table - table.mean(axis=1, keepdims=True)).ravel(), atol=1e-6)
     np.testing.assert_allclose(seen_moved, seen, atol=1e-6)
+    grid = WithoutLevels(moved, USERS, ITEMS).score_grid(np.arange(9))
+    np.testing.assert_allclose(grid.ravel(), seen[: 9 * ITEMS], atol=1e-6)
     assert comparable(moved, True, USERS, ITEMS) is moved
 
 
@@ -67,9 +62,8 @@ def shifted(loss, seed):
         def score(self, params, pairs, graph):
             return params[pairs.users, pairs.items]
 
-    values = [
-        float(weighted_loss(Lookup(), loss, jnp.asarray(table), whole.examples, whole.graph)) for table in (scores, scores + levels)
-    ]
+    objective = Objective(Lookup(), loss, total=1.0, reg=0.0)
+    values = [float(objective.losses(jnp.asarray(table), whole.batch)) for table in (scores, scores + levels)]
     return abs(values[1] - values[0])
 
 
@@ -96,7 +90,8 @@ def test_training_is_stopped_by_what_the_loss_fixes():
     config = TrainConfig(learning_rate=1e-6, batch_size=2, reg=0.0, epochs=1)
     for loss, expected in ((FullSoftmax(), 1.0), (bce, 0.75)):
         whole = build_training_set(train, with_graph=False)
-        _, history = fit_params(jax.random.key(0), model, whole, valid, config, loss=loss, initial=levels)
+        objective = Objective(model, loss, float(len(train)), config.reg)
+        _, history = fit_params(jax.random.key(0), objective, whole, valid, config, initial=levels)
         assert history.valid_metric[0] == pytest.approx(expected)
 
 
@@ -107,13 +102,12 @@ def test_a_verification_of_such_a_loss_does_not_see_levels():
     data = Interactions(users, items, rng.integers(2, size=300).astype(np.float32), 40, 12)
     split = Split(data.select(np.arange(300) < 200), data.select(np.arange(300) >= 250), data.select(np.arange(300) // 50 == 4))
     model = bias_mf(embedding_size=2, init_std=0.5)
-    whole = build_training_set(split.train)
 
     def trained(seed, level=0.0):
         params = model.init(jax.random.key(seed), 40, 12)
         name = next(name for name in params if name.startswith("user_bias"))
         params = params | {name: params[name] + level * rng.normal(size=params[name].shape)}
-        return Trained(model, params, whole, len(whole), TrainConfig(), FullSoftmax())
+        return Trained.of(model, params, split.train, loss=FullSoftmax())
 
     request = ForgetRequest(pairs=np.stack([split.train.users[:9], split.train.items[:9]], axis=1))
     others = [trained(seed) for seed in (1, 2, 3)]
@@ -127,7 +121,7 @@ def test_a_verification_of_such_a_loss_does_not_see_levels():
     assert told.measures["gap"].value == pytest.approx(plain.measures["gap"].value, rel=1e-4)
     with pytest.raises(ModelError, match="'bpr' is no loss"):
         verify(wrapped[0], wrapped[1], wrapped[2:], split, request, config=VerifyConfig(loss="bpr"))  # pyright: ignore[reportArgumentType]
-    fixed = [replace(state, loss=bce) for state in (trained(0), trained(4, 5.0), *others)]
+    fixed = [replace(state, objective=replace(state.objective, loss=bce)) for state in (trained(0), trained(4, 5.0), *others)]
     seen = verify(fixed[0], fixed[1], fixed[2:], split, request, config=PLAIN)
     assert seen.measures["gap"].value > 2 * plain.measures["gap"].value
 
@@ -154,5 +148,6 @@ def test_rows_without_data_are_looked_at_as_they_are():
 def test_validation_must_hold_what_the_loss_compares():
     train = Interactions(np.array([0, 1]), np.array([0, 2]), np.ones(2), 2, 4)
     valid = Interactions(np.array([0, 1]), np.array([1, 3]), np.array([1, 0]), 2, 4)
+    objective = Objective(bias_mf(), FullSoftmax(), total=2.0, reg=0.0)
     with pytest.raises(DataError, match="no user has validation interactions of both labels, and FullSoftmax compares"):
-        fit_params(jax.random.key(0), bias_mf(), build_training_set(train), valid, TrainConfig(epochs=1), loss=FullSoftmax())
+        fit_params(jax.random.key(0), objective, build_training_set(train), valid, TrainConfig(epochs=1))

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ifru_jax import ForgetRequest, TrainConfig, VerifyConfig, load_dataset, mf, protocol_split, verify
-from ifru_jax.errors import DataError, NumericsError
-from ifru_jax.evaluation import train_shadows
+from ifru_jax import DataError, ForgetRequest, NumericsError, TrainConfig, load_dataset, mf, protocol_split, verify
+from ifru_jax.baselines import Retrain, RetrainState
+from ifru_jax.evaluation import VerifyConfig, train_shadows
 from ifru_jax.training import train
-from ifru_jax.unlearning import Retrain, RetrainState, forget, prepare
+from ifru_jax.unlearning import forget, prepare
 
 pytestmark = pytest.mark.slow
 

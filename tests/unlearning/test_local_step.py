@@ -51,8 +51,7 @@ def change_at(trained: Trained, places) -> Change:
 def whole_step(trained: Trained, change: Change, config: IFRUConfig, floor: float):
     scope, _ = importance_scope(change.before, change.places, config.scope)
     rows = jnp.asarray(scope.users), jnp.asarray(scope.items)
-    options = {"spillover": config.spillover, "block_size": config.block_size}
-    rhs, _ = right_hand_side(trained.objective, trained.params, change, **options)
+    rhs, _ = right_hand_side(trained.objective, trained.params, change, spillover=config.spillover)
     problem = StepProblem(trained.objective, trained.params, rhs, change.after.batch, rows, floor)
     step, solution = solve_step(config, problem)
     return moved(trained.model, trained.params, step, change.after.examples), solution
