@@ -1,9 +1,10 @@
 """The influence of a request on the gradient: direct and spillover, their sum, and the scope of rows it may change."""
 
 from ifru_jax.influence.direct import direct_influence, touched_terms
-from ifru_jax.influence.right_hand_side import Influence, SpilloverForm, right_hand_side
+from ifru_jax.influence.neighbourhoods import parts_of
+from ifru_jax.influence.right_hand_side import Influence, SpilloverForm, right_hand_side, right_hand_sides
 from ifru_jax.influence.scope import importance, importance_scope
-from ifru_jax.influence.spillover import affected_interactions, graph_influence, neighbourhood_influence, spillover_blocks
+from ifru_jax.influence.spillover import affected_interactions, graph_influence
 
 __all__ = [
     "Influence",
@@ -13,8 +14,8 @@ __all__ = [
     "graph_influence",
     "importance",
     "importance_scope",
-    "neighbourhood_influence",
+    "parts_of",
     "right_hand_side",
-    "spillover_blocks",
+    "right_hand_sides",
     "touched_terms",
 ]

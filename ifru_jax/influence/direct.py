@@ -41,6 +41,21 @@ def direct_influence(objective: Objective, params: Params, before: Batch, after:
     return jax.grad(difference)(params)
 
 
+def direct_on_both(objective: Objective, params: Params, before: Batch, after: Examples) -> Params:
+    """`direct_influence` of the touched among examples that stand at the same places before and after."""
+    touched = _touched(objective, before.examples, after)
+    old, new = (replace(of, weights=of.weights * touched) for of in (before.examples, after))
+    return direct_influence(objective, params, Batch(old, before.graph), new)
+
+
+def _touched(objective: Objective, old: Examples, new: Examples) -> jax.Array:
+    """1 at interactions whose term the change takes away or replaces, with the whole groups of a loss that compares; else 0."""
+    touched = ((old.weights != new.weights) | (old.labels != new.labels)).astype(old.weights.dtype)
+    if objective.loss.grouped and old.leaders is not None:
+        touched = jax.ops.segment_max(touched, old.leaders, num_segments=old.leaders.shape[0])[old.leaders]
+    return touched
+
+
 def touched_terms(change: Change, *, capacity: int | None = None) -> tuple[Examples, Examples]:
     """The interactions whose terms change, before and after, on the device; padded to a power of two, or to `capacity`."""
     data, places = change.before, change.places

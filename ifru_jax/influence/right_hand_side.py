@@ -8,22 +8,21 @@ al. (arXiv 2307.02147), eq. 7–9.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
 from ifru_jax.data.groups import whole_groups
-from ifru_jax.graph import Batch, Change, Examples, Graph
-from ifru_jax.graph.subgraph import Subgraph
+from ifru_jax.graph import Batch, Change, Examples, Graph, build_examples
 from ifru_jax.influence.direct import direct_influence, touched_terms
-from ifru_jax.influence.spillover import affected_interactions, graph_influence, neighbourhood_influence, spillover_blocks
+from ifru_jax.influence.neighbourhoods import Around, Cost, cost_of, least_cost, local_influences
+from ifru_jax.influence.spillover import affected_interactions, graph_influence
 from ifru_jax.models import Params
-from ifru_jax.models.tables import scatter_rows
-from ifru_jax.sparse import on_device
+from ifru_jax.sparse import capacity_of, on_device
 from ifru_jax.sparse.placement import padded
 from ifru_jax.training import Objective
 
@@ -49,56 +48,101 @@ class Influence:
 
 
 def right_hand_side(
-    objective: Objective, params: Params, change: Change, *, spillover: SpilloverForm = "auto", block_size: int = 4096
+    objective: Objective, params: Params, change: Change, *, spillover: SpilloverForm = "auto"
 ) -> tuple[Params, Influence]:
-    """b and its evidence.
+    """b of one request and its evidence; see `right_hand_sides`."""
+    return next(right_hand_sides(objective, params, [change], spillover=spillover))
+
+
+def right_hand_sides(
+    objective: Objective, params: Params, changes: Sequence[Change], *, spillover: SpilloverForm = "auto"
+) -> Iterator[tuple[Params, Influence]]:
+    """b and its evidence for each of several requests, as if it were the only one.
 
     Args:
-      objective, params: of the model before the change.
-      change: D, G and D_r, G_r.
-      spillover: how it is computed; "none" leaves it out (an ablation).
-      block_size: affected interactions per neighbourhood.
+      objective, params: of the model before the changes.
+      changes: D, G and D_r, G_r of each; none empty.
+      spillover: over the whole graph, on the request's neighbourhood, or the cheaper of the two; "none" leaves it out, an ablation.
+
+    Yields:
+      In the order of the requests; what is done over the whole graph when it is asked for, neighbourhoods all together before.
     """
-    hops, before = objective.model.num_hops, change.before
+    hops = objective.model.num_hops
+    affected = [affected_interactions(change, num_hops=hops) for change in changes]
+    around: dict[int, Around] = {}
+    for number, (change, inside) in enumerate(zip(changes, affected, strict=True)):
+        if not change.edges.any or not hops or spillover in ("whole-graph", "none"):
+            continue
+        found = Around.of(change, inside, num_hops=hops) if spillover == "neighbourhood" else _if_cheaper(objective, change, inside)
+        if found is not None:
+            around[number] = found
+    local = dict(zip(around, local_influences(objective, params, list(around.values())), strict=True))
+    for number, (change, inside) in enumerate(zip(changes, affected, strict=True)):
+        if number in local:
+            part = local.pop(number)
+            rhs, count = part.whole(objective.model, params), around[number].affected
+            yield rhs, _evidence("neighbourhood", count, part.norm_direct, part.norm_spillover, optax.tree.norm(rhs))
+        elif not change.edges.any or not hops or spillover == "none":
+            yield _without_graph(objective, params, change)
+        else:
+            yield _over_whole_graph(objective, params, change, inside)
+
+
+def _if_cheaper(objective: Objective, change: Change, affected: np.ndarray) -> Around | None:
+    """The neighbourhood, where b costs less on it than over the whole graph, by an estimate (`neighbourhoods.Cost`)."""
+    model, data = objective.model, change.before
+    if not (model.tables and objective.loss.separable) or data.graph.history is not None:
+        return None
+    whole = Cost(data.capacities[1], _pairs(change, affected), sum(data.sizes)).seconds(model.num_hops)
+    if least_cost(change, affected).seconds(model.num_hops) > whole:
+        return None
+    found = Around.of(change, affected, num_hops=model.num_hops)
+    return found if cost_of(found.part).seconds(model.num_hops) < whole else None
+
+
+def _without_graph(objective: Objective, params: Params, change: Change) -> tuple[Params, Influence]:
     touched, after = touched_terms(change)
-    direct, norm_direct = _direct(objective, params, Batch(touched, before.graph), after)
-    if not (hops and change.edges.any) or spillover == "none":
-        return direct, Influence("none", 0, float(norm_direct), 0.0, float(norm_direct))
-    affected = affected_interactions(change, num_hops=hops)
-    way = _cheaper_form(objective, change, affected) if spillover == "auto" else spillover
-    if way == "neighbourhood":
-        blocks = [(change, block) for block in _blocks(np.flatnonzero(affected), block_size)]
-        nothing = optax.tree.zeros_like(direct), jnp.zeros(())
-        part, norm = _by_neighbourhood(objective, params, spillover_blocks(blocks, num_hops=hops)) if blocks else nothing
-    else:
-        part, norm = _over_graph(objective, params, Batch(_only(change, affected, objective), change.after.graph), before.graph)
-    rhs, norm_rhs = _added(direct, part)
-    return rhs, Influence(way, int(affected.sum()), float(norm_direct), float(norm), float(norm_rhs))
+    direct, norm = _direct(objective, params, Batch(touched, change.before.graph), after)
+    return direct, _evidence("none", 0, norm, 0.0, norm)
 
 
-def _cheaper_form(objective: Objective, change: Change, affected: np.ndarray) -> Literal["whole-graph", "neighbourhood"]:
-    """Blocks repeat what their neighbourhoods share; beyond a small part of the data one pass over the graph is cheaper."""
-    # A neighbourhood has no histories, and without tables no rows of its own.
-    loss, model = objective.loss, objective.model
-    confined = model.tables and loss.separable and not loss.grouped and change.before.graph.history is None
-    small = confined and affected.sum() * 2 * model.num_hops < len(affected) // 4
-    return "neighbourhood" if small else "whole-graph"
+def _over_whole_graph(objective: Objective, params: Params, change: Change, affected: np.ndarray) -> tuple[Params, Influence]:
+    touched, after = touched_terms(change)
+    before = change.before.graph
+    direct, norm_direct = _direct(objective, params, Batch(touched, before), after)
+    retained = _counted(objective, change, affected)
+    spillover, norm = _spillover(objective, params, Batch(retained, change.after.graph), before)
+    rhs, norm_rhs = _added(direct, spillover)
+    return rhs, _evidence("whole-graph", int(affected.sum()), norm_direct, norm, norm_rhs)
 
 
-def _blocks(affected: np.ndarray, size: int) -> list[np.ndarray]:
-    return np.array_split(affected, -(-len(affected) // size)) if len(affected) else []
+# Fewer affected interactions than this share of all are scored on their own.
+_FEW = 1 / 3
 
 
-def _only(change: Change, affected: np.ndarray, objective: Objective) -> Examples:
-    """D_r, where only the interactions count whose term the graph changes."""
+def _pairs(change: Change, affected: np.ndarray) -> int:
+    """Pairs that are scored over the whole graph."""
+    count = int(affected.sum())
+    return capacity_of(count) if count < _FEW * len(affected) else change.after.capacities[0]
+
+
+def _counted(objective: Objective, change: Change, affected: np.ndarray) -> Examples:
+    """The interactions of D_r whose term the graph changes: on their own, or all with a weight for those alone."""
     after = change.after
     if not objective.loss.separable:
         return after.examples
     counted = affected[change.retained]
     if after.leaders is not None:
         counted = whole_groups(counted, after.leaders)
-    weights = on_device(padded(counted, after.capacities[0], after.examples.weights.dtype))
-    return replace(after.examples, weights=weights)
+    elif _pairs(change, affected) < after.capacities[0]:
+        return build_examples(after.interactions.select(np.flatnonzero(counted)))
+    return replace(after.examples, weights=on_device(padded(counted, after.capacities[0], after.examples.weights.dtype)))
+
+
+def _evidence(
+    way: str, affected: int, direct: jax.Array | float, spillover: jax.Array | float, rhs: jax.Array | float
+) -> Influence:
+    return Influence(way, affected, float(direct), float(spillover), float(rhs))
 
 
 @jax.jit
@@ -108,15 +152,8 @@ def _direct(objective: Objective, params: Params, before: Batch, after: Examples
 
 
 @jax.jit
-def _over_graph(objective: Objective, params: Params, after: Batch, before: Graph) -> tuple[Params, jax.Array]:
+def _spillover(objective: Objective, params: Params, after: Batch, before: Graph) -> tuple[Params, jax.Array]:
     spillover = graph_influence(objective, params, after, before)
-    return spillover, optax.tree.norm(spillover)
-
-
-@jax.jit
-def _by_neighbourhood(objective: Objective, params: Params, parts: Subgraph) -> tuple[Params, jax.Array]:
-    local = neighbourhood_influence(objective, params, parts)
-    spillover = scatter_rows(objective.model.tables, params, (parts.users, parts.items), local)
     return spillover, optax.tree.norm(spillover)
 
 

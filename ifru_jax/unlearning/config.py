@@ -23,8 +23,8 @@ class IFRUConfig:
         which is exact. What the budgets left out is in the report.
       max_share: share of the interactions that one step forgets at the most; a larger request is cut into equal parts, each a step
         from where the last one ended. None: one step, whatever is asked.
-      spillover: "whole-graph", by "neighbourhood" subgraphs, "auto" (the cheaper of the two) or "none" (an ablation). A confined
-        request computes it on its own interactions, unless it is "none".
+      spillover: over the "whole-graph", on the request's "neighbourhood", "auto" (the cheaper of the two) or "none" (an ablation).
+        A confined request computes it on its own interactions, unless it is "none".
       curvature: "hessian" (exact) or "gauss-newton".
       solver: "lanczos" (spectral filter on a Krylov space) or "cg" (H + λI, stops at negative curvature).
       filter: of the Lanczos solve, see `ifru_jax.solvers.spectral`.
@@ -32,7 +32,6 @@ class IFRUConfig:
       metric_exponent: of the degrees in the metric M of the damping; 0 damps all rows alike.
       damping: λ; None takes it from the spectrum.
       tolerance: relative residual at which CG stops.
-      block_size: affected interactions per neighbourhood subgraph.
       shared: what becomes of parameters that are no tables, such as the layers of a perceptron. Every interaction depends on
         them, so while they change no request is a problem of its own. "update" changes all; "freeze" none, and then requests with a
         scope are confined again; names (a tuple of them, "tower" taking every "tower/…") change these alone, such as the last
@@ -54,7 +53,6 @@ class IFRUConfig:
     metric_exponent: float = 0.4
     damping: float | None = None
     tolerance: float = 1e-4
-    block_size: int = 4096
     shared: Literal["update", "freeze", "subspace"] | tuple[str, ...] = "update"
     shared_rank: int = 32
     chunk_size: int | None = None

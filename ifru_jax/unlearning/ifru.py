@@ -103,7 +103,7 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     scope, left_out = importance_scope(change.before, change.places, step.scope, max_nodes=step.max_nodes)
     rows = jnp.asarray(scope.users), jnp.asarray(scope.items)
     clock.part("scope")
-    rhs, influence = right_hand_side(objective, state.params, change, spillover=step.spillover, block_size=step.block_size)
+    rhs, influence = right_hand_side(objective, state.params, change, spillover=step.spillover)
     clock.part("influence", rhs)
     delta, solution = solve_step(step, StepProblem(objective, state.params, rhs, after.batch, rows, state.floor))
     clock.part("solve", delta)
@@ -136,7 +136,7 @@ def _check_applies(state: Prepared) -> None:
         )
     if config.max_edges is not None and loss.grouped:
         raise DataError(f"max_edges is {config.max_edges} and would tear apart groups that the loss compares: leave it out.")
-    if config.spillover == "neighbourhood" and (loss.grouped or not loss.separable):
+    if config.spillover == "neighbourhood" and not loss.separable:
         raise DataError(
             f'{loss!r} compares interactions of different neighbourhoods: leave spillover at "auto" or set "whole-graph".'
         )

@@ -21,7 +21,7 @@ import optax
 from ifru_jax.curvature import Degrees, inverse_root_metric
 from ifru_jax.graph import Batch, Change, Nodes
 from ifru_jax.graph.inflow import OnePass, OpenGraph, Propagations, inflow
-from ifru_jax.influence import Influence, direct_influence, graph_influence
+from ifru_jax.influence import Influence, parts_of
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.open_model import OpenModel, trace_propagations
 from ifru_jax.models.tables import Rows, of_side, take_rows
@@ -170,13 +170,9 @@ def _solve(model: _Model, problem: LocalProblem) -> LocalSteps:
     def with_rest(core_rows: Params) -> Params:
         return {name: jnp.zeros_like(local[name]).at[: sizes[name]].set(value) for name, value in core_rows.items()}
 
-    touched = _touched(objective, before, after)
-    weights = before.examples.weights * touched, after.examples.weights * touched
-    terms, terms_after = (replace(b.examples, weights=w) for b, w in zip((before, after), weights, strict=True))
-    direct = core_of(direct_influence(objective, everything, Batch(terms, before.graph), terms_after))
-    spillover = optax.tree.zeros_like(direct)
-    if objective.model.num_hops and config.spillover != "none":
-        spillover = core_of(graph_influence(objective, everything, after, before.graph))
+    direct, spillover = (core_of(part) for part in parts_of(objective, everything, before, after))
+    if config.spillover == "none":
+        spillover = optax.tree.zeros_like(spillover)
     rhs = optax.tree.add(direct, spillover)
 
     chex.assert_equal_shape_prefix([problem.core_users, problem.user_degrees], 1)
@@ -188,15 +184,6 @@ def _solve(model: _Model, problem: LocalProblem) -> LocalSteps:
     step, solution = damped_step(config, scaled_problem(lambda v: core_of(product(with_rest(v))), rhs, scale), floor=model.floor)
     norms = [optax.tree.norm(of) for of in (direct, spillover, rhs)]
     return LocalSteps(part.users[: len(core[0])], part.items[: len(core[1])], step, solution, *norms)
-
-
-def _touched(objective: Objective, before: Batch, after: Batch) -> jax.Array:
-    """1 at interactions whose term the change takes away or replaces, with the whole groups of a loss that compares; else 0."""
-    old, new = before.examples, after.examples
-    touched = ((old.weights != new.weights) | (old.labels != new.labels)).astype(old.weights.dtype)
-    if objective.loss.grouped and old.leaders is not None:
-        touched = jax.ops.segment_max(touched, old.leaders, num_segments=old.leaders.shape[0])[old.leaders]
-    return touched
 
 
 @partial(jax.jit, static_argnames=("model",))
