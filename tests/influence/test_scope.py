@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
+from ifru_jax.graph import build_training_set
 from ifru_jax.influence import importance, importance_scope
 
 USERS, ITEMS = 7, 6
@@ -22,7 +23,8 @@ RATIOS = st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), max_size=3)
 
 def request(rows):
     users, items, labels, forgotten = (np.array(column) for column in zip(*rows, strict=True))
-    return Interactions(users, items, labels, USERS, ITEMS), forgotten
+    order = np.lexsort((items, users))
+    return build_training_set(Interactions(users, items, labels, USERS, ITEMS)), np.flatnonzero(forgotten[order])
 
 
 def scores_by_hand(rows, num_hops):
@@ -86,8 +88,8 @@ def test_the_order_of_the_data_does_not_matter(both, ratios):
 def test_endpoints_are_never_pruned(rows, ratios):
     data, forgotten = request(rows)
     scope, _ = importance_scope(data, forgotten, ratios)
-    assert scope.users[data.users[forgotten]].all()
-    assert scope.items[data.items[forgotten]].all()
+    assert scope.users[data.interactions.users[forgotten]].all()
+    assert scope.items[data.interactions.items[forgotten]].all()
 
 
 @given(ROWS, st.integers(0, 3))
@@ -102,19 +104,19 @@ def test_ratios_of_zero_and_one(rows, num_hops):
 
 def test_a_share_of_a_round_number_is_a_round_number():
     """.07 · 100 is more than 7 in floating point, and .55 · 100 more than 55."""
-    data = Interactions(np.zeros(101, int), np.arange(101), np.ones(101), 1, 101)
+    data = build_training_set(Interactions(np.zeros(101, int), np.arange(101), np.ones(101), 1, 101))
     for ratio, share in ((0.07, 7), (0.55, 55), (0.071, 8)):
-        assert importance_scope(data, np.arange(101) == 0, [ratio])[0].count == 2 + share
+        assert importance_scope(data, np.array([0]), [ratio])[0].count == 2 + share
 
 
 def test_without_ratios_every_row_is_in_scope():
     data, _ = request([(0, 0, 1, 0)])
-    assert importance_scope(data, np.zeros(1, bool), None)[0].count == USERS + ITEMS
+    assert importance_scope(data, np.zeros(0, int), None)[0].count == USERS + ITEMS
 
 
 def test_a_request_for_nothing_has_no_scope():
     data, _ = request([(0, 0, 1, 0)])
-    assert importance_scope(data, np.zeros(1, bool), (1.0, 1.0))[0].count == 0
+    assert importance_scope(data, np.zeros(0, int), (1.0, 1.0))[0].count == 0
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.5, float("nan")])

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from ifru_jax.sparse.placement import ALIGNMENT, aligned_empty, leading
+from ifru_jax.sparse.placement import ALIGNMENT, aligned_empty, leading, on_device
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, np.float64, bool])
@@ -25,4 +25,4 @@ def test_leading_places():
 def test_the_device_does_not_copy():
     array = aligned_empty(100_000, np.int32)
     array[:] = 7
-    assert jax.device_put(array).unsafe_buffer_pointer() == array.ctypes.data
+    assert on_device(array).unsafe_buffer_pointer() == array.ctypes.data
