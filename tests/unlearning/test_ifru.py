@@ -11,7 +11,9 @@ from jax.flatten_util import ravel_pytree
 from ifru_jax import DataError, ForgetRequest, IFRUConfig, NumericsError, Status, Trained, unlearn
 from ifru_jax.curvature import degree_metric, degrees_of
 from ifru_jax.graph import Change, build_training_set
+from ifru_jax.graph.subgraph import Bucket
 from ifru_jax.influence import affected_interactions
+from ifru_jax.influence.neighbourhoods import Around
 from ifru_jax.solvers import SPECTRUM_RATIO
 from ifru_jax.sparse import capacity_of
 from ifru_jax.unlearning import forget, prepare
@@ -99,11 +101,11 @@ def test_the_step_is_the_dense_formula(trained):
     assert np.linalg.norm(actual - expected) < 0.05 * np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("block_size", [7, 4096])
-def test_spillover_by_neighbourhoods_and_over_the_whole_graph_agree(trained, block_size):
-    request = pairs_of(trained.interactions, np.arange(2, 30, 3))
+@pytest.mark.parametrize("places", [np.arange(2, 30, 3), np.array([11]), np.arange(0, 120, 3)], ids=len)
+def test_spillover_by_neighbourhoods_and_over_the_whole_graph_agree(trained, places):
+    request = pairs_of(trained.interactions, places)
     ways = ("whole-graph", "neighbourhood", "auto")
-    results = [forget(trained, request, config=IFRUConfig(spillover=way, block_size=block_size)) for way in ways]
+    results = [forget(trained, request, config=IFRUConfig(spillover=way)) for way in ways]
     scale = results[0][1].norm_step
     for unlearned, report in results[1:]:
         assert largest_difference(results[0][0].params, unlearned.params) < 1e-3 * scale
@@ -177,12 +179,14 @@ def test_every_solver_forgets_and_says_how_it_ended(trained, solver, curvature):
 
 @pytest.mark.parametrize("way", ["whole-graph", "neighbourhood"])
 def test_nothing_compiles_anew_for_another_request_of_the_same_bucket(trained, way, compilations):
-    data, config = trained.interactions, IFRUConfig(spillover=way, block_size=64)
+    data, hops, config = trained.interactions, trained.model.num_hops, IFRUConfig(spillover=way)
 
     def bucket(which):
         change = Change.of(trained.training_set, pairs_of(data, which))
-        affected = affected_interactions(change, num_hops=trained.model.num_hops).sum()
-        return capacity_of(-(-int(affected) // config.block_size), least=1)
+        affected = affected_interactions(change, num_hops=hops)
+        if way == "whole-graph":
+            return capacity_of(int(affected.sum()), least=1)
+        return Bucket.of([Around.of(change, affected, num_hops=hops).part])
 
     slices = [np.arange(first, first + 9) for first in range(0, 120, 9)]
     first, *others = [which for which in slices if bucket(which) == bucket(slices[0])]

@@ -25,7 +25,7 @@ from ifru_jax import (
 )
 from ifru_jax.curvature import degree_metric, degrees_of
 from ifru_jax.models import ngcf
-from ifru_jax.training import Objective
+from ifru_jax.training import FullSoftmax, Objective
 from ifru_jax.unlearning import Prepared, forget, prepare
 from ifru_jax.unlearning.prepare import Damping
 from ifru_jax.unlearning.shared_weights import free_parameters, random_subspace
@@ -146,6 +146,17 @@ def test_a_confined_step_is_the_whole_one_in_scope(case):
         assert any(np.any(got[name] != start.params[name]) for name in got)
 
 
+def test_groups_by_neighbourhood_are_those_of_the_whole_graph():
+    with jax.enable_x64(True):
+        start = untrained(lightgcn(num_layers=2, embedding_size=2, init_std=0.5), grouped(7), bpr)
+        data = start.interactions
+        request = ForgetRequest(items=data.items[data.labels > 0.5][:1])
+        whole, around = (forget(start, request, config=IFRUConfig(spillover=way)) for way in ("whole-graph", "neighbourhood"))
+        assert [report.influence.spillover for _, report in (whole, around)] == ["whole-graph", "neighbourhood"]
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-11), around[0].params, whole[0].params)
+        assert any(np.any(whole[0].params[name] != start.params[name]) for name in start.params)
+
+
 def test_what_cannot_apply_is_refused():
     start, compared = untrained(TOWER, interactions()), untrained(mf(embedding_size=2), grouped(7), bpr)
     request = ForgetRequest(users=start.interactions.users[:1])
@@ -155,8 +166,9 @@ def test_what_cannot_apply_is_refused():
         forget(start, request, config=IFRUConfig(shared=("tower",)))
     with pytest.raises(DataError, match="tear apart groups"):
         forget(compared, ForgetRequest(users=compared.interactions.users[:1]), config=IFRUConfig(scope=(), max_edges=9))
+    everything = untrained(lightgcn(num_layers=1, embedding_size=2), interactions(), FullSoftmax())
     with pytest.raises(DataError, match="whole-graph"):
-        forget(compared, ForgetRequest(users=compared.interactions.users[:1]), config=IFRUConfig(spillover="neighbourhood"))
+        forget(everything, request, config=IFRUConfig(spillover="neighbourhood"))
     for options, message in (({"shared": "last"}, "shared is 'last'"), ({"chunk_size": 0}, "chunk_size is 0")):
         with pytest.raises(DataError, match=message):
             IFRUConfig(**options)
