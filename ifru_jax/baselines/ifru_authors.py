@@ -41,12 +41,12 @@ from ifru_jax.curvature import hessian_product
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NotApplicable, NumericsError
 from ifru_jax.graph import Batch, Change, Examples, Graph, Nodes, build_examples, inner_products
+from ifru_jax.host_arrays import padded
 from ifru_jax.influence import Influence, direct_influence, graph_influence, importance, touched_terms
 from ifru_jax.metrics import auc
 from ifru_jax.models import Params
 from ifru_jax.models.tables import Rows, confine
 from ifru_jax.sparse import on_device
-from ifru_jax.sparse.placement import padded
 from ifru_jax.status import Status
 from ifru_jax.training import Objective, Trained, squared_norm
 from ifru_jax.unlearning.clock import Clock

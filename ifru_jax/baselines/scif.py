@@ -41,12 +41,12 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NotApplicable
 from ifru_jax.graph import Batch, Change, Examples, build_examples
+from ifru_jax.host_arrays import padded
 from ifru_jax.influence import Influence, direct_influence
 from ifru_jax.models import Params
 from ifru_jax.models.tables import confine
 from ifru_jax.solvers import Solution, check, conjugate_gradient, lanczos, ritz
 from ifru_jax.sparse import on_device
-from ifru_jax.sparse.placement import padded
 from ifru_jax.status import Status
 from ifru_jax.training import Objective, Trained
 from ifru_jax.unlearning.clock import Clock

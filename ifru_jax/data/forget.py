@@ -21,11 +21,11 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from ifru_jax.data.corrections import as_label, as_rows, one_label_each, row_name
-from ifru_jax.data.deletion import FEW
 from ifru_jax.data.groups import group_leaders
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.errors import DataError
+from ifru_jax.host_arrays import FEW
 
 _NOTHING = np.zeros(0, np.int32)
 _NO_PAIRS = np.zeros((0, 2), np.int32)
@@ -145,15 +145,16 @@ class ForgetRequest:
             raise DataError(f"{self} asks for all {len(data)} interactions: nothing is left, train a new model instead.")
         return hits
 
-    def corrections(self, data: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    def corrections(self, data: Interactions, *, gone: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The interactions of `data` that are corrected: places int64 [k] ascending, and their new labels float32 [k].
 
-        All copies of a pair are; interactions that have the new label already are left out.
+        All copies of a pair are; interactions that have the new label already are left out. `gone` is what `select` found, if it
+        was asked before.
 
         Raises:
           DataError: as `select`, for corrected pairs too, or a pair that is to be forgotten and corrected.
         """
-        return self._corrections(data, self.select(data))
+        return self._corrections(data, self.select(data) if gone is None else gone)
 
     def touches(self, data: Interactions) -> np.ndarray:
         """bool [n]: the interactions of `data` that the request changes, forgotten or corrected. Errors of `corrections`."""

@@ -22,9 +22,9 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from ifru_jax.data.deletion import drop_entries
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError
+from ifru_jax.host_arrays import drop_entries
 
 
 @dataclass(frozen=True, eq=False)

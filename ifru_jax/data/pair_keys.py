@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ifru_jax.data.deletion import FEW
+from ifru_jax.host_arrays import FEW
 
 
 def pair_keys(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarray:

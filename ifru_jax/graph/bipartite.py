@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.data.deletion import FEW, drop_entries
 from ifru_jax.graph.histories import Histories
 from ifru_jax.graph.nodes import places_at
 from ifru_jax.graph.pairs import Pairs
+from ifru_jax.host_arrays import FEW, closed_up, padded
 from ifru_jax.sparse.edges import Edges, degrees, find_edges, keep_edges
-from ifru_jax.sparse.placement import aligned_empty, on_device, padded
+from ifru_jax.sparse.placement import on_device
 from ifru_jax.sparse.primitives import propagate, propagate_back
 
 
@@ -66,9 +66,7 @@ class BipartiteGraph:
         if len(gone) > FEW:
             return replace(self, edges=edges, weights=_host_weights(edges, left, self.weights.dtype))
         # Weights change at the ends of what is gone and nowhere else.
-        weights = aligned_empty(edges.capacity, self.weights.dtype)
-        drop_entries(np.asarray(self.weights)[:count], gone, out=weights[:left])
-        weights[left:] = 0
+        weights = closed_up(np.asarray(self.weights), gone, count, 0)
         beside = places_at(edges, *(np.unique(np.asarray(ends)[gone]) for ends in (self.edges.rows, self.edges.cols)))
         weights[beside] = _weights_at(edges, left, beside)
         return replace(self, edges=edges, weights=on_device(weights))

@@ -49,8 +49,9 @@ class Change:
           DataError: the request names something that isn't there, or everything.
         """
         data = before.interactions
-        gone = np.flatnonzero(request.select(data))
-        corrected, labels = request.corrections(data)
+        selected = request.select(data)
+        corrected, labels = request.corrections(data, gone=selected)
+        gone = np.flatnonzero(selected)
         places = np.concatenate([gone, corrected])
         order = np.argsort(places, kind="stable")
         leaves = np.arange(len(places)) < len(gone)
@@ -60,12 +61,12 @@ class Change:
         """The number of touched interactions; 0 changes nothing."""
         return len(self.places)
 
-    @property
+    @cached_property
     def forgotten(self) -> np.ndarray:
         """int64 [f], places of the interactions that leave."""
         return self.places[self.gone]
 
-    @property
+    @cached_property
     def corrected(self) -> np.ndarray:
         """int64 [c], places of the interactions with another label."""
         return self.places[~self.gone]
@@ -124,7 +125,8 @@ class Change:
     @cached_property
     def lost(self) -> Nodes:
         """Rows that lose their last interaction."""
-        return self.without_data & ~self.before.without_data
+        had, have = self.before.degrees, self.degrees_after
+        return Nodes((had[0] > 0) & (have[0] == 0), (had[1] > 0) & (have[1] == 0))
 
     @cached_property
     def edges(self) -> EdgeChange:

@@ -13,8 +13,9 @@ from ifru_jax.data.groups import leaders_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.graph import Graph
 from ifru_jax.graph.pairs import Pairs, SortedPairs
+from ifru_jax.host_arrays import leading, padded
 from ifru_jax.sparse.edges import build_edges, capacity_of
-from ifru_jax.sparse.placement import leading, on_device, padded
+from ifru_jax.sparse.placement import on_device
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["pairs", "labels", "weights", "leaders"], meta_fields=[])

@@ -21,8 +21,9 @@ import numpy as np
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.graph.pairs import Pairs
+from ifru_jax.host_arrays import padded
 from ifru_jax.sparse.edges import Edges, find_edges
-from ifru_jax.sparse.placement import on_device, padded
+from ifru_jax.sparse.placement import on_device
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["items", "starts", "pairs", "positions"], meta_fields=[])

@@ -15,8 +15,8 @@ from ifru_jax.graph.change import Change
 from ifru_jax.graph.examples import Batch, Examples, padded_leaders
 from ifru_jax.graph.neighbourhood import Neighbourhood
 from ifru_jax.graph.pairs import SortedPairs
+from ifru_jax.host_arrays import padded
 from ifru_jax.sparse.edges import Edges, capacity_of, host_edges
-from ifru_jax.sparse.placement import padded
 
 Tree = TypeVar("Tree")
 

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.data.deletion import FEW, drop_entries
 from ifru_jax.data.groups import leaders_of, leaders_without
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph
@@ -20,6 +19,7 @@ from ifru_jax.graph.examples import Batch, Examples, examples_of
 from ifru_jax.graph.histories import build_histories
 from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.pairs import SortedPairs
+from ifru_jax.host_arrays import FEW, drop_entries
 from ifru_jax.sparse.edges import Edges, build_edges, capacity_of, degrees, degrees_without, keep_edges
 
 
@@ -42,7 +42,7 @@ class TrainingSet:
     has_graph: bool = True
 
     def __len__(self) -> int:
-        return len(self.interactions)
+        return len(self.interactions.users)
 
     @property
     def batch(self) -> Batch:

@@ -18,9 +18,9 @@ import numpy as np
 from ifru_jax.data.groups import whole_groups
 from ifru_jax.graph import Batch, Change, Examples, build_examples
 from ifru_jax.graph.examples import padded_leaders
+from ifru_jax.host_arrays import padded
 from ifru_jax.models import Params
 from ifru_jax.sparse import on_device
-from ifru_jax.sparse.placement import padded
 from ifru_jax.training import Objective
 
 

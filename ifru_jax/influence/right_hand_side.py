@@ -18,12 +18,12 @@ import optax
 
 from ifru_jax.data.groups import whole_groups
 from ifru_jax.graph import Batch, Change, Examples, Graph, build_examples
+from ifru_jax.host_arrays import padded
 from ifru_jax.influence.direct import direct_influence, touched_terms
 from ifru_jax.influence.neighbourhoods import Around, Cost, cost_of, least_cost, local_influences
 from ifru_jax.influence.spillover import affected_interactions, graph_influence
 from ifru_jax.models import Params
 from ifru_jax.sparse import capacity_of, on_device
-from ifru_jax.sparse.placement import padded
 from ifru_jax.training import Objective
 
 SpilloverForm = Literal["auto", "whole-graph", "neighbourhood", "none"]

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.data.deletion import FEW, drop_entries
 from ifru_jax.errors import DataError
-from ifru_jax.sparse.placement import aligned_empty, leading, on_device
+from ifru_jax.host_arrays import FEW, closed_up, leading
+from ifru_jax.sparse.placement import on_device
 
 
 @partial(
@@ -170,13 +170,7 @@ def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
     # Padding stands at the last row and column, after the real edges there, so it closes both orders.
     in_order = _places_in_order(edges, gone, old_cols)
 
-    def kept(values: np.ndarray, places: np.ndarray, padding: np.ndarray | int) -> np.ndarray:
-        out = aligned_empty(capacity, np.int32)
-        drop_entries(values[:count], places, out=out[:left])
-        out[left:] = padding
-        return out
-
-    col_order = kept(order, in_order, np.arange(left, capacity))
+    col_order = closed_up(order, in_order, count, np.arange(left, capacity))
     # Every edge moves forward by the number of those that left before it.
     if len(gone) <= FEW:
         for place in gone[::-1]:
@@ -190,11 +184,11 @@ def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
     fewer_rows[-1] -= len(gone)
     fewer_cols[-1] -= len(gone)
     arrays: dict = {
-        "rows": kept(old_rows, gone, edges.num_rows - 1),
-        "cols": kept(old_cols, gone, edges.num_cols - 1),
+        "rows": closed_up(old_rows, gone, count, edges.num_rows - 1),
+        "cols": closed_up(old_cols, gone, count, edges.num_cols - 1),
         "row_ptr": _fewer(edges.row_ptr, fewer_rows),
         "col_order": col_order,
-        "col_rows": kept(col_rows, in_order, edges.num_rows - 1),
+        "col_rows": closed_up(col_rows, in_order, count, edges.num_rows - 1),
         "col_ptr": _fewer(edges.col_ptr, fewer_cols),
         "mask": leading(left, capacity, bool),
     }

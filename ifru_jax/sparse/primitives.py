@@ -24,7 +24,6 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from jax.core import ShapedArray
-from jax.experimental import sparse
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -111,6 +110,8 @@ def _propagate_cpu(weights, x, *operands, transpose, kernels):
 
 
 def _propagate_csr(weights, x, edges, transpose):
+    from jax.experimental import sparse  # a quarter of a second that those with Numba don't wait for
+
     if transpose:
         weights = weights.at[edges.col_order].get(mode="promise_in_bounds")
         matrix = sparse.BCSR((weights, edges.col_rows, edges.col_ptr), shape=(edges.num_cols, edges.num_rows))

@@ -24,10 +24,10 @@ from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.graph import Batch, Examples, IndexPairs, TrainingSet
 from ifru_jax.graph.examples import padded_leaders
 from ifru_jax.graph.training_set import padded_size
+from ifru_jax.host_arrays import padded
 from ifru_jax.metrics import auc
 from ifru_jax.models import Params, check_recommender
 from ifru_jax.sparse import capacity_of, on_device
-from ifru_jax.sparse.placement import padded
 from ifru_jax.training.losses import Loss
 from ifru_jax.training.objective import Objective
 

@@ -15,7 +15,6 @@ import optax
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError
 from ifru_jax.graph import Change
 from ifru_jax.influence import importance_scope, right_hand_side
 from ifru_jax.models import Recommender, Scorer
@@ -26,9 +25,8 @@ from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.in_parts import forget_in_parts, parts_needed
 from ifru_jax.unlearning.local.step import confined_update
 from ifru_jax.unlearning.method import check_model
-from ifru_jax.unlearning.prepare import Prepared, is_confined, prepare
+from ifru_jax.unlearning.prepare import Prepared, prepare
 from ifru_jax.unlearning.report import Report, Scope, Solve
-from ifru_jax.unlearning.shared_weights import free_parameters
 from ifru_jax.unlearning.step import StepProblem, moved, solve_step
 from ifru_jax.unlearning.update import Update
 
@@ -80,13 +78,12 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
     if not len(change):
         return trained, Report.of_nothing(len(trained.interactions), clock.seconds())  # pyright: ignore[reportReturnType]
     state = prepare(trained, config=config)
-    _check_applies(state)
     if state is not trained:
         clock.part("prepare", state.propagations)
     count = parts_needed(len(change) / len(trained.interactions), state.step.max_share)
     if count > 1:
         return _in_parts(state, request, count, clock)
-    update = confined_update(state, change, clock) if is_confined(state, state.step) else whole_update(state, change, clock)
+    update = (confined_update if state.confined else whole_update)(state, change, clock)
     status = check(update.solution)
     unlearned = state.after(change, update.params, update.propagations)
     clock.part("update", update.params)
@@ -122,21 +119,3 @@ def _in_parts(state: Prepared, request: ForgetRequest, count: int, clock: Clock)
     return unlearned, replace(
         report, seconds=before | within | {"split": before["split"] - within["total"], "total": before["total"]}
     )
-
-
-def _check_applies(state: Prepared) -> None:
-    """Refuses what the model or its loss does not allow."""
-    config, loss = state.step, state.loss
-    shared = [name for name in free_parameters(state.model, state.params, config) if name not in state.model.tables]
-    if config.max_edges is not None and not is_confined(state, config):
-        why = f"every interaction depends on the shared parameters {', '.join(shared)}" if shared else "its loss compares all items"
-        raise DataError(
-            f"max_edges is {config.max_edges}, but {why}: leave max_edges out for this model"
-            + (', or freeze them with shared="freeze".' if shared else ".")
-        )
-    if config.max_edges is not None and loss.grouped:
-        raise DataError(f"max_edges is {config.max_edges} and would tear apart groups that the loss compares: leave it out.")
-    if config.spillover == "neighbourhood" and not loss.separable:
-        raise DataError(
-            f'{loss!r} compares interactions of different neighbourhoods: leave spillover at "auto" or set "whole-graph".'
-        )

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.errors import NumericsError
+from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.graph import Batch, Change, Nodes
 from ifru_jax.graph.inflow import Propagations
 from ifru_jax.models import Params
@@ -63,6 +63,11 @@ class Prepared(Trained):
     propagations: Propagations | None = field(default=None, init=False)
 
     @property
+    def confined(self) -> bool:
+        """Whether a request is a problem of its own, solved on the interactions that depend on its scope."""
+        return self.propagations is not None
+
+    @property
     def floor(self) -> float:
         """λ_floor for the filter of `step`."""
         return self.damping.scale / SPECTRUM_RATIO[self.step.filter]
@@ -86,28 +91,46 @@ def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
       config: how requests will be answered; None: as it was prepared for, or the defaults.
 
     Raises:
+      DataError: the configuration can't apply to this model or its loss.
       ModelError: `config.shared` names what is no shared parameter.
       NumericsError: the spectrum is not finite.
     """
     known = trained if isinstance(trained, Prepared) else None
-    step = config or (known.step if known else IFRUConfig())
-    propagations = known.propagations if known else None
-    if propagations is None and is_confined(trained, step):
-        propagations = Propagations()
-        if trained.model.num_hops:
-            propagations = propagations_of(trained.model, trained.params, trained.training_set.graph)
-    damping = known.damping if known and known.damping.exponent == step.metric_exponent else _spectrum(trained, step)
-    if known and damping is known.damping and step == known.step and propagations is known.propagations:
+    if known and (config is None or config == known.step):
         return known
-    found = Prepared(trained.objective, trained.params, trained.training_set, trained.config, step, damping)
-    return found.with_propagations(propagations)
+    step = config or IFRUConfig()
+    confined = _check_applies(trained, step)
+    propagations = known.propagations if known and confined else None
+    if confined and propagations is None:
+        graph, hops = trained.training_set.graph, trained.model.num_hops
+        propagations = propagations_of(trained.model, trained.params, graph) if hops else Propagations()
+    same = known and known.damping.exponent == step.metric_exponent
+    damping = known.damping if known and same else _spectrum(trained, step)
+    state = Prepared(trained.objective, trained.params, trained.training_set, trained.config, step, damping)
+    return state.with_propagations(propagations)
 
 
-def is_confined(trained: Trained, config: IFRUConfig) -> bool:
-    """Whether a request is a problem of its own: its scope is some rows, and all that changes has rows."""
-    if config.scope is None or not trained.loss.separable:
-        return False
-    return all(name in trained.model.tables for name in free_parameters(trained.model, trained.params, config))
+def _check_applies(trained: Trained, config: IFRUConfig) -> bool:
+    """Whether a request is a problem of its own: its scope is some rows, and all that changes has rows.
+
+    Refuses what the model or its loss does not allow.
+    """
+    loss, tables = trained.loss, trained.model.tables
+    shared = [name for name in free_parameters(trained.model, trained.params, config) if name not in tables]
+    confined = config.scope is not None and loss.separable and not shared
+    if config.max_edges is not None and not confined:
+        why = f"every interaction depends on the shared parameters {', '.join(shared)}" if shared else "its loss compares all items"
+        raise DataError(
+            f"max_edges is {config.max_edges}, but {why}: leave max_edges out for this model"
+            + (', or freeze them with shared="freeze".' if shared else ".")
+        )
+    if config.max_edges is not None and loss.grouped:
+        raise DataError(f"max_edges is {config.max_edges} and would tear apart groups that the loss compares: leave it out.")
+    if config.spillover == "neighbourhood" and not loss.separable:
+        raise DataError(
+            f'{loss!r} compares interactions of different neighbourhoods: leave spillover at "auto" or set "whole-graph".'
+        )
+    return confined
 
 
 def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifru_jax.data.deletion import FEW, drop_entries
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.host_arrays import FEW, drop_entries
 
 
 @given(st.integers(1, 60).flatmap(lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1)))))

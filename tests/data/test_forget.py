@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifru_jax.data import ForgetRequest, Interactions, Split, sample_negatives
-from ifru_jax.data.deletion import FEW
 from ifru_jax.data.forget import rows_among
 from ifru_jax.errors import DataError
+from ifru_jax.host_arrays import FEW
 
 PAIRS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=40)
 DATA = Interactions.from_arrays(["ann", "bob", "ann", "cy"], [7, 7, 9, 9])

@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
+from ifru_jax.training.checkpoint import load, save
 
 from ifru_jax.data import Interactions, SideFeatures, between_knots, join_fields, k_core, load_dataset
 from ifru_jax.data.splits import given_split
@@ -12,7 +13,6 @@ from ifru_jax.errors import DataError
 from ifru_jax.graph import build_training_set
 from ifru_jax.models import fm
 from ifru_jax.training import TrainConfig, Trained
-from ifru_jax.training.checkpoint import load, save
 
 FEATURES = SideFeatures(("kind",), (2,), np.array([[1, 0], [0, 1], [0.5, 0.5]]))
 DATA = replace(Interactions.from_arrays([1, 1, 2, 2, 3], [5, 6, 5, 6, 7]), item_features=FEATURES)

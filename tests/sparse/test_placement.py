@@ -4,7 +4,8 @@ import jax
 import numpy as np
 import pytest
 
-from ifru_jax.sparse.placement import ALIGNMENT, aligned_empty, leading, on_device
+from ifru_jax.host_arrays import ALIGNMENT, aligned_empty, leading
+from ifru_jax.sparse.placement import on_device
 
 
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, np.float64, bool])

@@ -23,7 +23,6 @@ from typing import Literal
 
 import jax
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
@@ -95,6 +94,8 @@ class _Space:
 
     def distances(self, anchors: np.ndarray) -> np.ndarray:
         """[m, K]"""
+        from scipy.spatial.distance import cdist  # half a second that only a partition needs
+
         return cdist(self.table, anchors)[self.rows]
 
     def means(self, shards: np.ndarray, anchors: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.local.problem import Rung, Sizes, pack
 from ifru_jax.unlearning.local.request import local_request
 from ifru_jax.unlearning.local.step import LocalSteps, solve_local
-from ifru_jax.unlearning.prepare import is_confined, prepare
+from ifru_jax.unlearning.prepare import prepare
 
 # Requests in one compiled call. A fixed number compiles once per rung of the ladder, whatever the batch holds.
 AT_ONCE = 8
@@ -44,7 +44,7 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
       NumericsError: a step was not finite; the message says of which request.
     """
     state = prepare(trained, config=config)
-    if not is_confined(state, state.step):
+    if not state.confined:
         raise DataError(
             "independent steps need a scope, parameters that all are tables, and a loss that does not compare all items: set "
             'IFRUConfig(scope=()) for the endpoints alone (shared="freeze" for a model with shared parameters), or forget the '

@@ -18,8 +18,8 @@ from ifru_jax.graph import Change
 from ifru_jax.graph.neighbourhood import empty_neighbourhood
 from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraph, stack
+from ifru_jax.host_arrays import padded
 from ifru_jax.sparse import capacity_of
-from ifru_jax.sparse.placement import padded
 from ifru_jax.unlearning.local.request import LocalRequest
 from ifru_jax.unlearning.prepare import Prepared
 

@@ -17,7 +17,7 @@ from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.local.batch import AT_ONCE
 from ifru_jax.unlearning.local.problem import LEAST_PAIRS, empty_problems
 from ifru_jax.unlearning.local.step import row_numbers, solve_and_apply, solve_local
-from ifru_jax.unlearning.prepare import Prepared, is_confined, prepare
+from ifru_jax.unlearning.prepare import Prepared, prepare
 
 
 def warm_up(
@@ -38,7 +38,7 @@ def warm_up(
       DataError: the configuration has no scope, or the model has parameters that are no tables.
     """
     state = prepare(trained, config=config)
-    if not is_confined(state, state.step):
+    if not state.confined:
         raise DataError(
             "only confined requests have buckets: set a scope, such as IFRUConfig(scope=()), and freeze shared parameters."
         )
