@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from ifru_jax.baselines.trained_method import TrainedMethod, all_rows, finish
@@ -73,7 +74,7 @@ class Gradient(TrainedMethod):
 @jax.jit
 def curvature_along(objective: Objective, params: Params, rhs: Params, retained: Batch) -> tuple[jax.Array, jax.Array]:
     """bᵀ H b and ‖b‖², for b = `rhs` and H of the retained objective."""
-    return optax.tree.vdot(rhs, objective.hessian_product(params, retained)(rhs)), squared_norm(rhs)
+    return jnp.asarray(optax.tree.vdot(rhs, objective.hessian_product(params, retained)(rhs))), squared_norm(rhs)
 
 
 @jax.jit

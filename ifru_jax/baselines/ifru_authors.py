@@ -305,5 +305,5 @@ def _select(config: IFRUAuthorsConfig, problem: _Problem, rhs: Params, learning_
     image = product(best)
     length = jnp.sqrt(squared_norm(rhs))
     residual = optax.tree.norm(optax.tree.sub(image, rhs)) / jnp.where(length > 0, length, 1)
-    decrease = (optax.tree.vdot(best, rhs) - 0.5 * optax.tree.vdot(best, image)) / problem.total**2
+    decrease = jnp.asarray(optax.tree.vdot(best, rhs) - 0.5 * optax.tree.vdot(best, image)) / problem.total**2
     return _Found(moved(best), best_auc, best_step, taken, residual, decrease)

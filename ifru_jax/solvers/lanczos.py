@@ -64,7 +64,7 @@ def norm(v: jax.Array) -> jax.Array:
     return largest * jnp.linalg.norm(v / jnp.where(largest > 0, largest, 1))
 
 
-def lanczos(*, num_steps: int) -> Callable[[MatVec, jax.Array], Krylov]:
+def lanczos(*, num_steps: int) -> Callable[[Callable[[Any], Any], Any], Krylov]:
     """Builds `decompose(product, b)` with at most `num_steps` products; b is any pytree of p numbers, the space is flat."""
 
     def decompose(product: Callable[[Any], Any], b: Any) -> Krylov:

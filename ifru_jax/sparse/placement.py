@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
 
 import jax
 
-Tree = TypeVar("Tree")
 
-
-def on_device(tree: Tree) -> Tree:
+def on_device(tree: Any) -> Any:
     """The same arrays on the default device; those that are there stay as they are."""
     return jax.device_put(tree)

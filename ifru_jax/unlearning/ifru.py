@@ -117,5 +117,5 @@ def _in_parts(state: Prepared, request: ForgetRequest, count: int, clock: Clock)
     before, within = clock.seconds(), report.seconds
     # What the parts took themselves is told apart.
     return unlearned, replace(
-        report, seconds=before | within | {"split": before["split"] - within["total"], "total": before["total"]}
+        report, seconds={**before, **within} | {"split": before["split"] - within["total"], "total": before["total"]}
     )

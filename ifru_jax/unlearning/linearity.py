@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -48,4 +49,5 @@ def _decreases(objective: Objective, params: Params, moved: Params, retained: Ba
     step = optax.tree.sub(moved, params)
     start, gradient = jax.value_and_grad(value)(params)
     image = jax.jvp(jax.grad(value), (params,), (step,))[1]
-    return -optax.tree.vdot(gradient, step) - 0.5 * optax.tree.vdot(step, image), start - value(moved)
+    along, bend = (jnp.asarray(optax.tree.vdot(of, step)) for of in (gradient, image))
+    return -along - 0.5 * bend, start - value(moved)

@@ -84,8 +84,8 @@ class RecEraser:
         # Shards fold in 0 … K − 1, the aggregation K.
         partition_key, pretrain_key = (jax.random.fold_in(key, self.num_shards + place) for place in (1, 2))
         whole = train(pretrain_key, self.model, data, self._on_all, loss=self.loss)
-        vectors = (self._vectors(whole.params, side) for side in ("user", "item"))
-        assignment = balanced_partition(partition_key, data.train, *vectors, self.num_shards, by=self.by)
+        users, items = (self._vectors(whole.params, side) for side in ("user", "item"))
+        assignment = balanced_partition(partition_key, data.train, users, items, self.num_shards, by=self.by)
         shards = fit_shards(key, self.model, data, assignment, self.train_config, loss=self.loss)
         return self._aggregate(shards, whole)[0]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import chex
 import jax
@@ -118,7 +119,7 @@ def solve_local(state: Prepared, problems: LocalProblem) -> LocalSteps:
     return _solve_batch(_Model.of(state), problems)
 
 
-def solve_and_apply(state: Prepared, problems: LocalProblem, lost: Rows) -> tuple[Params, LocalSteps, Propagations]:
+def solve_and_apply(state: Prepared, problems: LocalProblem, lost: Any) -> tuple[Params, LocalSteps, Propagations]:
     """θ', the step that led there, and what is propagated then, as one compiled function: half as many are compiled per bucket.
 
     The batch is one request: several that are applied together are one for their union. `lost` is of `row_numbers`.
