@@ -96,10 +96,10 @@ def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
       NumericsError: the spectrum is not finite.
     """
     known = trained if isinstance(trained, Prepared) else None
-    if known and (config is None or config == known.step):
-        return known
-    step = config or IFRUConfig()
+    step = config or (known.step if known else IFRUConfig())
     confined = _check_applies(trained, step)
+    if known and step == known.step and confined == known.confined:
+        return known
     propagations = known.propagations if known and confined else None
     if confined and propagations is None:
         graph, hops = trained.training_set.graph, trained.model.num_hops

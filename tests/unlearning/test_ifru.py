@@ -271,5 +271,7 @@ def test_nothing_derived_from_other_parameters_is_kept(trained):
     assert moved.objective is trained.objective
     assert moved.training_set is trained.training_set
     # Whoever takes the longer way keeps no propagations of what was.
-    assert replace(confined, params=moved.params).propagations is None
-    assert replace(confined, params=moved.params, training_set=trained.training_set).propagations is None
+    for stale in (replace(confined, params=moved.params), replace(confined, training_set=trained.training_set)):
+        assert stale.propagations is None
+        assert prepare(stale).propagations is not None
+        assert prepare(stale).damping is trained.damping
