@@ -24,8 +24,8 @@ from experiments.methods import REGISTRY
 from experiments.published_table import published_page
 from experiments.readme_figure import is_current, write_figure
 from experiments.reporting import FIGURES, read_records
-from experiments.reporting.files import write_atomic
-from experiments.reporting.tables import MISSING, markdown, number, plain, seconds, times
+from experiments.reporting.json_files import write_atomic
+from experiments.reporting.main_table import MISSING, markdown, number, plain, seconds, times
 from experiments.suite import RESULTS
 from experiments.targets import targets
 

@@ -17,15 +17,14 @@ import jinja2
 import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from experiments.reporting import plots
-from experiments.reporting.definitions import define
-from experiments.reporting.files import write_atomic, write_json_atomic
+from experiments.reporting.contents import agreed, definitions
+from experiments.reporting.json_files import write_atomic, write_json_atomic
+from experiments.reporting.main_table import COLUMNS, MISSING, cells, heading, number, plain, seconds, times
 from experiments.reporting.privacy import without_data
 from experiments.reporting.summary import summarise
-from experiments.reporting.tables import COLUMNS, MISSING, cells, heading, number, plain, seconds, times
 
 TEMPLATE = "report.html.jinja"
 # Widths in inches that keep the letters of a picture readable when it is shrunk to a phone.
@@ -81,9 +80,9 @@ def write_html(
         columns=["method", *(name for name, *_ in COLUMNS)],
         rows=[[name, *cells(figures)] for name, figures in summary["methods"].items()],
         verified=[_verified(name, found) for name, found in verified.items()],
-        definitions=_definitions(summary),
-        configuration=_settings(records, lambda record: without_data(record["config"])),
-        environment=_settings(records, lambda record: dict(record["environment"])),
+        definitions=list(definitions(summary).items()),
+        configuration=list(agreed([without_data(record["config"]) for record in records]).items()),
+        environment=list(agreed([record["environment"] for record in records]).items()),
     )
     out_dir = Path(out_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -106,54 +105,36 @@ def _result(summary: Mapping[str, Any], method: str) -> dict[str, Any]:
     def mean(name: str, figure: str) -> float | None:
         return methods.get(name, {}).get(figure, {}).get("mean")
 
-    def beside(figure: str, show: Callable[[float | None], str], *, retrained: bool = True) -> str:
-        parts = [f"before {show(mean('original', figure))}"]
-        return ", ".join(parts + ([f"retrained {show(mean('retrain', figure))}"] if retrained else []))
+    def before(figure: str, digits: int) -> str:
+        return f"before {plain(mean('original', figure), digits)}"
 
-    def two(value: float | None) -> str:
-        return plain(value, 2)
-
-    def four(value: float | None) -> str:
-        return plain(value, 4)
-
-    speedup = mean(method, "speedup_vs_retrain")
-    numbers = [
-        ("quality (test AUC)", four(mean(method, "auc")), beside("auc", four)),
-        ("distance to retraining", two(mean(method, "gap")), beside("gap", two, retrained=False) + "; 1 = another retraining"),
-        (
-            "the same on forgotten pairs",
-            two(mean(method, "forget_gap")),
-            beside("forget_gap", two, retrained=False) + "; 1 = another retraining",
-        ),
-        (
-            "seconds to forget",
-            seconds(mean(method, "seconds.total")),
-            f"retraining {seconds(mean('retrain', 'seconds.total'))}" + ("" if speedup is None else f": {times(speedup)} as fast"),
-        ),
+    speedup, retraining = mean(method, "speedup_vs_retrain"), f"retraining {seconds(mean('retrain', 'seconds.total'))}"
+    distances = {"gap": "distance to retraining", "forget_gap": "the same on forgotten pairs"}
+    shown = [
+        ("quality (test AUC)", "auc", 4, f"{before('auc', 4)}, retrained {plain(mean('retrain', 'auc'), 4)}"),
+        *((what, figure, 2, f"{before(figure, 2)}; 1 = another retraining") for figure, what in distances.items()),
     ]
-    return {"method": method, "numbers": [{"name": name, "value": value, "beside": text} for name, value, text in numbers]}
+    numbers = [{"name": what, "value": plain(mean(method, figure), digits), "beside": beside} for what, figure, digits, beside in shown]
+    beside = retraining if speedup is None else f"{retraining}: {times(speedup)} as fast"
+    numbers.append({"name": "seconds to forget", "value": seconds(mean(method, "seconds.total")), "beside": beside})
+    return {"method": method, "numbers": numbers}
 
 
 def _pictures(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     methods = summary["methods"]
     panels: list[tuple[str, str, Callable[[Axes, Mapping[str, Any]], None]]] = [
-        ("Quality", "Test AUC of each method", plots._draw_auc),
-        ("Closeness", "Distance of each method to retrained models, on test pairs and on forgotten pairs", plots._draw_gaps),
-        ("Time", "Seconds of each method, with the speed-up against retraining", plots._draw_seconds),
+        ("Quality", "Test AUC of each method", plots.draw_auc),
+        ("Closeness", "Distance of each method to retrained models, on test pairs and on forgotten pairs", plots.draw_gaps),
+        ("Time", "Seconds of each method, with the speed-up against retraining", plots.draw_seconds),
     ]
     return [{"label": label, "svg": _svg(lambda draw=draw: _panel(draw, methods), name, label)} for name, label, draw in panels]
 
 
 def _panel(draw: Callable[[Axes, Mapping[str, Any]], None], methods: Mapping[str, Any]) -> Figure:
-    figure = Figure(figsize=(WIDTH, 1.5 + 0.46 * len(methods)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plots.new_figure(WIDTH, 1.5 + 0.46 * len(methods))
     panel = figure.subplots()
     draw(panel, methods)
-    panel.set_yticks(range(len(methods)), [plots._text(name, 14) for name in methods])
-    panel.set_ylim(len(methods) - 0.4, -0.6)
-    panel.tick_params(axis="y", length=0)
-    panel.grid(axis="x", color="#dddddd", linewidth=0.6)
-    panel.set_axisbelow(True)
+    plots.rows([panel], [plots.wrapped(name, 14) for name in methods])
     handles, labels = panel.get_legend_handles_labels()
     if handles:
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=7.5)
@@ -223,8 +204,7 @@ REACH = 2.6  # how many limits away a picture goes; what is farther stands at it
 
 def _verdict_figure(measures: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Each measure as a place on one scale: 0 = retrained models, ±1 = its limits."""
-    figure = Figure(figsize=(WIDTH, 1.3 + 0.27 * len(measures)), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plots.new_figure(WIDTH, 1.3 + 0.27 * len(measures))
     panel = figure.subplots()
     panel.axvspan(-1, 1, color=plots.GREEN, alpha=0.16, linewidth=0, label="as retrained models")
     for row, measure in enumerate(measures.values()):
@@ -238,13 +218,11 @@ def _verdict_figure(measures: Mapping[str, Mapping[str, Any]]) -> Figure:
     panel.plot([], [], "o", color=plots.GREY, markerfacecolor="none", label="before")
     panel.plot([], [], "D", color=plots.BLUE, markersize=5, label="after forgetting")
     panel.axvline(0, color=plots.GREEN, linewidth=1)
-    panel.set_yticks(range(len(measures)), [name.replace("$", r"\$") for name in measures], fontsize=7)
-    panel.set_ylim(len(measures) - 0.4, -0.6)
+    plots.rows([panel], [name.replace("$", r"\$") for name in measures], fontsize=7)
     panel.set_xlim(-REACH - 0.2, REACH + 0.2)
     panel.set_xticks([-1, 0, 1], ["lower\nlimit", "retrained", "upper\nlimit"], fontsize=7)
-    panel.tick_params(axis="y", length=0)
+    panel.grid(axis="x", visible=False)
     panel.grid(axis="y", color="#eeeeee", linewidth=0.6)
-    panel.set_axisbelow(True)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=7.5)
     return figure
 
@@ -269,28 +247,7 @@ def _svg(draw: Callable[[], Figure], name: str, label: str) -> Markup:
     text = content.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     prefix = re.sub(r"\W", "-", name)
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    text = re.sub(r"url\(#", f"url(#{prefix}-", text)
-    text = re.sub(r'href="#', f'href="#{prefix}-', text)
-    text = re.sub(r'(<svg[^>]*?) (?:width="[^"]*"|height="[^"]*")', r"\1", text, count=1)
-    text = re.sub(r'(<svg[^>]*?) (?:width="[^"]*"|height="[^"]*")', r"\1", text, count=1)
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{prefix}-", text)
+    for side in ("width", "height"):
+        text = re.sub(rf'(<svg[^>]*?) {side}="[^"]*"', r"\1", text, count=1)
     return Markup(text.replace("<svg ", Markup('<svg role="img" aria-label="{}" ').format(label), 1))
-
-
-def _definitions(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    methods = summary["methods"].values()
-    shown = [name for name in next(iter(methods)) if any(method[name]["mean"] is not None for method in methods)]
-    return [(name, define(name)) for name in shown]
-
-
-def _settings(records: Sequence[Mapping[str, Any]], of: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Settings that all records share."""
-    flat = [_flatten(of(record)) for record in records]
-    return [(name, value) for name, value in flat[0].items() if all(other.get(name) == value for other in flat)]
-
-
-def _flatten(entries: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    found: dict[str, str] = {}
-    for name, value in entries.items():
-        found |= _flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": str(value)}
-    return found

@@ -20,7 +20,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments.reporting.files import as_json, write_atomic
+from experiments.reporting.json_files import as_json, write_atomic
 from experiments.reporting.privacy import without_data
 from ifru_jax.errors import DataError
 

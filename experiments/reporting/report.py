@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.reporting.definitions import define
-from experiments.reporting.files import as_json, write_atomic, write_json_atomic
+from experiments.reporting.contents import agreed, definitions
 from experiments.reporting.html import write_html
+from experiments.reporting.json_files import as_json, write_atomic, write_json_atomic
+from experiments.reporting.main_table import markdown, markdown_table, number, seconds, times
 from experiments.reporting.plots import write_comparison
 from experiments.reporting.privacy import without_data
 from experiments.reporting.summary import summarise
-from experiments.reporting.tables import markdown, markdown_table, number, seconds, times
 
 
 def write_report(
@@ -68,7 +68,7 @@ def _report(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], ti
         "## Time and cost",
         _time_table(summary),
         "## What the figures mean",
-        _definitions(summary),
+        "\n".join(f"- `{name}`: {meaning}." for name, meaning in definitions(summary).items()),
         "## Configuration",
         _common_and_own([(record["method"], without_data(record["config"])) for record in records]),
         "## Environment",
@@ -116,39 +116,17 @@ def _how_to_show(figure: str) -> Callable[[float | None], str] | None:
     return number if figure == "gradient_evaluations" else None
 
 
-def _definitions(summary: Mapping[str, Any]) -> str:
-    """Only the figures that apply to some method."""
-    methods = summary["methods"].values()
-    shown = [name for name in next(iter(methods)) if any(method[name]["mean"] is not None for method in methods)]
-    return "\n".join(f"- `{name}`: {define(name)}." for name in shown)
-
-
 def _common_and_own(options: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
     """Options that all runs share, once; then what each method has of its own. What its seeds differ in is left out."""
-    flat = [(method, _flatten(entries)) for method, entries in options]
-    common = _agreed([entries for _, entries in flat])
+    common = agreed([entries for _, entries in options])
     lines = [_bullet(name, value) for name, value in common.items()]
-    for method in dict.fromkeys(method for method, _ in flat):
-        own = _agreed([entries for owner, entries in flat if owner == method])
+    for method in dict.fromkeys(method for method, _ in options):
+        own = agreed([entries for owner, entries in options if owner == method])
         special = {name: value for name, value in own.items() if name not in common}
         if special:
             lines += [f"- {method}", *("  " + _bullet(name, value) for name, value in special.items())]
     return "\n".join(lines) or "Not recorded."
 
 
-def _agreed(runs: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    return {name: value for name, value in runs[0].items() if all(run.get(name) == value for run in runs)}
-
-
-def _flatten(entries: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
-    for name, value in entries.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = json.dumps(as_json(value), ensure_ascii=False)
-    return flat
-
-
-def _bullet(name: str, value: str) -> str:
-    return f"- `{name}`: {value}"
+def _bullet(name: str, value: Any) -> str:
+    return f"- `{name}`: {json.dumps(as_json(value), ensure_ascii=False)}"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.reporting.definitions import in_order
-from experiments.reporting.files import as_json
+from experiments.reporting.json_files import as_json
 from ifru_jax.errors import DataError
 
 # What every method reports, applicable or not, so that a reader of summary.json needs no special case.

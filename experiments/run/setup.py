@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.hyperparameters import HyperParameters, hyper_parameters, model_label
-from experiments.models import LAYERED, ModelName, build_model, with_own_term
+from experiments.run.hyperparameters import HyperParameters, hyper_parameters, model_label
+from experiments.run.models import LAYERED, ModelName, build_model, with_own_term
 from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
 from ifru_jax.data.forget_sets import random_interactions, random_items, random_users
 from ifru_jax.data.groups import leads_group

@@ -1,16 +1,14 @@
 """How much to damp, in which metric, with which filter: the study behind the defaults.
 
-    IFRU_JAX_DATA=DIR python -m experiments.damping_study           # about half an hour; appends to results/damping.jsonl
-    python -m experiments.tables                                     # docs/damping_table.md
+    IFRU_JAX_DATA=DIR python -m experiments.studies.damping
 
 Six cells (three data sets, MF and LightGCN-1, 2 % of noise, three seeds). One Krylov space per model and metric gives every ratio
-c of the rule λ = |t_min| / c, with t_min as `prepare` finds it. A cell that is done is not run again.
+c of the rule λ = |t_min| / c, with t_min as `prepare` finds it. About half an hour; a cell that is done is not run again. Appends to
+experiments/results/damping.jsonl, from which `python -m experiments.tables` fills docs/damping_table.md.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +18,14 @@ import jax.numpy as jnp
 import numpy as np
 from rich.progress import track
 
-from experiments.baselines import retrain, train_original
-from experiments.comparison import views
-from experiments.comparison_setup import Setup, set_up
-from experiments.model_store import ModelStore
-from experiments.models import ModelName
+from experiments import RESULTS
 from experiments.reporting import append_record, environment, read_records
+from experiments.run.baselines import retrain, train_original
+from experiments.run.command_line import command
+from experiments.run.comparison import views
+from experiments.run.model_store import ModelStore
+from experiments.run.models import ModelName
+from experiments.run.setup import Setup, set_up
 from ifru_jax.evaluation import figures
 from ifru_jax.solvers import FilterName
 from ifru_jax.training import Trained
@@ -33,7 +33,7 @@ from ifru_jax.unlearning import IFRUConfig, prepare
 from ifru_jax.unlearning.ifru import right_hand_side
 from ifru_jax.unlearning.influence_step import path_part, update_part
 
-RESULTS = Path(__file__).parent / "results" / "damping.jsonl"
+PATH = RESULTS / "damping.jsonl"
 EXPONENTS = (0.0, 0.3, 0.4, 0.5)
 STEPS = (5, 10, 20)
 RATIOS: dict[FilterName, tuple[float, ...]] = {
@@ -130,19 +130,28 @@ def _steps(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[flo
         yield Trained(**(vars(trained) | {"params": params, "training_set": retained}))
 
 
-def main() -> int:
+@dataclass(frozen=True)
+class Damping:
+    """Runs the cells that are missing.
+
+    Attributes:
+      models: folder to keep trained models in between runs.
+    """
+
+    models: Path = Path("out/models")
+
+
+def damping(options: Damping) -> None:
     """Runs the cells that are missing."""
-    done = {(r["dataset"], r["model"]) for r in read_records(RESULTS)} if RESULTS.exists() else set()
+    done = {(r["dataset"], r["model"]) for r in read_records(PATH)}
     for data, model, layers in CELLS:
         setup = set_up(data, model, layers, "noise:0.02")
         if (setup.dataset, setup.model) in done:
             continue
         # A cell counts as done only when it is complete.
-        for record in list(study(setup, ModelStore(Path("out/models")))):
-            append_record(RESULTS, record)
-    sys.stdout.write(json.dumps({"cells": len(CELLS)}) + "\n")
-    return 0
+        for record in list(study(setup, ModelStore(options.models))):
+            append_record(PATH, record)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command(damping, Damping, __doc__)

@@ -15,9 +15,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from experiments.method_tables import comparisons
-from experiments.reporting.files import write_atomic
+from experiments.reporting.json_files import write_atomic
 from experiments.reporting.plots import BLUE, GREEN, ORANGE, STYLE
-from experiments.reporting.tables import markdown, plain, seconds, times
+from experiments.reporting.main_table import markdown, plain, seconds, times
 from experiments.suite import KINDS, QUICK_RIVALS, SHARES
 
 TEXT = """\

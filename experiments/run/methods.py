@@ -7,12 +7,12 @@ before the request comes from, and, for one that works for as long as it is told
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Literal
 
 import jax
 
-from experiments.stream import Stream
+from experiments.run.stream import Stream
 from ifru_jax.data import Interactions
 from ifru_jax.errors import DataError, NotApplicable
 from ifru_jax.models import Recommender
@@ -64,7 +64,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Entry:
+class RegisteredMethod:
     """A method.
 
     Attributes:
@@ -81,19 +81,19 @@ class Entry:
     tuned_as: str = ""
 
 
-def _ifru(**options: Any) -> Entry:
-    return Entry(lambda c: IFRU(c.model, c.train_config, IFRUConfig(**options)))
+def _ifru(**options: Any) -> RegisteredMethod:
+    return RegisteredMethod(lambda c: IFRU(c.model, c.train_config, IFRUConfig(**options)))
 
 
-def _receraser(**options: Any) -> Entry:
+def _receraser(**options: Any) -> RegisteredMethod:
     def build(c: Context) -> Method:
         return RecEraser(c.model, c.train_config, loss=c.loss, whole_config=c.whole_config, **options)
 
-    return Entry(build, start="own", tuned_as="receraser")
+    return RegisteredMethod(build, start="own", tuned_as="receraser")
 
 
-def _timed(method: type[Finetune] | type[GradientAscent], times: float) -> Entry:
-    return Entry(lambda c: method(c.model, c.train_config, BudgetConfig(seconds=c.budget_seconds)), budget=times)
+def _timed(method: type[Finetune] | type[GradientAscent], times: float) -> RegisteredMethod:
+    return RegisteredMethod(lambda c: method(c.model, c.train_config, BudgetConfig(seconds=c.budget_seconds)), budget=times)
 
 
 def _last_layer(model: Recommender) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ def _last_layer(model: Recommender) -> tuple[str, ...]:
     return names
 
 
-REGISTRY: dict[str, Entry] = {
+REGISTRY: dict[str, RegisteredMethod] = {
     # IFRU as it is meant to be used, and with one thing changed.
     "ifru": _ifru(),
     "ifru-direct": _ifru(spillover="none"),
@@ -121,26 +121,26 @@ REGISTRY: dict[str, Entry] = {
     "ifru-cg": _ifru(solver="cg", num_steps=50),
     # Weights that every interaction touches: left alone, the last layer alone, within a random subspace.
     "ifru-freeze": _ifru(shared="freeze"),
-    "ifru-last-layer": Entry(lambda c: IFRU(c.model, c.train_config, IFRUConfig(shared=_last_layer(c.model)))),
+    "ifru-last-layer": RegisteredMethod(lambda c: IFRU(c.model, c.train_config, IFRUConfig(shared=_last_layer(c.model)))),
     "ifru-subspace": _ifru(shared="subspace"),
-    "ifru-stream": Entry(lambda c: Stream(c.model, c.train_config)),
+    "ifru-stream": RegisteredMethod(lambda c: Stream(c.model, c.train_config)),
     # Those that train again.
-    "warm-retrain": Entry(lambda c: WarmRetrain(c.model, c.train_config), start="retraining"),
-    "sisa": Entry(lambda c: SISA(c.model, c.train_config, loss=c.loss), start="own", tuned_as="sisa"),
+    "warm-retrain": RegisteredMethod(lambda c: WarmRetrain(c.model, c.train_config), start="retraining"),
+    "sisa": RegisteredMethod(lambda c: SISA(c.model, c.train_config, loss=c.loss), start="own", tuned_as="sisa"),
     "receraser": _receraser(),
     "receraser-user": _receraser(by="user"),
     "receraser-item": _receraser(by="item"),
     # Those that change the trained parameters.
-    "scif": Entry(lambda c: SCIF(c.model, c.train_config)),
-    "gif": Entry(lambda c: GIF(c.model, c.train_config)),
-    "gif-20": Entry(lambda c: GIF(c.model, c.train_config, GIFConfig(num_iterations=20))),
-    "gif-damped": Entry(lambda c: GIF(c.model, c.train_config, GIFConfig(num_iterations=100, damping=None))),
-    "gradient": Entry(lambda c: Gradient(c.model, c.train_config)),
-    "ifru-authors": Entry(lambda c: IFRUAuthors(c.model, c.train_config, valid=c.valid)),
-    "ifru-authors-tuned": Entry(
+    "scif": RegisteredMethod(lambda c: SCIF(c.model, c.train_config)),
+    "gif": RegisteredMethod(lambda c: GIF(c.model, c.train_config)),
+    "gif-20": RegisteredMethod(lambda c: GIF(c.model, c.train_config, GIFConfig(num_iterations=20))),
+    "gif-damped": RegisteredMethod(lambda c: GIF(c.model, c.train_config, GIFConfig(num_iterations=100, damping=None))),
+    "gradient": RegisteredMethod(lambda c: Gradient(c.model, c.train_config)),
+    "ifru-authors": RegisteredMethod(lambda c: IFRUAuthors(c.model, c.train_config, valid=c.valid)),
+    "ifru-authors-tuned": RegisteredMethod(
         lambda c: IFRUAuthors(c.model, c.train_config, valid=c.valid, config=IFRUAuthorsConfig(learning_rates=AUTHORS_RATES))
     ),
-    "ifru-authors-swap": Entry(
+    "ifru-authors-swap": RegisteredMethod(
         lambda c: IFRUAuthors(c.model, c.train_config, valid=c.valid, config=IFRUAuthorsConfig(swap_graph=True))
     ),
     # Those that do so for a time.
@@ -168,10 +168,9 @@ def parse_methods(text: str) -> list[str]:
 def describe_method(method: Method) -> dict[str, Any]:
     """Its options, for a record: those of its `config` and its own, without model, training and data."""
     found: dict[str, Any] = {}
-    for option in fields(method) if is_dataclass(method) else ():
-        value = getattr(method, option.name)
-        if option.name == "config" and is_dataclass(value):
-            found |= {inner.name: getattr(value, inner.name) for inner in fields(value)}
+    for name, value in vars(method).items():
+        if name == "config" and is_dataclass(value):
+            found |= vars(value)
         elif value is None or isinstance(value, bool | int | float | str):
-            found[option.name] = value
+            found[name] = value
     return found

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.published import ENTRIES, PATH, K, best_by_valid
 from experiments.reporting import read_records
-from experiments.reporting.tables import MISSING, markdown, number, plain, seconds
+from experiments.reporting.main_table import MISSING, markdown, number, plain, seconds
 
 COLUMNS = {"recall": "Recall", "mrr": "MRR", "ndcg": "NDCG", "hr": "Hit", "precision": "Precision"}
 # Beyond this share below the published NDCG a model is said to fall short.

@@ -23,6 +23,7 @@ from ifru_jax.models import (
 )
 from ifru_jax.training import Loss, WithAuxiliary
 
+ObjectiveName = Literal["bce", "wmse", "bpr", "softmax", "full-softmax"]
 ModelName = Literal["mf", "lightgcn", "bias-mf", "gmf", "neumf", "fm", "deepfm", "ngcf", "simgcl", "multvae", "sasrec"]
 
 # Those that propagate as often as `--layers` says.

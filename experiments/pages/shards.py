@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.hyperparameters import CONFIGS, SHARD_CONFIGS
 from experiments.reporting import read_records
-from experiments.reporting.tables import MISSING, markdown, plain, seconds
+from experiments.reporting.main_table import MISSING, markdown, plain, seconds
 from experiments.tune_shards import RESULTS
 
 TEXT = """\

@@ -23,9 +23,9 @@ from scipy.stats import ttest_rel
 
 from experiments.committed import read_summary
 from experiments.methods import REGISTRY
-from experiments.reporting.files import write_atomic
+from experiments.reporting.json_files import write_atomic
 from experiments.reporting.plots import BLUE, GREEN, ORANGE, STYLE
-from experiments.reporting.tables import MISSING, markdown, plain, seconds, times
+from experiments.reporting.main_table import MISSING, markdown, plain, seconds, times
 from experiments.shard_table import shard_table
 from experiments.suite import ANY, QUICK_RIVALS, SHARED_WEIGHTS, cells
 

@@ -1,6 +1,6 @@
 """One comparison: original, retrained and unlearned models side by side, as records.
 
-Every time is warm, see `experiments.trials`. A method that has no meaning for the data, model or request gets one record without
+Every time is warm, see `experiments.run.trials`. A method that has no meaning for the data, model or request gets one record without
 figures that says why.
 """
 
@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from experiments.baselines import Baseline, Tell, baselines_of, gradient_seconds, retrain, train_original
-from experiments.comparison_setup import Setup
-from experiments.methods import ALWAYS, PACEMAKER, REGISTRY, Context, describe_method
-from experiments.model_store import KEEP_NOTHING, ModelStore
+from experiments.run.baselines import Baseline, Tell, baselines_of, gradient_seconds, retrain, train_original
+from experiments.run.setup import Setup
+from experiments.run.methods import ALWAYS, PACEMAKER, REGISTRY, Context, describe_method
+from experiments.run.model_store import KEEP_NOTHING, ModelStore
 from experiments.reporting import environment
-from experiments.trials import Scorer, Trial, trials
+from experiments.run.served import ServedModel
+from experiments.run.trials import Trial, trials
 from ifru_jax.errors import IfruError, NumericsError
 from ifru_jax.evaluation import Pairs, PairScores, comparable, fidelity, figures, ranking_metrics
 from ifru_jax.metrics import auc
@@ -40,9 +41,9 @@ class Outcome:
 
     name: str
     seed: int
-    before: Scorer
-    after: Scorer
-    retrained: Sequence[Scorer]
+    before: ServedModel
+    after: ServedModel
+    retrained: Sequence[ServedModel]
     report: Report
 
 
@@ -116,10 +117,8 @@ def run(
             for trial in trials(
                 entry,
                 Context(setup.build(choice.init_std), choice.train, setup.split.valid, setup.loss, budget, setup.params.best.train),
-                setup.split,
+                setup,
                 originals,
-                setup.request,
-                setup.other,
                 own_yardsticks=own_yardsticks,
                 tell=tell_of,
             ):
@@ -127,11 +126,9 @@ def run(
                     pace.append(trial.report.seconds["total"])
                 if name in methods:
                     yield compare.trial(name, trial)
-                    before, yardsticks = trial.before or originals[trial.seed], trial.yardsticks
-                    if trial.before is None:
-                        yardsticks = retrained
+                    was, yardsticks = (trial.before, trial.yardsticks) if trial.before else (originals[trial.seed], retrained)
                     if len(yardsticks) >= 2:
-                        look(Outcome(name, trial.seed, before, trial.after, yardsticks, trial.report))
+                        look(Outcome(name, trial.seed, was, trial.after, yardsticks, trial.report))
         except IfruError as error:
             if name in methods:
                 yield compare.without_figures(name, str(error), failed=isinstance(error, NumericsError))
@@ -150,7 +147,7 @@ class _Comparer:
 
     setup: Setup
     pairs: Pairs
-    scores: Callable[[Scorer], PairScores]
+    scores: Callable[[ServedModel], PairScores]
     before: list[PairScores]
     retrained: list[PairScores]
     baselines: dict[str, Baseline]
@@ -160,7 +157,7 @@ class _Comparer:
         self,
         name: str,
         seed: int,
-        model: Scorer,
+        model: ServedModel,
         original: PairScores,
         *,
         report: Report | None = None,
@@ -242,19 +239,19 @@ class _Comparer:
         value = float(auc(scores.test, self.pairs.test_labels, self.pairs.test_survives))
         return None if np.isnan(value) else value
 
-    def _ranking(self, model: Scorer) -> dict[str, float | None]:
+    def _ranking(self, model: ServedModel) -> dict[str, float | None]:
         """On the pairs that the other figures use, out of the same candidates for every method: what was in no training data."""
         kept = self.setup.split.test.select(self.pairs.test_survives)
         return ranking_metrics(model.score_grid, self.setup.split.train, kept, k=20)
 
 
-def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, Callable[[Scorer], PairScores]]:
+def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, Callable[[ServedModel], PairScores]]:
     """The pairs that are compared, and the scores of a model on them, without levels where the loss doesn't fix them."""
     data = original.interactions
     forgotten = data.select(setup.request.select(data))
     test = setup.split.test
 
-    def scores(state: Scorer) -> PairScores:
+    def scores(state: ServedModel) -> PairScores:
         seen = comparable(state, setup.loss.fixes_levels, data.num_users, data.num_items)
         return PairScores(seen.score(test.users, test.items), seen.score(forgotten.users, forgotten.items))
 

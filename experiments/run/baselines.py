@@ -7,18 +7,19 @@ an initialisation with the yardstick. A retraining is first compiled by one epoc
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import Any
 
 import jax
 import numpy as np
 
-from experiments.comparison_setup import Setup
-from experiments.hyperparameters import Choice
-from experiments.model_store import KEEP_NOTHING, ModelStore
-from experiments.trials import ENOUGH_SECONDS, REPEATS
+from experiments.run.setup import Setup
+from experiments.run.clock import seconds_of
+from experiments.run.hyperparameters import Choice
+from experiments.run.model_store import KEEP_NOTHING, ModelStore
+from experiments.run.trials import repeatedly
 from ifru_jax.training import Trained, bce
 from ifru_jax.training.losses import describe_loss
 from ifru_jax.training.objectives import objective as training_objective
@@ -115,10 +116,9 @@ def baselines_of(setup: Setup, original: Trained, retraining: list[Report], stor
             continue
         tell(f"timing the {name} retraining")
         retrain(setup, original, seed=0, choice=choice, epochs=1)
-        reports: list[Report] = []
-        while len(reports) < REPEATS and sum(report.seconds["total"] for report in reports) < ENOUGH_SECONDS:
-            reports.append(retrain(setup, original, len(reports), choice=choice, store=store)[1])
-        found[name] = Baseline.of(reports)
+        seeds = count()
+        done = repeatedly(lambda choice=choice, seeds=seeds: retrain(setup, original, next(seeds), choice=choice, store=store))
+        found[name] = Baseline.of([report for _, report in done])
     return found
 
 
@@ -134,10 +134,6 @@ def gradient_seconds(trained: Trained, *, repeats: int = 7) -> float:
 
     compiled = jax.jit(gradient)
     arguments = (trained.params, trained.training_set.examples, trained.training_set.graph)
-    jax.block_until_ready(compiled(*arguments))
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        jax.block_until_ready(compiled(*arguments))
-        seconds.append(time.perf_counter() - began)
-    return float(np.median(seconds))
+    # The first compiles.
+    seconds = [seconds_of(lambda: compiled(*arguments)) for _ in range(repeats + 1)]
+    return float(np.median(seconds[1:]))

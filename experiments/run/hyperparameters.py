@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from experiments import CONFIGS
 from ifru_jax.training import TrainConfig
 
-CONFIGS = Path(__file__).parent / "configs" / "hyperparameters.json"
+# What `experiments.tuning` chose.
+MODEL_CONFIGS, SHARD_CONFIGS = CONFIGS / "hyperparameters.json", CONFIGS / "shards.json"
 # Whose shards are trained alike where only the second was searched.
 SAME_SHARDS = {"receraser": "sisa"}
-SHARD_CONFIGS = CONFIGS.with_name("shards.json")
 
 # Near the best on every data set tuned so far, so a sound start on one that was not.
 DEFAULTS: dict[str, dict[str, Any]] = {
@@ -81,7 +82,7 @@ def model_label(model: str, layers: int) -> str:
 
 
 def hyper_parameters(
-    data: str, model: str, layers: int, *, objective: str = "bce", configs: Path = CONFIGS, shard_configs: Path = SHARD_CONFIGS
+    data: str, model: str, layers: int, *, objective: str = "bce", configs: Path = MODEL_CONFIGS, shard_configs: Path = SHARD_CONFIGS
 ) -> HyperParameters:
     """What was tuned for this data set and model, else the defaults, those of the model with this objective before its own."""
     label = model_label(model, layers)

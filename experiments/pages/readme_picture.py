@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from experiments.reporting.files import write_atomic
+from experiments.reporting.json_files import write_atomic
 from experiments.reporting.plots import BLUE, GREEN, GREY, ORANGE, STYLE
 
 FORGET = "noise:0.02"
