@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.baselines import gradient_seconds, retrain, train_original
+from experiments.run.baselines import gradient_seconds, retrain, train_original
 from experiments.benchmark.figure import Figure, spread
 from experiments.benchmark.trained import STORE, setup_of
-from experiments.comparison import views
-from experiments.models import ModelName
+from experiments.run.comparison import views
+from experiments.run.models import ModelName
 from ifru_jax.evaluation import figures
 from ifru_jax.unlearning import IFRU
 
@@ -46,15 +46,10 @@ def bulk(model: ModelName, layers: int, *, protocol_target: float, fastest_targe
     details |= {f"seconds.{part}": value for part, value in results[len(results) // 2][1].seconds.items()}
     gradient = gradient_seconds(originals[0])
     cost = seconds / gradient
-    found = {
-        "-gradients": Figure(
-            float(np.median(cost)), 30, "full gradients", spread(cost), f"a full gradient, {gradient:.3f} s", details, True
-        )
-    }
-    for role, other, target in (
-        ("protocol", setup.params.protocol, protocol_target),
-        ("fastest", setup.params.fastest, fastest_target),
-    ):
+    unit, baseline = "full gradients", f"a full gradient, {gradient:.3f} s"
+    found = {"-gradients": Figure(float(np.median(cost)), 30, unit, spread(cost), baseline, details, smaller_is_better=True)}
+    roles = (("protocol", setup.params.protocol, protocol_target), ("fastest", setup.params.fastest, fastest_target))
+    for role, other, target in roles:
         if other == choice:
             taken = float(np.median([report.seconds["total"] for _, report in retrainings]))
         else:
@@ -62,7 +57,5 @@ def bulk(model: ModelName, layers: int, *, protocol_target: float, fastest_targe
             taken = retrain(setup, originals[0], 0, choice=other)[1].seconds["total"]
         ratio = taken / seconds
         facts = {"seconds.ours": float(np.median(seconds)), "seconds.baseline": taken}
-        found[f"-{role}"] = Figure(
-            float(np.median(ratio)), target, "times faster", spread(ratio), f"{role} retraining", details | facts
-        )
+        found[f"-{role}"] = Figure.of(ratio, target, "times faster", f"{role} retraining", details | facts)
     return found

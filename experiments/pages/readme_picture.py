@@ -1,7 +1,7 @@
 """The picture of the README, from the committed results: how close to retraining, and how long it takes.
 
 The numbers it shows are written into the file, so that `is_current` can tell whether they are what the results give, whatever
-version of matplotlib drew it. `python -m experiments.tables` writes it.
+version of matplotlib drew it.
 """
 
 from __future__ import annotations
@@ -15,41 +15,38 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from experiments.reporting.json_files import write_atomic
-from experiments.reporting.plots import BLUE, GREEN, GREY, ORANGE, STYLE
+from experiments.pages.results import with_noise
+from experiments.reporting import write_atomic
+from experiments.reporting.plots import BLUE, GREEN, GREY, ORANGE, STYLE, new_figure, rows
 
-FORGET = "noise:0.02"
 
-
-def numbers(summaries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def numbers() -> list[dict[str, Any]]:
     """What is shown of each comparison with label noise, rounded to what can be seen."""
 
-    def value(summary: dict, method: str, figure: str) -> float:
-        return float(f"{summary['methods'][method][figure]['mean']:.3g}")
+    def rounded(value: float) -> float:
+        return float(f"{value:.3g}")
 
     return [
         {
-            "cell": f"{s['dataset']}, {s['model']}",
-            "forget_gap": [value(s, "original", "forget_gap"), value(s, "ifru", "forget_gap")],
-            "seconds": [value(s, "retrain", "seconds.total"), value(s, "ifru", "seconds.total")],
+            "cell": one.cell,
+            "forget_gap": [rounded(one.value(method, "forget_gap")) for method in ("original", "ifru")],
+            "seconds": [rounded(one.value(method, "seconds.total")) for method in ("retrain", "ifru")],
         }
-        for s in summaries
-        if s["forget"] == FORGET
+        for one in with_noise()
     ]
 
 
-def is_current(path: Path, summaries: Sequence[dict[str, Any]]) -> bool:
+def is_current(path: Path) -> bool:
     """Whether the file shows these numbers."""
-    return path.exists() and json.dumps(numbers(summaries)) in html.unescape(path.read_text())
+    return path.exists() and json.dumps(numbers()) in html.unescape(path.read_text())
 
 
-def write_figure(path: Path, summaries: Sequence[dict[str, Any]]) -> None:
+def write_picture(path: Path) -> None:
     """Writes the picture as SVG."""
-    shown = numbers(summaries)
+    shown = numbers()
     content = io.BytesIO()
     metadata: dict[str, Any] = {"Date": None, "Creator": None, "Description": json.dumps(shown)}
     # Letters stay letters: a file of a few kilobytes, and the same on every machine that has other fonts.
@@ -60,8 +57,7 @@ def write_figure(path: Path, summaries: Sequence[dict[str, Any]]) -> None:
 
 
 def _draw(shown: Sequence[dict[str, Any]]) -> Figure:
-    figure = Figure(figsize=(9, 1.2 + 0.3 * len(shown)), layout="constrained", facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(9, 1.2 + 0.3 * len(shown), facecolor="white")
     left, right = figure.subplots(1, 2, sharey=True)
     _arrows(left, shown, "forget_gap", ORANGE, "original")
     left.axvline(1, color=GREEN, linestyle="--", linewidth=1.3, label="another retraining", zorder=0)
@@ -74,12 +70,7 @@ def _draw(shown: Sequence[dict[str, Any]]) -> Figure:
     right.xaxis.set_minor_formatter(NullFormatter())
     right.set_title("How long?", fontsize=10)
     right.set_xlabel("seconds on two CPU cores, warm")
-    left.set_yticks(range(len(shown)), [row["cell"] for row in shown])
-    left.set_ylim(len(shown) - 0.4, -0.6)
-    for panel in (left, right):
-        panel.tick_params(axis="y", length=0)
-        panel.grid(axis="x", color="#e5e5e5", linewidth=0.6)
-        panel.set_axisbelow(True)
+    rows((left, right), [row["cell"] for row in shown], grid="#e5e5e5")
     labelled = dict(zip(*reversed(left.get_legend_handles_labels()), strict=True))
     labelled |= dict(zip(*reversed(right.get_legend_handles_labels()), strict=True))  # IFRU is in both
     figure.legend(labelled.values(), labelled.keys(), loc="outside lower center", ncols=4, frameon=False, fontsize=9)
@@ -89,7 +80,7 @@ def _draw(shown: Sequence[dict[str, Any]]) -> Figure:
 def _arrows(panel: Axes, shown: Sequence[dict[str, Any]], name: str, colour: str, before: str) -> None:
     """A line from one dot to the other, per comparison."""
     start, end = ([row[name][k] for row in shown] for k in (0, 1))
-    rows = range(len(shown))
-    panel.hlines(rows, end, start, color="#cccccc", linewidth=2, zorder=1)
-    panel.scatter(start, rows, s=38, color=colour, label=before, zorder=2)
-    panel.scatter(end, rows, s=38, color=BLUE, label="IFRU", zorder=2)
+    places = range(len(shown))
+    panel.hlines(places, end, start, color="#cccccc", linewidth=2, zorder=1)
+    panel.scatter(start, places, s=38, color=colour, label=before, zorder=2)
+    panel.scatter(end, places, s=38, color=BLUE, label="IFRU", zorder=2)

@@ -22,7 +22,8 @@ def command(run: Callable[[Any], object], options: Any, about: str | None) -> No
       options: the type; `--help` shows its attributes.
       about: the docstring of the module: what the command does, how long it takes and what comes out.
     """
-    sys.exit(status_of(run, tyro.cli(options, description=about)))
+    module = getattr(sys.modules["__main__"].__spec__, "name", "").removesuffix(".__main__")
+    sys.exit(status_of(run, tyro.cli(options, prog=f"python -m {module}" if module else None, description=about)))
 
 
 def status_of(run: Callable[[Options], object], options: Options) -> int:

@@ -1,0 +1,35 @@
+"""From committed results to the marked blocks and pictures of docs/ and README.md.
+
+    blocks          marked blocks of Markdown, and the registry of functions that fill them
+    comparisons     the committed comparisons, with their means
+    results         docs/results.md and README.md; `targets` is one list of it
+    rivals          docs/rivals.md
+    any_model       docs/any_model.md
+    forget_sets     docs/forget_sets.md
+    published       docs/published.md
+    speed           docs/benchmark.md
+    damping         docs/damping_table.md
+    definitions     docs/figures.md
+    readme_picture  docs/readme.svg
+    pictures        docs/paper
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.pages import any_model, damping, definitions, forget_sets, published, results, rivals, speed
+from experiments.pages.blocks import MAKERS, blocks_of, filled
+
+# Importing them registers what they make.
+SOURCES = (results, rivals, any_model, forget_sets, published, speed, damping, definitions)
+ROOT = Path(__file__).parents[2]
+README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"
+
+__all__ = ["MAKERS", "PAPER", "README_PICTURE", "ROOT", "SOURCES", "blocks_of", "filled", "pages"]
+
+
+def pages() -> list[Path]:
+    """Pages with marked blocks."""
+    every = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [page for page in every if blocks_of(page.read_text())]
