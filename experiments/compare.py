@@ -15,8 +15,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.reporting import append_record, rich_table, write_report
-from experiments.reporting.main_table import FULL_WIDTH
+from experiments.reporting.main_table import FULL_WIDTH, rich_table
+from experiments.reporting.records import append_record
+from experiments.reporting.report import write_report
 from experiments.run.command_line import command
 from experiments.run.comparison import run
 from experiments.run.methods import parse_methods

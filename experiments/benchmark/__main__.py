@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.benchmark.catalogue import BENCHMARKS
-from experiments.reporting import environment, write_json_atomic
+from experiments.reporting.json_files import write_json_atomic
+from experiments.reporting.records import environment
 from experiments.run.command_line import command
 from experiments.run.compilation_cache import use_compilation_cache
 from ifru_jax.errors import DataError

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.run.baselines import gradient_seconds, retrain, train_original
 from experiments.benchmark.figure import Figure, spread
 from experiments.benchmark.trained import STORE, setup_of
+from experiments.run.baselines import gradient_seconds, retrain, train_original
 from experiments.run.comparison import views
 from experiments.run.models import ModelName
 from ifru_jax.evaluation import figures

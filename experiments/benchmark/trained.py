@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments.run.baselines import train_original
-from experiments.run.setup import Setup, set_up
 from experiments.run.hyperparameters import Choice
 from experiments.run.model_store import ModelStore
 from experiments.run.models import ModelName
+from experiments.run.setup import Setup, set_up
 from ifru_jax.training import TrainConfig, Trained
 from ifru_jax.unlearning import IFRUConfig, prepare
 

@@ -1,17 +1,17 @@
 """From committed results to the marked blocks and pictures of docs/ and README.md.
 
-    blocks          marked blocks of Markdown, and the registry of functions that fill them
-    comparisons     the committed comparisons, with their means
-    results         docs/results.md and README.md; `targets` is one list of it
-    rivals          docs/rivals.md
-    any_model       docs/any_model.md
-    forget_sets     docs/forget_sets.md
-    published       docs/published.md
-    speed           docs/benchmark.md
-    damping         docs/damping_table.md
-    definitions     docs/figures.md
-    readme_picture  docs/readme.svg
-    pictures        docs/paper
+blocks          marked blocks of Markdown, and the registry of functions that fill them
+comparisons     the committed comparisons, with their means
+results         docs/results.md and README.md; `targets` is one list of it
+rivals          docs/rivals.md
+any_model       docs/any_model.md
+forget_sets     docs/forget_sets.md
+published       docs/published.md
+speed           docs/benchmark.md
+damping         docs/damping_table.md
+definitions     docs/figures.md
+readme_picture  docs/readme.svg
+pictures        docs/paper
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from experiments.pages.blocks import block
+from experiments.pages.columns import CLOSENESS, FROM_ORIGINAL, MODEL, RETRAINED, SECONDS, SPEEDUP, joined, mean, of, table
 from experiments.pages.comparisons import comparisons, missing_cells
-from experiments.pages.results import FIDELITY
 from experiments.pages.rivals import names
-from experiments.reporting.main_table import markdown, plain, seconds, times
+from experiments.reporting.main_table import plain
 from experiments.suite import any_model, shared_weights
 
 STEMS = [cell.name for cell in any_model.CELLS]
@@ -15,25 +15,11 @@ STEMS = [cell.name for cell in any_model.CELLS]
 @block
 def any_model_table() -> str:
     """Original, IFRU and retraining of every model and request."""
-    heads = ["model", "request", "AUC original → IFRU (retrained)", "NDCG@20", "gap", "forget gap", "forget slope"]
-    heads += ["RMS to retraining: IFRU, fine-tuning", "seconds", "against retraining"]
-    rows = [
-        [
-            one.model,
-            one.forget,
-            f"{one.arrow('auc', 4)} ({one.spread('retrain')})",
-            f"{plain(one.mean('ifru', 'ndcg@20'))} ({plain(one.mean('retrain', 'ndcg@20'))})",
-            one.arrow("gap"),
-            one.arrow("forget_gap"),
-            plain(one.mean("ifru", "forget_slope"), 2),
-            f"{plain(one.mean('ifru', 'rms'))}, {plain(one.mean('finetune', 'rms'))}",
-            seconds(one.mean("ifru", "seconds.total")),
-            times(one.mean("ifru", "speedup_vs_retrain")),
-        ]
-        for one in comparisons()
-        if one.stem in STEMS
-    ]
-    return markdown(heads, rows)
+    ndcg, rms = mean("ndcg@20", 3), mean("rms", 3)
+    quality = {"NDCG@20": lambda one, method: f"{ndcg(one, method)} ({ndcg(one, 'retrain')})"}
+    distance = {"RMS to retraining: IFRU, fine-tuning": joined(", ", rms, of("finetune", rms))}
+    found = [one for one in comparisons() if one.stem in STEMS]
+    return table(found, MODEL, RETRAINED, quality, FROM_ORIGINAL, distance, SECONDS, SPEEDUP)
 
 
 @block
@@ -57,21 +43,8 @@ def any_model_not_run() -> str:
 @block
 def shared() -> str:
     """What becomes of the shared weights: the fidelity of each choice."""
-    heads = ["model", "request", "shared weights", "AUC", "gap", "forget gap", "forget slope", "RMS to retraining", "seconds"]
-    choices = {"original": "nothing done", "ifru": "updated"}
-    choices |= {name: name.removeprefix("ifru-") for name in shared_weights.METHODS}
-    rows = [
-        [
-            one.model,
-            one.forget,
-            what,
-            plain(one.mean(name, "auc"), 4),
-            *one.digits(name, *FIDELITY),
-            plain(one.mean(name, "rms")),
-            seconds(one.mean(name, "seconds.total")),
-        ]
-        for one in comparisons()
-        if shared_weights.METHODS[0] in one.methods
-        for name, what in choices.items()
-    ]
-    return markdown(heads, rows)
+    called = {"original": "nothing done", "ifru": "updated"}
+    called |= {name: name.removeprefix("ifru-") for name in shared_weights.METHODS}
+    choice = {"shared weights": lambda _, method: called[method], "AUC": mean("auc", 4)}
+    found = [one for one in comparisons() if shared_weights.METHODS[0] in one.methods]
+    return table(found, MODEL, choice, CLOSENESS, {"RMS to retraining": mean("rms", 3)}, SECONDS, methods=called)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.reporting import read_records, summarise
-from experiments.reporting.main_table import MISSING, plain
+from experiments.reporting.main_table import plain
+from experiments.reporting.records import read_records
+from experiments.reporting.summary import summarise
 from experiments.run.methods import REGISTRY
 from experiments.suite import CELLS, Cell
 
@@ -66,16 +67,10 @@ class Comparison:
         """Means, as they are shown."""
         return [plain(self.mean(method, figure), digits) for figure in figures]
 
-    def spread(self, method: str, figure: str = "auc", digits: int = 4) -> str:
-        """mean ± standard deviation over seeds."""
-        entry = self.methods.get(method, {}).get(figure, {})
-        if entry.get("mean") is None:
-            return MISSING
-        return plain(entry["mean"], digits) + ("" if entry["std"] is None else f" ± {plain(entry['std'], digits)}")
-
-    def arrow(self, figure: str, digits: int = 2) -> str:
-        """Original → IFRU."""
-        return f"{plain(self.mean('original', figure), digits)} → {plain(self.mean('ifru', figure), digits)}"
+    def spread(self, method: str) -> str:
+        """AUC ± its standard deviation over seeds."""
+        entry = self.methods.get(method, {}).get("auc", {})
+        return plain(entry.get("mean"), 4) + ("" if entry.get("std") is None else f" ± {plain(entry['std'], 4)}")
 
     def retrained_auc(self) -> list[float]:
         """Test AUC of each retrained model."""

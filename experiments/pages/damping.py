@@ -7,8 +7,8 @@ from collections import defaultdict
 import numpy as np
 
 from experiments.pages.blocks import block
-from experiments.reporting import read_records
 from experiments.reporting.main_table import markdown, plain
+from experiments.reporting.records import read_records
 from experiments.studies.damping import PATH
 
 

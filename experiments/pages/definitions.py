@@ -1,7 +1,7 @@
 """The block of docs/figures.md: what each figure means."""
 
 from experiments.pages.blocks import block
-from experiments.reporting import FIGURES
+from experiments.reporting.definitions import FIGURES
 
 
 @block

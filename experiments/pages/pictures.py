@@ -1,7 +1,7 @@
 """Pictures and LaTeX of docs/paper, from the committed comparisons.
 
-    DATA_MODEL_FORGET.{png,svg,tex}   every method of a cell: quality and forgetting against time; a booktabs table
-    DATA_MODEL_shares.{png,svg}       gap, forget gap and forget slope by the share of flipped labels that is forgotten
+DATA_MODEL_FORGET.{png,svg,tex}   every method of a cell: quality and forgetting against time; a booktabs table
+DATA_MODEL_shares.{png,svg}       gap, forget gap and forget slope by the share of flipped labels that is forgotten
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from experiments.pages.columns import FIDELITY
 from experiments.pages.comparisons import Comparison
 from experiments.pages.forget_sets import DATA, SIZES, of_model
-from experiments.pages.results import FIDELITY
 from experiments.pages.rivals import is_ours, with_rivals
-from experiments.reporting import write_atomic
 from experiments.reporting.main_table import MISSING, seconds
 from experiments.reporting.plots import BLUE, GREEN, ORANGE, new_figure, save
+from ifru_jax.files import write_atomic
 
 LINES = {"ifru": BLUE, "gif-damped": ORANGE, "gradient": "#999999", "finetune-10x": "#c05780", "original": "black"}
 

@@ -13,8 +13,8 @@ from experiments.pages.rivals import names
 from experiments.published.contestants import CONTESTANTS
 from experiments.published.protocol import K
 from experiments.published.runs import PATH, best_by_valid
-from experiments.reporting import read_records
 from experiments.reporting.main_table import MISSING, markdown, number, plain, seconds
+from experiments.reporting.records import read_records
 
 COLUMNS = {"recall": "Recall", "mrr": "MRR", "ndcg": "NDCG", "hr": "Hit", "precision": "Precision"}
 # As near to the published NDCG counts as the same.

@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from experiments.pages.results import with_noise
-from experiments.reporting import write_atomic
 from experiments.reporting.plots import BLUE, GREEN, GREY, ORANGE, STYLE, new_figure, rows
+from ifru_jax.files import write_atomic
 
 
 def numbers() -> list[dict[str, Any]]:

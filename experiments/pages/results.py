@@ -5,6 +5,21 @@ from __future__ import annotations
 from functools import cache
 
 from experiments.pages.blocks import block
+from experiments.pages.columns import (
+    BASELINES,
+    CELL,
+    FIDELITY,
+    FROM_ORIGINAL,
+    NAME,
+    RETRAINED,
+    SECONDS,
+    THREE_AUC,
+    arrow,
+    joined,
+    mean,
+    of,
+    table,
+)
 from experiments.pages.comparisons import Comparison, average, comparisons
 from experiments.pages.targets import targets
 from experiments.reporting.main_table import MISSING, markdown, number, plain, seconds, times
@@ -13,20 +28,16 @@ from experiments.suite.cell import NOISE
 from experiments.suite.sizes import KINDS, SHARES
 
 DATA_ORDER = ("ml-100k", "bookcrossing", "amazon", "ml-1m")
-ROLES = ("original", "retrain", "ifru")
-FIDELITY = ("gap", "forget_gap", "forget_slope")
 
 
 @cache
-def of_the_paper() -> tuple[Comparison, ...]:
+def of_the_paper() -> list[Comparison]:
     """Comparisons of the models of the IFRU paper: by request, model, data."""
-    found = [one for one in comparisons() if one.model in ("mf", "lightgcn-1", "lightgcn-2") and not has_own_page(one)]
-    return tuple(sorted(found, key=lambda one: (one.forget, one.model, DATA_ORDER.index(one.dataset))))
-
-
-def has_own_page(one: Comparison) -> bool:
-    """Whether a comparison is one of the sizes and kinds of docs/forget_sets.md."""
-    return one.dataset == "ml-100k" and one.forget in (*SHARES, *KINDS)
+    # Further sizes and kinds have a page of their own.
+    elsewhere = {("ml-100k", forget) for forget in (*SHARES, *KINDS)}
+    models = ("mf", "lightgcn-1", "lightgcn-2")
+    found = [one for one in comparisons() if one.model in models and (one.dataset, one.forget) not in elsewhere]
+    return sorted(found, key=lambda one: (one.forget, one.model, DATA_ORDER.index(one.dataset)))
 
 
 def with_noise() -> list[Comparison]:
@@ -42,20 +53,7 @@ def full() -> list[Comparison]:
 @block
 def headline() -> str:
     """The table of the README."""
-    heads = ["data, model", "AUC original → IFRU (retrained)", "gap", "forget gap", "forget slope", "seconds"]
-    rows = [
-        [
-            one.cell,
-            f"{one.arrow('auc', 4)} ({one.spread('retrain')})",
-            one.arrow("gap"),
-            one.arrow("forget_gap"),
-            plain(one.mean("ifru", "forget_slope"), 2),
-            seconds(one.mean("ifru", "seconds.total")),
-            f"{times(one.mean('ifru', 'speedup_vs_protocol'))} / {times(one.mean('ifru', 'speedup_vs_fastest'))}",
-        ]
-        for one in with_noise()
-    ]
-    return markdown([*heads, "against protocol / fastest retraining"], rows)
+    return table(with_noise(), CELL, RETRAINED, FROM_ORIGINAL, SECONDS, {"against protocol / fastest retraining": BASELINES})
 
 
 @block
@@ -68,40 +66,26 @@ def target_list() -> str:
 @block
 def noise() -> str:
     """Quality and closeness where 2 % of the labels were flipped and then forgotten."""
-    heads = ["data, model", "AUC original", "AUC retrained", "AUC IFRU", "gap", "forget gap", "forget slope"]
-    heads.append("forget loss: retrained, IFRU")
-    rows = [
-        [
-            one.cell,
-            *map(one.spread, ROLES),
-            one.arrow("gap"),
-            one.arrow("forget_gap"),
-            plain(one.mean("ifru", "forget_slope"), 2),
-            f"{plain(one.mean('retrain', 'forget_loss'))}, {plain(one.mean('ifru', 'forget_loss'))}",
-        ]
-        for one in with_noise()
-    ]
+    loss = mean("forget_loss", 3)
+    rows = table(with_noise(), CELL, THREE_AUC, FROM_ORIGINAL, {"forget loss: retrained, IFRU": joined(", ", of("retrain", loss), loss)})
     six = [one for one in with_noise() if one.model in ("mf", "lightgcn-1")]
-    averages = [f"{plain(average(six, 'original', f), 2)} → {plain(average(six, 'ifru', f), 2)}" for f in ("gap", "forget_gap")]
+    gap, forget_gap = (
+        " → ".join(plain(average(six, method, figure), 2) for method in ("original", "ifru")) for figure in ("gap", "forget_gap")
+    )
     slope = plain(average(six, "ifru", "forget_slope"), 2)
-    return markdown(heads, [*rows, [f"mean of the {len(six)} with MF or LightGCN-1", "", "", "", *averages, slope, ""]])
+    return f"{rows}\n| mean of the {len(six)} with MF or LightGCN-1 |  |  |  | {gap} | {forget_gap} | {slope} |  |"
 
 
 @block
 def whole_users() -> str:
     """Their own scores are constants, so gap and RMS of those who remain, and what is left of the forgotten."""
-    heads = ["data, model, request", "AUC original", "AUC retrained", "AUC IFRU", "gap", "RMS", "RMS on forgotten pairs"]
-    users = [one for one in of_the_paper() if one.forget.startswith("user")]
-    distances = (("gap", 2), ("rms", 3), ("forget_rms", 3))
-    return markdown(heads, [[one.name, *map(one.spread, ROLES), *(one.arrow(*of) for of in distances)] for one in users])
+    distances = {"gap": arrow("gap"), "RMS": arrow("rms", 3), "RMS on forgotten pairs": arrow("forget_rms", 3)}
+    return table([one for one in of_the_paper() if one.forget.startswith("user")], NAME, THREE_AUC, distances)
 
 
 @block
 def stream() -> str:
     """One request of 2 % against ten of 0.2 %, one on the result of the other."""
-    heads = ["data, model"]
-    for what in ("RMS to retraining", "forget RMS"):
-        heads += [f"{what}: one request", "ten requests", "ratio"]
     rows = []
     for one in full():
         row = [one.cell]
@@ -109,24 +93,24 @@ def stream() -> str:
             at_once, ten = one.mean("ifru", figure), one.mean("ifru-stream", figure)
             row += [plain(at_once), plain(ten), MISSING if not at_once or ten is None else plain(ten / at_once)]
         rows.append(row)
-    return markdown(heads, rows)
+    heads = [head for what in ("RMS to retraining", "forget RMS") for head in (f"{what}: one request", "ten requests", "ratio")]
+    return markdown(["data, model", *heads], rows)
 
 
 @block
 def time() -> str:
     """Warm seconds and what they are a fraction of."""
-    heads = ["data, model, request", "IFRU", "first call", "prepare", "retraining", "against it", "against protocol"]
-    rows = [
-        [
-            one.name,
-            *(seconds(one.mean("ifru", f"seconds.{part}")) for part in ("total", "first_call", "prepare")),
-            seconds(one.mean("retrain", "seconds.total")),
-            *(times(one.mean("ifru", f"speedup_vs_{name}")) for name in ("retrain", "protocol", "fastest")),
-            number(one.mean("ifru", "gradient_evaluations")),
-        ]
-        for one in of_the_paper()
-    ]
-    return markdown([*heads, "against fastest", "full gradients"], rows)
+    columns = {
+        "IFRU": mean("seconds.total", seconds),
+        "first call": mean("seconds.first_call", seconds),
+        "prepare": mean("seconds.prepare", seconds),
+        "retraining": of("retrain", mean("seconds.total", seconds)),
+        "against it": mean("speedup_vs_retrain", times),
+        "against protocol": mean("speedup_vs_protocol", times),
+        "against fastest": mean("speedup_vs_fastest", times),
+        "full gradients": mean("gradient_evaluations", number),
+    }
+    return table(of_the_paper(), NAME, columns)
 
 
 @block
@@ -141,33 +125,30 @@ def ablations() -> str:
 @block
 def plain_figures() -> str:
     """The figures behind the gaps."""
-    heads = ["data, model, request", "noise", "RMS", "share removed", "score std: retrained, IFRU", "forget noise", "forget RMS"]
-    rows = [
-        [
-            one.name,
-            plain(one.mean("retrain", "noise")),
-            one.arrow("rms", 3),
-            plain(one.mean("ifru", "share_removed"), 2),
-            f"{plain(one.mean('retrain', 'score_std'), 2)}, {plain(one.mean('ifru', 'score_std'), 2)}",
-            plain(one.mean("retrain", "forget_noise")),
-            one.arrow("forget_rms", 3),
-        ]
-        for one in of_the_paper()
-    ]
-    return markdown(heads, rows)
+    columns = {
+        "noise": of("retrain", mean("noise", 3)),
+        "RMS": arrow("rms", 3),
+        "share removed": mean("share_removed"),
+        "score std: retrained, IFRU": joined(", ", of("retrain", mean("score_std")), mean("score_std")),
+        "forget noise": of("retrain", mean("forget_noise", 3)),
+        "forget RMS": arrow("forget_rms", 3),
+    }
+    return table(of_the_paper(), NAME, columns)
 
 
 @block
 def claim() -> str:
     """What becomes of the paper's "more than 250 times faster with comparable quality", comparison by comparison."""
-    heads = ["data, model, request", "× protocol", "× fastest", "AUC IFRU − retrained", "range of retrained seeds", "250 times?"]
-    rows = []
-    for one in comparisons():
-        protocol, fastest = (one.mean("ifru", f"speedup_vs_{role}") for role in ("protocol", "fastest"))
-        if protocol is None or fastest is None:
-            continue
-        auc = one.retrained_auc()
-        lost = one.value("ifru", "auc") - one.value("retrain", "auc")
-        verdict = "against both" if fastest >= 250 else "against protocol" if protocol >= 250 else "no"
-        rows.append([one.name, times(protocol), times(fastest), plain(lost, 4), plain(max(auc) - min(auc), 4), verdict])
-    return markdown(heads, rows)
+
+    def verdict(one: Comparison, _: str) -> str:
+        protocol, fastest = (one.value("ifru", f"speedup_vs_{role}") for role in ("protocol", "fastest"))
+        return "against both" if fastest >= 250 else "against protocol" if protocol >= 250 else "no"
+
+    columns = {
+        "× protocol": mean("speedup_vs_protocol", times),
+        "× fastest": mean("speedup_vs_fastest", times),
+        "AUC IFRU − retrained": lambda one, _: plain(one.value("ifru", "auc") - one.value("retrain", "auc"), 4),
+        "range of retrained seeds": lambda one, _: plain(max(one.retrained_auc()) - min(one.retrained_auc()), 4),
+        "250 times?": verdict,
+    }
+    return table([one for one in comparisons() if one.mean("ifru", "speedup_vs_protocol") is not None], NAME, columns)

@@ -11,9 +11,10 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 from experiments.pages.blocks import block
+from experiments.pages.columns import BASELINES, METHOD, SECONDS, Show, mean, spread, table
 from experiments.pages.comparisons import Comparison, comparisons, missing_cells, named
-from experiments.reporting import read_records
-from experiments.reporting.main_table import MISSING, markdown, plain, seconds, times
+from experiments.reporting.main_table import MISSING, markdown, plain, seconds
+from experiments.reporting.records import read_records
 from experiments.run.hyperparameters import MODEL_CONFIGS, SHARD_CONFIGS
 from experiments.suite import CELLS
 from experiments.suite.cell import QUICK_RIVALS
@@ -36,24 +37,23 @@ def with_rivals() -> tuple[Comparison, ...]:
 def rivals(stem: str) -> str:
     """All methods of a cell, and where IFRU stands among those that don't train again."""
     one = named(stem)
-    heads = ["method", "AUC", "p", "AUC-or", "AUC-and", "gap", "forget gap", "forget slope", "forget loss", "seconds"]
-    rows = [
-        [
-            f"`{name}`",
-            one.spread(name),
-            MISSING if name == "retrain" else _paired(one, name),
-            *one.digits(name, "auc_or", "auc_and", digits=4),
-            *(f"({gap})" if name in OWN else gap for gap in one.digits(name, *_gaps(name))),
-            plain(one.mean(name, "forget_slope"), 2),
-            plain(one.mean(name, "forget_loss"), 3),
-            seconds(one.mean(name, "seconds.total")),
-            f"{times(one.mean(name, 'speedup_vs_protocol'))} / {times(one.mean(name, 'speedup_vs_fastest'))}",
-        ]
-        for name in one.present
-    ]
+
+    def p(one: Comparison, name: str) -> str:
+        return MISSING if name == "retrain" else _paired(one, name)
+
+    def distance(figure: str) -> Show:
+        # Of a method with another model, that to its own retraining.
+        return lambda one, name: f"({mean(f'own_{figure}')(one, name)})" if name in OWN else mean(figure)(one, name)
+
+    columns = {
+        **{"AUC": spread, "p": p, "AUC-or": mean("auc_or", 4), "AUC-and": mean("auc_and", 4)},
+        **{"gap": distance("gap"), "forget gap": distance("forget_gap"), "forget slope": mean("forget_slope")},
+        "forget loss": mean("forget_loss", 3),
+    }
+    rows = table([one], METHOD, columns, SECONDS, {"× protocol / fastest": BASELINES}, methods=one.present)
     reasons = {r["method"]: r.get("not_applicable") or r.get("failed") for r in one.records}
     notes = [f"`{name}`: {reason}" for name, reason in reasons.items() if reason]
-    return "\n\n".join([markdown([*heads, "× protocol / fastest"], rows), *notes, *_places(one)])
+    return "\n\n".join([rows, *notes, *_places(one)])
 
 
 @block
@@ -110,10 +110,6 @@ def is_ours(name: str) -> bool:
     return name.startswith("ifru") and not name.startswith("ifru-authors")
 
 
-def _gaps(name: str) -> tuple[str, str]:
-    return ("own_gap", "own_forget_gap") if name in OWN else ("gap", "forget_gap")
-
-
 def _contenders(one: Comparison) -> list[str]:
     """IFRU, and the methods that don't train again and are not IFRU."""
     again = (*OWN, "original", "retrain", "warm-retrain")
@@ -131,7 +127,7 @@ def _order(one: Comparison, figure: str) -> list[str]:
 
 
 def _places(one: Comparison) -> Iterator[str]:
-    """Said whether it is first or not; of those ahead by what they are judged, so that a place isn't taken for more than it says."""
+    """Said whether it is first or not; of those ahead by what they are judged: a place isn't to be taken for more than it says."""
     for figure in ("forget_gap", "forget_slope"):
         order = _order(one, figure)
         if "ifru" not in order:

@@ -62,7 +62,9 @@ CONTESTANTS = (
             Recipe(5e-3, 1e-5, init_std=0.1, layers=2),
         ),
     ),
-    Contestant("simgcl", "full-softmax", tuple(Recipe(2e-2, 2e-6, init_std=0.1, layers=2, contrast=weight) for weight in (0.1, 0.01))),
+    Contestant(
+        "simgcl", "full-softmax", tuple(Recipe(2e-2, 2e-6, init_std=0.1, layers=2, contrast=weight) for weight in (0.1, 0.01))
+    ),
     Contestant("mf", "bpr-fixed", (Recipe(3e-3, 3e-6, batch_size=8192, negatives=4, epochs=40),)),
 )
 

@@ -16,7 +16,7 @@ from experiments import RESULTS
 from experiments.published.contestants import Contestant, build, loss_of
 from experiments.published.protocol import K, joined, positives, ranking, split_by_user
 from experiments.published.training import Recipe, train_anew
-from experiments.reporting import append_record, environment, read_records
+from experiments.reporting.records import append_record, environment, read_records
 from ifru_jax.data import Split, load_dataset, sample_negatives
 from ifru_jax.models import FlaxRecommender
 from ifru_jax.training import TrainConfig, Trained, bpr, train

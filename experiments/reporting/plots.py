@@ -20,8 +20,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
-from experiments.reporting.json_files import write_atomic
 from experiments.reporting.main_table import heading, plain, seconds, times
+from ifru_jax.files import write_atomic
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#555555"
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # behind text, so that no line runs through it

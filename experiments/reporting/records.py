@@ -20,9 +20,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments.reporting.json_files import as_json, write_atomic
+from experiments.reporting.json_files import as_json
 from experiments.reporting.privacy import without_data
 from ifru_jax.errors import DataError
+from ifru_jax.files import write_atomic
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "ifru_jax")
 FIELDS = {

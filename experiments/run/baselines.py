@@ -15,10 +15,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.run.setup import Setup
 from experiments.run.clock import seconds_of
 from experiments.run.hyperparameters import Choice
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
+from experiments.run.setup import Setup
 from experiments.run.trials import repeatedly
 from ifru_jax.training import Trained, bce
 from ifru_jax.training.losses import describe_loss

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from experiments.reporting.records import environment
 from experiments.run.baselines import Baseline, Tell, baselines_of, gradient_seconds, retrain, train_original
-from experiments.run.setup import Setup
 from experiments.run.methods import ALWAYS, PACEMAKER, REGISTRY, Context, describe_method
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
-from experiments.reporting import environment
 from experiments.run.served import ServedModel
+from experiments.run.setup import Setup
 from experiments.run.trials import Trial, trials
 from ifru_jax.errors import IfruError, NumericsError
 from ifru_jax.evaluation import Pairs, PairScores, comparable, fidelity, figures, ranking_metrics

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.reporting import write_json_atomic
+from experiments.reporting.json_files import write_json_atomic
 from ifru_jax.models import Recommender
 from ifru_jax.training import Loss, Trained
 from ifru_jax.training.checkpoint import load, save

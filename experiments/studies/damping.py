@@ -19,7 +19,7 @@ import numpy as np
 from rich.progress import track
 
 from experiments import RESULTS
-from experiments.reporting import append_record, environment, read_records
+from experiments.reporting.records import append_record, environment, read_records
 from experiments.run.baselines import retrain, train_original
 from experiments.run.command_line import command
 from experiments.run.comparison import views

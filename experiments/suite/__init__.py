@@ -13,7 +13,7 @@ Minutes were not recorded. The seconds that the records hold (retraining, first 
 lower bound, given with each family; a whole run is several times that.
 """
 
-from experiments.suite import any_model, large, paper, shared_weights, sharded, sizes, two_layers
+from experiments.suite import any_model, large, paper, sharded, shared_weights, sizes, two_layers
 from experiments.suite.cell import Cell
 
 # In the order of the pages.

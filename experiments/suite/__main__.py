@@ -52,7 +52,9 @@ def suite(options: Suite) -> int:
     family = FAMILIES.get(options.family, CELLS)
     chosen = [cell for cell in family if cell.name == options.only] or [cell for cell in family if options.only in cell.name]
     if not chosen:
-        raise DataError(f"no cell of {options.family} has {options.only!r} in its name: choose among {', '.join(c.name for c in family)}.")
+        raise DataError(
+            f"no cell of {options.family} has {options.only!r} in its name: choose among {', '.join(c.name for c in family)}."
+        )
     missing = [cell for cell in chosen if options.again or not cell.records.exists()]
     console.print(f"{len(chosen)} cells, {len(missing)} to run")
     failed = 0

@@ -1,8 +1,8 @@
 """Any differentiable recommender, any objective, on ml-100k; default hyper-parameters.
 
-    IFRU_JAX_DATA=DIR python -m experiments.suite --family any_model
-    minutes  not recorded; the seconds in the records add up to 71, of which sasrec takes 31
-    reaches  mean gap 1.10 and forget gap 1.30 over eighteen models with label noise, mean gap 1.06 with whole users
+IFRU_JAX_DATA=DIR python -m experiments.suite --family any_model
+minutes  not recorded; the seconds in the records add up to 71, of which sasrec takes 31
+reaches  mean gap 1.10 and forget gap 1.30 over eighteen models with label noise, mean gap 1.06 with whole users
 """
 
 from experiments.run.models import ModelName, ObjectiveName

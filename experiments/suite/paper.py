@@ -1,8 +1,8 @@
 """The cells of the IFRU paper: three data sets, MF and LightGCN-1; 2 % of flipped labels with every method, 1 % and 5 % of the users.
 
-    IFRU_JAX_DATA=DIR python -m experiments.suite --family paper
-    minutes  not recorded; the seconds in the records add up to 65
-    reaches  label noise: mean gap 1.02 and forget gap 1.25 over the six cells; whole users: mean gap .97 over twelve
+IFRU_JAX_DATA=DIR python -m experiments.suite --family paper
+minutes  not recorded; the seconds in the records add up to 65
+reaches  label noise: mean gap 1.02 and forget gap 1.25 over the six cells; whole users: mean gap .97 over twelve
 """
 
 from experiments.suite.cell import DATA, MODELS, NOISE, Cell

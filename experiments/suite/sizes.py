@@ -1,8 +1,8 @@
 """Forget sets of all sizes and kinds, on the smallest data.
 
-    IFRU_JAX_DATA=DIR python -m experiments.suite --family sizes
-    minutes  not recorded; the seconds in the records add up to 11
-    reaches  forget gaps of 1.00 to 1.35 up to 5 % of flipped labels, 1.14 to 2.05 for 10 % and 20 %
+IFRU_JAX_DATA=DIR python -m experiments.suite --family sizes
+minutes  not recorded; the seconds in the records add up to 11
+reaches  forget gaps of 1.00 to 1.35 up to 5 % of flipped labels, 1.14 to 2.05 for 10 % and 20 %
 """
 
 from experiments.suite.cell import MODELS, QUICK_RIVALS, Cell

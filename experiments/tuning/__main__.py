@@ -12,7 +12,7 @@ long one takes was not recorded: tens of minutes to hours. One that was cut off 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Literal
 
 import tyro
 
@@ -25,34 +25,19 @@ from ifru_jax.errors import DataError
 
 
 @dataclass(frozen=True)
-class Models:
-    """What models of the comparison and the two baselines of speed are trained with.
+class Tuning:
+    """Searches, chooses, or both.
 
     Attributes:
+      what: models of the comparison with the two baselines of speed, or the shards of the methods that train submodels.
       data: data set to search on; "" searches nothing.
       model: what is trained.
       layers: of the models that propagate.
-      write: choose from all trainings and write configs/hyperparameters.json.
+      method: whose shards: sisa or receraser.
+      write: choose from all trainings so far and write the table in configs.
     """
 
-    data: str = ""
-    model: ModelName = "mf"
-    layers: int = 1
-    write: bool = False
-
-
-@dataclass(frozen=True)
-class Shards:
-    """What the methods that train submodels on shards train them with.
-
-    Attributes:
-      data: data set to search on; "" searches nothing.
-      model: what is trained.
-      layers: of the models that propagate.
-      method: sisa or receraser.
-      write: choose from all finished searches and write configs/shards.json.
-    """
-
+    what: tyro.conf.Positional[Literal["models", "shards"]]
     data: str = ""
     model: ModelName = "mf"
     layers: int = 1
@@ -60,22 +45,17 @@ class Shards:
     write: bool = False
 
 
-def tune(options: Models | Shards) -> None:
+def tune(options: Tuning) -> None:
     """Searches, writes, or both."""
     if not options.data and not options.write:
         raise DataError("nothing to do: give --data to search, --write to choose from what was found, or both.")
-    of_shards = isinstance(options, Shards)
     if options.data:
         use_compilation_cache()
-        layers = options.layers if options.model in LAYERED else 0
-        if of_shards:
-            search(shards.subject(options.data, options.model, layers, options.method))
-        else:
-            search(whole_models.subject(options.data, options.model, layers))
+        cell = (options.data, options.model, options.layers if options.model in LAYERED else 0)
+        search(whole_models.subject(*cell) if options.what == "models" else shards.subject(*cell, options.method))
     if options.write:
-        (shards if of_shards else whole_models).write_configs()
+        (whole_models if options.what == "models" else shards).write_configs()
 
 
 if __name__ == "__main__":
-    kinds = Annotated[Models, tyro.conf.subcommand("models")] | Annotated[Shards, tyro.conf.subcommand("shards")]
-    command(tune, kinds, __doc__)
+    command(tune, Tuning, __doc__)

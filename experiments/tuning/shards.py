@@ -20,7 +20,8 @@ import jax
 import numpy as np
 
 from experiments import RESULTS
-from experiments.reporting import append_record, environment, read_records, write_json_atomic
+from experiments.reporting.json_files import write_json_atomic
+from experiments.reporting.records import append_record, environment, read_records
 from experiments.run.hyperparameters import SHARD_CONFIGS, Choice, hyper_parameters, model_label
 from experiments.run.methods import REGISTRY, Context
 from experiments.run.models import ModelName, build_model

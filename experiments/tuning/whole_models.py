@@ -28,6 +28,7 @@ from ifru_jax.graph import build_training_set
 from ifru_jax.training import TrainConfig, fit_params
 
 TRAININGS = RESULTS / "tuning.jsonl"
+EPOCHS = 600
 PROTOCOL_RATES = (1e-2, 1e-3, 1e-4)
 RATES = (1e-2, 3e-3, 1e-3)
 # From the L2 weight and learning rate to the initialisation, the batch, and around the best.
@@ -68,7 +69,7 @@ def subject(data: str, model: ModelName, layers: int, *, path: Path = TRAININGS)
     large = len(split.train) > LARGE
 
     def run(setting: Setting, seed: int) -> Tried:
-        config = TrainConfig(setting.learning_rate, setting.batch_size, setting.reg, epochs=600, patience=setting.patience)
+        config = TrainConfig(setting.learning_rate, setting.batch_size, setting.reg, epochs=EPOCHS, patience=setting.patience)
         built = build_model(model, layers=layers, init_std=setting.init_std, data=split.train)
         _, history = fit_params(jax.random.key(seed), built, train, split.valid, config)
         candidate = {name: value for name, value in asdict(setting).items() if name != "patience"}

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from experiments.reporting import write_html
+from experiments.reporting.report import write_html
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation import Measure, Verification
 

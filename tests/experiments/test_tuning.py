@@ -1,4 +1,4 @@
-"""The search of hyper-parameters for shards: it goes on where it stopped, and a comparison trains with what it chose."""
+"""The search of hyper-parameters: it goes on where it stopped, and a comparison trains with what it chose."""
 
 import json
 from dataclasses import asdict, replace
@@ -6,21 +6,21 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from experiments import tune_shards
-from experiments.compare import Compare, command
-from experiments.hyperparameters import Choice, HyperParameters, hyper_parameters
-from experiments.reporting import read_records
-from experiments.tune_shards import SEEDS, Setting, choose, main, search, settings, write_configs
+from experiments.compare import Compare, compare
+from experiments.reporting.records import read_records
+from experiments.run.command_line import status_of
+from experiments.run.hyperparameters import MODEL_CONFIGS, SHARD_CONFIGS, Choice, HyperParameters, hyper_parameters
+from experiments.tuning import shards, whole_models
+from experiments.tuning.__main__ import Tuning, tune
+from experiments.tuning.search import SEEDS, Setting, Tried, explore, search
+from experiments.tuning.shards import choose, stages, subject, write_configs
 from ifru_jax import DataError, TrainConfig
 
 FIRST = Setting(1e-2, 64, 1e-3, 1e-2)
 
 
 def result(setting, seed, auc, seconds=1.0):
-    return {
-        "dataset": "d", "model": "mf", "method": "sisa", "seed": seed, "config": asdict(setting),
-        "figures": {"valid_auc": auc, "seconds.fit": seconds},
-    }  # fmt: skip
+    return Tried(setting, seed, auc, seconds, {})
 
 
 def confirmed(setting, auc, seconds=1.0):
@@ -30,8 +30,8 @@ def confirmed(setting, auc, seconds=1.0):
 def test_the_search_starts_where_the_same_prior_weighs_as_much_and_follows_the_best():
     found = []
     tried = []
-    whole = Choice(TrainConfig(1e-3, 2048, 1e-5), 1e-2)
-    for setting in settings(found, whole=whole, first=None):
+    whole = Setting(1e-3, 2048, 1e-5, 1e-2)
+    for setting in explore(whole, stages(whole, None), found):
         tried.append(setting)
         found.append(result(setting, SEEDS[0], 1 - abs(np.log10(setting.reg / 3e-4))))
     # Ten shards: a tenth of the interactions.
@@ -41,7 +41,7 @@ def test_the_search_starts_where_the_same_prior_weighs_as_much_and_follows_the_b
     assert len(set(tried)) == len(tried)
 
     found, tried = [], []
-    for setting in settings(found, whole=whole, first=FIRST):
+    for setting in explore(whole, stages(whole, FIRST), found):
         tried.append(setting)
         found.append(result(setting, SEEDS[0], setting.reg))
     assert tried[0] == FIRST
@@ -63,17 +63,17 @@ def test_of_equals_the_fastest_is_chosen():
 
 @pytest.mark.slow
 def test_a_search_goes_on_where_it_stopped(ratings, tmp_path, monkeypatch):
-    monkeypatch.setattr(tune_shards, "EPOCHS", 3)
-    monkeypatch.setattr(tune_shards, "settings", lambda found, whole, first: iter([FIRST, replace(FIRST, learning_rate=3e-2)]))
+    monkeypatch.setattr(shards, "EPOCHS", 3)
+    monkeypatch.setattr(shards, "stages", lambda whole, first: [lambda best: [FIRST, replace(FIRST, learning_rate=3e-2)]])
     results, configs = tmp_path / "tuning.jsonl", tmp_path / "shards.json"
-    search(str(ratings), "mf", 0, "sisa", results=results)
+    search(subject(str(ratings), "mf", 0, "sisa", path=results))
     whole = results.read_text()
     # Two settings with all seeds, and the better one stopped sooner.
     assert len(read_records(results)) == 3 * len(SEEDS)
 
     lines = whole.splitlines(keepends=True)
     results.write_text("".join(lines[:-2]))
-    search(str(ratings), "mf", 0, "sisa", results=results)
+    search(subject(str(ratings), "mf", 0, "sisa", path=results))
     again = [(r["config"], r["seed"], r["figures"]["valid_auc"]) for r in read_records(results)]
     assert again == [(r["config"], r["seed"], r["figures"]["valid_auc"]) for r in map(json.loads, lines)]
 
@@ -94,25 +94,27 @@ def test_nothing_finished_writes_nothing(tmp_path):
 
 
 def test_data_that_is_not_there_is_told_in_a_line(capsys):
-    assert main(data="no-such-data") == 2
+    assert status_of(tune, Tuning("shards", data="no-such-data")) == 2
     assert "no-such-data" in capsys.readouterr().err
 
 
 @pytest.mark.slow
 def test_a_setting_that_diverges_is_on_record_and_last(ratings, tmp_path, monkeypatch):
     wild = replace(FIRST, learning_rate=1e30)
-    monkeypatch.setattr(tune_shards, "EPOCHS", 3)
-    monkeypatch.setattr(tune_shards, "settings", lambda found, whole, first: iter([wild, FIRST]))
-    monkeypatch.setattr(tune_shards, "CONFIRMED", 1)
-    search(str(ratings), "mf", 0, "sisa", results=tmp_path / "tuning.jsonl")
+    monkeypatch.setattr(shards, "EPOCHS", 3)
+    monkeypatch.setattr(shards, "stages", lambda whole, first: [lambda best: [wild, FIRST]])
+    monkeypatch.setattr(shards, "CONFIRMED", 1)
+    search(subject(str(ratings), "mf", 0, "sisa", path=tmp_path / "tuning.jsonl"))
     records = read_records(tmp_path / "tuning.jsonl")
     assert records[0]["figures"]["valid_auc"] == 0
-    assert choose(records)["learning_rate"] == FIRST.learning_rate
+    assert (
+        choose(subject(str(ratings), "mf", 0, "sisa", path=tmp_path / "tuning.jsonl").done)["learning_rate"] == FIRST.learning_rate
+    )
 
 
 def test_a_method_without_models_of_its_own_is_not_searched(ratings, tmp_path):
     with pytest.raises(DataError, match="'ifru' has no hyper-parameters of its own: choose among receraser, sisa"):
-        search(str(ratings), "mf", 0, "ifru", results=tmp_path / "tuning.jsonl")
+        subject(str(ratings), "mf", 0, "ifru", path=tmp_path / "tuning.jsonl")
 
 
 def test_shards_are_trained_with_what_was_chosen_for_them(tmp_path):
@@ -133,10 +135,35 @@ def test_a_comparison_takes_them(ratings, tmp_path, monkeypatch):
         own = Choice(TrainConfig(2e-2, 32, 1e-2, epochs=2), 1e-1)
         return HyperParameters(best, None, None, tuned=True, shards={"sisa": own})
 
-    monkeypatch.setattr("experiments.comparison_setup.hyper_parameters", tuned)
+    monkeypatch.setattr("experiments.run.setup.hyper_parameters", tuned)
     options = Compare(data=str(ratings), out=tmp_path, forget="interaction:0.05", methods="sisa,gradient", seeds=1)
-    assert command(options) == 0
+    assert status_of(compare, options) == 0
     records = {r["method"]: r for r in read_records(tmp_path / "results.jsonl")}
     rates = {name: (r["config"]["training"]["learning_rate"], r["config"]["training"]["init_std"]) for name, r in records.items()}
     assert rates == {"original": (1e-2, 1e-2), "retrain": (1e-2, 1e-2), "gradient": (1e-2, 1e-2), "sisa": (2e-2, 1e-1)}
     assert records["sisa"]["figures"]["shards_retrained"] >= 1
+
+
+def test_the_committed_searches_give_the_committed_choices(tmp_path):
+    whole_models.write_configs(out=tmp_path / "models.json")
+    write_configs(out=tmp_path / "shards.json")
+    assert (tmp_path / "models.json").read_text() == MODEL_CONFIGS.read_text()
+    assert (tmp_path / "shards.json").read_text() == SHARD_CONFIGS.read_text()
+
+
+@pytest.mark.slow
+def test_the_search_for_a_whole_model_goes_on_where_it_stopped(ratings, tmp_path, monkeypatch):
+    monkeypatch.setattr(whole_models, "EPOCHS", 2)
+    monkeypatch.setattr(whole_models, "STAGES", [lambda best: [FIRST], lambda best: [replace(best, learning_rate=3e-2)]])
+    monkeypatch.setattr(whole_models, "BASELINES", whole_models.PROTOCOL)
+    path, configs = tmp_path / "tuning.jsonl", tmp_path / "models.json"
+    search(whole_models.subject(str(ratings), "mf", 0, path=path))
+    lines = path.read_text().splitlines(keepends=True)
+    # Two settings with all seeds, and the rates of the protocol.
+    assert len(lines) == 2 * len(SEEDS) + 3
+    path.write_text("".join(lines[:-2]))
+    search(whole_models.subject(str(ratings), "mf", 0, path=path))
+    kept = [{name: json.loads(line)[name] for name in ("candidate", "seed", "curve")} for line in path.read_text().splitlines()]
+    assert kept == [{name: json.loads(line)[name] for name in ("candidate", "seed", "curve")} for line in lines]
+    whole_models.write_configs(path, configs)
+    assert set(json.loads(configs.read_text())[str(ratings)]["mf"]) == {"best", "protocol", "fastest"}
