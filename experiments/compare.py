@@ -8,8 +8,6 @@ DIR: results.jsonl (a line per method and seed), summary.json, report.html (with
 comparison.svg.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,14 +71,8 @@ def compare(options: Compare) -> None:
     methods = parse_methods(options.methods)
     if options.seeds < 1:
         raise DataError(f"seeds is {options.seeds}: compare at least one.")
-    setup = set_up(
-        options.data,
-        options.model,
-        options.layers,
-        options.forget,
-        label_above=options.label_above,
-        objective=options.objective,
-    )
+    about = {"label_above": options.label_above, "objective": options.objective}
+    setup = set_up(options.data, options.model, options.layers, options.forget, **about)
     console.print(f"{setup.dataset}: {setup.split}, to forget {setup.forget}")
     options.out.mkdir(parents=True, exist_ok=True)
     # Line by line beside the results of an earlier run, which stay until this one is complete.

@@ -7,8 +7,6 @@ data as an attacker would, and then makes the model forget them: three seeds, or
 minutes on two cores. Writes results.jsonl, summary.json, report.html, report.md and a figure into DIR.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

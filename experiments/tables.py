@@ -7,8 +7,6 @@ A few seconds, the pictures half a minute; trains nothing. Prose is written in t
 stands between <!-- results: NAME --> and <!-- /results -->.
 """
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 

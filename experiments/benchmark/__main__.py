@@ -8,8 +8,6 @@ beside those already there. Compilation is never in a time, except where a figur
 the names.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Whether preconditioning by diagonal blocks pays: products with H that conjugate gradients need with and without it."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree

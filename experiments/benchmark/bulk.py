@@ -1,7 +1,5 @@
 """A bulk request: forget 2 % of ml-1m (the label noise of the IFRU paper), against two retrainings and in full gradients."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from experiments.benchmark.figure import Figure, spread

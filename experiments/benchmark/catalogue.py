@@ -1,18 +1,14 @@
 """Every benchmark by its name, with the targets it is held against."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 
 from experiments.benchmark.block_jacobi import block_jacobi_products
 from experiments.benchmark.bulk import bulk
-from experiments.benchmark.chunks import chunked_memory
 from experiments.benchmark.figure import Figure
 from experiments.benchmark.frontier import GRAPH_SCOPES, MF_SCOPES, frontier
-from experiments.benchmark.hvp import hvp
-from experiments.benchmark.memory import bulk_memory
-from experiments.benchmark.plain import plain_lightgcn_loss, plain_mf_loss
+from experiments.benchmark.hvp import hvp, plain_lightgcn_loss, plain_mf_loss
+from experiments.benchmark.memory import bulk_memory, chunked_memory
 from experiments.benchmark.ranking import ranking
 from experiments.benchmark.requests import batch, growth, one_interaction, one_user
 from ifru_jax.models import lightgcn, mf

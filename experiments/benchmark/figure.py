@@ -1,10 +1,8 @@
 """A figure of the benchmark, and how two ways to do the same are timed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -36,7 +34,7 @@ class Figure:
     smaller_is_better: bool = False
 
     @classmethod
-    def of(cls, values: Any, target: float, unit: str, baseline: str = "none", details: dict[str, Any] | None = None) -> Figure:
+    def of(cls, values: Any, target: float, unit: str, baseline: str = "none", details: dict[str, Any] | None = None) -> Self:
         """Median and spread; times are better when smaller."""
         return cls(float(np.median(values)), target, unit, spread(values), baseline, details or {}, unit in ("ms", "s"))
 

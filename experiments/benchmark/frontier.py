@@ -3,8 +3,6 @@
 One figure per configuration; its value is the median latency, and its errors are those of `errors`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from experiments.benchmark.errors import errors, references

@@ -1,7 +1,5 @@
 """The full ranking of ml-1m as read: 6,040 users, 3,706 items, seen ones left out, lists and all metrics of them."""
 
-from __future__ import annotations
-
 import jax
 import numpy as np
 

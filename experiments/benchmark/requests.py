@@ -4,8 +4,6 @@ A request is confined to the endpoints of what it forgets, and solved on the int
 accuracy: `errors`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

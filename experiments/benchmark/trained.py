@@ -1,7 +1,5 @@
 """The trained models that the benchmarks ask to forget; kept between runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

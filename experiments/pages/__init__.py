@@ -14,15 +14,13 @@ readme_picture  docs/readme.svg
 pictures        docs/paper
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
-from experiments.pages import any_model, damping, definitions, forget_sets, published, results, rivals, speed
+from experiments.pages import any_model, forget_sets, published, results, rivals, single_tables
 from experiments.pages.blocks import MAKERS, blocks_of, filled
 
 # Importing them registers what they make.
-SOURCES = (results, rivals, any_model, forget_sets, published, speed, damping, definitions)
+SOURCES = (results, rivals, any_model, forget_sets, published, single_tables)
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"
 

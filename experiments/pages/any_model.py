@@ -1,7 +1,5 @@
 """Blocks of docs/any_model.md: models and objectives beyond those of the IFRU paper, and what may become of shared weights."""
 
-from __future__ import annotations
-
 from experiments.pages.blocks import block
 from experiments.pages.columns import CLOSENESS, FROM_ORIGINAL, MODEL, RETRAINED, SECONDS, SPEEDUP, joined, mean, of, table
 from experiments.pages.comparisons import comparisons, missing_cells

@@ -8,8 +8,6 @@ A mark at the start of a line makes a block of its own, one within a line a numb
 here; functions give tables, numbers, and lists of names.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Columns of tables of comparisons: a heading, and what it shows of a method in a comparison."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 
 from experiments.pages.comparisons import Comparison
@@ -21,7 +19,9 @@ def table(found: Iterable[Comparison], *columns: Columns, methods: Iterable[str]
 
 def mean(figure: str, show: Callable[[float | None], str] | int = 2) -> Show:
     """The mean over seeds: with so many digits, or as `show` writes it."""
-    return lambda one, method: one.digits(method, figure, digits=show)[0] if isinstance(show, int) else show(one.mean(method, figure))
+    return lambda one, method: (
+        one.digits(method, figure, digits=show)[0] if isinstance(show, int) else show(one.mean(method, figure))
+    )
 
 
 def of(method: str, show: Show) -> Show:

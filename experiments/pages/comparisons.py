@@ -1,7 +1,5 @@
 """Committed comparisons, as the pages read them: records, and their means over seeds, computed once per process."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -109,7 +107,8 @@ def _comparisons() -> Iterator[Comparison]:
                 more, own = _read(part)
                 methods = own | methods
                 records += [record for record in more if record["method"] not in ("original", "retrain")]
-        yield Comparison(cell.name, *(records[0][name] for name in ("dataset", "model", "forget")), methods, records)
+        first = records[0]
+        yield Comparison(cell.name, first["dataset"], first["model"], first["forget"], methods, records)
 
 
 def _read(cell: Cell) -> tuple[list[dict[str, Any]], dict[str, Any]]:

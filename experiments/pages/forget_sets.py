@@ -1,7 +1,5 @@
 """Blocks of docs/forget_sets.md: requests of all sizes and kinds, and large ones in parts."""
 
-from __future__ import annotations
-
 from experiments.pages.blocks import block
 from experiments.pages.columns import CELL, CLOSENESS, FROM_ORIGINAL, METHOD, RETRAINED, SECONDS, SPEEDUP, arrow, mean, of, table
 from experiments.pages.comparisons import Comparison, comparisons

@@ -4,8 +4,6 @@ DATA_MODEL_FORGET.{png,svg,tex}   every method of a cell: quality and forgetting
 DATA_MODEL_shares.{png,svg}       gap, forget gap and forget slope by the share of flipped labels that is forgotten
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

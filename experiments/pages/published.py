@@ -1,7 +1,5 @@
 """Blocks of docs/published.md: the figures of `experiments.published` beside those that others published."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -21,23 +19,15 @@ COLUMNS = {"recall": "Recall", "mrr": "MRR", "ndcg": "NDCG", "hr": "Hit", "preci
 _MARGIN = 0.02
 
 
-@dataclass(frozen=True)
-class Reference:
-    """A published row: recall, MRR, NDCG, hit rate and precision at 10, and the objective behind them."""
-
-    name: str
-    objective: str
-    figures: tuple[float, float, float, float, float]
-
-
-# RecBole-GNN, results/general/ml-1m.md at 5145866; Mult-VAE: RecBole, benchmark/hyper/general at 6820b0c.
-REFERENCES = {
-    "mf": Reference("BPR", "BPR", (0.1776, 0.4187, 0.2401, 0.7199, 0.1779)),
-    "neumf": Reference("NeuMF", "cross-entropy", (0.1651, 0.4020, 0.2271, 0.7029, 0.1700)),
-    "ngcf": Reference("NGCF", "BPR", (0.1814, 0.4354, 0.2508, 0.7239, 0.1850)),
-    "lightgcn": Reference("LightGCN", "BPR", (0.1861, 0.4388, 0.2538, 0.7330, 0.1863)),
-    "simgcl": Reference("SimGCL", "BPR, contrast", (0.2029, 0.4550, 0.2667, 0.7640, 0.1933)),
-    "multvae": Reference("MultiVAE", "softmax", (0.1995, 0.4292, 0.2523, 0.7650, 0.1839)),
+# Name, objective, and the columns. RecBole-GNN, results/general/ml-1m.md at 5145866; Mult-VAE: RecBole, benchmark/hyper/general at
+# 6820b0c.
+REFERENCES: dict[str, tuple[str, str, tuple[float, ...]]] = {
+    "mf": ("BPR", "BPR", (0.1776, 0.4187, 0.2401, 0.7199, 0.1779)),
+    "neumf": ("NeuMF", "cross-entropy", (0.1651, 0.4020, 0.2271, 0.7029, 0.1700)),
+    "ngcf": ("NGCF", "BPR", (0.1814, 0.4354, 0.2508, 0.7239, 0.1850)),
+    "lightgcn": ("LightGCN", "BPR", (0.1861, 0.4388, 0.2538, 0.7330, 0.1863)),
+    "simgcl": ("SimGCL", "BPR, contrast", (0.2029, 0.4550, 0.2667, 0.7640, 0.1933)),
+    "multvae": ("MultiVAE", "softmax", (0.1995, 0.4292, 0.2523, 0.7650, 0.1839)),
 }
 OBJECTIVES = {
     "full-softmax": "softmax over all items",
@@ -78,7 +68,7 @@ class Found:
     @property
     def ratio(self) -> float:
         """NDCG as a multiple of the published one."""
-        return float(np.mean([r["figures"][f"test.ndcg@{K}"] for r in self.runs])) / REFERENCES[self.model].figures[2]
+        return float(np.mean([r["figures"][f"test.ndcg@{K}"] for r in self.runs])) / REFERENCES[self.model][2][2]
 
 
 def found_in(records: list[dict[str, Any]]) -> list[Found]:
@@ -102,13 +92,12 @@ def published() -> str:
     heads = ["model, objective", *(f"{name}@{K}" for name in COLUMNS.values()), "seeds", "published as", "NDCG: ours / published"]
     rows = []
     for found in _all():
-        reference = REFERENCES[found.model]
+        name, objective, figures = REFERENCES[found.model]
         cells = [
-            f"{plain(found.mean(f'test.{name}@{K}'), 4)}{found.spread(name)} ({plain(value, 4)})"
-            for name, value in zip(COLUMNS, reference.figures, strict=True)
+            f"{plain(found.mean(f'test.{column}@{K}'), 4)}{found.spread(column)} ({plain(value, 4)})"
+            for column, value in zip(COLUMNS, figures, strict=True)
         ]
-        theirs = f"{reference.name}, {reference.objective}"
-        rows.append([found.label, *cells, str(len(found.runs)), theirs, plain(found.ratio, 3)])
+        rows.append([found.label, *cells, str(len(found.runs)), f"{name}, {objective}", plain(found.ratio, 3)])
     return markdown(heads, rows)
 
 

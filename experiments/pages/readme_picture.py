@@ -4,8 +4,6 @@ The numbers it shows are written into the file, so that `is_current` can tell wh
 version of matplotlib drew it.
 """
 
-from __future__ import annotations
-
 import html
 import io
 import json

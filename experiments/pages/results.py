@@ -1,7 +1,5 @@
 """Blocks of docs/results.md and of README.md: the comparisons of the IFRU paper."""
 
-from __future__ import annotations
-
 from functools import cache
 
 from experiments.pages.blocks import block
@@ -59,15 +57,16 @@ def headline() -> str:
 @block
 def target_list() -> str:
     """What was to be shown, and whether it was."""
-    rows = [[t.what, t.target, t.measured, "yes" if t.reached else "no"] for t in targets(of_the_paper())]
-    return markdown(["what", "target", "measured", "reached"], rows)
+    return markdown(["what", "target", "measured", "reached"], list(targets(of_the_paper())))
 
 
 @block
 def noise() -> str:
     """Quality and closeness where 2 % of the labels were flipped and then forgotten."""
     loss = mean("forget_loss", 3)
-    rows = table(with_noise(), CELL, THREE_AUC, FROM_ORIGINAL, {"forget loss: retrained, IFRU": joined(", ", of("retrain", loss), loss)})
+    rows = table(
+        with_noise(), CELL, THREE_AUC, FROM_ORIGINAL, {"forget loss: retrained, IFRU": joined(", ", of("retrain", loss), loss)}
+    )
     six = [one for one in with_noise() if one.model in ("mf", "lightgcn-1")]
     gap, forget_gap = (
         " → ".join(plain(average(six, method, figure), 2) for method in ("original", "ifru")) for figure in ("gap", "forget_gap")

@@ -1,7 +1,5 @@
 """Blocks of docs/rivals.md: every method beside retraining, cell by cell, and what shards are trained with."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator

@@ -1,9 +1,6 @@
 """What the comparisons were to show, what they show, and whether it is enough: a list of docs/results.md."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,21 +17,8 @@ REACHABLE = {
 }
 
 
-@dataclass(frozen=True)
-class Target:
-    """One criterion.
-
-    Attributes:
-      what: in words.
-      target: as a number with its sign.
-      measured: as a number, with the place where it was worst.
-      reached: whether it is enough.
-    """
-
-    what: str
-    target: str
-    measured: str
-    reached: bool
+# What, target, measured (with the place where it was worst), and whether that is enough.
+Target = tuple[str, str, str, str]
 
 
 def targets(found: Sequence[Comparison]) -> Iterator[Target]:
@@ -43,7 +27,7 @@ def targets(found: Sequence[Comparison]) -> Iterator[Target]:
     six = [one for one in noise if one.model in ("mf", "lightgcn-1")]
     for what, figure, most in (("gap", "gap", 1.05), ("forget gap", "forget_gap", 1.25)):
         value = float(np.mean([one.value("ifru", figure) for one in six]))
-        yield Target(f"mean {what} over {len(six)} cells", f"≤ {most}", f"{value:.3f}", value <= most)
+        yield f"mean {what} over {len(six)} cells", f"≤ {most}", f"{value:.3f}", _said(value <= most)
     lost = {one.name: one.value("retrain", "auc") - one.value("ifru", "auc") for one in found}
     yield _worst("AUC below retraining's mean, whole users too", lost, 0.002)
     for what, cells in (("the six cells", six), ("LightGCN-2", [one for one in noise if one.model == "lightgcn-2"])):
@@ -57,7 +41,7 @@ def targets(found: Sequence[Comparison]) -> Iterator[Target]:
         for one in found:
             if (one.dataset, one.model, one.forget) == where:
                 value = one.value("retrain", "auc")
-                yield Target(f"test AUC of retraining, {one.name}", f"≥ {least}", f"{value:.4f}", value >= least)
+                yield f"test AUC of retraining, {one.name}", f"≥ {least}", f"{value:.4f}", _said(value >= least)
     ratios = {
         f"{one.name}, {figure}": one.value("ifru-stream", figure) / one.value("ifru", figure)
         for one in noise
@@ -71,4 +55,8 @@ def _worst(what: str, values: dict[str, float], most: float) -> Target:
     place = max(values, key=lambda name: values[name])
     above = sum(value > most for value in values.values())
     text = f"{values[place]:.4f} at worst ({place}); {len(values) - above} of {len(values)} within"
-    return Target(what, f"≤ {most:g}", text, above == 0)
+    return what, f"≤ {most:g}", text, _said(above == 0)
+
+
+def _said(reached: bool) -> str:
+    return "yes" if reached else "no"

@@ -14,8 +14,6 @@ unless time cut it off and now there is more (`--max-seconds`); of several setti
 and test chooses nothing. `python -m experiments.tables` fills docs/published.md from it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from experiments.published.contestants import CONTESTANTS

@@ -3,9 +3,7 @@
 Mult-VAE's figures are of RecBole, whose data is the 10-core of the same positives.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from experiments.published.training import Recipe
@@ -39,32 +37,17 @@ class Contestant:
         return f"{self.model}+{self.objective}"
 
 
+_NEUMF = Recipe(3e-3, 1e-6, batch_size=8192, every=8, patience=2)
+_NGCF = Recipe(1e-2, 1e-5, init_std=0.1, layers=2)
+_SIMGCL = Recipe(2e-2, 2e-6, init_std=0.1, layers=2, contrast=0.1)
 CONTESTANTS = (
     Contestant("mf", "full-softmax", tuple(Recipe(1e-2, reg, init_std=0.1) for reg in (1e-5, 3e-5, 1e-4))),
     Contestant("mf", "bpr", (Recipe(3e-3, 3e-6, batch_size=8192),)),
     Contestant("lightgcn", "full-softmax", tuple(Recipe(2e-2, reg, init_std=0.1, layers=2) for reg in (1e-5, 2e-6))),
     Contestant("multvae", "full-softmax", (Recipe(3e-3, 1e-6, dropout=0.5),), core=10),
-    Contestant(
-        "neumf",
-        "bce",
-        (
-            Recipe(3e-3, 1e-6, batch_size=8192, every=8, patience=2),
-            Recipe(1e-3, 5e-6, batch_size=8192, every=6, patience=2),
-        ),
-        eval_batch=128,
-    ),
-    Contestant(
-        "ngcf",
-        "full-softmax",
-        (
-            Recipe(1e-2, 1e-5, init_std=0.1, layers=2),
-            Recipe(1e-2, 3e-6, init_std=0.1, layers=2),
-            Recipe(5e-3, 1e-5, init_std=0.1, layers=2),
-        ),
-    ),
-    Contestant(
-        "simgcl", "full-softmax", tuple(Recipe(2e-2, 2e-6, init_std=0.1, layers=2, contrast=weight) for weight in (0.1, 0.01))
-    ),
+    Contestant("neumf", "bce", (_NEUMF, replace(_NEUMF, learning_rate=1e-3, reg=5e-6, every=6)), eval_batch=128),
+    Contestant("ngcf", "full-softmax", (_NGCF, replace(_NGCF, reg=3e-6), replace(_NGCF, learning_rate=5e-3))),
+    Contestant("simgcl", "full-softmax", (_SIMGCL, replace(_SIMGCL, contrast=0.01))),
     Contestant("mf", "bpr-fixed", (Recipe(3e-3, 3e-6, batch_size=8192, negatives=4, epochs=40),)),
 )
 

@@ -5,8 +5,6 @@ the user has neither in train nor, when it is tested, in valid are ranked; Recal
 mean over the users with test items.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ifru_jax.data import Interactions, Split, k_core

@@ -1,7 +1,5 @@
 """Trainings that are missing, each a line of results/published.jsonl."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import asdict

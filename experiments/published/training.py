@@ -4,13 +4,11 @@ Such a training has no objective that stands still, and so none that could be un
 `ifru_jax.training.train`.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +64,7 @@ class Data(NamedTuple):
     positive: jax.Array
 
     @classmethod
-    def of(cls, train: Interactions) -> Data:
+    def of(cls, train: Interactions) -> Self:
         positive = np.zeros((train.num_users, train.num_items), bool)
         positive[train.users, train.items] = True
         return cls(jnp.asarray(train.users), jnp.asarray(train.items), jnp.asarray(positive))

@@ -1,7 +1,5 @@
 """Pictures of the page of a comparison, as elements of it: inline SVG whose ids don't collide."""
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Callable, Mapping

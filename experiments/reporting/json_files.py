@@ -1,7 +1,5 @@
 """JSON without NaN, in files that are whole or not there."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

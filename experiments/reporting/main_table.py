@@ -1,7 +1,5 @@
 """The main table of a comparison: methods are rows, and the same cells go to the terminal and into Markdown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 

@@ -4,8 +4,6 @@ Methods are rows shared by three panels, so their names stand once and can't ove
 Okabe and Ito, which readers with a colour deficiency can tell apart; the two gaps also differ by hatching.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import os

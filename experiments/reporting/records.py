@@ -5,8 +5,6 @@ off with a warning, so that the run it belonged to can be repeated. A bad line a
 crash that made it.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import os

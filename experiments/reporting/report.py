@@ -6,8 +6,6 @@ pictures are inline SVG and styles inline CSS, without network, script or fonts;
 dark browser.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

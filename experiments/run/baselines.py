@@ -4,13 +4,11 @@ For seed k the original model is trained with key k; the retrained one draws ano
 an initialisation with the yardstick. A retraining is first compiled by one epoch.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import jax
 import numpy as np
@@ -36,7 +34,7 @@ class Baseline:
     valid_auc: float
 
     @classmethod
-    def of(cls, reports: Sequence[Report]) -> Baseline:
+    def of(cls, reports: Sequence[Report]) -> Self:
         seconds = [report.seconds["total"] for report in reports]
         metrics = [report.valid_metric for report in reports if report.valid_metric is not None]
         return cls(float(np.median(seconds)), float(np.median(metrics)))
@@ -94,15 +92,8 @@ def _key(setup: Setup, role: str, choice: Choice, seed: int) -> dict[str, Any]:
         columns += [request.pairs, request.users, request.items]
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(column).tobytes() for column in columns))
     objective = {} if setup.loss == bce else {"objective": describe_loss(setup.loss)}
-    return objective | {
-        "dataset": setup.dataset,
-        "data": digest.hexdigest(),
-        "model": setup.model,
-        "role": role,
-        "choice": asdict(choice),
-        "seed": seed,
-        "jax": jax.__version__,
-    }
+    names = {"dataset": setup.dataset, "data": digest.hexdigest(), "model": setup.model, "role": role, "seed": seed}
+    return objective | names | {"choice": asdict(choice), "jax": jax.__version__}
 
 
 def baselines_of(setup: Setup, original: Trained, retraining: list[Report], store: ModelStore, tell: Tell) -> dict[str, Baseline]:
@@ -126,11 +117,8 @@ def gradient_seconds(trained: Trained, *, repeats: int = 7) -> float:
     """Warm seconds of one full-batch gradient of the objective: the unit of cost."""
 
     def gradient(params, examples, graph):
-        return jax.grad(
-            lambda p: training_objective(
-                trained.model, trained.loss, p, examples, graph, total=trained.total, reg=trained.config.reg
-            )
-        )(params)
+        terms = {"total": trained.total, "reg": trained.config.reg}
+        return jax.grad(lambda p: training_objective(trained.model, trained.loss, p, examples, graph, **terms))(params)
 
     compiled = jax.jit(gradient)
     arguments = (trained.params, trained.training_set.examples, trained.training_set.graph)

@@ -1,7 +1,5 @@
 """Seconds of a call, until its result is there."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import Any

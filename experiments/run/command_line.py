@@ -1,7 +1,5 @@
 """How a command speaks and ends: `--help` is the text of its module, an error of ours is one line on stderr and status 2."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar

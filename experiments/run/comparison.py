@@ -4,10 +4,9 @@ Every time is warm, see `experiments.run.trials`. A method that has no meaning f
 figures that says why.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,15 +71,11 @@ def run(
       tell: called with what is being done.
       look: called with the models behind each record of a method that was asked for and has at least two yardsticks.
     """
-    originals: list[Trained] = []
+    originals, retrained, retraining = list[Trained](), list[Trained](), list[Report]()
     for seed in range(seeds):
         tell(f"training the original model, seed {seed}")
         originals.append(train_original(setup, seed, store=store))
-    gradient = gradient_seconds(originals[0])
-
     tell("compiling retraining")
-    retrained: list[Trained] = []
-    retraining: list[Report] = []
     retrain(setup, originals[0], seed=0, epochs=1)
     for seed in range(max(seeds, 2)):
         tell(f"retraining without the forgotten data, seed {seed}")
@@ -90,10 +85,8 @@ def run(
     baselines = {"retrain": Baseline.of(retraining)} | baselines_of(setup, originals[0], retraining, store, tell)
 
     pairs, scores = views(setup, originals[0], retrained[0])
-    before = [scores(state) for state in originals]
-    after_all = [scores(state) for state in retrained]
-    compare = _Comparer(setup, pairs, scores, before, after_all, baselines, gradient)
-
+    before, yardsticks = [scores(state) for state in originals], [scores(state) for state in retrained]
+    compare = _Comparer(setup, pairs, scores, before, yardsticks, baselines, gradient_seconds(originals[0]))
     for seed, state in enumerate(originals):
         yield compare.record("original", seed, state, before[seed])
     for seed, (state, report) in enumerate(zip(retrained, retraining, strict=True)):
@@ -101,37 +94,32 @@ def run(
 
     pace: list[float] = []
     for name in in_running_order([name for name in methods if name not in ALWAYS]):
-        entry, budget = REGISTRY[name], None
+        entry, best = REGISTRY[name], setup.params.best
         choice = setup.params.of(entry.tuned_as)
+        context = Context(setup.build(choice.init_std), choice.train, setup.split.valid, setup.loss, whole_config=best.train)
         if entry.budget is not None:
             if not pace:
                 reason = f"its budget is in times of {PACEMAKER}, which has no time here."
                 yield compare.without_figures(name, reason, failed=False)
                 continue
-            budget = entry.budget * float(np.median(pace))
-
-        def tell_of(text: str, name: str = name) -> None:
-            tell(f"{name}, {text}")
-
+            context = replace(context, budget_seconds=entry.budget * float(np.median(pace)))
         try:
-            for trial in trials(
-                entry,
-                Context(setup.build(choice.init_std), choice.train, setup.split.valid, setup.loss, budget, setup.params.best.train),
-                setup,
-                originals,
-                own_yardsticks=own_yardsticks,
-                tell=tell_of,
-            ):
+            tell_of = partial(_tell_of, tell, name)
+            for trial in trials(entry, context, setup, originals, own_yardsticks=own_yardsticks, tell=tell_of):
                 if name == PACEMAKER:
                     pace.append(trial.report.seconds["total"])
                 if name in methods:
                     yield compare.trial(name, trial)
-                    was, yardsticks = (trial.before, trial.yardsticks) if trial.before else (originals[trial.seed], retrained)
-                    if len(yardsticks) >= 2:
-                        look(Outcome(name, trial.seed, was, trial.after, yardsticks, trial.report))
+                    was, others = (trial.before, trial.yardsticks) if trial.before else (originals[trial.seed], retrained)
+                    if len(others) >= 2:
+                        look(Outcome(name, trial.seed, was, trial.after, others, trial.report))
         except IfruError as error:
             if name in methods:
                 yield compare.without_figures(name, str(error), failed=isinstance(error, NumericsError))
+
+
+def _tell_of(tell: Tell, name: str, text: str) -> None:
+    tell(f"{name}, {text}")
 
 
 def in_running_order(names: Sequence[str]) -> list[str]:
@@ -211,29 +199,21 @@ class _Comparer:
         }
         if method is not None:
             config["unlearning"] = describe_method(method)
-        return {
-            "dataset": setup.dataset,
-            "model": setup.model,
-            "forget": setup.forget,
-            "method": name,
-            "seed": seed,
-            "config": config,
-            "environment": environment(),
-        }
+        names = {"dataset": setup.dataset, "model": setup.model, "forget": setup.forget, "method": name, "seed": seed}
+        return names | {"config": config, "environment": environment()}
 
     def _own_figures(self, after: PairScores, before: PairScores, yardsticks: list[PairScores]) -> dict[str, float | None]:
         """Closeness to the method's own retraining; nothing without yardsticks."""
         if not yardsticks:
             return {}
-        test, forgotten = self.pairs.test_survives, self.pairs.forgotten_survives
-        on_test = [one.test[test] for one in yardsticks]
-        on_forgotten = [one.forgotten[forgotten] for one in yardsticks]
-        return {
-            "own_gap": fidelity.gap(after.test[test], on_test),
-            "own_gap_before": fidelity.gap(before.test[test], on_test),
-            "own_forget_gap": fidelity.gap(after.forgotten[forgotten], on_forgotten),
-            "own_forget_gap_before": fidelity.gap(before.forgotten[forgotten], on_forgotten),
-        }
+        found = {}
+        for part, kept, name in (
+            ("test", self.pairs.test_survives, "own_gap"),
+            ("forgotten", self.pairs.forgotten_survives, "own_forget_gap"),
+        ):
+            theirs = [getattr(one, part)[kept] for one in yardsticks]
+            found[name], found[f"{name}_before"] = (fidelity.gap(getattr(one, part)[kept], theirs) for one in (after, before))
+        return found
 
     def _auc(self, scores: PairScores) -> float | None:
         value = float(auc(scores.test, self.pairs.test_labels, self.pairs.test_survives))

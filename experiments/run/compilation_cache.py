@@ -3,8 +3,6 @@
 Not for comparisons: they report what the first call costs, compilation included.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import jax

@@ -1,7 +1,5 @@
 """Hyper-parameters of each data set and model: the tuned table, and defaults for data nobody tuned."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,28 +14,8 @@ MODEL_CONFIGS, SHARD_CONFIGS = CONFIGS / "hyperparameters.json", CONFIGS / "shar
 # Whose shards are trained alike where only the second was searched.
 SAME_SHARDS = {"receraser": "sisa"}
 
-# Near the best on every data set tuned so far, so a sound start on one that was not.
-DEFAULTS: dict[str, dict[str, Any]] = {
-    "mf": {"learning_rate": 1e-3, "batch_size": 1024, "reg": 1e-5, "init_std": 1e-3, "patience": 10},
-    "lightgcn": {"learning_rate": 3e-3, "batch_size": 2048, "reg": 1e-5, "init_std": 1e-3, "patience": 10},
-    # The best of two to five settings each on ml-100k; nobody searched further.
-    "bias-mf": {"learning_rate": 1e-3, "batch_size": 2048, "reg": 1e-4, "init_std": 1e-2, "patience": 10},
-    "gmf": {"learning_rate": 1e-3, "batch_size": 2048, "reg": 1e-4, "init_std": 1e-2, "patience": 10},
-    "neumf": {"learning_rate": 1e-3, "batch_size": 2048, "reg": 1e-4, "init_std": 1e-2, "patience": 10},
-    # With more regularisation, or less patience, some seeds do not leave the start.
-    "neumf+bpr": {"learning_rate": 2e-3, "batch_size": 1024, "reg": 1e-5, "init_std": 1e-2, "patience": 20},
-    "fm": {"learning_rate": 1e-3, "batch_size": 2048, "reg": 1e-4, "init_std": 1e-2, "patience": 10},
-    "deepfm": {"learning_rate": 1e-3, "batch_size": 2048, "reg": 3e-4, "init_std": 1e-2, "patience": 10},
-    "ngcf": {"learning_rate": 1e-3, "batch_size": 2048, "reg": 1e-4, "init_std": 1e-2, "patience": 10},
-    "simgcl": {"learning_rate": 3e-3, "batch_size": 1024, "reg": 1e-5, "init_std": 1e-2, "patience": 10},
-    "multvae": {"learning_rate": 1e-3, "batch_size": 1024, "reg": 3e-5, "init_std": 1e-2, "patience": 10},
-    # The best of five; with those of cross-entropy it stays at popularity.
-    "mf+full-softmax": {"learning_rate": 1e-2, "batch_size": 4096, "reg": 1e-4, "init_std": 1e-2, "patience": 10},
-    # The best of three; in large batches interactions share the scores of their users.
-    "multvae+full-softmax": {"learning_rate": 5e-3, "batch_size": 16_384, "reg": 1e-5, "init_std": 1e-2, "patience": 10},
-    # Six settings by validation end alike; in large batches interactions share windows, which saves most of the time.
-    "sasrec": {"learning_rate": 5e-3, "batch_size": 16_384, "reg": 1e-4, "init_std": 1e-2, "patience": 5},
-}
+# Of models, and of models with an objective, for data that nobody tuned; each says why.
+DEFAULTS: dict[str, dict[str, Any]] = json.loads((CONFIGS / "defaults.json").read_text())
 
 
 @dataclass(frozen=True)
@@ -92,7 +70,7 @@ def hyper_parameters(
 ) -> HyperParameters:
     """What was tuned for this data set and model, else the defaults, those of the model with this objective before its own."""
     label = model_label(model, layers)
-    found = _table(configs).get(data, {}).get(label)
+    found = _table(MODEL_CONFIGS).get(data, {}).get(label)
     if found is None:
         return HyperParameters(_choice(DEFAULTS.get(f"{model}+{objective}", DEFAULTS[model])), None, None, tuned=False)
     roles = (_choice(found[role]) for role in ("best", "protocol", "fastest"))
@@ -105,6 +83,5 @@ def _table(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _choice(entry: dict[str, Any]) -> Choice:
-    options = dict(entry)
-    init_std = options.pop("init_std")
-    return Choice(TrainConfig(**options), init_std)
+    options = {name: value for name, value in entry.items() if name not in ("init_std", "why")}
+    return Choice(TrainConfig(**options), entry["init_std"])

@@ -4,8 +4,6 @@
 before the request comes from, and, for one that works for as long as it is told to, how long that is in times of IFRU.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Literal

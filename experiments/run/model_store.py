@@ -4,8 +4,6 @@ A model is found by everything that decides it: data, model, request, hyper-para
 data and is no result: it is never committed.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Models by the names that `--model` takes."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from ifru_jax.data import Interactions

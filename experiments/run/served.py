@@ -1,7 +1,5 @@
 """What a comparison asks of a method beyond `fit` and `forget`: to prepare, and to serve. The one place that looks for it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol

@@ -1,7 +1,5 @@
 """What a comparison is about: data, split, forget set, model, objective, hyper-parameters; fixed by the data, not by a seed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

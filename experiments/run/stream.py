@@ -1,7 +1,5 @@
 """Requests one after the other: does forgetting on the result of forgetting add up?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ifru_jax.data import ForgetRequest

@@ -5,8 +5,6 @@ is `seconds.first_call`; one that trains is compiled by one epoch. A method with
 request, which is `seconds.fit`, and has yardsticks of its own: two models that it trains from scratch without the forgotten data.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace

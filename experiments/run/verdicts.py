@@ -1,7 +1,5 @@
 """What `ifru_jax.verify` says of the first seed of every method of a comparison."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 from experiments.run.comparison import Outcome

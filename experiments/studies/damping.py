@@ -7,10 +7,8 @@ c of the rule λ = |t_min| / c, with t_min as `prepare` finds it. About half an 
 experiments/results/damping.jsonl, from which `python -m experiments.tables` fills docs/damping_table.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -52,27 +50,12 @@ SEEDS = 3
 FIGURES = ("auc", "gap", "forget_gap", "forget_slope")
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One way to take the step."""
-
-    exponent: float
-    num_steps: int
-    filter: FilterName
-
-    def config(self) -> IFRUConfig:
-        return IFRUConfig(metric_exponent=self.exponent, num_steps=self.num_steps, filter=self.filter)
-
-
-def variants() -> Iterator[Variant]:
+def variants() -> Iterator[IFRUConfig]:
     """Every exponent with the default number of steps, and the default exponent with other numbers of steps."""
     default = IFRUConfig()
     for name in RATIOS:
-        for exponent in EXPONENTS:
-            yield Variant(exponent, default.num_steps, name)
-        for num_steps in STEPS:
-            if num_steps != default.num_steps:
-                yield Variant(default.metric_exponent, num_steps, name)
+        yield from (replace(default, metric_exponent=exponent, filter=name) for exponent in EXPONENTS)
+        yield from (replace(default, num_steps=steps, filter=name) for steps in STEPS if steps != default.num_steps)
 
 
 def study(setup: Setup, store: ModelStore) -> Iterator[dict]:
@@ -81,24 +64,19 @@ def study(setup: Setup, store: ModelStore) -> Iterator[dict]:
     retrained = [retrain(setup, original, seed, store=store)[0] for seed, original in enumerate(originals)]
     pairs, scores = views(setup, originals[0], retrained[0])
     before, after = [scores(t) for t in originals], [scores(t) for t in retrained]
-    for variant in track(list(variants()), description=f"{setup.dataset} {setup.model}", transient=True):
-        ratios = RATIOS[variant.filter]
-        found = []
+    for config in track(list(variants()), description=f"{setup.dataset} {setup.model}", transient=True):
+        ratios = RATIOS[config.filter]
+        found: dict[float, list[dict]] = {ratio: [] for ratio in ratios}
         for seed, original in enumerate(originals):
-            for ratio, unlearned in zip(ratios, _steps(original, setup, variant.config(), ratios), strict=True):
-                result = figures(scores(unlearned), pairs, original=before[seed], originals=before, retrained=after)
-                found.append((ratio, {name: result[name] for name in FIGURES}))
-        for ratio in ratios:
-            of_ratio = [f for r, f in found if r == ratio]
+            for ratio, unlearned in zip(ratios, _steps(original, setup, config, ratios), strict=True):
+                found[ratio].append(figures(scores(unlearned), pairs, original=before[seed], originals=before, retrained=after))
+        variant = {"exponent": config.metric_exponent, "num_steps": config.num_steps, "filter": config.filter}
+        for ratio, of_ratio in found.items():
             yield {
-                "dataset": setup.dataset,
-                "model": setup.model,
-                "forget": setup.forget,
-                "method": "ifru",
-                "seed": SEEDS,
-                "config": vars(variant) | {"ratio": ratio},
+                **{"dataset": setup.dataset, "model": setup.model, "forget": setup.forget, "method": "ifru", "seed": SEEDS},
+                "config": variant | {"ratio": ratio},
                 "environment": environment(),
-                "figures": {name: float(np.mean([f[name] for f in of_ratio])) for name in FIGURES},
+                "figures": {name: float(np.mean([one[name] for one in of_ratio])) for name in FIGURES},
             }
 
 

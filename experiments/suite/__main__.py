@@ -9,8 +9,6 @@ of experiments/suite holds a family of cells, and says what it takes and what it
 the tables of the docs from the results.
 """
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A cell of the suite: one comparison, and the folder its records are committed in."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

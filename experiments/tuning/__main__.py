@@ -9,8 +9,6 @@ A coordinate search of one data set and model: about fifty trainings on small da
 long one takes was not recorded: tens of minutes to hours. One that was cut off goes on where it stopped.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

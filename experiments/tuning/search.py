@@ -5,14 +5,15 @@ and goes on where it stopped. Only training and validation data are read. Of set
 trains fastest is chosen.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ifru_jax.errors import DataError
 
 # The first trains every setting, the others the best few.
 SEEDS = (1000, 1001, 1002)
@@ -33,8 +34,9 @@ class Setting:
 
 @dataclass(frozen=True)
 class Tried:
-    """What a training with a setting and a seed gave: validation AUC, seconds of training, and the record it stands in."""
+    """What a training gave: validation AUC and seconds, of which data, model (and method), and the record it stands in."""
 
+    cell: tuple[str, ...]
     setting: Setting
     seed: int
     valid_auc: float
@@ -53,17 +55,17 @@ class Subject:
     """What is searched.
 
     Attributes:
-      name: as it is shown.
+      cell: data, model and, of shards, method.
       start: what the first stage starts from.
       stages: of the search.
       confirmed: how many of the best are trained with all seeds.
-      done: trainings of earlier runs.
+      done: trainings of earlier runs, of this cell or others.
       train: setting and seed ↦ what came out, which it writes down.
       usual: the seconds that count among equals.
       last: from the chosen setting to what is trained at the end, with these seeds.
     """
 
-    name: str
+    cell: tuple[str, ...]
     start: Setting
     stages: Sequence[Stage]
     confirmed: int
@@ -79,11 +81,11 @@ def search(subject: Subject) -> None:
 
     def run(setting: Setting, seed: int) -> Tried:
         for tried in subject.done:
-            if (tried.setting, tried.seed) == (setting, seed):
+            if (tried.cell, tried.setting, tried.seed) == (subject.cell, setting, seed):
                 return tried
         tried = subject.train(setting, seed)
         subject.done.append(tried)
-        print(f"{subject.name}: {setting}, seed {seed}: {tried.valid_auc:.4f}, {tried.seconds:.0f} s", flush=True)
+        print(f"{', '.join(subject.cell)}: {setting}, seed {seed}: {tried.valid_auc:.4f}, {tried.seconds:.0f} s", flush=True)
         return tried
 
     # Only what this search has come to: one that was cut off then takes the same way again.
@@ -121,6 +123,27 @@ def chosen(tried: Sequence[Tried], usual: Usual) -> Tried:
 def is_confirmed(tried: Sequence[Tried]) -> bool:
     """Whether some setting was trained with all seeds."""
     return any({one.seed for one in tried if one.setting == first.setting} >= set(SEEDS) for first in tried)
+
+
+def choices(tried: Sequence[Tried], choose: Callable[[list[Tried]], dict[str, Any] | None], path: Path) -> dict[str, Any]:
+    """What is chosen in every cell, in a table by data, model (and method); a cell without a choice is told and left out.
+
+    Raises:
+      DataError: nothing is chosen.
+    """
+    table: dict[str, Any] = {}
+    for cell in sorted({one.cell for one in tried}):
+        choice = choose([one for one in tried if one.cell == cell])
+        if choice is None:
+            print(f"{', '.join(cell)}: the search is not finished; run it again, it goes on where it stopped.")
+            continue
+        place = table
+        for name in cell[:-1]:
+            place = place.setdefault(name, {})
+        place[cell[-1]] = choice
+    if not table:
+        raise DataError(f"no search in {path.name} is finished: run one with --data, --model and --method.")
+    return table
 
 
 def grid(base: Setting, **values: Sequence[float]) -> list[Setting]:

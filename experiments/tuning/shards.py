@@ -8,8 +8,6 @@ RecEraser's pre-training and aggregation see all data and take what is best for 
 SISA, whose search comes first, and are trained as those where it was not searched.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -26,7 +24,7 @@ from experiments.run.hyperparameters import SHARD_CONFIGS, Choice, hyper_paramet
 from experiments.run.methods import REGISTRY, Context
 from experiments.run.models import ModelName, build_model
 from experiments.run.served import served
-from experiments.tuning.search import Setting, Stage, Subject, Tried, chosen, is_confirmed, scaled
+from experiments.tuning.search import Setting, Stage, Subject, Tried, choices, chosen, is_confirmed, scaled
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.metrics import auc
@@ -69,7 +67,6 @@ def subject(data: str, model: ModelName, layers: int, method: str, *, path: Path
     split = protocol_split(load_dataset(data))
     known = hyper_parameters(data, model, layers)
     whole, first = _setting(known.best), known.shards.get("sisa") if method != "sisa" else None
-    cell = {"dataset": data, "model": model_label(model, layers), "forget": "nothing", "method": method}
 
     def run(setting: Setting, seed: int) -> Tried:
         config = TrainConfig(setting.learning_rate, setting.batch_size, setting.reg, EPOCHS, setting.patience)
@@ -84,16 +81,17 @@ def subject(data: str, model: ModelName, layers: int, method: str, *, path: Path
             # It diverged: on record, so that a search that goes on doesn't stop here again, and behind all that did not.
             reached = 0.0
         figures = {"valid_auc": reached, "seconds.fit": time.perf_counter() - began}
-        record = cell | {"seed": seed, "config": asdict(setting), "figures": figures, "environment": environment()}
+        record = {"dataset": data, "model": model_label(model, layers), "forget": "nothing", "method": method, "seed": seed}
+        record |= {"config": asdict(setting), "figures": figures, "environment": environment()}
         append_record(path, record)
         return _tried(record)
 
     return Subject(
-        ", ".join((data, cell["model"], method)),
+        (data, model_label(model, layers), method),
         start=whole,
         stages=stages(whole, None if first is None else _setting(first)),
         confirmed=CONFIRMED,
-        done=[_tried(r) for r in read_records(path) if all(r[name] == value for name, value in cell.items())],
+        done=[_tried(record) for record in read_records(path)],
         train=run,
         usual=_median,
         last=lambda best: [replace(best, patience=3)] if first is None else [],
@@ -111,19 +109,7 @@ def write_configs(path: Path = TRAININGS, out: Path = SHARD_CONFIGS) -> None:
     Raises:
       DataError: no search is finished; the table stays as it is.
     """
-    cells: dict[tuple[str, str, str], list[Tried]] = {}
-    for record in read_records(path):
-        cells.setdefault((record["dataset"], record["model"], record["method"]), []).append(_tried(record))
-    table: dict[str, dict[str, dict[str, Any]]] = {}
-    for (data, model, method), found in sorted(cells.items()):
-        config = choose(found)
-        if config is None:
-            print(f"{data}, {model}, {method}: the search is not finished; run it again, it goes on where it stopped.")
-        else:
-            table.setdefault(data, {}).setdefault(model, {})[method] = config
-    if not table:
-        raise DataError(f"no search in {path.name} is finished: run one with --data, --model and --method.")
-    write_json_atomic(out, table)
+    write_json_atomic(out, choices([_tried(record) for record in read_records(path)], choose, path))
 
 
 def _median(seconds: Sequence[float]) -> float:
@@ -137,5 +123,5 @@ def _setting(choice: Choice) -> Setting:
 
 
 def _tried(record: dict[str, Any]) -> Tried:
-    figures = record["figures"]
-    return Tried(Setting(**record["config"]), record["seed"], figures["valid_auc"], figures["seconds.fit"], record)
+    figures, cell = record["figures"], (record["dataset"], record["model"], record["method"])
+    return Tried(cell, Setting(**record["config"]), record["seed"], figures["valid_auc"], figures["seconds.fit"], record)

@@ -6,8 +6,6 @@ Three configurations come out for each data set and model (docs: "Honest figures
   fastest   the least training time among those whose validation AUC is within .001 of the best.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -20,7 +18,7 @@ import numpy as np
 from experiments import RESULTS
 from experiments.run.hyperparameters import MODEL_CONFIGS, model_label
 from experiments.run.models import ModelName, build_model
-from experiments.tuning.search import SEEDS, Setting, Stage, Subject, Tried, chosen, grid, scaled
+from experiments.tuning.search import SEEDS, Setting, Stage, Subject, Tried, choices, chosen, grid, scaled
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.errors import DataError
 from ifru_jax.files import write_atomic
@@ -65,7 +63,6 @@ def subject(data: str, model: ModelName, layers: int, *, path: Path = TRAININGS)
     """The search for one data set and model."""
     split = protocol_split(load_dataset(data))
     train = build_training_set(split.train, with_history=model == "sasrec")
-    cell = {"data": data, "model": model, "layers": layers}
     large = len(split.train) > LARGE
 
     def run(setting: Setting, seed: int) -> Tried:
@@ -73,7 +70,8 @@ def subject(data: str, model: ModelName, layers: int, *, path: Path = TRAININGS)
         built = build_model(model, layers=layers, init_std=setting.init_std, data=split.train)
         _, history = fit_params(jax.random.key(seed), built, train, split.valid, config)
         candidate = {name: value for name, value in asdict(setting).items() if name != "patience"}
-        record = cell | {
+        record = {
+            **{"data": data, "model": model, "layers": layers},
             "candidate": candidate,
             "seed": seed,
             "valid_auc": max(history.valid_metric),
@@ -85,11 +83,11 @@ def subject(data: str, model: ModelName, layers: int, *, path: Path = TRAININGS)
         return _tried(record)
 
     return Subject(
-        f"{data}, {model_label(model, layers)}",
+        (data, model_label(model, layers)),
         start=Setting(1e-2, 8192 if large else 2048, 1e-5, 1e-3 if large else 1e-2),
         stages=FEW_STAGES if large else STAGES,
         confirmed=3,
-        done=[tried for tried in read(path) if all(tried.record[name] == value for name, value in cell.items())],
+        done=read(path),
         train=run,
         usual=_first,
         last=lambda best: _rates(best, FEW_BASELINES if large else BASELINES),
@@ -108,15 +106,7 @@ def write_configs(path: Path = TRAININGS, out: Path = MODEL_CONFIGS) -> None:
     Raises:
       DataError: there is no result, or a search is not finished; the table stays as it is.
     """
-    cells: dict[tuple[str, str], list[Tried]] = {}
-    for tried in read(path):
-        cells.setdefault((tried.record["data"], model_label(tried.record["model"], tried.record["layers"])), []).append(tried)
-    if not cells:
-        raise DataError(f"there is no search in {path.name}: run one with --data and --model.")
-    table: dict[str, dict] = {}
-    for (data, model), found in sorted(cells.items()):
-        table.setdefault(data, {})[model] = choose(found)
-    write_atomic(out, json.dumps(table, indent=1) + "\n")
+    write_atomic(out, json.dumps(choices(read(path), choose, path), indent=1) + "\n")
 
 
 def choose(tried: Sequence[Tried]) -> dict[str, dict[str, Any]]:
@@ -126,8 +116,9 @@ def choose(tried: Sequence[Tried]) -> dict[str, dict[str, Any]]:
     same_objective = [t for t in firsts if (t.setting.reg, t.setting.init_std) == (best.setting.reg, best.setting.init_std)]
     of_protocol = [t for t in same_objective if (t.setting.learning_rate, t.setting.batch_size) in PROTOCOL]
     if not of_protocol:
-        cell = f"{best.record['data']}, {model_label(best.record['model'], best.record['layers'])}"
-        raise DataError(f"the search of {cell} is not finished: run it again, it goes on where it stopped, then write.")
+        raise DataError(
+            f"the search of {', '.join(best.cell)} is not finished: run it again, it goes on where it stopped, then write."
+        )
     options = []
     for one in same_objective:
         for patience in (1, 2, 3, 5, 10):
@@ -166,4 +157,5 @@ def _rates(base: Setting, pairs: Iterable[tuple[float, int]]) -> list[Setting]:
 def _tried(record: dict[str, Any]) -> Tried:
     # The first runs did not write their seed down.
     seconds = len(record["curve"]) * record["seconds_per_epoch"]
-    return Tried(Setting(**record["candidate"]), record.get("seed", SEEDS[0]), record["valid_auc"], seconds, record)
+    cell = (record["data"], model_label(record["model"], record["layers"]))
+    return Tried(cell, Setting(**record["candidate"]), record.get("seed", SEEDS[0]), record["valid_auc"], seconds, record)

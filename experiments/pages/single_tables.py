@@ -1,17 +1,21 @@
-"""The block of docs/benchmark.md: the speed figures, from results/benchmark.json."""
-
-from __future__ import annotations
+"""Blocks of pages with one table each: docs/benchmark.md, docs/damping_table.md and docs/figures.md."""
 
 import json
+from collections import defaultdict
 from typing import Any
+
+import numpy as np
 
 from experiments import RESULTS
 from experiments.benchmark.catalogue import BENCHMARKS
 from experiments.pages.blocks import block
-from experiments.reporting.main_table import markdown, seconds
+from experiments.pages.columns import FIDELITY
+from experiments.reporting.definitions import FIGURES
+from experiments.reporting.main_table import markdown, plain, seconds
+from experiments.reporting.records import read_records
+from experiments.studies.damping import PATH
 
 # Details of a benchmark that its row shows.
-FIDELITY = ("gap", "forget_gap", "forget_slope")
 # On data sets that are compared the errors are told one by one.
 FAMILIES = ("megabytes.", "products.", "milliseconds.", "error.p50.", "error.p95.")
 ERRORS = ("error", "error.scores", "error.forgotten")
@@ -48,3 +52,32 @@ def _facts(figure: dict[str, Any]) -> str:
 
 def _place(figure: str) -> int:
     return max((place for place, name in enumerate(BENCHMARKS) if figure.startswith(name)), default=len(BENCHMARKS))
+
+
+@block
+def damping() -> str:
+    """Means over the cells, and gap / forget gap / forget slope of each."""
+    records = read_records(PATH)
+    variants: dict[tuple, dict[str, dict[str, float]]] = defaultdict(dict)
+    for r in records:
+        variant = tuple(r["config"][name] for name in ("filter", "exponent", "num_steps", "ratio"))
+        variants[variant][f"{r['dataset']}, {r['model']}"] = r["figures"]
+    cells = list(dict.fromkeys(f"{r['dataset']}, {r['model']}" for r in records))
+    rows = []
+    for (name, exponent, steps, ratio), by_cell in sorted(variants.items()):
+        slopes = [figures["forget_slope"] for figures in by_cell.values()]
+        rows.append(
+            [
+                *(name, f"{exponent:g}", str(steps), f"{ratio:g}"),
+                *(plain(float(np.mean([figures[f] for figures in by_cell.values()])), 3) for f in FIDELITY[:2]),
+                f"{min(slopes):.2f} – {max(slopes):.2f}",
+                *("/".join(f"{by_cell[cell][f]:.2f}" for f in FIDELITY) for cell in cells),
+            ]
+        )
+    return markdown(["filter", "exponent", "steps", "c", "mean gap", "mean forget gap", "slopes", *cells], rows)
+
+
+@block
+def figures() -> str:
+    """Name and meaning of each figure."""
+    return "\n".join(["| figure | meaning |", "| --- | --- |", *(f"| `{name}` | {what} |" for name, what in FIGURES.items())])
