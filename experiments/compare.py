@@ -3,9 +3,9 @@
     python -m experiments.compare --data ml-100k --model mf --forget noise:0.02 --methods original,retrain,ifru --seeds 3 --out out
 
 Trains an original model per seed, retrains at least two without what is forgotten, runs every method, and measures all against the
-retrained ones. Takes as long as these trainings: a minute or two on ml-100k, an hour with many methods on larger data. Writes into
-DIR: results.jsonl (a line per method and seed), summary.json, report.html (with report.json), report.md, comparison.png and
-comparison.svg.
+retrained ones. Takes as long as these trainings: about a minute on the data of `experiments.quickstart`, more with more data,
+layers and methods. Writes into DIR: results.jsonl (a line per method and seed), summary.json, report.html (with report.json),
+report.md, comparison.png and comparison.svg.
 """
 
 from dataclasses import dataclass

@@ -2,10 +2,10 @@
 
     IFRU_JAX_DATA=DIR python -m experiments.benchmark [NAME ...] [--out FILE]
 
-Without names all are run, which trains the models of ml-1m first and keeps them in out/models. How long that takes was not recorded;
-the retrainings of ml-1m that are timed take one to four minutes each. Prints a table; with --out writes JSON {NAME: {"value", "target", "reached", "unit", "spread", "baseline", …}}, after each figure,
-beside those already there. Compilation is never in a time, except where a figure says so. `experiments/benchmark/catalogue.py` has
-the names.
+Without names all are run, which trains the models of ml-1m first and keeps them in out/models. How long that takes was not
+recorded; the retrainings of ml-1m that are timed take one to four minutes each. Prints a table; with --out writes JSON {NAME:
+{"value", "target", "reached", "unit", "spread", "baseline", …}}, after each figure, beside those already there. Compilation is
+never in a time, except where a figure says so. `experiments/benchmark/catalogue.py` has the names.
 """
 
 import json

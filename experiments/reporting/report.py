@@ -1,9 +1,9 @@
 """The folder of a comparison: summary.json, report.html with report.json, report.md, comparison.png and comparison.svg.
 
-The reports say what was asked, what came out, and what each figure means; their words are in report.html.jinja and report.md.jinja.
-They hold averages, counts and settings only: no user, item or interaction that was forgotten. The page needs nothing beside it:
-pictures are inline SVG and styles inline CSS, without network, script or fonts; it reads at 360 pixels and at 1,200, in a light or a
-dark browser.
+The reports say what was asked, what came out, and what each figure means; their words are in report.html.jinja and
+report.md.jinja. They hold averages, counts and settings only: no user, item or interaction that was forgotten. The page needs
+nothing beside it, no network, script or font: pictures are inline SVG, styles inline CSS. It reads at 360 pixels and at 1,200, in
+a light or a dark browser.
 """
 
 import json

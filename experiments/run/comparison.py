@@ -1,7 +1,7 @@
 """One comparison: original, retrained and unlearned models side by side, as records.
 
-Every time is warm, see `experiments.run.trials`. A method that has no meaning for the data, model or request gets one record without
-figures that says why.
+Every time is warm, see `experiments.run.trials`. A method that has no meaning for the data, model or request gets one record
+without figures that says why.
 """
 
 from collections.abc import Callable, Iterator, Sequence

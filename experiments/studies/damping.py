@@ -3,8 +3,8 @@
     IFRU_JAX_DATA=DIR python -m experiments.studies.damping
 
 Six cells (three data sets, MF and LightGCN-1, 2 % of noise, three seeds). One Krylov space per model and metric gives every ratio
-c of the rule λ = |t_min| / c, with t_min as `prepare` finds it. About half an hour; a cell that is done is not run again. Appends to
-experiments/results/damping.jsonl, from which `python -m experiments.tables` fills docs/damping_table.md.
+c of the rule λ = |t_min| / c, with t_min as `prepare` finds it. About half an hour; a cell that is done is not run again. Appends
+to experiments/results/damping.jsonl, from which `python -m experiments.tables` fills docs/damping_table.md.
 """
 
 from collections.abc import Iterator

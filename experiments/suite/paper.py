@@ -1,4 +1,4 @@
-"""The cells of the IFRU paper: three data sets, MF and LightGCN-1; 2 % of flipped labels with every method, 1 % and 5 % of the users.
+"""The cells of the IFRU paper: three data sets, MF and LightGCN-1; flipped labels with every method, whole users.
 
 IFRU_JAX_DATA=DIR python -m experiments.suite --family paper
 minutes  not recorded; the seconds in the records add up to 65

@@ -1,4 +1,4 @@
-"""The methods that train submodels on shards, on the label noise of the paper; apart, and each alone, because shards train for minutes.
+"""The methods that train submodels on shards, on the label noise of the paper: each alone, since shards train for minutes.
 
 IFRU_JAX_DATA=DIR python -m experiments.suite --family sharded
 minutes  not recorded; the seconds in the records add up to 58
