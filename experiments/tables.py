@@ -11,8 +11,7 @@ import sys
 from dataclasses import dataclass
 
 from experiments.pages import PAPER, README_PICTURE, ROOT, filled, pages
-from experiments.pages.pictures import write_pictures
-from experiments.pages.readme_picture import is_current, write_picture
+from experiments.pages.pictures import is_current, write_pictures, write_readme_picture
 from experiments.run.command_line import command
 from ifru_jax.files import write_atomic
 
@@ -40,7 +39,7 @@ def tables(options: Tables) -> int:
     for page in stale:
         write_atomic(page, made[page])
     if not current:
-        write_picture(README_PICTURE)
+        write_readme_picture(README_PICTURE)
     write_pictures(PAPER)
     return 0
 

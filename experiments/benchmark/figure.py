@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from experiments.run.clock import seconds_of
+from experiments.run.trials import seconds_of
 
 REPEATS = 15
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from experiments.benchmark.figure import Figure
-from experiments.run.clock import seconds_of
+from experiments.run.trials import seconds_of
 from ifru_jax.api import rank
 from ifru_jax.data import Split, load_dataset
 from ifru_jax.data.filters import binarize, drop_duplicates

@@ -14,8 +14,8 @@ from experiments.benchmark.errors import errors, references
 from experiments.benchmark.figure import Figure, spread
 from experiments.benchmark.trained import setup_of, trained_model
 from experiments.run.baselines import retrain
-from experiments.run.clock import seconds_of
 from experiments.run.models import ModelName
+from experiments.run.trials import seconds_of
 from ifru_jax.data import ForgetRequest
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, forget, independent_steps
@@ -28,6 +28,7 @@ BUDGETS = {"interaction": 4000, "user": 64_000}
 REQUESTS = 1000
 REFERENCES = 12
 BATCH = 64
+COMPILATION = "/jax/core/compile/backend_compile_duration"
 
 
 def config_for(model: ModelName, kind: str = "interaction") -> IFRUConfig:
@@ -38,17 +39,18 @@ def config_for(model: ModelName, kind: str = "interaction") -> IFRUConfig:
 def one_interaction(model: ModelName, layers: int, *, p50_target: float, p99_target: float) -> dict[str, Figure]:
     """Warm milliseconds of one interaction, positives and negatives apart, and compilations over all of them."""
     trained, config = trained_model("ml-1m", model, layers), config_for(model)
-    found = {}
-    compilations = _Compilations()
+    found, compiled = {}, []
+    jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: compiled.append(event == COMPILATION))
+    count = 0.0
     for kind in ("positive", "negative"):
         requests = random_interactions(trained, REQUESTS // 2, positive=kind == "positive")
-        with compilations:
-            milliseconds = latencies(trained, requests, config)
+        compiled.clear()
+        milliseconds = latencies(trained, requests, config)
+        count += sum(compiled)
         facts = errors(trained, references(trained, requests[:REFERENCES]), config)
         for name, share, target in (("p50", 50, p50_target), ("p99", 99, p99_target)):
             value = float(np.percentile(milliseconds, share))
             found[f"-{kind}-{name}"] = Figure(value, target, "ms", spread(milliseconds), "none", facts, True)
-    count = float(compilations.count)
     found["-compilations"] = Figure(count, 8, "compilations", (count, count), f"{REQUESTS} requests", {}, True)
     return found
 
@@ -117,21 +119,3 @@ def latencies(trained: Trained, requests: Sequence[ForgetRequest], config: IFRUC
         if request is requests[min(len(requests), 200) - 1]:
             break
     return np.array([1e3 * forget(trained, request, config=config)[1].seconds["total"] for request in requests])
-
-
-class _Compilations:
-    """Counts what XLA compiles while it is entered."""
-
-    def __init__(self) -> None:
-        self.count, self._active = 0, False
-        jax.monitoring.register_event_duration_secs_listener(self._on_event)
-
-    def __enter__(self) -> None:
-        self._active = True
-
-    def __exit__(self, *_: object) -> None:
-        self._active = False
-
-    def _on_event(self, event: str, duration_secs: float, **kwargs: object) -> None:
-        del duration_secs, kwargs
-        self.count += self._active and event == "/jax/core/compile/backend_compile_duration"

@@ -1,17 +1,13 @@
-"""From committed results to the marked blocks and pictures of docs/ and README.md.
-
-blocks          marked blocks of Markdown, and the registry of functions that fill them
+"""From committed results to the marked blocks          marked blocks of Markdown, and the registry of functions that fill them
 comparisons     the committed comparisons, with their means
-results         docs/results.md and README.md; `targets` is one list of it
+columns         what a table shows of a comparison
+results         docs/results.md and README.md
 rivals          docs/rivals.md
 any_model       docs/any_model.md
 forget_sets     docs/forget_sets.md
 published       docs/published.md
-speed           docs/benchmark.md
-damping         docs/damping_table.md
-definitions     docs/figures.md
-readme_picture  docs/readme.svg
-pictures        docs/paper
+single_tables   docs/benchmark.md, docs/damping_table.md, docs/figures.md
+pictures        docs/readme.svg and docs/paper
 """
 
 from pathlib import Path

@@ -4,11 +4,11 @@ Mult-VAE's figures are of RecBole, whose data is the 10-core of the same positiv
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from experiments.published.training import Recipe
-from experiments.run.models import ModelName
-from ifru_jax.models import FlaxRecommender, lightgcn, mf, multvae, multvae_term, neumf, ngcf, simgcl, simgcl_contrast
+from experiments.run.models import ModelName, build_model
+from ifru_jax.models import FlaxRecommender, multvae, multvae_term, simgcl_contrast
 from ifru_jax.training import FullSoftmax, Loss, WithAuxiliary, bce, bpr
 
 SIZE = 64
@@ -54,14 +54,10 @@ CONTESTANTS = (
 
 def build(contestant: Contestant, recipe: Recipe) -> FlaxRecommender:
     """The model in the size of the published one."""
-    sizes: dict[str, Any] = {"embedding_size": SIZE, "init_std": recipe.init_std}
-    layered = {"lightgcn": lightgcn, "ngcf": ngcf, "simgcl": simgcl}
-    if contestant.model in layered:
-        return layered[contestant.model](num_layers=recipe.layers, **sizes)
     if contestant.model == "multvae":
         # Dropout keeps the model from copying.
         return multvae(code_size=SIZE, leave_one_out=not recipe.dropout, init_std=recipe.init_std)
-    return {"mf": mf, "neumf": neumf}[contestant.model](**sizes)
+    return build_model(contestant.model, layers=recipe.layers, init_std=recipe.init_std, embedding_size=SIZE)
 
 
 def loss_of(contestant: Contestant, recipe: Recipe, model: FlaxRecommender, total: int) -> Loss:

@@ -25,14 +25,9 @@ from ifru_jax.files import write_atomic
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "ifru_jax")
 FIELDS = {
-    "dataset": str,
-    "model": str,
-    "forget": str,
-    "method": str,
+    **dict.fromkeys(("dataset", "model", "forget", "method"), str),
     "seed": int,
-    "figures": dict,
-    "config": dict,
-    "environment": dict,
+    **dict.fromkeys(("figures", "config", "environment"), dict),
 }
 
 

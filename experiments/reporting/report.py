@@ -49,64 +49,44 @@ def write_report(
     Raises:
       DataError: no records, or records of different comparisons; then nothing is written.
     """
-    out_dir = Path(out_dir)
-    summary = summarise(records, seeds=seeds)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    write_comparison(out_dir, summary)
-    write_json_atomic(out_dir / "summary.json", summary)
-    write_html(out_dir, records, title=title, notes=notes, seeds=seeds, verification=verification)
-    report = _rendered(
-        "report.md.jinja",
-        title=title,
-        notes=notes,
-        summary=summary,
-        records=records,
-        main_table=markdown_table(summary),
-        time_table=_time_table(summary),
-        definitions=_definitions(summary),
-        configurations=_common_and_own([(record["method"], without_data(record["config"])) for record in records]),
-        environments=_common_and_own([(record["method"], record["environment"]) for record in records]),
-    )
-    # Last: whoever finds the report finds the files it links to.
-    write_atomic(out_dir / "report.md", re.sub(r"\n{3,}", "\n\n", report).strip() + "\n")
-    return summary
-
-
-def write_html(
-    out_dir: str | os.PathLike[str],
-    records: Records,
-    *,
-    title: str,
-    notes: Sequence[str] = (),
-    seeds: int | None = None,
-    verification: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Path:
-    """Writes report.html and report.json alone, and returns the path of the page; arguments and errors as in `write_report`."""
     out_dir, summary, verified = Path(out_dir), summarise(records, seeds=seeds), dict(verification or {})
     evidence = [record["evidence"] for record in records if record.get("evidence")]
     asked = {name: summary[name] for name in ("dataset", "model", "forget", "seeds")}
     asked |= {name: next((found[name] for found in evidence if found.get(name)), None) for name in ("forgotten", "retained")}
+    methods = summary["methods"]
+    shown = [name for name in next(iter(methods.values())) if any(method[name]["mean"] is not None for method in methods.values())]
+    common = {"title": title, "notes": notes, "summary": summary, "definitions": {name: define(name) for name in shown}}
     page = _rendered(
         "report.html.jinja",
-        title=title,
-        notes=notes,
-        summary=summary,
+        **common,
         asked=asked,
-        mean=lambda method, figure: summary["methods"].get(method, {}).get(figure, {}).get("mean"),
+        mean=lambda method, figure: methods.get(method, {}).get(figure, {}).get("mean"),
         heading=heading,
-        pictures=inline.pictures(summary["methods"]),
+        pictures=inline.pictures(methods),
         columns=[name for name, *_ in COLUMNS],
         cells=cells,
         verification=verified,
         verdicts=inline.verdicts(verified),
-        definitions=_definitions(summary),
         configuration=_agreed([without_data(record["config"]) for record in records]),
         environment=_agreed([record["environment"] for record in records]),
     )
+    report = _rendered(
+        "report.md.jinja",
+        **common,
+        records=records,
+        main_table=markdown_table(summary),
+        time_table=_time_table(summary),
+        configurations=_common_and_own([(record["method"], without_data(record["config"])) for record in records]),
+        environments=_common_and_own([(record["method"], record["environment"]) for record in records]),
+    )
     out_dir.mkdir(parents=True, exist_ok=True)
+    write_comparison(out_dir, summary)
+    write_json_atomic(out_dir / "summary.json", summary)
     write_json_atomic(out_dir / "report.json", {"title": title, "asked": asked, "summary": summary, "verification": verified})
     write_atomic(out_dir / "report.html", page)
-    return out_dir / "report.html"
+    # Last: whoever finds the report finds the files it links to.
+    write_atomic(out_dir / "report.md", re.sub(r"\n{3,}", "\n\n", report).strip() + "\n")
+    return summary
 
 
 def _rendered(template: str, **content: Any) -> str:
@@ -120,12 +100,6 @@ def _rendered(template: str, **content: Any) -> str:
     environment.filters |= {"plain": plain, "number": number, "seconds": seconds, "times": times}
     environment.filters["json"] = lambda value: json.dumps(as_json(value), ensure_ascii=False)
     return environment.get_template(template).render(**content)
-
-
-def _definitions(summary: Mapping[str, Any]) -> dict[str, str]:
-    """What the figures mean that apply to some method."""
-    methods = summary["methods"].values()
-    return {name: define(name) for name in next(iter(methods)) if any(method[name]["mean"] is not None for method in methods)}
 
 
 def _time_table(summary: Mapping[str, Any]) -> str:

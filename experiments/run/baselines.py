@@ -13,11 +13,10 @@ from typing import Any, Self
 import jax
 import numpy as np
 
-from experiments.run.clock import seconds_of
 from experiments.run.hyperparameters import Choice
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
 from experiments.run.setup import Setup
-from experiments.run.trials import repeatedly
+from experiments.run.trials import repeatedly, seconds_of
 from ifru_jax.training import Trained, bce
 from ifru_jax.training.losses import describe_loss
 from ifru_jax.training.objectives import objective as training_objective

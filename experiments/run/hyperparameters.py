@@ -60,13 +60,7 @@ def model_label(model: str, layers: int) -> str:
 
 
 def hyper_parameters(
-    data: str,
-    model: str,
-    layers: int,
-    *,
-    objective: str = "bce",
-    configs: Path = MODEL_CONFIGS,
-    shard_configs: Path = SHARD_CONFIGS,
+    data: str, model: str, layers: int, *, objective: str = "bce", shard_configs: Path = SHARD_CONFIGS
 ) -> HyperParameters:
     """What was tuned for this data set and model, else the defaults, those of the model with this objective before its own."""
     label = model_label(model, layers)

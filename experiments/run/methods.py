@@ -11,27 +11,12 @@ from typing import Any, Literal
 import jax
 
 from experiments.run.stream import Stream
+from ifru_jax import unlearning
 from ifru_jax.data import Interactions
 from ifru_jax.errors import DataError, NotApplicable
 from ifru_jax.models import Recommender
 from ifru_jax.training import Loss, TrainConfig, bce
-from ifru_jax.unlearning import (
-    GIF,
-    IFRU,
-    SCIF,
-    SISA,
-    BudgetConfig,
-    Finetune,
-    GIFConfig,
-    Gradient,
-    GradientAscent,
-    IFRUAuthors,
-    IFRUAuthorsConfig,
-    IFRUConfig,
-    Method,
-    RecEraser,
-    WarmRetrain,
-)
+from ifru_jax.unlearning import BudgetConfig, Finetune, GIFConfig, GradientAscent, IFRUAuthorsConfig, IFRUConfig, Method
 
 ALWAYS = ("original", "retrain")
 # Its seconds are the budget of the methods that have one.
@@ -80,12 +65,12 @@ class RegisteredMethod:
 
 
 def _ifru(**options: Any) -> RegisteredMethod:
-    return RegisteredMethod(lambda c: IFRU(c.model, c.train_config, IFRUConfig(**options)))
+    return RegisteredMethod(lambda c: unlearning.IFRU(c.model, c.train_config, IFRUConfig(**options)))
 
 
 def _receraser(**options: Any) -> RegisteredMethod:
     def build(c: Context) -> Method:
-        return RecEraser(c.model, c.train_config, loss=c.loss, whole_config=c.whole_config, **options)
+        return unlearning.RecEraser(c.model, c.train_config, loss=c.loss, whole_config=c.whole_config, **options)
 
     return RegisteredMethod(build, start="own", tuned_as="receraser")
 
@@ -94,13 +79,19 @@ def _timed(method: type[Finetune] | type[GradientAscent], times: float) -> Regis
     return RegisteredMethod(lambda c: method(c.model, c.train_config, BudgetConfig(seconds=c.budget_seconds)), budget=times)
 
 
-def _last_layer(model: Recommender) -> tuple[str, ...]:
-    """The shared weights that the score is linear in."""
+def _authors(**options: Any) -> RegisteredMethod:
+    config = IFRUAuthorsConfig(**options)
+    return RegisteredMethod(lambda c: unlearning.IFRUAuthors(c.model, c.train_config, valid=c.valid, config=config))
+
+
+def _ifru_last_layer(context: Context) -> Method:
+    """IFRU of the shared weights that the score is linear in alone."""
+    model = context.model
     params = jax.eval_shape(lambda key: model.init(key, 1, 1), jax.random.key(0))
     names = tuple(name for name in params if name not in model.tables and name.endswith("output"))
     if not names:
         raise NotApplicable("the model has no last layer of shared weights.")
-    return names
+    return unlearning.IFRU(model, context.train_config, IFRUConfig(shared=names))
 
 
 REGISTRY: dict[str, RegisteredMethod] = {
@@ -119,28 +110,24 @@ REGISTRY: dict[str, RegisteredMethod] = {
     "ifru-cg": _ifru(solver="cg", num_steps=50),
     # Weights that every interaction touches: left alone, the last layer alone, within a random subspace.
     "ifru-freeze": _ifru(shared="freeze"),
-    "ifru-last-layer": RegisteredMethod(lambda c: IFRU(c.model, c.train_config, IFRUConfig(shared=_last_layer(c.model)))),
+    "ifru-last-layer": RegisteredMethod(_ifru_last_layer),
     "ifru-subspace": _ifru(shared="subspace"),
     "ifru-stream": RegisteredMethod(lambda c: Stream(c.model, c.train_config)),
     # Those that train again.
-    "warm-retrain": RegisteredMethod(lambda c: WarmRetrain(c.model, c.train_config), start="retraining"),
-    "sisa": RegisteredMethod(lambda c: SISA(c.model, c.train_config, loss=c.loss), start="own", tuned_as="sisa"),
+    "warm-retrain": RegisteredMethod(lambda c: unlearning.WarmRetrain(c.model, c.train_config), start="retraining"),
+    "sisa": RegisteredMethod(lambda c: unlearning.SISA(c.model, c.train_config, loss=c.loss), start="own", tuned_as="sisa"),
     "receraser": _receraser(),
     "receraser-user": _receraser(by="user"),
     "receraser-item": _receraser(by="item"),
     # Those that change the trained parameters.
-    "scif": RegisteredMethod(lambda c: SCIF(c.model, c.train_config)),
-    "gif": RegisteredMethod(lambda c: GIF(c.model, c.train_config)),
-    "gif-20": RegisteredMethod(lambda c: GIF(c.model, c.train_config, GIFConfig(num_iterations=20))),
-    "gif-damped": RegisteredMethod(lambda c: GIF(c.model, c.train_config, GIFConfig(num_iterations=100, damping=None))),
-    "gradient": RegisteredMethod(lambda c: Gradient(c.model, c.train_config)),
-    "ifru-authors": RegisteredMethod(lambda c: IFRUAuthors(c.model, c.train_config, valid=c.valid)),
-    "ifru-authors-tuned": RegisteredMethod(
-        lambda c: IFRUAuthors(c.model, c.train_config, valid=c.valid, config=IFRUAuthorsConfig(learning_rates=AUTHORS_RATES))
-    ),
-    "ifru-authors-swap": RegisteredMethod(
-        lambda c: IFRUAuthors(c.model, c.train_config, valid=c.valid, config=IFRUAuthorsConfig(swap_graph=True))
-    ),
+    "scif": RegisteredMethod(lambda c: unlearning.SCIF(c.model, c.train_config)),
+    "gif": RegisteredMethod(lambda c: unlearning.GIF(c.model, c.train_config)),
+    "gif-20": RegisteredMethod(lambda c: unlearning.GIF(c.model, c.train_config, GIFConfig(num_iterations=20))),
+    "gif-damped": RegisteredMethod(lambda c: unlearning.GIF(c.model, c.train_config, GIFConfig(num_iterations=100, damping=None))),
+    "gradient": RegisteredMethod(lambda c: unlearning.Gradient(c.model, c.train_config)),
+    "ifru-authors": _authors(),
+    "ifru-authors-tuned": _authors(learning_rates=AUTHORS_RATES),
+    "ifru-authors-swap": _authors(swap_graph=True),
     # Those that do so for a time.
     "finetune": _timed(Finetune, 1.0),
     "finetune-10x": _timed(Finetune, 10.0),

@@ -101,6 +101,13 @@ def trials(
         yield Trial(seed, method, served(method, after, num_items), report, cold | times, before, yardsticks)
 
 
+def seconds_of(run: Callable[[], Any]) -> float:
+    """Calls `run` once; compiled code is waited for."""
+    began = time.perf_counter()
+    jax.block_until_ready(run())
+    return time.perf_counter() - began
+
+
 def repeatedly(run: Callable[[], tuple[State, Report]]) -> list[tuple[State, Report]]:
     """Runs once, and again while that is short; each brings a report of its time."""
     done = [run()]

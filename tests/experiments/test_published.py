@@ -130,7 +130,7 @@ def test_what_is_done_is_not_run_again(data, tmp_path, capsys):
     assert train_missing(data, contestants, **options) == 0
     (found,) = found_in(read_records(path))
     assert (found.tried, len(found.runs)) == (2, 2)
-    assert found.ratio == pytest.approx(found.mean("test.ndcg@10") / REFERENCES["mf"].figures[2])
+    assert found.ratio == pytest.approx(found.mean("test.ndcg@10") / REFERENCES["mf"][2][2])
     assert "seed 1" in capsys.readouterr().out
 
     # What time cut off is run again where there is more, and then counts once.
