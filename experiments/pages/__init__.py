@@ -1,4 +1,6 @@
-"""From committed results to the marked blocks          marked blocks of Markdown, and the registry of functions that fill them
+"""From committed results to the marked blocks and pictures of docs/ and README.md.
+
+blocks          marked blocks of Markdown, and the registry of functions that fill them
 comparisons     the committed comparisons, with their means
 columns         what a table shows of a comparison
 results         docs/results.md and README.md

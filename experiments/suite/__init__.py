@@ -10,7 +10,7 @@
     shared_weights  what may become of weights that every interaction touches
 
 Minutes were not recorded. The seconds that the records hold (retraining, first calls, requests, models of the methods' own) are a
-lower bound, given with each family; a whole run is several times that.
+lower bound, given with each family.
 """
 
 from experiments.suite import any_model, large, paper, sharded, shared_weights, sizes, two_layers

@@ -1,8 +1,6 @@
 """The two commands, as a user calls them, on a small file."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +77,6 @@ def test_a_file_of_interactions_is_forgotten(ratings, tmp_path):
     assert {r["forget"] for r in records} == {"file"}
     assert [r["evidence"]["forgotten"] for r in records if r["method"] == "ifru"] == [7]
     assert [r["seed"] for r in records if r["method"] == "retrain"] == [0, 1], "two retrained models even with one seed"
-
-
-def test_the_command_line_explains_itself():
-    for module in ("experiments.compare", "experiments.quickstart"):
-        shown = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
-        assert "--out" in shown.stdout
 
 
 def test_kept_models_are_not_trained_again(ratings, tmp_path, monkeypatch):
