@@ -5,9 +5,9 @@ import numpy as np
 from experiments.benchmark.figure import Figure, spread
 from experiments.benchmark.trained import STORE, setup_of
 from experiments.run.baselines import gradient_seconds, retrain, train_original
-from experiments.run.comparison import views
 from experiments.run.models import ModelName
-from ifru_jax.evaluation import figures
+from experiments.run.served import prepared
+from experiments.run.yardsticks import Yardsticks
 from ifru_jax.unlearning import IFRU
 
 REPEATS = 7
@@ -27,19 +27,15 @@ def bulk(model: ModelName, layers: int, *, protocol_target: float, fastest_targe
     retrainings = [retrain(setup, original, seed, store=STORE) for seed, original in enumerate(originals)]
     retrained = [state for state, _ in retrainings]
     method = IFRU(setup.build(choice.init_std), choice.train)
-    states = [method.prepare(original) for original in originals]
+    states = [prepared(method, original) for original in originals]
     method.forget(states[0], setup.other)
     results = [method.forget(states[0], setup.request) for _ in range(REPEATS)]
     seconds = np.array([report.seconds["total"] for _, report in results])
 
-    pairs, scores = views(setup, originals[0], retrained[0])
-    before, after = [scores(state) for state in originals], [scores(state) for state in retrained]
+    yardsticks = Yardsticks.of(setup, originals, retrained)
     # The spread of retraining and every method's own seed need all of them.
     unlearned = [results[0][0], *(method.forget(state, setup.request)[0] for state in states[1:])]
-    each = [
-        figures(scores(state), pairs, original=before[seed], originals=before, retrained=after)
-        for seed, state in enumerate(unlearned)
-    ]
+    each = [yardsticks.figures(*one) for one in zip(unlearned, yardsticks.originals, strict=True)]
     details = {name: float(np.mean([one[name] or np.nan for one in each])) for name in FIDELITY}
     details |= {f"seconds.{part}": value for part, value in results[len(results) // 2][1].seconds.items()}
     gradient = gradient_seconds(originals[0])

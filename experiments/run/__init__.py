@@ -6,6 +6,7 @@ hyperparameters  what they are trained with
 methods          ways to forget by name; `stream` is one
 baselines        originals and retrained models, kept by `model_store`
 trials           one method on all seeds; `served` is its model
+yardsticks       what models are measured against
 comparison       all of it, as records
 verdicts         what `ifru_jax.verify` says of the first seed
 command_line     how a command speaks and ends

@@ -18,9 +18,9 @@ from experiments.run.model_store import KEEP_NOTHING, ModelStore
 from experiments.run.served import ServedModel
 from experiments.run.setup import Setup
 from experiments.run.trials import Trial, trials
+from experiments.run.yardsticks import Yardsticks
 from ifru_jax.errors import IfruError, NumericsError
-from ifru_jax.evaluation import Pairs, PairScores, comparable, fidelity, figures, ranking_metrics
-from ifru_jax.metrics import auc
+from ifru_jax.evaluation import PairScores
 from ifru_jax.training import Trained
 from ifru_jax.training.losses import describe_loss
 from ifru_jax.unlearning import Method, Report
@@ -84,9 +84,9 @@ def run(
         retraining.append(report)
     baselines = {"retrain": Baseline.of(retraining)} | baselines_of(setup, originals[0], retraining, store, tell)
 
-    pairs, scores = views(setup, originals[0], retrained[0])
-    before, yardsticks = [scores(state) for state in originals], [scores(state) for state in retrained]
-    compare = _Comparer(setup, pairs, scores, before, yardsticks, baselines, gradient_seconds(originals[0]))
+    yardsticks = Yardsticks.of(setup, originals, retrained)
+    before = yardsticks.originals
+    compare = _Comparer(setup, yardsticks, baselines, gradient_seconds(originals[0]))
     for seed, state in enumerate(originals):
         yield compare.record("original", seed, state, before[seed])
     for seed, (state, report) in enumerate(zip(retrained, retraining, strict=True)):
@@ -134,10 +134,7 @@ class _Comparer:
     """Puts figures, times and configuration of a run into a record."""
 
     setup: Setup
-    pairs: Pairs
-    scores: Callable[[ServedModel], PairScores]
-    before: list[PairScores]
-    retrained: list[PairScores]
+    yardsticks: Yardsticks
     baselines: dict[str, Baseline]
     gradient: float
 
@@ -154,15 +151,7 @@ class _Comparer:
         method: Method | None = None,
     ) -> dict[str, Any]:
         """The record of a model that serves, measured against the retrained ones; `original` is what it was before the request."""
-        found: dict[str, Any] = figures(
-            self.scores(model),
-            self.pairs,
-            original=original,
-            originals=self.before,
-            retrained=self.retrained,
-            itself=itself,
-            ranking=self._ranking(model),
-        )
+        found = self.yardsticks.figures(model, original, itself=itself, ranking=self.yardsticks.ranking(model))
         if report is not None:
             total = report.seconds["total"]
             found |= {f"seconds.{part}": value for part, value in report.seconds.items()}
@@ -176,11 +165,11 @@ class _Comparer:
 
     def trial(self, name: str, trial: Trial) -> dict[str, Any]:
         """The record of a method and a seed."""
-        original, extra = self.before[trial.seed], dict[str, float | None](trial.figures)
+        measure, extra = self.yardsticks, dict[str, float | None](trial.figures)
+        original = measure.originals[trial.seed]
         if trial.before is not None:
-            original = self.scores(trial.before)
-            extra["auc_before"] = self._auc(original)
-            extra |= self._own_figures(self.scores(trial.after), original, [self.scores(one) for one in trial.yardsticks])
+            original = measure.scores(trial.before)
+            extra |= measure.own_figures(measure.scores(trial.after), original, [measure.scores(one) for one in trial.yardsticks])
         if trial.report.shards:
             extra["shards_retrained"] = float(trial.report.shards_retrained)
         return self.record(name, trial.seed, trial.after, original, report=trial.report, extra=extra, method=trial.method)
@@ -201,38 +190,3 @@ class _Comparer:
             config["unlearning"] = describe_method(method)
         names = {"dataset": setup.dataset, "model": setup.model, "forget": setup.forget, "method": name, "seed": seed}
         return names | {"config": config, "environment": environment()}
-
-    def _own_figures(self, after: PairScores, before: PairScores, yardsticks: list[PairScores]) -> dict[str, float | None]:
-        """Closeness to the method's own retraining; nothing without yardsticks."""
-        if not yardsticks:
-            return {}
-        found = {}
-        for part, kept, name in (
-            ("test", self.pairs.test_survives, "own_gap"),
-            ("forgotten", self.pairs.forgotten_survives, "own_forget_gap"),
-        ):
-            theirs = [getattr(one, part)[kept] for one in yardsticks]
-            found[name], found[f"{name}_before"] = (fidelity.gap(getattr(one, part)[kept], theirs) for one in (after, before))
-        return found
-
-    def _auc(self, scores: PairScores) -> float | None:
-        value = float(auc(scores.test, self.pairs.test_labels, self.pairs.test_survives))
-        return None if np.isnan(value) else value
-
-    def _ranking(self, model: ServedModel) -> dict[str, float | None]:
-        """On the pairs that the other figures use, out of the same candidates for every method: what was in no training data."""
-        kept = self.setup.split.test.select(self.pairs.test_survives)
-        return ranking_metrics(model.score_grid, self.setup.split.train, kept, k=20)
-
-
-def views(setup: Setup, original: Trained, retrained: Trained) -> tuple[Pairs, Callable[[ServedModel], PairScores]]:
-    """The pairs that are compared, and the scores of a model on them, without levels where the loss doesn't fix them."""
-    data = original.interactions
-    forgotten = data.select(setup.request.select(data))
-    test = setup.split.test
-
-    def scores(state: ServedModel) -> PairScores:
-        seen = comparable(state, setup.loss.fixes_levels, data.num_users, data.num_items)
-        return PairScores(seen.score(test.users, test.items), seen.score(forgotten.users, forgotten.items))
-
-    return Pairs.of(retrained.interactions, forgotten, test), scores

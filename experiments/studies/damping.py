@@ -20,11 +20,10 @@ from experiments import RESULTS
 from experiments.reporting.records import append_record, environment, read_records
 from experiments.run.baselines import retrain, train_original
 from experiments.run.command_line import command
-from experiments.run.comparison import views
 from experiments.run.model_store import ModelStore
 from experiments.run.models import ModelName
 from experiments.run.setup import Setup, set_up
-from ifru_jax.evaluation import figures
+from experiments.run.yardsticks import Yardsticks
 from ifru_jax.solvers import FilterName
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, prepare
@@ -62,14 +61,13 @@ def study(setup: Setup, store: ModelStore) -> Iterator[dict]:
     """Records of one cell: a line per variant and ratio, figures averaged over `seed` seeds."""
     originals = [train_original(setup, seed, store=store) for seed in range(SEEDS)]
     retrained = [retrain(setup, original, seed, store=store)[0] for seed, original in enumerate(originals)]
-    pairs, scores = views(setup, originals[0], retrained[0])
-    before, after = [scores(t) for t in originals], [scores(t) for t in retrained]
+    yardsticks = Yardsticks.of(setup, originals, retrained)
     for config in track(list(variants()), description=f"{setup.dataset} {setup.model}", transient=True):
         ratios = RATIOS[config.filter]
         found: dict[float, list[dict]] = {ratio: [] for ratio in ratios}
         for seed, original in enumerate(originals):
             for ratio, unlearned in zip(ratios, _steps(original, setup, config, ratios), strict=True):
-                found[ratio].append(figures(scores(unlearned), pairs, original=before[seed], originals=before, retrained=after))
+                found[ratio].append(yardsticks.figures(unlearned, yardsticks.originals[seed]))
         variant = {"exponent": config.metric_exponent, "num_steps": config.num_steps, "filter": config.filter}
         for ratio, of_ratio in found.items():
             yield {

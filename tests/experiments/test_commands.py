@@ -15,8 +15,8 @@ from experiments.tuning.__main__ import Tuning, tune
 ROOT = Path(__file__).parents[2]
 # The command, and words of what comes out.
 COMMANDS = {
-    "quickstart": "summary.json",
-    "compare": "summary.json",
+    "quickstart": "--out",
+    "compare": "--out",
     "benchmark": "writes JSON",
     "tables": "rewrites the blocks",
     "suite": "results.jsonl",
