@@ -61,8 +61,7 @@ class Subject:
       confirmed: how many of the best are trained with all seeds.
       done: trainings of earlier runs, of this cell or others.
       train: setting and seed ↦ what came out, which it writes down.
-      usual: the seconds that count among equals.
-      last: from the chosen setting to what is trained at the end, with these seeds.
+      last: from all that was tried to what is trained at the end, with these seeds.
     """
 
     cell: tuple[str, ...]
@@ -71,8 +70,7 @@ class Subject:
     confirmed: int
     done: list[Tried]
     train: Callable[[Setting, int], Tried]
-    usual: Usual
-    last: Stage
+    last: Callable[[Sequence[Tried]], Iterable[Setting]]
     last_seeds: Sequence[int] = SEEDS
 
 
@@ -94,7 +92,7 @@ def search(subject: Subject) -> None:
         visited.append(run(setting, SEEDS[0]))
     best = sorted(visited, key=lambda tried: -tried.valid_auc)[: subject.confirmed]
     visited += [run(tried.setting, seed) for tried in best for seed in SEEDS[1:]]
-    for setting in subject.last(chosen(visited, subject.usual).setting):
+    for setting in subject.last(visited):
         for seed in subject.last_seeds:
             run(setting, seed)
 
@@ -102,10 +100,14 @@ def search(subject: Subject) -> None:
 def explore(start: Setting, stages: Sequence[Stage], visited: Sequence[Tried]) -> Iterator[Setting]:
     """Settings to try, each once; `visited` grows by what they gave, and is looked at between stages."""
     for stage in stages:
-        best = max(visited, key=lambda tried: tried.valid_auc).setting if visited else start
-        for setting in stage(best):
+        for setting in stage(top(visited) if visited else start):
             if all(setting != tried.setting for tried in visited):
                 yield setting
+
+
+def top(visited: Sequence[Tried]) -> Setting:
+    """The best with the first seed."""
+    return max((tried for tried in visited if tried.seed == SEEDS[0]), key=lambda tried: tried.valid_auc).setting
 
 
 def chosen(tried: Sequence[Tried], usual: Usual) -> Tried:

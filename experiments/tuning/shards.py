@@ -24,7 +24,7 @@ from experiments.run.hyperparameters import SHARD_CONFIGS, Choice, hyper_paramet
 from experiments.run.methods import REGISTRY, Context
 from experiments.run.models import ModelName, build_model
 from experiments.run.served import served
-from experiments.tuning.search import Setting, Stage, Subject, Tried, choices, chosen, is_confirmed, scaled
+from experiments.tuning.search import Setting, Stage, Subject, Tried, choices, chosen, is_confirmed, scaled, top
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.metrics import auc
@@ -49,7 +49,8 @@ def stages(whole: Setting, first: Setting | None) -> tuple[Stage, ...]:
     return (
         lambda best: scaled(start, "reg", 10.0, 30.0, 3.0, 1.0),
         lambda best: [replace(best, learning_rate=rate, batch_size=size) for rate, size in pairs],
-        lambda best: scaled(best, "reg", 0.6, 1.6),
+        lambda best: scaled(best, "reg", 0.6),
+        lambda best: scaled(best, "reg", 1.6),
         lambda best: scaled(replace(best, init_std=whole.init_std), "init_std", 10.0, 0.1),
     )
 
@@ -93,8 +94,7 @@ def subject(data: str, model: ModelName, layers: int, method: str, *, path: Path
         confirmed=CONFIRMED,
         done=[_tried(record) for record in read_records(path)],
         train=run,
-        usual=_median,
-        last=lambda best: [replace(best, patience=3)] if first is None else [],
+        last=lambda visited: [replace(top(visited), patience=3)] if first is None else [],
     )
 
 

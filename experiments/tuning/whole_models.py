@@ -18,7 +18,7 @@ import numpy as np
 from experiments import RESULTS
 from experiments.run.hyperparameters import MODEL_CONFIGS, model_label
 from experiments.run.models import ModelName, build_model
-from experiments.tuning.search import SEEDS, Setting, Stage, Subject, Tried, choices, chosen, grid, scaled
+from experiments.tuning.search import SEEDS, Setting, Stage, Subject, Tried, choices, chosen, grid
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.errors import DataError
 from ifru_jax.files import write_atomic
@@ -27,29 +27,9 @@ from ifru_jax.training import TrainConfig, fit_params
 
 TRAININGS = RESULTS / "tuning.jsonl"
 EPOCHS = 600
-PROTOCOL_RATES = (1e-2, 1e-3, 1e-4)
 RATES = (1e-2, 3e-3, 1e-3)
-# From the L2 weight and learning rate to the initialisation, the batch, and around the best.
-STAGES: tuple[Stage, ...] = (
-    lambda best: grid(best, reg=(1e-6, 3e-6, 1e-5, 3e-5, 1e-4), learning_rate=RATES),
-    lambda best: grid(replace(best, batch_size=2048), init_std=(1e-3, 1e-1), learning_rate=RATES),
-    lambda best: grid(best, batch_size=(512, 1024, 4096, 8192, 16384), learning_rate=(3e-2, *RATES)),
-    lambda best: scaled(best, "reg", 0.5, 2.0),
-    lambda best: scaled(best, "reg", 0.5),
-    lambda best: scaled(best, "reg", 0.5, 2.0),
-    lambda best: scaled(best, "init_std", 0.3, 3.0),
-)
-# The same for data on which a single training takes minutes: fast settings first, then around the best. They start from
-# init_std 1e-3, which won on most smaller data sets.
-FEW_STAGES: tuple[Stage, ...] = (
-    lambda best: grid(replace(best, batch_size=8192, init_std=1e-3), reg=(1e-5, 3e-6, 1e-6)),
-    lambda best: scaled(best, "reg", 0.5, 2.0),
-    lambda best: _rates(best, ((3e-2, 16384), (1e-2, 2048), (3e-3, 2048), (1e-3, 2048), (3e-3, 8192))),
-    lambda best: scaled(best, "reg", 0.5, 2.0),
-    lambda best: [replace(best, init_std=1e-2)],
-)
 # Learning rate and batch size of settings for the two baselines, trained to the objective of the best configuration.
-PROTOCOL = tuple((rate, 2048) for rate in PROTOCOL_RATES)
+PROTOCOL = ((1e-2, 2048), (1e-3, 2048), (1e-4, 2048))
 BASELINES = (*PROTOCOL, (1e-2, 8192), (3e-3, 2048), (3e-3, 512), (3e-4, 2048), (1e-3, 8192), (1e-3, 512))
 # The same where a training takes minutes: those that the protocol asks for, and the two that stop soonest elsewhere.
 FEW_BASELINES = (*PROTOCOL, (3e-3, 8192), (3e-3, 2048))
@@ -57,6 +37,36 @@ FEW_BASELINES = (*PROTOCOL, (3e-3, 8192), (3e-3, 2048))
 LARGE = 300_000
 # Margin in validation AUC within which a faster configuration counts as equally good.
 MARGIN = 1e-3
+
+
+def _rates(pairs: Iterable[tuple[float, int]]) -> Stage:
+    return lambda best: [replace(best, learning_rate=rate, batch_size=size) for rate, size in pairs]
+
+
+def _times(name: str, factor: float) -> Stage:
+    return lambda best: [replace(best, **{name: getattr(best, name) * factor})]
+
+
+# From the L2 weight and learning rate to the initialisation, the batch, and around the best.
+STAGES: tuple[Stage, ...] = (
+    lambda best: grid(best, reg=(1e-6, 3e-6, 1e-5, 3e-5, 1e-4), learning_rate=RATES),
+    lambda best: grid(replace(best, batch_size=2048), init_std=(1e-3, 1e-1), learning_rate=RATES),
+    lambda best: grid(best, batch_size=(512, 1024, 4096, 8192, 16384), learning_rate=(3e-2, *RATES)),
+    lambda best: grid(best, reg=(best.reg * 0.5, best.reg * 2)),
+    _rates(PROTOCOL[2:]),
+    *(_times("reg", factor) for factor in (0.5, 0.5, 2.0)),
+    *(_times("init_std", factor) for factor in (0.3, 3.0)),
+    *(_rates(PROTOCOL[2:]), _rates(PROTOCOL[:2])),
+)
+# The same for data on which a single training takes minutes: fast settings first, then around the best. They start from
+# init_std 1e-3, which won on most smaller data sets.
+FEW_STAGES: tuple[Stage, ...] = (
+    lambda best: grid(best, reg=(1e-5, 3e-6, 1e-6)),
+    *(_times("reg", factor) for factor in (0.5, 2.0)),
+    _rates(((3e-2, 16384), (1e-2, 2048), (3e-3, 2048), (1e-3, 2048), (3e-3, 8192))),
+    *(_times("reg", factor) for factor in (0.5, 2.0)),
+    lambda best: [replace(best, init_std=1e-2)],
+)
 
 
 def subject(data: str, model: ModelName, layers: int, *, path: Path = TRAININGS) -> Subject:
@@ -89,8 +99,7 @@ def subject(data: str, model: ModelName, layers: int, *, path: Path = TRAININGS)
         confirmed=3,
         done=read(path),
         train=run,
-        usual=_first,
-        last=lambda best: _rates(best, FEW_BASELINES if large else BASELINES),
+        last=lambda visited: _rates(FEW_BASELINES if large else BASELINES)(chosen(visited, _first).setting),
         last_seeds=SEEDS[:1],
     )
 
@@ -148,10 +157,6 @@ def stopped_at(curve: list[float], patience: int) -> tuple[float, int]:
 def _first(seconds: Sequence[float]) -> float:
     # None of them compiled.
     return seconds[0]
-
-
-def _rates(base: Setting, pairs: Iterable[tuple[float, int]]) -> list[Setting]:
-    return [replace(base, learning_rate=rate, batch_size=size) for rate, size in pairs]
 
 
 def _tried(record: dict[str, Any]) -> Tried:

@@ -20,7 +20,7 @@ FIRST = Setting(1e-2, 64, 1e-3, 1e-2)
 
 
 def result(setting, seed, auc, seconds=1.0):
-    return Tried(setting, seed, auc, seconds, {})
+    return Tried(("d", "mf", "sisa"), setting, seed, auc, seconds, {})
 
 
 def confirmed(setting, auc, seconds=1.0):
