@@ -1,0 +1,19 @@
+"""Everything that is measured: three commands at the top, and behind them the folders they are made of.
+
+quickstart, compare   one comparison: original, retrained and unlearned models
+benchmark             the speed figures
+tables                fills the tables of README and docs
+run/                  what one comparison is and does
+suite/                the committed comparisons
+tuning/               the search for hyper-parameters
+published/            accuracies by the protocol of published benchmarks
+studies/              questions of their own: how much to damp
+reporting/            from records to files and pictures
+pages/                from committed results to pages
+configs/, results/    what was chosen, what came out
+"""
+
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+CONFIGS = Path(__file__).parent / "configs"

@@ -2,35 +2,28 @@
 
     python -m experiments.compare --data ml-100k --model mf --forget noise:0.02 --methods original,retrain,ifru --seeds 3 --out out
 
-Writes into DIR: results.jsonl (a line per method and seed), summary.json, report.html (with report.json), report.md,
-comparison.png and comparison.svg.
+Trains an original model per seed, retrains at least two without what is forgotten, runs every method, and measures all against the
+retrained ones. Takes as long as these trainings: about a minute on the data of `experiments.quickstart`, more with more data,
+layers and methods. Writes into DIR: results.jsonl (a line per method and seed), summary.json, report.html (with report.json),
+report.md, comparison.png and comparison.svg.
 """
 
-from __future__ import annotations
-
-import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import tyro
 from rich.console import Console
 
-from experiments.command_line import status_of
-from experiments.comparison import Outcome, run
-from experiments.comparison_setup import Setup, set_up
-from experiments.methods import parse_methods
-from experiments.model_store import ModelStore
-from experiments.models import ModelName
-from experiments.reporting import append_record, rich_table, write_report
-from experiments.reporting.tables import FULL_WIDTH
-from experiments.trials import Served
-from ifru_jax.errors import DataError, IfruError
-from ifru_jax.evaluation import VerifyConfig, verify
-from ifru_jax.training import Trained
-from ifru_jax.unlearning import linearity
-
-ObjectiveName = Literal["bce", "wmse", "bpr", "softmax", "full-softmax"]
+from experiments.reporting.main_table import FULL_WIDTH, rich_table
+from experiments.reporting.records import append_record
+from experiments.reporting.report import write_report
+from experiments.run.command_line import command
+from experiments.run.comparison import run
+from experiments.run.methods import parse_methods
+from experiments.run.model_store import ModelStore
+from experiments.run.models import ModelName, ObjectiveName
+from experiments.run.setup import set_up
+from experiments.run.verdicts import Verdicts
+from ifru_jax.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -47,8 +40,8 @@ class Compare:
       layers: of lightgcn, ngcf and simgcl.
       objective: bce; wmse (weighted squares), bpr or softmax (over a positive and its sampled negatives), which turn ratings into
         positives and sampled negatives where they compare, or full-softmax.
-      forget: noise:SHARE, correct:SHARE (the same flipped labels, set right), interaction:SHARE, user:SHARE, item:SHARE,
-        core:SHARE and edge:SHARE (the most and the least active users), or file:PATH of a CSV with user,item.
+      forget: noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, core:SHARE and edge:SHARE (the most and the least active
+        users), or file:PATH of a CSV with user,item.
       methods: names with commas between; original and retrain are always run.
       seeds: of initialisation and batch order.
       own_yardsticks: also measures methods with a model of their own (sisa, receraser) against their own retraining; two
@@ -71,29 +64,22 @@ class Compare:
     models: Path | None = None
 
 
-def main(options: Compare, *, title: str | None = None) -> dict:
-    """Runs the comparison, shows the table, writes the files, returns the summary."""
+def compare(options: Compare) -> None:
+    """Runs the comparison, shows the table, writes the files."""
     # A file or a pipe has no width of its own.
     console = Console(width=None if Console().is_terminal else FULL_WIDTH)
     methods = parse_methods(options.methods)
     if options.seeds < 1:
         raise DataError(f"seeds is {options.seeds}: compare at least one.")
-    setup = set_up(
-        options.data,
-        options.model,
-        options.layers,
-        options.forget,
-        label_above=options.label_above,
-        objective=options.objective,
-    )
+    about = {"label_above": options.label_above, "objective": options.objective}
+    setup = set_up(options.data, options.model, options.layers, options.forget, **about)
     console.print(f"{setup.dataset}: {setup.split}, to forget {setup.forget}")
     options.out.mkdir(parents=True, exist_ok=True)
     # Line by line beside the results of an earlier run, which stay until this one is complete.
-    results = options.out / "results.jsonl"
     unfinished = options.out / "results.unfinished.jsonl"
     unfinished.unlink(missing_ok=True)
     records = []
-    verdicts = _Verdicts(setup)
+    verdicts = Verdicts(setup)
     with console.status("starting") as status:
         for record in run(
             setup,
@@ -106,44 +92,14 @@ def main(options: Compare, *, title: str | None = None) -> dict:
         ):
             append_record(unfinished, record)
             records.append(record)
-    unfinished.replace(results)
+    unfinished.replace(options.out / "results.jsonl")
     notes = [] if setup.params.tuned else ["This data set and model were not tuned: default hyper-parameters were used."]
+    title = f"Forgetting {setup.forget} on {setup.dataset} with {setup.model}"
     notes += verdicts.notes
-    title = title or f"Forgetting {setup.forget} on {setup.dataset} with {setup.model}"
     summary = write_report(options.out, records, title=title, notes=notes, seeds=options.seeds, verification=verdicts.found)
     console.print(rich_table(summary, width=console.width))
     console.print(f"report: {options.out / 'report.html'}")
-    return summary
-
-
-class _Verdicts:
-    """Verifies the first seed of every method."""
-
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
-        self.found: dict[str, dict] = {}
-        self.notes: list[str] = []
-
-    def add(self, outcome: Outcome) -> None:
-        if outcome.name in self.found or outcome.seed:
-            return
-        before, after, setup = outcome.before, outcome.after, self._setup
-        predicted = None
-        if isinstance(before, Trained) and isinstance(after, Served) and isinstance(after.state, Trained):
-            predicted = asdict(linearity(before, after.state))
-        try:
-            config = VerifyConfig(loss=setup.loss)
-            verified = verify(before, after, outcome.retrained, setup.split, setup.request, config=config)
-        except IfruError as error:
-            self.notes.append(f"{outcome.name} was not verified: {error}")
-        else:
-            self.found[outcome.name] = replace(verified, linearity=predicted).as_dict()
-
-
-def command(options: Compare) -> int:
-    """Runs `main` and turns an error of ours into one line on stderr and exit status 2."""
-    return status_of(lambda: main(options))
 
 
 if __name__ == "__main__":
-    sys.exit(command(tyro.cli(Compare)))
+    command(compare, Compare, __doc__)

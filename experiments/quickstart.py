@@ -7,15 +7,11 @@ data as an attacker would, and then makes the model forget them: three seeds, or
 minutes on two cores. Writes results.jsonl, summary.json, report.html, report.md and a figure into DIR.
 """
 
-from __future__ import annotations
-
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
-from experiments.compare import Compare, command
+from experiments.compare import Compare, compare
+from experiments.run.command_line import command
 
 
 @dataclass(frozen=True)
@@ -31,6 +27,10 @@ class Quickstart:
     seeds: int = 3
 
 
+def quickstart(options: Quickstart) -> None:
+    """One comparison, on the embedded data."""
+    compare(Compare(data="movielens-small", out=options.out, seeds=options.seeds))
+
+
 if __name__ == "__main__":
-    options = tyro.cli(Quickstart)
-    sys.exit(command(Compare(data="movielens-small", out=options.out, seeds=options.seeds)))
+    command(quickstart, Quickstart, __doc__)

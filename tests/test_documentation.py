@@ -88,8 +88,8 @@ def test_the_mathematics_names_every_module_with_an_equation():
 
 
 def test_every_method_and_model_is_described():
-    from experiments.methods import ALWAYS, REGISTRY
-    from experiments.models import ModelName
+    from experiments.run.methods import ALWAYS, REGISTRY
+    from experiments.run.models import ModelName
 
     methods, models = (DOCS / "methods.md").read_text(), (DOCS / "models.md").read_text()
     assert not [name for name in (*ALWAYS, *REGISTRY) if f"`{name}`" not in methods]

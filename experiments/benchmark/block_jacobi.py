@@ -1,14 +1,12 @@
 """Whether preconditioning by diagonal blocks pays: products with H that conjugate gradients need with and without it."""
 
-from __future__ import annotations
-
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from experiments.benchmark.figure import Figure
 from experiments.benchmark.trained import setup_of, trained_model
-from experiments.models import ModelName
+from experiments.run.models import ModelName
 from ifru_jax.curvature import block_jacobi, diagonal_blocks, hessian_product
 from ifru_jax.solvers import SPECTRUM_RATIO, conjugate_gradient
 from ifru_jax.training.objectives import objective

@@ -1,15 +1,13 @@
 """A bulk request: forget 2 % of ml-1m (the label noise of the IFRU paper), against two retrainings and in full gradients."""
 
-from __future__ import annotations
-
 import numpy as np
 
-from experiments.baselines import gradient_seconds, retrain, train_original
 from experiments.benchmark.figure import Figure, spread
 from experiments.benchmark.trained import STORE, setup_of
-from experiments.comparison import views
-from experiments.models import ModelName
-from ifru_jax.evaluation import figures
+from experiments.run.baselines import gradient_seconds, retrain, train_original
+from experiments.run.models import ModelName
+from experiments.run.served import prepared
+from experiments.run.yardsticks import Yardsticks
 from ifru_jax.unlearning import IFRU
 
 REPEATS = 7
@@ -29,32 +27,23 @@ def bulk(model: ModelName, layers: int, *, protocol_target: float, fastest_targe
     retrainings = [retrain(setup, original, seed, store=STORE) for seed, original in enumerate(originals)]
     retrained = [state for state, _ in retrainings]
     method = IFRU(setup.build(choice.init_std), choice.train)
-    states = [method.prepare(original) for original in originals]
+    states = [prepared(method, original) for original in originals]
     method.forget(states[0], setup.other)
     results = [method.forget(states[0], setup.request) for _ in range(REPEATS)]
     seconds = np.array([report.seconds["total"] for _, report in results])
 
-    pairs, scores = views(setup, originals[0], retrained[0])
-    before, after = [scores(state) for state in originals], [scores(state) for state in retrained]
+    yardsticks = Yardsticks.of(setup, originals, retrained)
     # The spread of retraining and every method's own seed need all of them.
     unlearned = [results[0][0], *(method.forget(state, setup.request)[0] for state in states[1:])]
-    each = [
-        figures(scores(state), pairs, original=before[seed], originals=before, retrained=after)
-        for seed, state in enumerate(unlearned)
-    ]
+    each = [yardsticks.figures(*one) for one in zip(unlearned, yardsticks.originals, strict=True)]
     details = {name: float(np.mean([one[name] or np.nan for one in each])) for name in FIDELITY}
     details |= {f"seconds.{part}": value for part, value in results[len(results) // 2][1].seconds.items()}
     gradient = gradient_seconds(originals[0])
     cost = seconds / gradient
-    found = {
-        "-gradients": Figure(
-            float(np.median(cost)), 30, "full gradients", spread(cost), f"a full gradient, {gradient:.3f} s", details, True
-        )
-    }
-    for role, other, target in (
-        ("protocol", setup.params.protocol, protocol_target),
-        ("fastest", setup.params.fastest, fastest_target),
-    ):
+    unit, baseline = "full gradients", f"a full gradient, {gradient:.3f} s"
+    found = {"-gradients": Figure(float(np.median(cost)), 30, unit, spread(cost), baseline, details, smaller_is_better=True)}
+    roles = (("protocol", setup.params.protocol, protocol_target), ("fastest", setup.params.fastest, fastest_target))
+    for role, other, target in roles:
         if other == choice:
             taken = float(np.median([report.seconds["total"] for _, report in retrainings]))
         else:
@@ -62,7 +51,5 @@ def bulk(model: ModelName, layers: int, *, protocol_target: float, fastest_targe
             taken = retrain(setup, originals[0], 0, choice=other)[1].seconds["total"]
         ratio = taken / seconds
         facts = {"seconds.ours": float(np.median(seconds)), "seconds.baseline": taken}
-        found[f"-{role}"] = Figure(
-            float(np.median(ratio)), target, "times faster", spread(ratio), f"{role} retraining", details | facts
-        )
+        found[f"-{role}"] = Figure.of(ratio, target, "times faster", f"{role} retraining", details | facts)
     return found

@@ -7,8 +7,6 @@
 Rows of forgotten users are left out: both set them to zero.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

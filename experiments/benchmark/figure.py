@@ -1,14 +1,12 @@
 """A figure of the benchmark, and how two ways to do the same are timed."""
 
-from __future__ import annotations
-
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
-import jax
 import numpy as np
+
+from experiments.run.trials import seconds_of
 
 REPEATS = 15
 
@@ -35,6 +33,11 @@ class Figure:
     details: dict[str, Any] = field(default_factory=dict)
     smaller_is_better: bool = False
 
+    @classmethod
+    def of(cls, values: Any, target: float, unit: str, baseline: str = "none", details: dict[str, Any] | None = None) -> Self:
+        """Median and spread; times are better when smaller."""
+        return cls(float(np.median(values)), target, unit, spread(values), baseline, details or {}, unit in ("ms", "s"))
+
     @property
     def reached(self) -> bool:
         return self.value <= self.target if self.smaller_is_better else self.value >= self.target
@@ -57,12 +60,10 @@ def compare_times(
     taken: dict[str, list[float]] = {"ours": [], "baseline": []}
     runs = {"ours": ours, "baseline": baseline}
     for run in runs.values():
-        jax.block_until_ready(run())
+        run()
     for _ in range(repeats):
         for name, run in runs.items():
-            began = time.perf_counter()
-            jax.block_until_ready(run())
-            taken[name].append(time.perf_counter() - began)
+            taken[name].append(seconds_of(run))
     ratios = np.array(taken["baseline"]) / np.array(taken["ours"])
     medians = {f"seconds.{name}": float(np.median(values)) for name, values in taken.items()}
-    return Figure(float(np.median(ratios)), target, "times faster", spread(ratios), baseline_name, medians)
+    return Figure.of(ratios, target, "times faster", baseline_name, medians)

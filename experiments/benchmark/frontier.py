@@ -3,20 +3,14 @@
 One figure per configuration; its value is the median latency, and its errors are those of `errors`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
-import numpy as np
-
 from experiments.benchmark.errors import errors, references
-from experiments.benchmark.figure import Figure, spread
-from experiments.benchmark.requests import random_interactions, random_users
+from experiments.benchmark.figure import Figure
+from experiments.benchmark.requests import latencies, random_interactions, random_users
 from experiments.benchmark.trained import trained_model
-from experiments.models import ModelName
-from ifru_jax.data import ForgetRequest
-from ifru_jax.training import Trained
-from ifru_jax.unlearning import IFRUConfig, forget
+from experiments.run.models import ModelName
+from ifru_jax.unlearning import IFRUConfig
 
 REQUESTS = 10
 # From the fastest to the most accurate.
@@ -34,6 +28,9 @@ SCOPES: dict[str, IFRUConfig] = {
     "all": IFRUConfig(),
     "all-20": IFRUConfig(num_steps=20),
 }
+MF_SCOPES = ("endpoints-1k", "endpoints-2", "endpoints-4", "endpoints", "half-hop", "hop", "hop-65k", "all", "all-20")
+BUDGETS = ("endpoints-1k", "endpoints-4k", "endpoints-16k", "endpoints-64k")
+GRAPH_SCOPES = (*BUDGETS, "endpoints-4", "endpoints", "hop-65k", "all", "all-20")
 
 
 def frontier(model: ModelName, layers: int, *, kind: str, target: float, scopes: Sequence[str]) -> dict[str, Figure]:
@@ -43,16 +40,6 @@ def frontier(model: ModelName, layers: int, *, kind: str, target: float, scopes:
     exact = references(trained, asked)
     found = {}
     for name in scopes:
-        milliseconds = _warm_latencies(trained, asked, SCOPES[name])
-        details = errors(trained, exact, SCOPES[name])
-        found[f"-{name}"] = Figure(
-            float(np.median(milliseconds)), target, "ms", spread(milliseconds), "none", details, smaller_is_better=True
-        )
+        milliseconds = latencies(trained, asked, SCOPES[name])
+        found[f"-{name}"] = Figure.of(milliseconds, target, "ms", details=errors(trained, exact, SCOPES[name]))
     return found
-
-
-def _warm_latencies(trained: Trained, requests: Sequence[ForgetRequest], config: IFRUConfig) -> np.ndarray:
-    """Milliseconds of each request, its bucket compiled before."""
-    for request in requests:
-        forget(trained, request, config=config)
-    return np.array([1e3 * forget(trained, request, config=config)[1].seconds["total"] for request in requests])

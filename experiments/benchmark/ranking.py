@@ -1,13 +1,10 @@
 """The full ranking of ml-1m as read: 6,040 users, 3,706 items, seen ones left out, lists and all metrics of them."""
 
-from __future__ import annotations
-
-import time
-
 import jax
 import numpy as np
 
-from experiments.benchmark.figure import Figure, spread
+from experiments.benchmark.figure import Figure
+from experiments.run.trials import seconds_of
 from ifru_jax.api import rank
 from ifru_jax.data import Split, load_dataset
 from ifru_jax.data.filters import binarize, drop_duplicates
@@ -24,13 +21,6 @@ def ranking(*, target: float) -> dict[str, Figure]:
     parts = np.split(np.random.default_rng(0).permutation(len(data)), [int(0.6 * len(data)), int(0.8 * len(data))])
     split = Split(*(data.select(part) for part in parts))
     trained = train(jax.random.key(0), mf(), split, TrainConfig(epochs=1))
-    began = time.perf_counter()
-    rank(trained, split.test)
-    first = time.perf_counter() - began
-    seconds = []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        rank(trained, split.test)
-        seconds.append(time.perf_counter() - began)
+    first, *seconds = (seconds_of(lambda: rank(trained, split.test)) for _ in range(1 + REPEATS))
     details = {"users": data.num_users, "items": data.num_items, "seconds.first_call": first}
-    return {"": Figure(float(np.median(seconds)), target, "s", spread(seconds), "none", details, True)}
+    return {"": Figure.of(seconds, target, "s", details=details)}

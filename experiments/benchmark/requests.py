@@ -4,20 +4,18 @@ A request is confined to the endpoints of what it forgets, and solved on the int
 accuracy: `errors`.
 """
 
-from __future__ import annotations
-
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
 import jax
 import numpy as np
 
-from experiments.baselines import retrain
 from experiments.benchmark.errors import errors, references
 from experiments.benchmark.figure import Figure, spread
 from experiments.benchmark.trained import setup_of, trained_model
-from experiments.models import ModelName
+from experiments.run.baselines import retrain
+from experiments.run.models import ModelName
+from experiments.run.trials import seconds_of
 from ifru_jax.data import ForgetRequest
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, forget, independent_steps
@@ -30,6 +28,7 @@ BUDGETS = {"interaction": 4000, "user": 64_000}
 REQUESTS = 1000
 REFERENCES = 12
 BATCH = 64
+COMPILATION = "/jax/core/compile/backend_compile_duration"
 
 
 def config_for(model: ModelName, kind: str = "interaction") -> IFRUConfig:
@@ -40,17 +39,18 @@ def config_for(model: ModelName, kind: str = "interaction") -> IFRUConfig:
 def one_interaction(model: ModelName, layers: int, *, p50_target: float, p99_target: float) -> dict[str, Figure]:
     """Warm milliseconds of one interaction, positives and negatives apart, and compilations over all of them."""
     trained, config = trained_model("ml-1m", model, layers), config_for(model)
-    found = {}
-    compilations = _Compilations()
+    found, compiled = {}, []
+    jax.monitoring.register_event_duration_secs_listener(lambda event, *_, **__: compiled.append(event == COMPILATION))
+    count = 0.0
     for kind in ("positive", "negative"):
         requests = random_interactions(trained, REQUESTS // 2, positive=kind == "positive")
-        with compilations:
-            milliseconds = _latencies(trained, requests, config)
+        compiled.clear()
+        milliseconds = latencies(trained, requests, config)
+        count += sum(compiled)
         facts = errors(trained, references(trained, requests[:REFERENCES]), config)
         for name, share, target in (("p50", 50, p50_target), ("p99", 99, p99_target)):
             value = float(np.percentile(milliseconds, share))
             found[f"-{kind}-{name}"] = Figure(value, target, "ms", spread(milliseconds), "none", facts, True)
-    count = float(compilations.count)
     found["-compilations"] = Figure(count, 8, "compilations", (count, count), f"{REQUESTS} requests", {}, True)
     return found
 
@@ -59,14 +59,14 @@ def one_user(model: ModelName, layers: int, *, target: float, requests: int = 60
     """One user with all interactions, against the fastest retraining, timed in the same run."""
     setup, trained, config = setup_of("ml-1m", model, layers), trained_model("ml-1m", model, layers), config_for(model, "user")
     asked = random_users(trained, requests)
-    milliseconds = _latencies(trained, asked, config)
+    milliseconds = latencies(trained, asked, config)
     choice = setup.params.fastest
     retrain(setup, trained, 0, choice=choice, epochs=1)
     _, report = retrain(setup, trained, 0, choice=choice)
     ratio = 1e3 * report.seconds["total"] / milliseconds
     details = {"seconds.ours": float(np.median(milliseconds)) / 1e3, "seconds.baseline": report.seconds["total"]}
     details |= errors(trained, references(trained, asked[:REFERENCES]), config)
-    return {"": Figure(float(np.median(ratio)), target, "times faster", spread(ratio), "fastest retraining", details)}
+    return {"": Figure.of(ratio, target, "times faster", "fastest retraining", details)}
 
 
 def growth(large: str, model: ModelName, layers: int, *, target: float, requests: int = 200) -> dict[str, Figure]:
@@ -75,7 +75,7 @@ def growth(large: str, model: ModelName, layers: int, *, target: float, requests
     for data in ("ml-100k", large):
         trained = trained_model(data, model, layers)
         asked = random_interactions(trained, requests, positive=True)
-        milliseconds[data] = _latencies(trained, asked, config_for(model))
+        milliseconds[data] = latencies(trained, asked, config_for(model))
         found = errors(trained, references(trained, asked[:REFERENCES]), config_for(model))
         details |= {f"milliseconds.{data}": float(np.median(milliseconds[data]))}
         details |= {f"{name}.{data}": value for name, value in found.items()}
@@ -86,22 +86,16 @@ def growth(large: str, model: ModelName, layers: int, *, target: float, requests
 def batch(model: ModelName, layers: int, *, target: float, repeats: int = 7) -> dict[str, Figure]:
     """Throughput of independent requests in one call, against one by one; steps only, nothing is applied."""
     trained, config = trained_model("ml-1m", model, layers), config_for(model)
-    ratios, together, apart = [], [], []
+    together, apart = [], []
     for repeat in range(repeats + 1):
         requests = random_interactions(trained, BATCH, positive=True, seed=repeat)
-        began = time.perf_counter()
-        jax.block_until_ready(independent_steps(trained, requests, config=config))
-        middle = time.perf_counter()
-        for request in requests:
-            jax.block_until_ready(independent_steps(trained, [request], config=config))
-        ended = time.perf_counter()
-        if repeat:  # the first compiles
-            together.append(middle - began)
-            apart.append(ended - middle)
-            ratios.append(apart[-1] / together[-1])
+        together.append(seconds_of(lambda requests=requests: independent_steps(trained, requests, config=config)))
+        one_by_one = (seconds_of(lambda one=one: independent_steps(trained, [one], config=config)) for one in requests)
+        apart.append(sum(one_by_one))
+    # The first compiles.
+    together, apart = np.array(together[1:]), np.array(apart[1:])
     details = {"seconds.ours": float(np.median(together)), "seconds.baseline": float(np.median(apart))}
-    value = float(np.median(ratios))
-    return {"": Figure(value, target, "times the throughput", spread(ratios), f"{BATCH} requests one by one", details)}
+    return {"": Figure.of(apart / together, target, "times the throughput", f"{BATCH} requests one by one", details)}
 
 
 def random_interactions(trained: Trained, count: int, *, positive: bool, seed: int = 0) -> list[ForgetRequest]:
@@ -118,28 +112,10 @@ def random_users(trained: Trained, count: int, *, seed: int = 0) -> list[ForgetR
     return [ForgetRequest(users=users[[k]]) for k in range(count)]
 
 
-def _latencies(trained: Trained, requests: Sequence[ForgetRequest], config: IFRUConfig) -> np.ndarray:
+def latencies(trained: Trained, requests: Sequence[ForgetRequest], config: IFRUConfig) -> np.ndarray:
     """Milliseconds from each request to parameters that can serve; each bucket is compiled by another request first."""
     for request in requests:
         forget(trained, request, config=config)
         if request is requests[min(len(requests), 200) - 1]:
             break
     return np.array([1e3 * forget(trained, request, config=config)[1].seconds["total"] for request in requests])
-
-
-class _Compilations:
-    """Counts what XLA compiles while it is entered."""
-
-    def __init__(self) -> None:
-        self.count, self._active = 0, False
-        jax.monitoring.register_event_duration_secs_listener(self._on_event)
-
-    def __enter__(self) -> None:
-        self._active = True
-
-    def __exit__(self, *_: object) -> None:
-        self._active = False
-
-    def _on_event(self, event: str, duration_secs: float, **kwargs: object) -> None:
-        del duration_secs, kwargs
-        self.count += self._active and event == "/jax/core/compile/backend_compile_duration"

@@ -1,15 +1,13 @@
 """The trained models that the benchmarks ask to forget; kept between runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.baselines import train_original
-from experiments.comparison_setup import Setup, set_up
-from experiments.hyperparameters import Choice
-from experiments.model_store import ModelStore
-from experiments.models import ModelName
+from experiments.run.baselines import train_original
+from experiments.run.hyperparameters import Choice
+from experiments.run.model_store import ModelStore
+from experiments.run.models import ModelName
+from experiments.run.setup import Setup, set_up
 from ifru_jax.training import TrainConfig, Trained
 from ifru_jax.unlearning import IFRUConfig, prepare
 

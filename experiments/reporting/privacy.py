@@ -8,8 +8,6 @@ Counts (num_users) and switches are settings.
 {'reg': 1e-05, 'num_users': 943, 'request': '(withheld)'}
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

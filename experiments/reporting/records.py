@@ -5,8 +5,6 @@ off with a warning, so that the run it belonged to can be repeated. A bad line a
 crash that made it.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import os
@@ -20,20 +18,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments.reporting.files import as_json, write_atomic
+from experiments.reporting.json_files import as_json
 from experiments.reporting.privacy import without_data
 from ifru_jax.errors import DataError
+from ifru_jax.files import write_atomic
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "ifru_jax")
 FIELDS = {
-    "dataset": str,
-    "model": str,
-    "forget": str,
-    "method": str,
+    **dict.fromkeys(("dataset", "model", "forget", "method"), str),
     "seed": int,
-    "figures": dict,
-    "config": dict,
-    "environment": dict,
+    **dict.fromkeys(("figures", "config", "environment"), dict),
 }
 
 

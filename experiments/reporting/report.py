@@ -1,29 +1,35 @@
 """The folder of a comparison: summary.json, report.html with report.json, report.md, comparison.png and comparison.svg.
 
-The report says what was asked, what came out, and what each figure means. It holds averages and settings only: no user,
-item or interaction that was forgotten.
+The reports say what was asked, what came out, and what each figure means; their words are in report.html.jinja and
+report.md.jinja. They hold averages, counts and settings only: no user, item or interaction that was forgotten. The page needs
+nothing beside it, no network, script or font: pictures are inline SVG, styles inline CSS. It reads at 360 pixels and at 1,200, in
+a light or a dark browser.
 """
-
-from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jinja2
+
+from experiments.reporting import inline
 from experiments.reporting.definitions import define
-from experiments.reporting.files import as_json, write_atomic, write_json_atomic
-from experiments.reporting.html import write_html
+from experiments.reporting.json_files import as_json, write_json_atomic
+from experiments.reporting.main_table import COLUMNS, cells, heading, markdown, markdown_table, number, plain, seconds, times
 from experiments.reporting.plots import write_comparison
 from experiments.reporting.privacy import without_data
 from experiments.reporting.summary import summarise
-from experiments.reporting.tables import markdown, markdown_table, number, seconds, times
+from ifru_jax.files import write_atomic
+
+Records = Sequence[Mapping[str, Any]]
 
 
 def write_report(
     out_dir: str | os.PathLike[str],
-    records: Sequence[Mapping[str, Any]],
+    records: Records,
     *,
     title: str,
     notes: Sequence[str] = (),
@@ -38,117 +44,95 @@ def write_report(
       title: heading of the report.
       notes: sentences a reader must know, one bullet each, such as choices made for unknown data.
       seeds: as for `summarise`.
-      verification: method ↦ answer of `ifru_jax.verify`, as for `write_html`.
+      verification: method ↦ what `ifru_jax.verify(…).as_dict()` gave, for methods that were verified.
 
     Raises:
       DataError: no records, or records of different comparisons; then nothing is written.
     """
-    out_dir = Path(out_dir)
-    summary = summarise(records, seeds=seeds)
+    out_dir, summary, verified = Path(out_dir), summarise(records, seeds=seeds), dict(verification or {})
+    evidence = [record["evidence"] for record in records if record.get("evidence")]
+    asked = {name: summary[name] for name in ("dataset", "model", "forget", "seeds")}
+    asked |= {name: next((found[name] for found in evidence if found.get(name)), None) for name in ("forgotten", "retained")}
+    methods = summary["methods"]
+    shown = [name for name in next(iter(methods.values())) if any(method[name]["mean"] is not None for method in methods.values())]
+    common = {"title": title, "notes": notes, "summary": summary, "definitions": {name: define(name) for name in shown}}
+    page = _rendered(
+        "report.html.jinja",
+        **common,
+        asked=asked,
+        mean=lambda method, figure: methods.get(method, {}).get(figure, {}).get("mean"),
+        heading=heading,
+        pictures=inline.pictures(methods),
+        columns=[name for name, *_ in COLUMNS],
+        cells=cells,
+        verification=verified,
+        verdicts=inline.verdicts(verified),
+        configuration=_agreed([without_data(record["config"]) for record in records]),
+        environment=_agreed([record["environment"] for record in records]),
+    )
+    report = _rendered(
+        "report.md.jinja",
+        **common,
+        records=records,
+        main_table=markdown_table(summary),
+        time_table=_time_table(summary),
+        configurations=_common_and_own([(record["method"], without_data(record["config"])) for record in records]),
+        environments=_common_and_own([(record["method"], record["environment"]) for record in records]),
+    )
     out_dir.mkdir(parents=True, exist_ok=True)
     write_comparison(out_dir, summary)
     write_json_atomic(out_dir / "summary.json", summary)
-    write_html(out_dir, records, title=title, notes=notes, seeds=seeds, verification=verification)
+    write_json_atomic(out_dir / "report.json", {"title": title, "asked": asked, "summary": summary, "verification": verified})
+    write_atomic(out_dir / "report.html", page)
     # Last: whoever finds the report finds the files it links to.
-    write_atomic(out_dir / "report.md", _report(summary, records, title, notes))
+    write_atomic(out_dir / "report.md", re.sub(r"\n{3,}", "\n\n", report).strip() + "\n")
     return summary
 
 
-def _report(summary: Mapping[str, Any], records: Sequence[Mapping[str, Any]], title: str, notes: Sequence[str]) -> str:
-    sections = [
-        f"# {title}",
-        _introduction(summary),
-        "\n".join(f"- {note}" for note in notes),
-        "## Result",
-        markdown_table(summary),
-        "± is the standard deviation over seeds; – means that a figure does not apply. "
-        "The speed-up is against retraining in this comparison.",
-        _without_figures(records),
-        "![AUC, closeness to retraining and time of each method](comparison.png)",
-        "## Time and cost",
-        _time_table(summary),
-        "## What the figures mean",
-        _definitions(summary),
-        "## Configuration",
-        _common_and_own([(record["method"], without_data(record["config"])) for record in records]),
-        "## Environment",
-        _common_and_own([(record["method"], dict(record["environment"])) for record in records]),
-    ]
-    return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def _introduction(summary: Mapping[str, Any]) -> str:
-    count = summary["seeds"]
-    return (
-        f"A `{summary['model']}` recommender was trained on `{summary['dataset']}` and then asked to forget "
-        f"`{summary['forget']}`. The methods below did so with {count} seed{'' if count == 1 else 's'}; data split and "
-        "forgotten interactions are the same in all of them, seeds change initialisation and batch order only. The "
-        "yardstick is a model retrained without the forgotten interactions."
+def _rendered(template: str, **content: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=".html" in template,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
-
-
-def _without_figures(records: Sequence[Mapping[str, Any]]) -> str:
-    """Why a method has no figures."""
-    told = {"not_applicable": "does not apply here", "failed": "failed"}
-    return "\n".join(
-        f"- `{record['method']}` {what}: {record[key]}" for record in records for key, what in told.items() if key in record
-    )
+    environment.filters |= {"plain": plain, "number": number, "seconds": seconds, "times": times}
+    environment.filters["json"] = lambda value: json.dumps(as_json(value), ensure_ascii=False)
+    return environment.get_template(template).render(**content)
 
 
 def _time_table(summary: Mapping[str, Any]) -> str:
     """Parts of the time, speed-ups and cost as rows, methods as columns; only what applies to some method."""
-    methods = summary["methods"]
-    figures = next(iter(methods.values()))
+    shows: dict[str, Callable[[float | None], str]] = {"seconds.": seconds, "speedup_": times, "gradient_evaluations": number}
     rows = []
-    for figure in figures:
-        means = [method[figure]["mean"] for method in methods.values()]
-        show = _how_to_show(figure)
-        if show and any(mean is not None for mean in means):
-            rows.append([f"`{figure}`", *map(show, means)])
-    return markdown(["mean over seeds", *methods], rows) if rows else "No times were taken."
+    for figure in next(iter(summary["methods"].values())):
+        means = [method[figure]["mean"] for method in summary["methods"].values()]
+        for start, show in shows.items():
+            if figure.startswith(start) and any(mean is not None for mean in means):
+                rows.append([f"`{figure}`", *map(show, means)])
+    return markdown(["mean over seeds", *summary["methods"]], rows) if rows else ""
 
 
-def _how_to_show(figure: str) -> Callable[[float | None], str] | None:
-    if figure.startswith("seconds."):
-        return seconds
-    if figure.startswith("speedup_"):
-        return times
-    return number if figure == "gradient_evaluations" else None
+def _common_and_own(options: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Under "" what all runs share; then what each method has of its own. What its seeds differ in is left out."""
+    common = _agreed([entries for _, entries in options])
+    found = {"": common} if common else {}
+    for method in dict.fromkeys(method for method, _ in options):
+        own = _agreed([entries for owner, entries in options if owner == method])
+        if special := {name: value for name, value in own.items() if name not in common}:
+            found[method] = special
+    return found
 
 
-def _definitions(summary: Mapping[str, Any]) -> str:
-    """Only the figures that apply to some method."""
-    methods = summary["methods"].values()
-    shown = [name for name in next(iter(methods)) if any(method[name]["mean"] is not None for method in methods)]
-    return "\n".join(f"- `{name}`: {define(name)}." for name in shown)
+def _agreed(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Options that all runs share; those within an option are called OPTION.NAME."""
+    flat = [_flatten(run) for run in runs]
+    return {name: value for name, value in flat[0].items() if all(name in run and run[name] == value for run in flat)}
 
 
-def _common_and_own(options: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
-    """Options that all runs share, once; then what each method has of its own. What its seeds differ in is left out."""
-    flat = [(method, _flatten(entries)) for method, entries in options]
-    common = _agreed([entries for _, entries in flat])
-    lines = [_bullet(name, value) for name, value in common.items()]
-    for method in dict.fromkeys(method for method, _ in flat):
-        own = _agreed([entries for owner, entries in flat if owner == method])
-        special = {name: value for name, value in own.items() if name not in common}
-        if special:
-            lines += [f"- {method}", *("  " + _bullet(name, value) for name, value in special.items())]
-    return "\n".join(lines) or "Not recorded."
-
-
-def _agreed(runs: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    return {name: value for name, value in runs[0].items() if all(run.get(name) == value for run in runs)}
-
-
-def _flatten(entries: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
+def _flatten(entries: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for name, value in entries.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = json.dumps(as_json(value), ensure_ascii=False)
-    return flat
-
-
-def _bullet(name: str, value: str) -> str:
-    return f"- `{name}`: {value}"
+        found |= _flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found

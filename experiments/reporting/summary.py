@@ -5,35 +5,20 @@
 over the S seeds in which the figure applies; both null where it applies in none.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.reporting.definitions import in_order
-from experiments.reporting.files import as_json
+from experiments.reporting.json_files import as_json
 from ifru_jax.errors import DataError
 
 # What every method reports, applicable or not, so that a reader of summary.json needs no special case.
 ALWAYS = (
-    "auc",
-    "auc_or",
-    "auc_and",
-    "ndcg@20",
-    "recall@20",
-    "forget_loss",
-    "gap",
-    "forget_gap",
-    "forget_slope",
-    "rms",
-    "forget_rms",
-    "score_std",
-    "seconds.total",
-    "seconds.first_call",
-    "seconds.prepare",
-    "speedup_vs_retrain",
+    *("auc", "auc_or", "auc_and", "ndcg@20", "recall@20", "forget_loss"),
+    *("gap", "forget_gap", "forget_slope", "rms", "forget_rms", "score_std"),
+    *("seconds.total", "seconds.first_call", "seconds.prepare", "speedup_vs_retrain"),
 )
 
 

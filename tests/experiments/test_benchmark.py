@@ -10,6 +10,7 @@ from experiments.benchmark import __main__ as benchmark
 from experiments.benchmark import errors as accuracy
 from experiments.benchmark.errors import errors, references
 from experiments.benchmark.figure import Figure, compare_times, spread
+from experiments.run.command_line import status_of
 from ifru_jax import Interactions, TrainConfig, drop_duplicates, mf, random_split
 from ifru_jax.data import ForgetRequest
 from ifru_jax.training import train
@@ -45,12 +46,12 @@ def test_results_join_those_already_there(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "BENCHMARKS", {"one": lambda: {"-a": figure}, "two": lambda: {"": figure}})
     monkeypatch.setattr(benchmark, "use_compilation_cache", lambda: None)
     out = tmp_path / "figures.json"
-    assert benchmark.main(benchmark.Benchmark(("one",), out)) == 0
-    assert benchmark.main(benchmark.Benchmark(("two",), out)) == 0
+    assert status_of(benchmark.benchmark, benchmark.Benchmark(("one",), out)) == 0
+    assert status_of(benchmark.benchmark, benchmark.Benchmark(("two",), out)) == 0
     found = json.loads(out.read_text())
     assert set(found) == {"one-a", "two"}
     assert found["two"]["error.p95"] == 0.5
-    assert benchmark.main(benchmark.Benchmark(("three",), out)) == 2
+    assert status_of(benchmark.benchmark, benchmark.Benchmark(("three",), out)) == 2
     assert "there is no benchmark" in capsys.readouterr().err
 
 

@@ -1,14 +1,13 @@
 """The two commands, as a user calls them, on a small file."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments.compare import Compare, command
+from experiments.compare import Compare, compare
+from experiments.run.command_line import status_of
 from ifru_jax.data import ForgetRequest
 from ifru_jax.unlearning.in_parts import split_request
 
@@ -22,7 +21,7 @@ def test_compare_writes_what_it_promises(ratings, tmp_path, model, forget):
     options = Compare(
         data=str(ratings), out=tmp_path, model=model, forget=forget, methods="original,retrain,ifru,ifru-stream", seeds=2
     )
-    assert command(options) == 0
+    assert status_of(compare, options) == 0
     assert {path.name for path in tmp_path.iterdir()} == {
         "results.jsonl", "summary.json", "report.html", "report.json", "report.md", "comparison.png", "comparison.svg",
     }  # fmt: skip
@@ -59,7 +58,7 @@ def test_compare_writes_what_it_promises(ratings, tmp_path, model, forget):
 )
 def test_bad_options_say_so_before_anything_is_written(ratings, tmp_path, capsys, change, message):
     out = tmp_path / "out"
-    assert command(Compare(**({"data": str(ratings), "out": out} | change))) == 2
+    assert status_of(compare, Compare(**({"data": str(ratings), "out": out} | change))) == 2
     assert message in " ".join(capsys.readouterr().err.split())
     assert not out.exists()
 
@@ -73,25 +72,19 @@ def test_a_file_of_interactions_is_forgotten(ratings, tmp_path):
     assert all(any(row.startswith(pair) for row in rows) for pair in wanted)
     request = tmp_path / "request.csv"
     request.write_text("\n".join(["user,item", *wanted]) + "\n")
-    assert command(Compare(data=str(ratings), out=tmp_path / "out", forget=f"file:{request}", seeds=1)) == 0
+    assert status_of(compare, Compare(data=str(ratings), out=tmp_path / "out", forget=f"file:{request}", seeds=1)) == 0
     records = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert {r["forget"] for r in records} == {"file"}
     assert [r["evidence"]["forgotten"] for r in records if r["method"] == "ifru"] == [7]
     assert [r["seed"] for r in records if r["method"] == "retrain"] == [0, 1], "two retrained models even with one seed"
 
 
-def test_the_command_line_explains_itself():
-    for module in ("experiments.compare", "experiments.quickstart"):
-        shown = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True)
-        assert "--out" in shown.stdout
-
-
 def test_kept_models_are_not_trained_again(ratings, tmp_path, monkeypatch):
     options = Compare(data=str(ratings), out=tmp_path / "out", models=tmp_path / "models", seeds=1)
-    assert command(options) == 0
+    assert status_of(compare, options) == 0
     first = json.loads((tmp_path / "out" / "summary.json").read_text())
     monkeypatch.setattr("ifru_jax.training.trained.fit_params", None)
-    assert command(options) == 0
+    assert status_of(compare, options) == 0
     again = json.loads((tmp_path / "out" / "summary.json").read_text())
     for method in ("original", "retrain", "ifru"):
         for figure in ("auc", "gap", "forget_slope", "seconds.training"):

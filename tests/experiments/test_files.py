@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.reporting import as_json, write_atomic, write_json_atomic
+from experiments.reporting.json_files import as_json, write_json_atomic
+from ifru_jax.files import write_atomic
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from experiments.reporting import write_html
+from experiments.reporting.report import write_report
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation import Measure, Verification
 
@@ -56,8 +56,13 @@ def answer():
     return Verification(False, ("forget_loss",), measures, {}, {"forgotten_interactions": 1234}).as_dict()
 
 
+def written(folder, made, **options):
+    write_report(folder, made, **options)
+    return (folder / "report.html").read_text()
+
+
 def test_the_page_stands_alone_and_is_well_formed(tmp_path):
-    page = write_html(tmp_path, records(), title="A < B", verification={"ifru": answer()}).read_text()
+    page = written(tmp_path, records(), title="A < B", verification={"ifru": answer()})
     parser = Nesting()
     parser.feed(page)
     assert parser.open == []
@@ -73,7 +78,7 @@ def test_the_page_stands_alone_and_is_well_formed(tmp_path):
 
 def test_it_says_what_came_out_and_nothing_of_the_forgotten(tmp_path):
     found = answer() | {"linearity": {"predicted": 2e-3, "actual": 1.9e-3}}
-    page = write_html(tmp_path, records(), title="t", verification={"ifru": found}).read_text()
+    page = written(tmp_path, records(), title="t", verification={"ifru": found})
     assert "by 0.002 and lowered it by 0.0019" in page
     assert "(0.95 of it)" in page
     assert "1,234" in page
@@ -87,7 +92,7 @@ def test_it_says_what_came_out_and_nothing_of_the_forgotten(tmp_path):
 
 
 def test_without_verification_or_without_records(tmp_path):
-    assert "Was it forgotten?" not in write_html(tmp_path, records(), title="t").read_text()
+    assert "Was it forgotten?" not in written(tmp_path, records(), title="t")
     with pytest.raises(DataError):
-        write_html(tmp_path / "none", [], title="t")
+        write_report(tmp_path / "none", [], title="t")
     assert not (tmp_path / "none").exists()

@@ -1,6 +1,6 @@
 """Which hyper-parameters a comparison trains with."""
 
-from experiments.hyperparameters import DEFAULTS, hyper_parameters
+from experiments.run.hyperparameters import DEFAULTS, hyper_parameters
 
 
 def test_the_objective_may_have_defaults_of_its_own():

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from experiments import methods
-from experiments.compare import Compare, command
-from experiments.comparison import in_running_order
-from experiments.methods import REGISTRY, Context, Entry, describe_method, parse_methods
+from experiments.compare import Compare, compare
+from experiments.run import comparison, methods
+from experiments.run.command_line import status_of
+from experiments.run.comparison import in_running_order
+from experiments.run.methods import REGISTRY, Context, RegisteredMethod, describe_method, parse_methods
 from ifru_jax import DataError, IFRUConfig, NumericsError, Report, TrainConfig, mf
 from ifru_jax.errors import NotApplicable
 from ifru_jax.models import gmf
@@ -71,20 +72,20 @@ def impossible(context):
 @pytest.fixture
 def registry(monkeypatch):
     changed = REGISTRY | {
-        "popularity": Entry(lambda c: Popularity(), start="own"),
-        "patient": Entry(lambda c: Patient(c.budget_seconds), budget=1.0),
-        "patient-10x": Entry(lambda c: Patient(c.budget_seconds), budget=10.0),
-        "impossible": Entry(impossible),
-        "failing": Entry(lambda c: Failing(1.0)),
+        "popularity": RegisteredMethod(lambda c: Popularity(), start="own"),
+        "patient": RegisteredMethod(lambda c: Patient(c.budget_seconds), budget=1.0),
+        "patient-10x": RegisteredMethod(lambda c: Patient(c.budget_seconds), budget=10.0),
+        "impossible": RegisteredMethod(impossible),
+        "failing": RegisteredMethod(lambda c: Failing(1.0)),
     }
-    for module in (methods, __import__("experiments.comparison", fromlist=["REGISTRY"])):
+    for module in (methods, comparison):
         monkeypatch.setattr(module, "REGISTRY", changed)
 
 
 def test_a_comparison_holds_methods_of_any_kind(registry, ratings, tmp_path):
     asked = "impossible,patient-10x,failing,popularity,patient"
     options = Compare(data=str(ratings), out=tmp_path, forget="user:0.1", methods=asked, seeds=1)
-    assert command(options) == 0
+    assert status_of(compare, options) == 0
     records = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     found = {record["method"]: record for record in records}
     assert list(found) == ["original", "retrain", *asked.split(",")]

@@ -1,27 +1,18 @@
 """The protocol of published benchmarks: split, objectives, figures, and trainings that go on where they stopped."""
 
 import json
-from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.published import (
-    Entry,
-    Published,
-    build,
-    joined,
-    main,
-    positives,
-    ranking,
-    run,
-    split_by_user,
-)
-from experiments.published_table import REFERENCES, found_in
-from experiments.published_training import Data, Recipe, softmax_of_users, with_negatives
-from experiments.reporting import read_records
+from experiments.pages.published import REFERENCES, found_in
+from experiments.published.contestants import Contestant, build
+from experiments.published.protocol import joined, positives, ranking, split_by_user
+from experiments.published.runs import run, train_missing
+from experiments.published.training import Data, Recipe, softmax_of_users, with_negatives
+from experiments.reporting.records import read_records
 from ifru_jax.data import Interactions
 from ifru_jax.graph import build_training_set
 from ifru_jax.training import FullSoftmax, TrainConfig, Trained, bpr, weighted_loss
@@ -70,7 +61,7 @@ def test_the_order_of_rows_decides_nothing(data):
 
 
 def test_softmax_of_users_is_the_full_softmax_of_the_library(split):
-    entry, recipe = Entry("lightgcn", "full-softmax", ()), Recipe(1e-2, 0.0, init_std=0.5, layers=1)
+    entry, recipe = Contestant("lightgcn", "full-softmax", ()), Recipe(1e-2, 0.0, init_std=0.5, layers=1)
     model, training_set = build(entry, recipe), build_training_set(split.train)
     params = model.init(jax.random.key(0), split.train.num_users, split.train.num_items)
     expected = weighted_loss(model, FullSoftmax(), params, training_set.examples, training_set.graph)
@@ -122,7 +113,7 @@ def test_ranking_leaves_out_what_was_seen_and_counts_precision_of_ten(split):
 )
 def test_every_objective_trains(split, model, objective, options):
     recipe = Recipe(3e-2, 1e-5, init_std=0.1, epochs=6, every=3, **({"batch_size": 16} | options))
-    figures = run(Entry(model, objective, ()), recipe, split, 0)
+    figures = run(Contestant(model, objective, ()), recipe, split, 0)
     # At random a third of the users would be hit: 10 of 29 items.
     assert figures["test.hr@10"] > 0.5
     assert figures["epochs"] <= 6
@@ -132,13 +123,14 @@ def test_what_is_done_is_not_run_again(data, tmp_path, capsys):
     lines = [f"{u},{i},{int(y)}" for u, i, y in zip(data.users, data.items, data.labels, strict=True)]
     (tmp_path / "small.csv").write_text("user,item,rating\n" + "\n".join(lines) + "\n")
     recipes = tuple(Recipe(3e-2, reg, init_std=0.1, batch_size=16, epochs=2) for reg in (1e-5, 1e-3))
-    entries, path = (Entry("mf", "full-softmax", recipes),), tmp_path / "published.jsonl"
-    options = Published(seeds=2, data=str(tmp_path / "small.csv"))
-    assert main(options, path=path, entries=entries) == 3  # both settings once, the better one with another seed
-    assert main(options, path=path, entries=entries) == 0
+    contestants, path = (Contestant("mf", "full-softmax", recipes),), tmp_path / "published.jsonl"
+    options = {"seeds": 2, "path": path}
+    data = str(tmp_path / "small.csv")
+    assert train_missing(data, contestants, **options) == 3  # both settings once, the better one with another seed
+    assert train_missing(data, contestants, **options) == 0
     (found,) = found_in(read_records(path))
     assert (found.tried, len(found.runs)) == (2, 2)
-    assert found.ratio == pytest.approx(found.mean("test.ndcg@10") / REFERENCES["mf"].figures[2])
+    assert found.ratio == pytest.approx(found.mean("test.ndcg@10") / REFERENCES["mf"][2][2])
     assert "seed 1" in capsys.readouterr().out
 
     # What time cut off is run again where there is more, and then counts once.
@@ -147,7 +139,7 @@ def test_what_is_done_is_not_run_again(data, tmp_path, capsys):
         if record["seed"] == 1:
             record["figures"]["stopped"] = "time"
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    assert main(options, path=path, entries=entries) == 0
-    assert main(replace(options, max_seconds=options.max_seconds + 1), path=path, entries=entries) == 1
+    assert train_missing(data, contestants, **options) == 0
+    assert train_missing(data, contestants, **options, max_seconds=151.0) == 1
     (again,) = found_in(read_records(path))
     assert [r["figures"]["stopped"] for r in again.runs] == [found.runs[0]["figures"]["stopped"], "epochs"]

@@ -8,7 +8,8 @@ import warnings
 import numpy as np
 import pytest
 
-from experiments.reporting import append_record, environment, read_records, without_data
+from experiments.reporting.privacy import without_data
+from experiments.reporting.records import append_record, environment, read_records
 from ifru_jax.errors import DataError
 
 

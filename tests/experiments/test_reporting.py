@@ -14,16 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from experiments.reporting import (
-    FIGURES,
-    comparison_figure,
-    define,
-    markdown_table,
-    rich_table,
-    summarise,
-    write_comparison,
-    write_report,
-)
+from experiments.reporting.definitions import FIGURES, define
+from experiments.reporting.main_table import markdown_table, rich_table
+from experiments.reporting.plots import comparison_figure, write_comparison
+from experiments.reporting.report import write_report
+from experiments.reporting.summary import summarise
 from ifru_jax.errors import DataError
 
 # method: auc, gap, forget gap, seconds, speed-up

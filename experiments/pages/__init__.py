@@ -1,0 +1,31 @@
+"""From committed results to the marked blocks and pictures of docs/ and README.md.
+
+blocks          marked blocks of Markdown, and the registry of functions that fill them
+comparisons     the committed comparisons, with their means
+columns         what a table shows of a comparison
+results         docs/results.md and README.md
+rivals          docs/rivals.md
+any_model       docs/any_model.md
+forget_sets     docs/forget_sets.md
+published       docs/published.md
+single_tables   docs/benchmark.md, docs/damping_table.md, docs/figures.md
+pictures        docs/readme.svg and docs/paper
+"""
+
+from pathlib import Path
+
+from experiments.pages import any_model, forget_sets, published, results, rivals, single_tables
+from experiments.pages.blocks import MAKERS, blocks_of, filled
+
+# Importing them registers what they make.
+SOURCES = (results, rivals, any_model, forget_sets, published, single_tables)
+ROOT = Path(__file__).parents[2]
+README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"
+
+__all__ = ["MAKERS", "PAPER", "README_PICTURE", "ROOT", "SOURCES", "blocks_of", "filled", "pages"]
+
+
+def pages() -> list[Path]:
+    """Pages with marked blocks."""
+    every = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [page for page in every if blocks_of(page.read_text())]

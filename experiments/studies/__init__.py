@@ -1,0 +1,1 @@
+"""Questions of their own, each a command: `python -m experiments.studies.damping`."""

@@ -1,0 +1,133 @@
+"""How much to damp, in which metric, with which filter: the study behind the defaults.
+
+    IFRU_JAX_DATA=DIR python -m experiments.studies.damping
+
+Six cells (three data sets, MF and LightGCN-1, 2 % of noise, three seeds). One Krylov space per model and metric gives every ratio
+c of the rule λ = |t_min| / c, with t_min as `prepare` finds it. About half an hour; a cell that is done is not run again. Appends
+to experiments/results/damping.jsonl, from which `python -m experiments.tables` fills docs/damping_table.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.progress import track
+
+from experiments import RESULTS
+from experiments.reporting.records import append_record, environment, read_records
+from experiments.run.baselines import retrain, train_original
+from experiments.run.command_line import command
+from experiments.run.model_store import ModelStore
+from experiments.run.models import ModelName
+from experiments.run.setup import Setup, set_up
+from experiments.run.yardsticks import Yardsticks
+from ifru_jax.solvers import FilterName
+from ifru_jax.training import Trained
+from ifru_jax.unlearning import IFRUConfig, prepare
+from ifru_jax.unlearning.ifru import right_hand_side
+from ifru_jax.unlearning.influence_step import path_part, update_part
+
+PATH = RESULTS / "damping.jsonl"
+EXPONENTS = (0.0, 0.3, 0.4, 0.5)
+STEPS = (5, 10, 20)
+RATIOS: dict[FilterName, tuple[float, ...]] = {
+    "gradient-flow": (2.0, 2.5, 3.0, 3.5),
+    "absolute": (2.5, 3.0, 3.5, 4.0),
+}
+CELLS: tuple[tuple[str, ModelName, int], ...] = (
+    ("ml-100k", "mf", 0),
+    ("ml-100k", "lightgcn", 1),
+    ("amazon", "mf", 0),
+    ("bookcrossing", "lightgcn", 1),
+    ("amazon", "lightgcn", 1),
+    ("bookcrossing", "mf", 0),
+)
+SEEDS = 3
+FIGURES = ("auc", "gap", "forget_gap", "forget_slope")
+
+
+def variants() -> Iterator[IFRUConfig]:
+    """Every exponent with the default number of steps, and the default exponent with other numbers of steps."""
+    default = IFRUConfig()
+    for name in RATIOS:
+        yield from (replace(default, metric_exponent=exponent, filter=name) for exponent in EXPONENTS)
+        yield from (replace(default, num_steps=steps, filter=name) for steps in STEPS if steps != default.num_steps)
+
+
+def study(setup: Setup, store: ModelStore) -> Iterator[dict]:
+    """Records of one cell: a line per variant and ratio, figures averaged over `seed` seeds."""
+    originals = [train_original(setup, seed, store=store) for seed in range(SEEDS)]
+    retrained = [retrain(setup, original, seed, store=store)[0] for seed, original in enumerate(originals)]
+    yardsticks = Yardsticks.of(setup, originals, retrained)
+    for config in track(list(variants()), description=f"{setup.dataset} {setup.model}", transient=True):
+        ratios = RATIOS[config.filter]
+        found: dict[float, list[dict]] = {ratio: [] for ratio in ratios}
+        for seed, original in enumerate(originals):
+            for ratio, unlearned in zip(ratios, _steps(original, setup, config, ratios), strict=True):
+                found[ratio].append(yardsticks.figures(unlearned, yardsticks.originals[seed]))
+        variant = {"exponent": config.metric_exponent, "num_steps": config.num_steps, "filter": config.filter}
+        for ratio, of_ratio in found.items():
+            yield {
+                **{"dataset": setup.dataset, "model": setup.model, "forget": setup.forget, "method": "ifru", "seed": SEEDS},
+                "config": variant | {"ratio": ratio},
+                "environment": environment(),
+                "figures": {name: float(np.mean([one[name] for one in of_ratio])) for name in FIGURES},
+            }
+
+
+def _steps(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[float, ...]) -> Iterator[Trained]:
+    """The model after the request, for each ratio."""
+    data = trained.interactions
+    forgotten = setup.request.select(data)
+    retained = trained.training_set.without(forgotten)
+    rhs, _ = right_hand_side(trained, retained, forgotten, config)
+    everything = (jnp.ones(data.num_users, bool), jnp.ones(data.num_items, bool))
+    lowest = prepare(trained, config=config).damping_scale
+    assert lowest is not None
+    steps = path_part(
+        trained.model,
+        trained.loss,
+        config,
+        trained.params,
+        rhs,
+        retained.examples,
+        retained.graph,
+        everything,
+        lowest / jnp.asarray(ratios),
+        total=float(trained.total),
+        reg=trained.config.reg,
+    )
+    for place in range(len(ratios)):
+        step = jax.tree.map(lambda leaf, at=place: leaf[at], steps)
+        params = update_part(trained.model, trained.params, step, retained.examples)
+        yield Trained(**(vars(trained) | {"params": params, "training_set": retained}))
+
+
+@dataclass(frozen=True)
+class Damping:
+    """Runs the cells that are missing.
+
+    Attributes:
+      models: folder to keep trained models in between runs.
+    """
+
+    models: Path = Path("out/models")
+
+
+def damping(options: Damping) -> None:
+    """Runs the cells that are missing."""
+    done = {(r["dataset"], r["model"]) for r in read_records(PATH)}
+    for data, model, layers in CELLS:
+        setup = set_up(data, model, layers, "noise:0.02")
+        if (setup.dataset, setup.model) in done:
+            continue
+        # A cell counts as done only when it is complete.
+        for record in list(study(setup, ModelStore(options.models))):
+            append_record(PATH, record)
+
+
+if __name__ == "__main__":
+    command(damping, Damping, __doc__)

@@ -1,0 +1,75 @@
+"""The committed comparisons, cell by cell; a cell that is done is not run again.
+
+    IFRU_JAX_DATA=DIR python -m experiments.suite                   # all cells that are missing; all of them take hours
+    IFRU_JAX_DATA=DIR python -m experiments.suite --family paper    # those of a file in experiments/suite
+    IFRU_JAX_DATA=DIR python -m experiments.suite --only sisa       # those whose name contains it
+
+Each cell is one `experiments.compare`; its results.jsonl goes to experiments/results/DATA_MODEL_FORGET, a folder a cell. Each file
+of experiments/suite holds a family of cells, and says what it takes and what it should reach. `python -m experiments.tables` fills
+the tables of the docs from the results.
+"""
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+
+from experiments.compare import Compare, compare
+from experiments.run.command_line import command
+from experiments.suite import CELLS, FAMILIES
+from ifru_jax.errors import DataError, IfruError
+from ifru_jax.files import write_atomic
+
+Family = Literal["all", "paper", "two_layers", "sharded", "sizes", "large", "any_model", "shared_weights"]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Runs the committed comparisons.
+
+    Attributes:
+      family: all cells, or those of this file.
+      only: of these the cell of this name, or all whose name contains it.
+      again: also cells that have results.
+      seeds: per cell.
+      models: folder to keep trained models in between runs.
+    """
+
+    family: Family = "all"
+    only: str = ""
+    again: bool = False
+    seeds: int = 3
+    models: Path = Path("out/models")
+
+
+def suite(options: Suite) -> int:
+    """Returns the number of cells that failed."""
+    console = Console()
+    family = FAMILIES.get(options.family, CELLS)
+    chosen = [cell for cell in family if cell.name == options.only] or [cell for cell in family if options.only in cell.name]
+    if not chosen:
+        raise DataError(
+            f"no cell of {options.family} has {options.only!r} in its name: choose among {', '.join(c.name for c in family)}."
+        )
+    missing = [cell for cell in chosen if options.again or not cell.records.exists()]
+    console.print(f"{len(chosen)} cells, {len(missing)} to run")
+    failed = 0
+    for number, cell in enumerate(missing, start=1):
+        console.rule(f"{number} of {len(missing)}: {cell.name}")
+        what = {name: value for name, value in asdict(cell).items() if name != "part"}
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                compare(Compare(out=Path(folder), seeds=options.seeds, models=options.models, verify=False, **what))
+            except IfruError as error:
+                console.print(f"[bold red]error:[/] {error}")
+                failed += 1
+                continue
+            cell.records.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(cell.records, (Path(folder) / "results.jsonl").read_bytes())
+    return failed
+
+
+if __name__ == "__main__":
+    command(suite, Suite, __doc__)

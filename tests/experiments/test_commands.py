@@ -1,0 +1,59 @@
+"""Every command explains itself and starts nothing; an error of ours is one line and status 2."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.benchmark.__main__ import Benchmark, benchmark
+from experiments.run.command_line import status_of
+from experiments.suite.__main__ import Suite, suite
+from experiments.tuning.__main__ import Tuning, tune
+
+ROOT = Path(__file__).parents[2]
+# The command, and words of what comes out.
+COMMANDS = {
+    "quickstart": "--out",
+    "compare": "--out",
+    "benchmark": "writes JSON",
+    "tables": "rewrites the blocks",
+    "suite": "results.jsonl",
+    "tuning": "hyperparameters.json",
+    "published": "published.jsonl",
+    "studies.damping": "damping.jsonl",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_teaches_and_starts_nothing(name, tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    command = [sys.executable, "-m", f"experiments.{name}", "--help"]
+    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
+    assert f"usage: python -m experiments.{name}" in shown
+    text = " ".join(shown.split())
+    assert COMMANDS[name] in text
+    assert any(word in text for word in ("minute", "hour", "seconds", "not recorded"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("run", "options", "message"),
+    [
+        (benchmark, Benchmark(("magic",)), "there is no benchmark 'magic'"),
+        (suite, Suite(only="magic"), "no cell of all has 'magic' in its name"),
+        (suite, Suite(family="large", only="ml-100k"), "choose among ml-1m_mf_noise-0.02"),
+        (tune, Tuning("models"), "nothing to do"),
+    ],
+)
+def test_what_cannot_be_run_is_told_in_a_line(capsys, run, options, message):
+    assert status_of(run, options) == 2
+    told = capsys.readouterr()
+    assert message in " ".join(told.err.split())
+    assert not told.out
+
+
+def test_a_status_is_passed_on():
+    assert [status_of(lambda options: options, status) for status in (None, 0, 3)] == [0, 0, 3]
