@@ -8,6 +8,6 @@ bulk          2 % of ml-1m, against two retrainings
 requests      one interaction, one user, many at once
 frontier      what accuracy costs; `errors` is how it is measured
 memory        of a request, and of one product
+spillover     b in both forms, and in the one that is chosen
 ranking       full lists of all users
-block_jacobi  whether preconditioning pays
 """

@@ -1,12 +1,12 @@
 """A bulk request: forget 2 % of ml-1m (the label noise of the IFRU paper), against two retrainings and in full gradients."""
 
+import jax
 import numpy as np
 
 from experiments.benchmark.figure import Figure, spread
 from experiments.benchmark.trained import STORE, setup_of
 from experiments.run.baselines import gradient_seconds, retrain, train_original
 from experiments.run.models import ModelName
-from experiments.run.served import prepared
 from experiments.run.yardsticks import Yardsticks
 from ifru_jax.unlearning import IFRU
 
@@ -27,7 +27,7 @@ def bulk(model: ModelName, layers: int, *, protocol_target: float, fastest_targe
     retrainings = [retrain(setup, original, seed, store=STORE) for seed, original in enumerate(originals)]
     retrained = [state for state, _ in retrainings]
     method = IFRU(setup.build(choice.init_std), choice.train)
-    states = [prepared(method, original) for original in originals]
+    states = [method.prepare(original, setup.split, jax.random.key(0)) for original in originals]
     method.forget(states[0], setup.other)
     results = [method.forget(states[0], setup.request) for _ in range(REPEATS)]
     seconds = np.array([report.seconds["total"] for _, report in results])

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-from experiments.benchmark.block_jacobi import block_jacobi_products
 from experiments.benchmark.bulk import bulk
 from experiments.benchmark.figure import Figure
 from experiments.benchmark.frontier import GRAPH_SCOPES, MF_SCOPES, frontier
@@ -11,6 +10,7 @@ from experiments.benchmark.hvp import hvp, plain_lightgcn_loss, plain_mf_loss
 from experiments.benchmark.memory import bulk_memory, chunked_memory
 from experiments.benchmark.ranking import ranking
 from experiments.benchmark.requests import batch, growth, one_interaction, one_user
+from experiments.benchmark.spillover import spillover
 from ifru_jax.models import lightgcn, mf
 
 # One run may give several figures: a benchmark returns them by the rest of their name.
@@ -33,6 +33,9 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "accuracy-interaction-lightgcn": partial(frontier, "lightgcn", 1, kind="interaction", target=30, scopes=GRAPH_SCOPES),
     "accuracy-user-lightgcn": partial(frontier, "lightgcn", 1, kind="user", target=85, scopes=GRAPH_SCOPES),
     "memory-chunks": partial(chunked_memory, target=2.0),
-    "block-jacobi-mf": partial(block_jacobi_products, "ml-1m", "mf", 0),
+    "spillover-movielens-small": partial(spillover, "movielens-small"),
+    "spillover-bookcrossing": partial(spillover, "bookcrossing"),
+    "spillover-ml-1m": partial(spillover, "ml-1m"),
+    "spillover-gowalla": partial(spillover, "gowalla"),
     "ranking-ml-1m": partial(ranking, target=3),
 }

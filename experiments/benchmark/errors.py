@@ -11,11 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.data import ForgetRequest
-from ifru_jax.graph import build_training_set
 from ifru_jax.models import Params
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, forget
@@ -42,9 +40,10 @@ class Reference:
 def references(trained: Trained, requests: Sequence[ForgetRequest]) -> list[Reference]:
     """The float64 steps on all rows, with so many Krylov steps that they no longer change."""
     with jax.enable_x64(True):
-        params = jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), trained.params)
-        with_graph = trained.model.num_hops > 0
-        exact = replace(trained, params=params, training_set=build_training_set(trained.interactions, with_graph=with_graph))
+        options = {"config": trained.config, "loss": trained.loss, "total": trained.total}
+        wide = Trained.of(trained.model, trained.params, trained.interactions, **options)
+        # λ stays that of the model as it is: what is measured is the step.
+        exact = replace(trained, params=wide.params, training_set=wide.training_set)
         found = []
         for request in requests:
             state, _ = forget(exact, request, config=REFERENCE)
@@ -64,7 +63,7 @@ def errors(trained: Trained, exact: Sequence[Reference], config: IFRUConfig) -> 
             for after, other in ((reference.params, trained.params), (state.params, reference.params))
         )
         found["error"].append(float(np.linalg.norm(wrong) / np.linalg.norm(change)))
-        gone = reference.request.select(trained.interactions)
+        gone = reference.request.touches(trained.interactions)
         change, wrong = reference.scores - before, _scores(state, trained) - reference.scores
         for name, which in (("error.scores", ~gone), ("error.forgotten", gone)):
             if which is gone and len(reference.request.users):

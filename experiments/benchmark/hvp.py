@@ -13,7 +13,7 @@ from ifru_jax.curvature import hessian_product
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.graph import TrainingSet, build_training_set
 from ifru_jax.models import Recommender
-from ifru_jax.training import bce, objective
+from ifru_jax.training import Objective, bce
 
 
 def hvp(model: Recommender, plain_loss: Callable[..., jax.Array], *, target: float) -> dict[str, Figure]:
@@ -27,13 +27,12 @@ def hvp(model: Recommender, plain_loss: Callable[..., jax.Array], *, target: flo
     direction = jax.tree.map(lambda x: jax.random.normal(jax.random.key(1), x.shape), params)
     options: dict[str, Any] = {"total": float(len(data)), "reg": 1e-5}
 
-    def fast(p, examples, graph):
-        return objective(model, bce, p, examples, graph, **options)
+    objective = Objective(model, bce, **options, chunk_size=None)
 
     def plain(p, arrays):
         return plain_loss(p, arrays, **options)
 
-    ours = _linearised(fast, params, (data.examples, data.graph))
+    ours = _linearised(objective, params, (data.batch,))
     baseline = _linearised(plain, params, (_plain_arrays(data),))
     figure = compare_times(
         lambda: ours(direction), lambda: baseline(direction), target=target, baseline_name="jvp of grad with segment_sum"

@@ -14,10 +14,10 @@ import numpy as np
 
 from experiments.benchmark.figure import Figure
 from experiments.benchmark.trained import setup_of
-from ifru_jax.curvature import hessian_product
-from ifru_jax.graph import Examples, build_edges, build_graph, build_training_set
+from ifru_jax.graph import Batch, Examples, SortedPairs, build_graph
 from ifru_jax.models import neumf
-from ifru_jax.training import Trained, bce, objective
+from ifru_jax.sparse import build_edges
+from ifru_jax.training import Objective, Trained, bce
 from ifru_jax.unlearning import forget, prepare
 
 USERS, ITEMS = 6000, 4000
@@ -39,8 +39,7 @@ def run(layers: int) -> None:
     setup = setup_of("ml-1m", "lightgcn", layers)
     model, train = setup.build(1e-2), setup.split.train
     params = model.init(jax.random.key(0), train.num_users, train.num_items)
-    trained = Trained(model, params, build_training_set(train), len(train), setup.params.best.train)
-    trained = prepare(trained)
+    trained = prepare(Trained.of(model, params, train, config=setup.params.best.train))
     before = _peak()
     forget(trained, setup.request)
     sys.stdout.write(f"{before}\n{_peak()}\n")
@@ -61,17 +60,14 @@ def chunked_memory(*, target: float) -> dict[str, Figure]:
 def _megabytes(size: int, chunk: int | None) -> float:
     model, rng = neumf(embedding_size=48), np.random.default_rng(0)
     pairs, _ = build_edges(rng.integers(0, USERS, size), rng.integers(0, ITEMS, size), num_rows=USERS, num_cols=ITEMS)
-    examples = Examples(pairs, jnp.zeros(size), jnp.ones(size))
+    examples = Examples(SortedPairs(pairs), jnp.zeros(size), jnp.ones(size))
     nothing = np.zeros(0, np.int32)
     graph = build_graph(build_edges(nothing, nothing, num_rows=USERS, num_cols=ITEMS, capacity=1)[0])
     params = model.init(jax.random.key(0), USERS, ITEMS)
 
-    def product(p, v, examples, graph):
-        return hessian_product(
-            lambda q: objective(model, bce, q, examples, graph, total=size, reg=1e-5, chunk_size=chunk), p, keep=chunk is None
-        )(v)
-
-    compiled = jax.jit(product).lower(params, params, examples, graph).compile()
+    objective = Objective(model, bce, float(size), 1e-5, chunk)
+    product = jax.jit(lambda objective, p, v, batch: objective.hessian_product(p, batch)(v))
+    compiled = product.lower(objective, params, params, Batch(examples, graph)).compile()
     memory = compiled.memory_analysis()
     assert memory is not None
     return memory.temp_size_in_bytes / 1e6

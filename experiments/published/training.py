@@ -16,10 +16,9 @@ import numpy as np
 import optax
 
 from ifru_jax.data import Interactions
-from ifru_jax.graph import BipartiteGraph, Examples, GridPairs, IndexPairs, build_training_set
-from ifru_jax.models import FlaxRecommender, Params
-from ifru_jax.training import FullSoftmax, Loss, TrainConfig, Trained, WithAuxiliary
-from ifru_jax.training.objectives import auxiliary_term, squared_norm, summed_loss
+from ifru_jax.graph import Batch, BipartiteGraph, Examples, GridPairs, IndexPairs
+from ifru_jax.models import FlaxRecommender, Params, Recommender
+from ifru_jax.training import FullSoftmax, Loss, Objective, TrainConfig, Trained, WithAuxiliary
 
 # A sampled negative that is a positive of its user is drawn anew so often; a user has a fiftieth of the items.
 _DRAWS = 4
@@ -71,7 +70,7 @@ class Data(NamedTuple):
 
 
 def softmax_of_users(
-    model: FlaxRecommender, params: Params, graph: BipartiteGraph, users: jax.Array, weights: jax.Array, positive: jax.Array
+    model: Recommender, params: Params, graph: BipartiteGraph, users: jax.Array, weights: jax.Array, positive: jax.Array
 ) -> jax.Array:
     """Σ_u w_u Σ_i (log Σ_j e^{s_uj} − s_ui) over the positives i of each user: `FullSoftmax`, user by user."""
     items = jnp.arange(positive.shape[1], dtype=jnp.int32)
@@ -94,17 +93,12 @@ def with_negatives(key: jax.Array, data: Data, which: jax.Array, count: int) -> 
     return Examples(pairs, labels.reshape(-1), jnp.ones(labels.size), leaders)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.jit, static_argnums=0)
 def _epoch(
-    model: FlaxRecommender,
-    loss: Loss,
-    recipe: Recipe,
-    key: jax.Array,
-    carry: tuple[Params, Any],
-    data: Data,
-    graph: BipartiteGraph,
+    recipe: Recipe, objective: Objective, key: jax.Array, carry: tuple[Params, Any], data: Data, graph: BipartiteGraph
 ) -> tuple[Params, Any]:
     """One pass over the users, or over the positives."""
+    loss = objective.loss
     inner = loss.loss if isinstance(loss, WithAuxiliary) else loss
     by_user = isinstance(inner, FullSoftmax)
     size, total = data.positive.shape[0] if by_user else len(data.users), len(data.users)
@@ -118,13 +112,12 @@ def _epoch(
         seen = graph
         if recipe.dropout:
             seen = graph.with_edges(graph.present * jax.random.bernoulli(drop_key, 1 - recipe.dropout, graph.weights.shape))
+        fresh = replace(objective, loss=_fresh(loss, noise_key))
         if by_user:
-            mean = softmax_of_users(model, params, seen, which, jnp.ones(batch), data.positive) * size / (batch * total)
-        else:
-            examples = with_negatives(draw_key, data, which, recipe.negatives)
-            mean = summed_loss(inner, model.score(params, examples.pairs, seen), examples) / len(examples.labels)
-        term = auxiliary_term(_fresh(loss, noise_key), params, seen)
-        return mean + term + 0.5 * recipe.reg * squared_norm(params)
+            losses = softmax_of_users(objective.model, params, seen, which, jnp.ones(batch), data.positive)
+            return losses * size / (batch * total) + fresh.beside(params, seen)
+        examples = with_negatives(draw_key, data, which, recipe.negatives)
+        return fresh.minibatch(params, Batch(examples, seen), size=total)
 
     def step(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Any, Any]:
         params, state = carry
@@ -176,17 +169,17 @@ def train_anew(
       The best model by `validate`, the epochs, and what stopped them: "patience", "time", or "epochs", the most there are.
     """
     began = time.process_time()
-    training_set = build_training_set(train, with_graph=model.num_hops > 0)
     key, init_key = jax.random.split(jax.random.key(seed))
     params = model.init(init_key, train.num_users, train.num_items)
     carry: Any = (params, optax.adam(recipe.learning_rate).init(params))
     data = Data.of(train)
     config = TrainConfig(recipe.learning_rate, recipe.batch_size, recipe.reg)
-    best = Trained(model, params, training_set, len(train), config, loss)
+    best = Trained.of(model, params, train, config=config, loss=loss)
+    objective, graph = replace(best.objective, chunk_size=None), best.training_set.graph
     highest = -np.inf
     since, epoch, stopped = 0, 0, "epochs"
     while epoch < recipe.epochs:
-        carry = _epoch(model, loss, recipe, jax.random.fold_in(key, epoch), carry, data, training_set.graph)
+        carry = _epoch(recipe, objective, jax.random.fold_in(key, epoch), carry, data, graph)
         jax.block_until_ready(carry)
         epoch += 1
         late = time.process_time() - began > max_seconds

@@ -5,7 +5,7 @@ models           models by name
 hyperparameters  what they are trained with
 methods          ways to forget by name; `stream` is one
 baselines        originals and retrained models, kept by `model_store`
-trials           one method on all seeds; `served` is its model
+trials           one method on all seeds
 yardsticks       what models are measured against
 comparison       all of it, as records
 verdicts         what `ifru_jax.verify` says of the first seed

@@ -17,10 +17,10 @@ from experiments.run.hyperparameters import Choice
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
 from experiments.run.setup import Setup
 from experiments.run.trials import repeatedly, seconds_of
+from ifru_jax.baselines import Retrain
 from ifru_jax.training import Trained, bce
 from ifru_jax.training.losses import describe_loss
-from ifru_jax.training.objectives import objective as training_objective
-from ifru_jax.unlearning import Report, Retrain, RetrainState
+from ifru_jax.unlearning import Report
 
 Tell = Callable[[str], None]
 
@@ -35,7 +35,9 @@ class Baseline:
     @classmethod
     def of(cls, reports: Sequence[Report]) -> Self:
         seconds = [report.seconds["total"] for report in reports]
-        metrics = [report.valid_metric for report in reports if report.valid_metric is not None]
+        metrics = [
+            report.training.valid_metric for report in reports if report.training and report.training.valid_metric is not None
+        ]
         return cls(float(np.median(seconds)), float(np.median(metrics)))
 
 
@@ -74,8 +76,8 @@ def retrain(
     model = setup.build(choice.init_std)
 
     def make() -> tuple[Trained, Report]:
-        state = RetrainState(original, setup.split.valid, jax.random.key(seed))
-        after, report = Retrain(model, config).forget(state, setup.request)
+        method = Retrain(model, config)
+        after, report = method.forget(method.prepare(original, setup.split, jax.random.key(seed)), setup.request)
         return after.trained, report
 
     trained, report = store.get(_key(setup, "retrained", replace(choice, train=config), seed), model, setup.loss, make)
@@ -115,12 +117,7 @@ def baselines_of(setup: Setup, original: Trained, retraining: list[Report], stor
 def gradient_seconds(trained: Trained, *, repeats: int = 7) -> float:
     """Warm seconds of one full-batch gradient of the objective: the unit of cost."""
 
-    def gradient(params, examples, graph):
-        terms = {"total": trained.total, "reg": trained.config.reg}
-        return jax.grad(lambda p: training_objective(trained.model, trained.loss, p, examples, graph, **terms))(params)
-
-    compiled = jax.jit(gradient)
-    arguments = (trained.params, trained.training_set.examples, trained.training_set.graph)
+    gradient = jax.jit(lambda objective, params, batch: objective.gradient(params, batch))
     # The first compiles.
-    seconds = [seconds_of(lambda: compiled(*arguments)) for _ in range(repeats + 1)]
+    seconds = [seconds_of(lambda: gradient(trained.objective, trained.params, trained.batch)) for _ in range(repeats + 1)]
     return float(np.median(seconds[1:]))

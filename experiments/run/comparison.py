@@ -15,12 +15,12 @@ from experiments.reporting.records import environment
 from experiments.run.baselines import Baseline, Tell, baselines_of, gradient_seconds, retrain, train_original
 from experiments.run.methods import ALWAYS, PACEMAKER, REGISTRY, Context, describe_method
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
-from experiments.run.served import ServedModel
 from experiments.run.setup import Setup
 from experiments.run.trials import Trial, trials
 from experiments.run.yardsticks import Yardsticks
 from ifru_jax.errors import IfruError, NumericsError
 from ifru_jax.evaluation import PairScores
+from ifru_jax.models import Scorer
 from ifru_jax.training import Trained
 from ifru_jax.training.losses import describe_loss
 from ifru_jax.unlearning import Method, Report
@@ -40,9 +40,9 @@ class Outcome:
 
     name: str
     seed: int
-    before: ServedModel
-    after: ServedModel
-    retrained: Sequence[ServedModel]
+    before: Scorer
+    after: Scorer
+    retrained: Sequence[Scorer]
     report: Report
 
 
@@ -142,7 +142,7 @@ class _Comparer:
         self,
         name: str,
         seed: int,
-        model: ServedModel,
+        model: Scorer,
         original: PairScores,
         *,
         report: Report | None = None,
@@ -158,9 +158,11 @@ class _Comparer:
             found |= {f"speedup_vs_{role}": baseline.seconds / total for role, baseline in self.baselines.items()}
             found["gradient_evaluations"] = total / self.gradient
         evidence = {} if report is None else report.as_dict()
+        if evidence.get("solve"):
+            del evidence["solve"]["ritz_values"]
         return self._frame(name, seed, method) | {
             "figures": found | (extra or {}),
-            "evidence": {name: value for name, value in evidence.items() if name not in ("seconds", "ritz_values")},
+            "evidence": {name: value for name, value in evidence.items() if name != "seconds"},
         }
 
     def trial(self, name: str, trial: Trial) -> dict[str, Any]:
@@ -171,7 +173,7 @@ class _Comparer:
             original = measure.scores(trial.before)
             extra |= measure.own_figures(measure.scores(trial.after), original, [measure.scores(one) for one in trial.yardsticks])
         if trial.report.shards:
-            extra["shards_retrained"] = float(trial.report.shards_retrained)
+            extra["shards_retrained"] = float(trial.report.shards.retrained)
         return self.record(name, trial.seed, trial.after, original, report=trial.report, extra=extra, method=trial.method)
 
     def without_figures(self, name: str, reason: str, *, failed: bool) -> dict[str, Any]:

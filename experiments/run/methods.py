@@ -11,12 +11,13 @@ from typing import Any, Literal
 import jax
 
 from experiments.run.stream import Stream
-from ifru_jax import unlearning
+from ifru_jax import baselines
+from ifru_jax.baselines import BudgetConfig, Finetune, GIFConfig, GradientAscent, IFRUAuthorsConfig
 from ifru_jax.data import Interactions
 from ifru_jax.errors import DataError, NotApplicable
 from ifru_jax.models import Recommender
 from ifru_jax.training import Loss, TrainConfig, bce
-from ifru_jax.unlearning import BudgetConfig, Finetune, GIFConfig, GradientAscent, IFRUAuthorsConfig, IFRUConfig, Method
+from ifru_jax.unlearning import IFRU, IFRUConfig, Method
 
 ALWAYS = ("original", "retrain")
 # Its seconds are the budget of the methods that have one.
@@ -58,19 +59,19 @@ class RegisteredMethod:
       budget: seconds it may work on a request, in units of the median of IFRU's `seconds.total`; None: it ends by itself.
     """
 
-    build: Callable[[Context], Method]
+    build: Callable[[Context], Any]
     start: Literal["trained", "retraining", "own"] = "trained"
     budget: float | None = None
     tuned_as: str = ""
 
 
 def _ifru(**options: Any) -> RegisteredMethod:
-    return RegisteredMethod(lambda c: unlearning.IFRU(c.model, c.train_config, IFRUConfig(**options)))
+    return RegisteredMethod(lambda c: IFRU(c.model, c.train_config, IFRUConfig(**options)))
 
 
 def _receraser(**options: Any) -> RegisteredMethod:
-    def build(c: Context) -> Method:
-        return unlearning.RecEraser(c.model, c.train_config, loss=c.loss, whole_config=c.whole_config, **options)
+    def build(c: Context) -> Any:
+        return baselines.RecEraser(c.model, c.train_config, loss=c.loss, whole_config=c.whole_config, **options)
 
     return RegisteredMethod(build, start="own", tuned_as="receraser")
 
@@ -81,17 +82,17 @@ def _timed(method: type[Finetune] | type[GradientAscent], times: float) -> Regis
 
 def _authors(**options: Any) -> RegisteredMethod:
     config = IFRUAuthorsConfig(**options)
-    return RegisteredMethod(lambda c: unlearning.IFRUAuthors(c.model, c.train_config, valid=c.valid, config=config))
+    return RegisteredMethod(lambda c: baselines.IFRUAuthors(c.model, c.train_config, valid=c.valid, config=config))
 
 
-def _ifru_last_layer(context: Context) -> Method:
+def _ifru_last_layer(context: Context) -> Any:
     """IFRU of the shared weights that the score is linear in alone."""
     model = context.model
     params = jax.eval_shape(lambda key: model.init(key, 1, 1), jax.random.key(0))
     names = tuple(name for name in params if name not in model.tables and name.endswith("output"))
     if not names:
         raise NotApplicable("the model has no last layer of shared weights.")
-    return unlearning.IFRU(model, context.train_config, IFRUConfig(shared=names))
+    return IFRU(model, context.train_config, IFRUConfig(shared=names))
 
 
 REGISTRY: dict[str, RegisteredMethod] = {
@@ -114,17 +115,17 @@ REGISTRY: dict[str, RegisteredMethod] = {
     "ifru-subspace": _ifru(shared="subspace"),
     "ifru-stream": RegisteredMethod(lambda c: Stream(c.model, c.train_config)),
     # Those that train again.
-    "warm-retrain": RegisteredMethod(lambda c: unlearning.WarmRetrain(c.model, c.train_config), start="retraining"),
-    "sisa": RegisteredMethod(lambda c: unlearning.SISA(c.model, c.train_config, loss=c.loss), start="own", tuned_as="sisa"),
+    "warm-retrain": RegisteredMethod(lambda c: baselines.WarmRetrain(c.model, c.train_config), start="retraining"),
+    "sisa": RegisteredMethod(lambda c: baselines.SISA(c.model, c.train_config, loss=c.loss), start="own", tuned_as="sisa"),
     "receraser": _receraser(),
     "receraser-user": _receraser(by="user"),
     "receraser-item": _receraser(by="item"),
     # Those that change the trained parameters.
-    "scif": RegisteredMethod(lambda c: unlearning.SCIF(c.model, c.train_config)),
-    "gif": RegisteredMethod(lambda c: unlearning.GIF(c.model, c.train_config)),
-    "gif-20": RegisteredMethod(lambda c: unlearning.GIF(c.model, c.train_config, GIFConfig(num_iterations=20))),
-    "gif-damped": RegisteredMethod(lambda c: unlearning.GIF(c.model, c.train_config, GIFConfig(num_iterations=100, damping=None))),
-    "gradient": RegisteredMethod(lambda c: unlearning.Gradient(c.model, c.train_config)),
+    "scif": RegisteredMethod(lambda c: baselines.SCIF(c.model, c.train_config)),
+    "gif": RegisteredMethod(lambda c: baselines.GIF(c.model, c.train_config)),
+    "gif-20": RegisteredMethod(lambda c: baselines.GIF(c.model, c.train_config, GIFConfig(num_iterations=20))),
+    "gif-damped": RegisteredMethod(lambda c: baselines.GIF(c.model, c.train_config, GIFConfig(num_iterations=100, damping=None))),
+    "gradient": RegisteredMethod(lambda c: baselines.Gradient(c.model, c.train_config)),
     "ifru-authors": _authors(),
     "ifru-authors-tuned": _authors(learning_rates=AUTHORS_RATES),
     "ifru-authors-swap": _authors(swap_graph=True),
@@ -150,7 +151,7 @@ def parse_methods(text: str) -> list[str]:
     return names
 
 
-def describe_method(method: Method) -> dict[str, Any]:
+def describe_method(method: Method[Any]) -> dict[str, Any]:
     """Its options, for a record: those of its `config` and its own, without model, training and data."""
     found: dict[str, Any] = {}
     for name, value in vars(method).items():

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from experiments.reporting.json_files import write_json_atomic
+from ifru_jax.checkpoint import load, save
 from ifru_jax.models import Recommender
 from ifru_jax.training import Loss, Trained
-from ifru_jax.training.checkpoint import load, save
 from ifru_jax.unlearning import Report
 
 
@@ -35,7 +35,7 @@ class ModelStore:
         facts = place.with_suffix(".json")
         if facts.exists():
             found = json.loads(facts.read_text())["report"]
-            return load(place.with_suffix(".npz"), model=model, loss=loss), None if found is None else Report(**found)
+            return load(place.with_suffix(".npz"), model=model, loss=loss), None if found is None else Report.from_dict(found)
         trained, report = make()
         self.folder.mkdir(parents=True, exist_ok=True)
         save(trained, place.with_suffix(".npz"))

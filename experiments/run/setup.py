@@ -10,8 +10,8 @@ from experiments.run.models import LAYERED, ModelName, build_model, with_own_ter
 from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
 from ifru_jax.data.forget_sets import random_corrections, random_interactions, random_items, random_users
 from ifru_jax.data.groups import leads_group
-from ifru_jax.graph import capacity_of
 from ifru_jax.models import FlaxRecommender, Recommender
+from ifru_jax.sparse import capacity_of
 from ifru_jax.training import LOSSES, Loss, bce
 
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from ifru_jax.data import ForgetRequest
-from ifru_jax.training import Trained
-from ifru_jax.unlearning import IFRU, Report
+from ifru_jax.unlearning import IFRU, Prepared, Report
 from ifru_jax.unlearning.in_parts import forget_in_parts
 
 # The request cut into this many, forgotten one after the other.
@@ -15,5 +14,5 @@ STREAM_LENGTH = 10
 class Stream(IFRU):
     """IFRU on the result of IFRU: the request in `STREAM_LENGTH` parts; seconds are of all parts together."""
 
-    def forget(self, state: Trained, request: ForgetRequest) -> tuple[Trained, Report]:
+    def forget(self, state: Prepared, request: ForgetRequest) -> tuple[Prepared, Report]:
         return forget_in_parts(state, request, STREAM_LENGTH, super().forget)

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 import jax
 
 from experiments.run.methods import Context, RegisteredMethod
-from experiments.run.served import ServedModel, prepared, served
 from experiments.run.setup import Setup
+from ifru_jax.baselines.retrain import surviving
 from ifru_jax.data import Split
+from ifru_jax.models import Scorer
 from ifru_jax.training import Trained
-from ifru_jax.unlearning import Method, Report, RetrainState
-from ifru_jax.unlearning.retrain import surviving
+from ifru_jax.unlearning import Method, Report
 
 # Warm repetitions of a forgetting and of a baseline; of both the median counts.
 REPEATS = 3
@@ -45,11 +45,11 @@ class Trial:
 
     seed: int
     method: Method
-    after: ServedModel
+    after: Scorer
     report: Report
     figures: dict[str, float]
-    before: ServedModel | None = None
-    yardsticks: Sequence[ServedModel] = ()
+    before: Scorer | None = None
+    yardsticks: Sequence[Scorer] = ()
 
 
 def trials(
@@ -74,18 +74,17 @@ def trials(
       IfruError: the method can't do it here; the message says why.
     """
     method, split, own = entry.build(context), setup.split, entry.start == "own"
-    num_items = split.train.num_items
     # Each method compiles for itself, whatever ran before it.
     jax.clear_caches()
     cold: dict[str, float] = {}
     if entry.start == "trained":
         began = time.perf_counter()
-        method.forget(prepared(method, originals[0]), setup.other)
+        method.forget(_state(entry, method, split, originals[0], 0), setup.other)
         cold = {"seconds.first_call": time.perf_counter() - began}
     elif entry.start == "retraining":
         short = entry.build(replace(context, train_config=replace(context.train_config, epochs=1)))
         short.forget(_state(entry, short, split, originals[0], 0), setup.other)
-    yardsticks: list[ServedModel] = []
+    yardsticks: list[Scorer] = []
     if own and own_yardsticks:
         tell("training its own yardsticks")
         yardsticks = _yardsticks(entry, context, setup)
@@ -97,8 +96,8 @@ def trials(
         done = repeatedly(lambda state=state: method.forget(state, setup.request))
         after, report = sorted(done, key=lambda one: one[1].seconds["total"])[len(done) // 2]
         times = {} if entry.start == "retraining" else {"seconds.fit" if own else "seconds.prepare": taken}
-        before = served(method, state, num_items) if own else None
-        yield Trial(seed, method, served(method, after, num_items), report, cold | times, before, yardsticks)
+        before = method.served(state) if own else None
+        yield Trial(seed, method, method.served(after), report, cold | times, before, yardsticks)
 
 
 def seconds_of(run: Callable[[], Any]) -> float:
@@ -116,23 +115,21 @@ def repeatedly(run: Callable[[], tuple[State, Report]]) -> list[tuple[State, Rep
     return done
 
 
-def _state(entry: RegisteredMethod, method: Method, split: Split, original: Trained, seed: int) -> Any:
+def _state(entry: RegisteredMethod, method: Any, split: Split, original: Trained, seed: int) -> Any:
     key = jax.random.key(seed)
     if entry.start == "own":
         return method.fit(key, split)
-    if entry.start == "retraining":
-        return RetrainState(original, split.valid, jax.random.fold_in(key, WARM_FOLD))
-    return prepared(method, original)
+    return method.prepare(original, split, jax.random.fold_in(key, WARM_FOLD))
 
 
-def _yardsticks(entry: RegisteredMethod, context: Context, setup: Setup) -> list[ServedModel]:
+def _yardsticks(entry: RegisteredMethod, context: Context, setup: Setup) -> list[Scorer]:
     """Two models of the method, trained from scratch on the retained data to the same objective."""
     split = setup.split
-    retained = split.train.select(~setup.request.select(split.train))
+    retained = setup.request.applied(split.train)
     ratio = len(split.train) / len(retained)
     configs = {"train_config": context.train_config, "whole_config": context.whole_config}
     heavier = {name: replace(config, reg=config.reg * ratio) for name, config in configs.items() if config is not None}
     method = entry.build(replace(context, **heavier))
     data = replace(split, train=retained, valid=surviving(split.valid, retained))
     keys = jax.random.split(jax.random.fold_in(jax.random.key(0), YARDSTICK_FOLD))
-    return [served(method, method.fit(key, data), retained.num_items) for key in keys]
+    return [method.served(method.fit(key, data)) for key in keys]

@@ -1,11 +1,11 @@
 """What `ifru_jax.verify` says of the first seed of every method of a comparison."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from experiments.run.comparison import Outcome
 from experiments.run.setup import Setup
 from ifru_jax.errors import IfruError
-from ifru_jax.evaluation import verify
+from ifru_jax.evaluation import VerifyConfig, verify
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import linearity
 
@@ -26,8 +26,9 @@ class Verdicts:
         if isinstance(before, Trained) and isinstance(after, Trained):
             predicted = asdict(linearity(before, after))
         try:
-            verified = verify(before, after, outcome.retrained, setup.split, setup.request, linearity=predicted, loss=setup.loss)
+            config = VerifyConfig(loss=setup.loss)
+            verified = verify(before, after, outcome.retrained, setup.split, setup.request, config=config)
         except IfruError as error:
             self.notes.append(f"{outcome.name} was not verified: {error}")
         else:
-            self.found[outcome.name] = verified.as_dict()
+            self.found[outcome.name] = replace(verified, linearity=predicted).as_dict()

@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-import numpy as np
-
-from experiments.run.served import ServedModel
 from experiments.run.setup import Setup
-from ifru_jax.evaluation import Pairs, PairScores, comparable, fidelity, figures, ranking_metrics
-from ifru_jax.metrics import auc
+from ifru_jax.evaluation import ComparedPairs, PairScores, comparable, fidelity, figures, ranking_metrics
+from ifru_jax.metrics import auc_or_none
+from ifru_jax.models import Scorer
 from ifru_jax.training import Trained
 
 
@@ -18,8 +16,8 @@ class Yardsticks:
     """Pairs, how a model scores them (without levels where the loss doesn't fix them), and those scores before and after."""
 
     setup: Setup
-    pairs: Pairs
-    scores: Callable[[ServedModel], PairScores]
+    pairs: ComparedPairs
+    scores: Callable[[Scorer], PairScores]
     originals: list[PairScores]
     retrained: list[PairScores]
 
@@ -27,16 +25,16 @@ class Yardsticks:
     def of(cls, setup: Setup, originals: Sequence[Trained], retrained: Sequence[Trained]) -> Self:
         """On the test pairs and on the forgotten interactions."""
         data, test = originals[0].interactions, setup.split.test
-        forgotten = data.select(setup.request.select(data))
+        forgotten = data.select(setup.request.touches(data))
 
-        def scores(model: ServedModel) -> PairScores:
+        def scores(model: Scorer) -> PairScores:
             seen = comparable(model, setup.loss.fixes_levels, data.num_users, data.num_items)
             return PairScores(seen.score(test.users, test.items), seen.score(forgotten.users, forgotten.items))
 
-        pairs = Pairs.of(retrained[0].interactions, forgotten, test)
+        pairs = ComparedPairs.of(retrained[0].interactions, forgotten, test)
         return cls(setup, pairs, scores, [scores(one) for one in originals], [scores(one) for one in retrained])
 
-    def figures(self, model: ServedModel, original: PairScores, **options: Any) -> dict[str, Any]:
+    def figures(self, model: Scorer, original: PairScores, **options: Any) -> dict[str, Any]:
         """Of a model that was `original` before the request."""
         return figures(
             self.scores(model), self.pairs, original=original, originals=self.originals, retrained=self.retrained, **options
@@ -44,15 +42,15 @@ class Yardsticks:
 
     def own_figures(self, after: PairScores, before: PairScores, yardsticks: list[PairScores]) -> dict[str, float | None]:
         """Quality before the request, and closeness to the method's own retraining where that was asked for."""
-        quality = float(auc(before.test, self.pairs.test_labels, self.pairs.test_survives))
-        found: dict[str, float | None] = {"auc_before": None if np.isnan(quality) else quality}
+        quality = auc_or_none(before.test, self.pairs.test_labels, self.pairs.test_survives)
+        found: dict[str, float | None] = {"auc_before": quality}
         kept = {"own_gap": ("test", self.pairs.test_survives), "own_forget_gap": ("forgotten", self.pairs.forgotten_survives)}
         for name, (part, which) in kept.items() if yardsticks else ():
             theirs = [getattr(one, part)[which] for one in yardsticks]
             found[name], found[f"{name}_before"] = (fidelity.gap(getattr(one, part)[which], theirs) for one in (after, before))
         return found
 
-    def ranking(self, model: ServedModel) -> dict[str, float | None]:
+    def ranking(self, model: Scorer) -> dict[str, float | None]:
         """On the pairs that the other figures use, out of the same candidates for every method: what was in no training data."""
         kept = self.setup.split.test.select(self.pairs.test_survives)
         return ranking_metrics(model.score_grid, self.setup.split.train, kept, k=20)

@@ -9,11 +9,13 @@ to experiments/results/damping.jsonl, from which `python -m experiments.tables` 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from rich.progress import track
 
 from experiments import RESULTS
@@ -24,11 +26,13 @@ from experiments.run.model_store import ModelStore
 from experiments.run.models import ModelName
 from experiments.run.setup import Setup, set_up
 from experiments.run.yardsticks import Yardsticks
-from ifru_jax.solvers import FilterName
+from ifru_jax.graph import Change, Nodes
+from ifru_jax.influence import right_hand_side
+from ifru_jax.models import Params
+from ifru_jax.solvers import FilterName, damping_path, lanczos
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, prepare
-from ifru_jax.unlearning.ifru import right_hand_side
-from ifru_jax.unlearning.influence_step import path_part, update_part
+from ifru_jax.unlearning.step import StepProblem, moved, scaled
 
 PATH = RESULTS / "damping.jsonl"
 EXPONENTS = (0.0, 0.3, 0.4, 0.5)
@@ -80,30 +84,23 @@ def study(setup: Setup, store: ModelStore) -> Iterator[dict]:
 
 def _steps(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[float, ...]) -> Iterator[Trained]:
     """The model after the request, for each ratio."""
-    data = trained.interactions
-    forgotten = setup.request.select(data)
-    retained = trained.training_set.without(forgotten)
-    rhs, _ = right_hand_side(trained, retained, forgotten, config)
-    everything = (jnp.ones(data.num_users, bool), jnp.ones(data.num_items, bool))
-    lowest = prepare(trained, config=config).damping_scale
-    assert lowest is not None
-    steps = path_part(
-        trained.model,
-        trained.loss,
-        config,
-        trained.params,
-        rhs,
-        retained.examples,
-        retained.graph,
-        everything,
-        lowest / jnp.asarray(ratios),
-        total=float(trained.total),
-        reg=trained.config.reg,
-    )
+    state, change = prepare(trained, config=config), Change.of(trained.training_set, setup.request)
+    rhs, _ = right_hand_side(state.objective, state.params, change)
+    users, items = Nodes.everywhere(*change.before.sizes)
+    rows = jnp.asarray(users), jnp.asarray(items)
+    problem = StepProblem(state.objective, state.params, rhs, change.after.batch, rows, state.floor)
+    steps = _path(config, problem, state.damping.scale / jnp.asarray(ratios))
     for place in range(len(ratios)):
         step = jax.tree.map(lambda leaf, at=place: leaf[at], steps)
-        params = update_part(trained.model, trained.params, step, retained.examples)
-        yield Trained(**(vars(trained) | {"params": params, "training_set": retained}))
+        yield state.after(change, moved(state.model, state.params, step, change.after.examples))
+
+
+@partial(jax.jit, static_argnums=0)
+def _path(config: IFRUConfig, problem: StepProblem, dampings: jax.Array) -> Params:
+    """The steps for all λ in `dampings` [k], from one Krylov space: δ [k, …]."""
+    scale = scaled(config, problem)
+    krylov, (_, unravel) = lanczos(num_steps=config.num_steps)(scale.product, scale.rhs), ravel_pytree(scale.rhs)
+    return jax.vmap(lambda flat: scale.to_params(unravel(flat)))(damping_path(krylov, dampings, filter=config.filter))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from experiments.reporting.records import append_record, environment, read_recor
 from experiments.run.hyperparameters import SHARD_CONFIGS, Choice, hyper_parameters, model_label
 from experiments.run.methods import REGISTRY, Context
 from experiments.run.models import ModelName, build_model
-from experiments.run.served import served
 from experiments.tuning.search import Setting, Stage, Subject, Tried, choices, chosen, is_confirmed, scaled, top
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.errors import DataError, NumericsError
@@ -75,7 +74,7 @@ def subject(data: str, model: ModelName, layers: int, method: str, *, path: Path
         trained = entry.build(Context(built, config, split.valid, whole_config=known.best.train))
         began = time.perf_counter()
         try:
-            state = served(trained, trained.fit(jax.random.key(seed), split), split.train.num_items)
+            state = trained.served(trained.fit(jax.random.key(seed), split))
             logits = np.asarray(state.score(split.valid.users, split.valid.items))
             reached = float(auc(logits, split.valid.labels, np.ones(len(split.valid), bool)))
         except NumericsError:

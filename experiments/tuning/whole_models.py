@@ -23,7 +23,7 @@ from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.errors import DataError
 from ifru_jax.files import write_atomic
 from ifru_jax.graph import build_training_set
-from ifru_jax.training import TrainConfig, fit_params
+from ifru_jax.training import Objective, TrainConfig, bce, fit_params
 
 TRAININGS = RESULTS / "tuning.jsonl"
 EPOCHS = 600
@@ -78,7 +78,8 @@ def subject(data: str, model: ModelName, layers: int, *, path: Path = TRAININGS)
     def run(setting: Setting, seed: int) -> Tried:
         config = TrainConfig(setting.learning_rate, setting.batch_size, setting.reg, epochs=EPOCHS, patience=setting.patience)
         built = build_model(model, layers=layers, init_std=setting.init_std, data=split.train)
-        _, history = fit_params(jax.random.key(seed), built, train, split.valid, config)
+        objective = Objective(built, bce, float(len(train)), config.reg)
+        _, history = fit_params(jax.random.key(seed), objective, train, split.valid, config)
         candidate = {name: value for name, value in asdict(setting).items() if name != "patience"}
         record = {
             **{"data": data, "model": model, "layers": layers},

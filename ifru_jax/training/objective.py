@@ -87,9 +87,11 @@ class Objective:
 
         Retraining on D_r in place of D so minimises the sum of its losses divided by the same N.
         """
-        scale = self.total / size
-        beside = scale * self.auxiliary(params, batch.graph) + 0.5 * (self.reg * scale) * squared_norm(params)
-        return self.mean_loss(params, batch) + beside
+        return self.mean_loss(params, batch) + self.beside(params, batch.graph, scale=self.total / size)
+
+    def beside(self, params: Params, graph: Graph, *, scale: jax.Array | float = 1.0) -> jax.Array:
+        """What L has beside the losses, `scale` times: A and the L2 term."""
+        return scale * self.auxiliary(params, graph) + 0.5 * (self.reg * scale) * squared_norm(params)
 
     def mean_loss(self, params: Params, batch: Batch) -> jax.Array:
         """Σ w ℓ / Σ w."""

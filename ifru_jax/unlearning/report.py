@@ -144,6 +144,15 @@ class Report:
         """The report of an empty request."""
         return cls(Status.NOTHING_TO_FORGET, retained, seconds=seconds)
 
+    @classmethod
+    def from_dict(cls, found: Mapping[str, Any]) -> Report:
+        """What `as_dict` made a dictionary of."""
+        kinds = {
+            "influence": Influence, "scope": Scope, "solve": Solve, "training": Training, "shards": Shards, "linearity": Linearity
+        }  # fmt: skip
+        nested = {name: kind(**found[name]) for name, kind in kinds.items() if found[name] is not None}
+        return cls(**{**found, **nested, "status": Status[found["status"]]})
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; the status by its name."""
         return asdict(self) | {"status": self.status.name, "seconds": dict(self.seconds)}
