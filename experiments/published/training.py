@@ -174,8 +174,9 @@ def train_anew(
     carry: Any = (params, optax.adam(recipe.learning_rate).init(params))
     data = Data.of(train)
     config = TrainConfig(recipe.learning_rate, recipe.batch_size, recipe.reg)
-    best = Trained.of(model, params, train, config=config, loss=loss)
-    objective, graph = replace(best.objective, chunk_size=None), best.training_set.graph
+    best = Trained.of(model, params, train, config=config)
+    # Its data have no negatives of their own, so no groups either: those of a batch are drawn with it.
+    objective, graph = replace(best.objective, loss=loss, chunk_size=None), best.training_set.graph
     highest = -np.inf
     since, epoch, stopped = 0, 0, "epochs"
     while epoch < recipe.epochs:

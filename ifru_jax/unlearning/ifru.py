@@ -110,8 +110,8 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
 
 
 def _in_parts(state: Prepared, request: ForgetRequest, count: int, clock: Clock) -> tuple[Prepared, Report]:
-    one_step = replace(state.step, max_share=None)
-    unlearned, report = forget_in_parts(state, request, count, lambda now, part: forget(now, part, config=one_step))
+    one_step = prepare(state, config=replace(state.step, max_share=None))
+    unlearned, report = forget_in_parts(one_step, request, count, forget)
     unlearned = prepare(unlearned, config=state.step)
     clock.part("split", unlearned.params)
     before, within = clock.seconds(), report.seconds

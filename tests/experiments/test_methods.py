@@ -11,10 +11,12 @@ from experiments.run import comparison, methods
 from experiments.run.command_line import status_of
 from experiments.run.comparison import in_running_order
 from experiments.run.methods import REGISTRY, Context, RegisteredMethod, describe_method, parse_methods
-from ifru_jax import DataError, IFRUConfig, NumericsError, Report, TrainConfig, mf
+from ifru_jax import DataError, IFRUConfig, Interactions, NumericsError, Report, Status, TrainConfig, mf
+from ifru_jax.baselines import SISA
 from ifru_jax.errors import NotApplicable
 from ifru_jax.models import gmf
-from ifru_jax.unlearning import SISA, Method
+from ifru_jax.unlearning import Method
+from ifru_jax.unlearning.report import Shards
 
 pytestmark = pytest.mark.slow
 
@@ -34,13 +36,26 @@ class Popularity:
         data = state["data"]
         gone = request.select(data)
         seconds = {"total": 0.25, "counting": 0.25}
-        report = Report(forgotten=int(gone.sum()), retained=int((~gone).sum()), shards=3, shards_retrained=2, seconds=seconds)
+        retained = int((~gone).sum())
+        report = Report(Status.RETRAINED, retained, forgotten=int(gone.sum()), shards=Shards(3, 2), seconds=seconds)
         return {"data": data.select(~gone)}, report
 
-    def score(self, state, users, items):
-        data = state["data"]
-        likes = np.bincount(data.items, data.labels - 0.5, minlength=data.num_items)
-        return likes[items] / np.maximum(data.item_degrees(), 1)[items]
+    def served(self, state):
+        return Liked(state["data"])
+
+
+@dataclass(frozen=True)
+class Liked:
+    """Every user likes what most do."""
+
+    data: Interactions
+
+    def score(self, users, items):
+        return self.score_grid(np.zeros(1, int))[0][items]
+
+    def score_grid(self, users):
+        likes = np.bincount(self.data.items, self.data.labels - 0.5, minlength=self.data.num_items)
+        return np.tile(likes / np.maximum(self.data.item_degrees(), 1), (len(users), 1))
 
 
 @dataclass(frozen=True)
@@ -51,12 +66,15 @@ class Patient:
 
     def fit(self, key, data): ...
 
-    def forget(self, state, request):
-        data = state.interactions
-        return state, Report(forgotten=1, retained=len(data) - 1, seconds={"total": self.seconds})
+    def prepare(self, trained, data, key):
+        return trained
 
-    def score(self, state, users, items):
-        return state.score(users, items)
+    def forget(self, state, request):
+        seconds = {"total": self.seconds}
+        return state, Report(Status.BUDGET_SPENT, len(state.interactions) - 1, forgotten=1, seconds=seconds)
+
+    def served(self, state):
+        return state
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from experiments.published.training import Data, Recipe, softmax_of_users, with_
 from experiments.reporting.records import read_records
 from ifru_jax.data import Interactions
 from ifru_jax.graph import build_training_set
-from ifru_jax.training import FullSoftmax, TrainConfig, Trained, bpr, weighted_loss
+from ifru_jax.training import FullSoftmax, Objective, Trained, bpr
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_softmax_of_users_is_the_full_softmax_of_the_library(split):
     entry, recipe = Contestant("lightgcn", "full-softmax", ()), Recipe(1e-2, 0.0, init_std=0.5, layers=1)
     model, training_set = build(entry, recipe), build_training_set(split.train)
     params = model.init(jax.random.key(0), split.train.num_users, split.train.num_items)
-    expected = weighted_loss(model, FullSoftmax(), params, training_set.examples, training_set.graph)
+    expected = Objective(model, FullSoftmax(), 1.0, 0.0).losses(params, training_set.batch)
     users = jnp.arange(split.train.num_users)
     actual = softmax_of_users(model, params, training_set.graph, users, jnp.ones(len(users)), Data.of(split.train).positive)
     np.testing.assert_allclose(actual, expected, rtol=1e-4)
@@ -89,13 +89,13 @@ def test_ranking_leaves_out_what_was_seen_and_counts_precision_of_ten(split):
         def score(self, params, pairs, graph):
             return params["liked"][pairs.users, pairs.items]
 
-        num_hops, tables = 0, {}
+        num_hops, tables, history_length = 0, {}, 0
 
     seen = joined(split.train, split.valid)
     liked = np.zeros((60, 40), np.float32)
     liked[split.test.users, split.test.items] = 1
     liked[seen.users, seen.items] = 2
-    trained = Trained(Knowing(), {"liked": jnp.asarray(liked)}, build_training_set(split.train), 1, TrainConfig())
+    trained = Trained.of(Knowing(), {"liked": jnp.asarray(liked)}, split.train)
     figures = ranking(trained, seen, split.test, batch=32)
     assert figures["recall@10"] == figures["mrr@10"] == figures["hr@10"] == 1
     assert figures["precision@10"] == pytest.approx(0.1)
