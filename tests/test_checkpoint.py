@@ -162,3 +162,14 @@ def test_a_failed_save_leaves_the_old_file(trained, tmp_path, monkeypatch):
         save(trained, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]
+
+
+def test_a_file_of_the_first_version_loads_and_forgets_as_it_did():
+    """Both files were written at commit 421bb65, before the redesign: a model, and its parameters once user u3 was forgotten."""
+    folder = Path(__file__).parent / "files"
+    old = load(folder / "model-format-1.npz")
+    assert old.damping.scale > 0
+    unlearned, _ = unlearn(old, users=["u3"])
+    with np.load(folder / "model-format-1-without-u3.npz", allow_pickle=False) as expected:
+        for name, value in unlearned.params.items():
+            np.testing.assert_allclose(value, expected[name], atol=1e-5 * np.abs(expected[name]).max())
