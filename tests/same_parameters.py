@@ -82,7 +82,7 @@ def write(path: str) -> None:
             if config_name in SKIPPED[name]:
                 continue
             for request_name, request in asked.items():
-                after, report = ifru_jax.unlearn(trained, **request, config=config)
+                after, _ = ifru_jax.unlearn(trained, **request, config=config)
                 at = f"{name}/{config_name}/{request_name}"
                 out |= {f"{at}/{k}": np.asarray(v) for k, v in after.params.items()}
                 if config_name in ("default", "endpoints") and request_name == "one":
