@@ -7,8 +7,6 @@ SHA-256 was found to be that of the file we looked at; it is the only pickle tha
 Interactions(100,004 of 671 users with 9,066 items)
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 import io

@@ -5,8 +5,6 @@
 ([[0, 3], [2, 1]], [0.0, 1.0])
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -9,8 +9,6 @@ aren't there.
 Split(train=54,043, valid=17,978, test=17,999 interactions of 671 users with 3,487 items)
 """
 
-from __future__ import annotations
-
 import difflib
 import os
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ with them. The text files of Gowalla come without a checksum: what is checked is
 by user and item), whose SHA-256 was computed from a copy of the LightGCN split.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gzip
 import hashlib

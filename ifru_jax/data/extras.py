@@ -4,8 +4,6 @@
 'gzip'
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

@@ -11,8 +11,6 @@ Interactions(4 of 2 users with 2 items)
 array([1., 0., 1., 0., 1.], dtype=float32)
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

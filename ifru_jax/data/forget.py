@@ -13,10 +13,9 @@ array([ True, False,  True])
 array([1., 1., 1.], dtype=float32)
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Self
 
 import numpy as np
 
@@ -84,7 +83,7 @@ class ForgetRequest:
         users: Ids | None = None,
         items: Ids | None = None,
         corrected: Iterable[Sequence[int | str | float]] | None = None,
-    ) -> ForgetRequest:
+    ) -> Self:
         """A request in original ids, each argument any iterable.
 
         Args:
@@ -117,7 +116,7 @@ class ForgetRequest:
         """The number of pairs, users, items and corrections named; 0 changes nothing."""
         return len(self.pairs) + len(self.users) + len(self.items) + len(self.corrected)
 
-    def __or__(self, other: ForgetRequest) -> ForgetRequest:
+    def __or__(self, other: "ForgetRequest") -> "ForgetRequest":
         """One request for what either names.
 
         Raises:
@@ -172,7 +171,7 @@ class ForgetRequest:
             data = data.with_labels(labels)
         return data.select(~gone)
 
-    def still_in(self, data: Interactions) -> ForgetRequest:
+    def still_in(self, data: Interactions) -> "ForgetRequest":
         """Without what has no interaction in `data` any more, because an earlier request took it along."""
         present = distinct(pair_keys(data.users, data.items, data.num_items))
         pairs, corrected = (contains(present, _keys(rows, data)) for rows in (self.pairs, self.corrected))

@@ -10,8 +10,6 @@ input only for label noise, which is put into the data before training and forgo
 (array([1., 0., 1., 0.], dtype=float32), array([[1, 1]], dtype=int32))
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ positive among its negatives, or, once label noise has flipped the group, the on
 which order the members stand.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions

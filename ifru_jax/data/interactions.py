@@ -12,12 +12,11 @@ a request can name them and an answer can be read.
 array([1], dtype=int32)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -99,7 +98,7 @@ class Interactions:
         labels: npt.ArrayLike | None = None,
         *,
         timestamps: npt.ArrayLike | None = None,
-    ) -> Interactions:
+    ) -> Self:
         """Numbers original ids (integers or strings, [n]) in sorted order; without labels every interaction is a 1.
 
         Raises:
@@ -124,7 +123,7 @@ class Interactions:
     def __repr__(self) -> str:
         return f"Interactions({len(self):,} of {self.num_users:,} users with {self.num_items:,} items)"
 
-    def select(self, which: np.ndarray) -> Interactions:
+    def select(self, which: np.ndarray) -> "Interactions":
         """The interactions at `which` (indices or a boolean mask, [n]); tables keep their size."""
 
         def chosen(column: np.ndarray) -> np.ndarray:
@@ -134,7 +133,7 @@ class Interactions:
 
         return self._with_columns(chosen)
 
-    def without(self, gone: np.ndarray, *, left: Mapping[str, np.ndarray] | None = None) -> Interactions:
+    def without(self, gone: np.ndarray, *, left: Mapping[str, np.ndarray] | None = None) -> "Interactions":
         """The interactions but those at `gone`, int places ascending; for a few of them faster than `select`.
 
         Args:
@@ -145,7 +144,7 @@ class Interactions:
 
     def _with_columns(
         self, change: Callable[[np.ndarray], np.ndarray], changed: Mapping[str, np.ndarray] = MappingProxyType({})
-    ) -> Interactions:
+    ) -> "Interactions":
         # What is taken from checked columns needs no check: on a million interactions they cost more than the copy.
         chosen = copy(self)
         for name in ("users", "items", "labels", "timestamps", "groups"):
@@ -154,7 +153,7 @@ class Interactions:
                 object.__setattr__(chosen, name, changed[name] if name in changed else change(column))
         return chosen
 
-    def with_labels(self, labels: np.ndarray) -> Interactions:
+    def with_labels(self, labels: np.ndarray) -> "Interactions":
         """The same interactions with other labels, [n]."""
         return replace(self, labels=np.asarray(labels))
 
@@ -174,7 +173,7 @@ class Interactions:
         """int32 rows of the items with these original ids; an unknown id raises DataError."""
         return _look_up("item", ids, self.item_ids, self.num_items)
 
-    def erase_ids(self, users: np.ndarray, items: np.ndarray) -> Interactions:
+    def erase_ids(self, users: np.ndarray, items: np.ndarray) -> "Interactions":
         """Replaces the original ids of these rows by a mark and their features by 0, so that nothing tells who was forgotten."""
         return replace(
             self,

@@ -15,8 +15,6 @@ array([1., 0., 1., 0., 1., 0.], dtype=float32)
 array([0, 0, 1, 1, 2, 2])
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

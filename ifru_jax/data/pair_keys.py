@@ -10,8 +10,6 @@ sorting them takes a tenth of one.
 array([ True, False,  True])
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ifru_jax.host_arrays import FEW

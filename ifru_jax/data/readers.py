@@ -9,8 +9,6 @@ frame comes in through `from_frame`, plain arrays through `Interactions.from_arr
 Interactions(2 of 2 users with 1 items)
 """
 
-from __future__ import annotations
-
 import gzip
 import warnings
 import zlib

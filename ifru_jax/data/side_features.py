@@ -10,10 +10,9 @@ genres of a film, or the two knots around its year. This is the input of a facto
 ((2, 3), [[0.0, 1.0, 0.0, 0.5, 0.5], [0.5, 0.5, 0.25, 0.75, 0.0], [0.0, 0.0, 0.0, 0.0, 0.0]])
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -52,11 +51,11 @@ class SideFeatures:
     def __len__(self) -> int:
         return len(self.values)
 
-    def select(self, rows: np.ndarray) -> SideFeatures:
+    def select(self, rows: np.ndarray) -> Self:
         """The features of these rows (indices or a mask)."""
         return replace(self, values=self.values[rows])
 
-    def erase(self, rows: np.ndarray) -> SideFeatures:
+    def erase(self, rows: np.ndarray) -> Self:
         """The same with nothing known of these rows."""
         if not len(rows):
             return self

@@ -12,8 +12,6 @@ rows.
 Split(train=2, valid=0, test=2 interactions of 2 users with 2 items)
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -18,8 +18,6 @@ fails its own test, the limit is at least the largest ratio that one of them has
 1.0
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from itertools import combinations

@@ -8,8 +8,6 @@ A model whose scores all shrank has no discordance; read it beside the gap, whic
 0.33
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -19,8 +19,6 @@ and so biases the slope of any method towards 0, less the more seeds there are.
 0.5
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 

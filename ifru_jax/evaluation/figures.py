@@ -10,10 +10,9 @@ forget_rms over all forgotten pairs. For method seed k,
 with o the original models and r the retrained ones. A figure that does not apply is None, never NaN.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -42,7 +41,7 @@ class ComparedPairs:
     test_touched_and: np.ndarray
 
     @classmethod
-    def of(cls, retained: Interactions, forgotten: Interactions, test: Interactions) -> ComparedPairs:
+    def of(cls, retained: Interactions, forgotten: Interactions, test: Interactions) -> Self:
         """Labels and masks of a forget request; all three must number the same users and items, or DataError."""
         return cls(
             test_labels=test.labels,

@@ -8,8 +8,6 @@ so that two trainings may end at other levels and recommend the same. Whatever i
 of s′, which no such number changes; the lists of a user are those of s.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -10,11 +10,10 @@ The share of a list that another model shows too: 1 for equal lists, whatever th
 array([0.667])
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -110,7 +109,7 @@ class ItemsOf:
     items: np.ndarray
 
     @classmethod
-    def of(cls, users: np.ndarray, items: np.ndarray, num_users: int) -> ItemsOf:
+    def of(cls, users: np.ndarray, items: np.ndarray, num_users: int) -> Self:
         starts = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=num_users))])
         return cls(starts, items[np.argsort(users, kind="stable")])
 

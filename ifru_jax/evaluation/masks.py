@@ -16,8 +16,6 @@ AUC-or and AUC-and look where unlearning could do harm (Zhang et al., arXiv 2307
 (array([ True,  True]), array([ True, False]))
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions

@@ -12,8 +12,6 @@ retrained model, 1 for a model that did not move, and above 1 for one that moved
 0.5
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -19,8 +19,6 @@ item in R_u (He et al., "LightGCN", SIGIR 2020; Järvelin and Kekäläinen, TOIS
 {'ndcg@2': 0.6309, 'recall@2': 1.0, 'hr@2': 1.0, 'mrr@2': 0.5, 'map@2': 0.5}
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -16,8 +16,6 @@ time. `verify` says of each figure whether the original model falls outside: onl
 (-2.97, 6.97, 5.2)
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -14,8 +14,6 @@ A mean over all users hides a group that lost what another gained (Ekstrand et a
 {'few': array([2, 4]), 'many': array([0, 3])}
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

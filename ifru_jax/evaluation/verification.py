@@ -11,8 +11,6 @@ A measure proves something only where the original model fails it: `informative`
 result, only counts, averages and verdicts.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,8 @@
 """What is compared of each model in a verification: its scores and lists where a comparison says something."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
@@ -68,7 +67,7 @@ class Views:
     fixes_levels: bool
 
     @classmethod
-    def of(cls, split: Split, request: ForgetRequest, k: int, *, fixes_levels: bool) -> Views:
+    def of(cls, split: Split, request: ForgetRequest, k: int, *, fixes_levels: bool) -> Self:
         train = split.train
         touched = request.touches(train)
         if not touched.any():

@@ -4,8 +4,6 @@ Source: Koren, Bell, Volinsky, "Matrix factorization techniques for recommender 
 μ is the mean rating; here it is learned, as the other parameters are, so that it can forget.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 

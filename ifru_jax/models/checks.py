@@ -3,8 +3,6 @@
 The influence of an interaction is a derivative of the scores, so they have to be a function of parameters, pairs and graph alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import jax

@@ -6,8 +6,6 @@ Source: Guo et al., "DeepFM: a factorization-machine based neural network for CT
 dropout. Features: see `fields`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import flax.linen as nn

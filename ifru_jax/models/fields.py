@@ -9,8 +9,6 @@ the retained degrees, and the difference that this makes is part of the spillove
 moves a feature a little instead of not at all or by a jump.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import flax.linen as nn

@@ -7,8 +7,6 @@
 (5, 8)
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ side ½ (‖a‖² − Σ_j x_j² ‖v_j‖²), a number per user or item: a fac
 biases. Source: Rendle, "Factorization machines" (ICDM 2010), eq. 1 and lemma 3.1. Features: see `fields`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import flax.linen as nn

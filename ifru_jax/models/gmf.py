@@ -3,8 +3,6 @@
 Source: He et al., "Neural collaborative filtering" (WWW 2017), eq. 9; with h = 1 it is matrix factorisation, and so it starts.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 

@@ -5,8 +5,6 @@
 with Â the symmetrically normalised bipartite adjacency. Source: He et al., "LightGCN" (SIGIR 2020), eq. 3–5.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 

@@ -3,8 +3,6 @@
 Source: Koren, Bell, Volinsky, "Matrix factorization techniques for recommender systems" (Computer, 2009), eq. 1, on logits.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 

@@ -16,8 +16,6 @@ the bag: (√d_u x̂_u − q_i) / √(d_u − 1) where (u, i) is an edge; each e
 the whole bag, so in a ranking for many users only the edges cost an encoding each, and all other items of a user share one.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import flax.linen as nn

@@ -6,8 +6,6 @@ with tables of their own for the two parts. Source: He et al., "Neural collabora
 may be trained beforehand; here all is trained at once, since a model has to be the optimum of one objective to be unlearned.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import flax.linen as nn

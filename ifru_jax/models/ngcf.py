@@ -9,8 +9,6 @@ lengths of the propagated layers, 1, are those of the authors' code; without the
 .767. The kinks of LeakyReLU are met with probability 0, so the Hessian is that of the linear pieces.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp

@@ -15,8 +15,6 @@
 ['item/embedding', 'user/embedding']
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """A model on part of a graph: the rest of the graph is a constant (`graph.inflow`)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial

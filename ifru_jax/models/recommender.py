@@ -6,8 +6,6 @@ Everything else — training, influence, curvature, unlearning — sees a model 
 deterministic and twice differentiable in `params`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 

@@ -1,7 +1,5 @@
 """Models that ship, rebuilt from the description in a file."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from typing import Any

@@ -16,8 +16,6 @@ in the paper, which trains on the last T items alone, no interaction is left out
 The derivative with respect to a removed interaction goes through the histories, which are swapped with the graph.
 """
 
-from __future__ import annotations
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp

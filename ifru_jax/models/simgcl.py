@@ -19,8 +19,6 @@ its gradient, its Hessian and its change with the graph are exact. Without that 
 ()
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import flax.linen as nn

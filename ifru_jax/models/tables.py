@@ -3,8 +3,6 @@
 A table is a parameter with one row per user or per item; all others are shared. `Rows` are a pair, of users and of items.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import jax

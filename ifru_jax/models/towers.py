@@ -4,8 +4,6 @@ The first layer is linear in a_u and b_i apart, W_0ᵀ [a_u; b_i] = W_aᵀ a_u +
 and only its output is gathered for the pairs. Source: He et al., "Neural collaborative filtering" (WWW 2017), eq. 10.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal, get_args
 

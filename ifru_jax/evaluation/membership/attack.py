@@ -14,8 +14,6 @@ An average over all members, as the AUC is, hides that a few of them are certain
 (0.889, 1.0)
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import asdict, dataclass
 from typing import Any

@@ -4,8 +4,6 @@ A model that was retrained without them is attacked too, and is what the attacks
 where forgotten interactions differ from held-out ones (flipped labels, say), attacks tell them apart in a retrained model as well.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions

@@ -11,8 +11,6 @@ on φ is the loss threshold attack (Yeom et al., "Privacy risk in machine learni
 array([ 2., -2.])
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 

@@ -14,8 +14,6 @@ Source: Carlini et al., "Membership inference attacks from first principles", IE
 array([ 40.2, -99.1])
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

@@ -17,8 +17,6 @@ ridge logistic regression (by scikit-learn), so that anything with scores can be
 [True, False]
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable
 

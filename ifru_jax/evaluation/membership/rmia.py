@@ -17,8 +17,6 @@ attacks", ICML 2024, equations 2 to 4 and section 3; γ = 2 and a = 0.3 are amon
 array([1. , 0.5, 0. ])
 """
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

@@ -12,9 +12,8 @@ What keeps it sound: N is drawn from pairs that neither trained nor stopped any 
 test pairs, in no training set at all; validation data stop the shadows as they stop the model, and are never asked about.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
+from typing import Self
 
 import jax
 import numpy as np
@@ -48,7 +47,7 @@ class Candidates:
     population: Interactions
 
     @classmethod
-    def of(cls, split: Split, request: ForgetRequest, *, seed: int = 0) -> Candidates:
+    def of(cls, split: Split, request: ForgetRequest, *, seed: int = 0) -> Self:
         """Draws them from the data of a request; N is as large as D_f or half the test pairs, whichever is less.
 
         Raises:
