@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import jax
 
@@ -25,6 +26,7 @@ def fit(
     *,
     config: TrainConfig = TrainConfig(),
     loss: LossLike = bce,
+    record: int | None = None,
     progress: bool = True,
 ) -> Prepared:
     """Trains a model and prepares it for requests.
@@ -35,6 +37,8 @@ def fit(
       data: `data.train` is learned, `data.valid` stops the training.
       config: hyper-parameters.
       loss: one of `bce`, `wmse`, `bpr`, `softmax`, a `Loss` of your own, or a function (logits [n], labels [n]) → [n].
+      record: segments of the training to record, so that requests follow it instead of reading all off its end; None takes what
+        the configuration says, by default none.
       progress: shows epochs and validation AUC while it trains.
 
     Returns:
@@ -45,6 +49,7 @@ def fit(
       ModelError: a model that isn't one deterministic logit per pair.
       NumericsError: training diverged.
     """
+    config = config if record is None else replace(config, record=record)
     with training_progress(config.epochs, shown=progress) as on_epoch:
         trained = train(key, model, data, config, loss=loss, on_epoch=on_epoch)
     return prepare(trained)

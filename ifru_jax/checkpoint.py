@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from ifru_jax.errors import DataError, ModelError
 from ifru_jax.files import write_atomic
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
 from ifru_jax.training import Loss, LossLike, TrainConfig, Trained, as_loss
+from ifru_jax.training.fit import in_precision
 from ifru_jax.training.losses import describe_loss, loss_from_description
+from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.prepare import Damping, Prepared
 
@@ -31,8 +33,13 @@ _COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "ite
 _FEATURES = ("user_features", "item_features")
 
 
-def save(trained: Trained, path: str | Path) -> None:
+def save(trained: Trained, path: str | Path, *, for_serving: bool = False) -> None:
     """Writes a trained model to `path` (by convention `.npz`), all or nothing.
+
+    Args:
+      trained: the model.
+      path: the file.
+      for_serving: leaves out the record of the training, which only requests need; it is three times the parameters per segment.
 
     Raises:
       DataError: there is no such folder.
@@ -54,6 +61,11 @@ def save(trained: Trained, path: str | Path) -> None:
     }
     arrays = {f"params/{name}": np.asarray(leaf) for name, leaf in trained.params.items()}
     arrays |= {f"data/{c}": getattr(data, c) for c in _COLUMNS if getattr(data, c) is not None}
+    record = () if for_serving else trained.record
+    description["record"] = [float(segment.steps) for segment in record]
+    for number, segment in enumerate(record):
+        for part in ("params", "applied"):
+            arrays |= {f"record/{number}/{part}/{name}": np.asarray(x) for name, x in getattr(segment, part).items()}
     for side in _FEATURES:
         if (features := getattr(data, side)) is not None:
             description[side] = {"names": features.names, "widths": features.widths}
@@ -117,10 +129,22 @@ def _assemble(
         total=description["total"],
         capacities=tuple(description["capacities"]),
     )
+    # Older files have no record.
+    steps = description.get("record", [])
+    record = tuple(
+        Segment(*(_part(arrays, f"record/{k}/{part}/") for part in ("params", "applied")), n) for k, n in enumerate(steps)
+    )
+    trained = replace(trained, record=record)
     if description["damping_scale"] is None:
         return trained
     damping = Damping(description["damping_scale"], description["damping_exponent"])
-    return Prepared(trained.objective, trained.params, trained.training_set, trained.config, IFRUConfig(), damping)
+    fields = trained.objective, trained.params, trained.training_set, trained.config
+    return Prepared(*fields, IFRUConfig(), damping, record=record)
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> Params:
+    """The arrays whose names begin so, in the precision in use."""
+    return in_precision({name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)})
 
 
 def _model(description: dict[str, Any], model: Recommender | None) -> Recommender:

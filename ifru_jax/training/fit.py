@@ -30,6 +30,7 @@ from ifru_jax.models import Params, check_recommender
 from ifru_jax.sparse import capacity_of, on_device
 from ifru_jax.training.losses import Loss
 from ifru_jax.training.objective import Objective
+from ifru_jax.training.record import Boundary, Recorder, Recording, Segment, recording_adam
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class TrainConfig:
       reg: λ₂, the weight of ‖θ‖²/2 beside the mean loss over N interactions.
       epochs: at the most.
       patience: epochs without a better validation metric before training stops.
+      record: segments of the training that are recorded, for requests that follow it; 0 records nothing.
     """
 
     learning_rate: float = 1e-3
@@ -49,11 +51,14 @@ class TrainConfig:
     reg: float = 1e-5
     epochs: int = 1000
     patience: int = 10
+    record: int = 0
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "batch_size", "epochs", "patience"):
             if not getattr(self, name) > 0:
                 raise DataError(f"{name} is {getattr(self, name)}: it must be positive.")
+        if self.record < 0:
+            raise DataError(f"record is {self.record}: give the number of segments, or 0 to record nothing.")
         if not self.reg >= 0:
             raise DataError(f"reg is {self.reg}: the weight of the L2 term can't be negative.")
 
@@ -68,12 +73,14 @@ class History:
       best_epoch: index of the epoch whose parameters were kept.
       num_steps: optimiser steps taken in all.
       seconds: wall-clock time of each epoch, validation included; the first includes compilation.
+      record: segments of the training up to the best epoch; empty if nothing was recorded.
     """
 
     valid_metric: tuple[float, ...]
     best_epoch: int
     num_steps: int
     seconds: tuple[float, ...]
+    record: tuple[Segment, ...] = ()
 
 
 class _State(NamedTuple):
@@ -81,6 +88,12 @@ class _State(NamedTuple):
     opt_state: Any
     best_params: Params
     best_metric: jax.Array
+    best_sums: tuple[Params, Params] | None = None
+
+    @property
+    def sums(self) -> tuple[Params, Params] | None:
+        """What a recording optimiser has accumulated."""
+        return (self.opt_state.applied, self.opt_state.energy) if isinstance(self.opt_state, Recording) else None
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["train", "valid", "members", "size"], meta_fields=["units"])
@@ -141,8 +154,11 @@ def fit_params(
     init_key, key = jax.random.split(key)
     params = in_precision(model.init(init_key, *train.sizes) if initial is None else initial)
     check_recommender(model, params, train.graph)
-    optimiser = optax.adam(config.learning_rate)
+    optimiser = (recording_adam if config.record else optax.adam)(config.learning_rate)
     state = _State(params, optimiser.init(params), params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
+    state, recorder = state._replace(best_sums=state.sums), Recorder(config.record)
+    if state.sums:
+        recorder.add(Boundary(0, params, *state.sums))
     passes = _passes(loss, train, _padded(valid, valid_capacity, compared=loss.grouped), config.batch_size)
     # A minibatch is small whatever the model.
     objective = replace(objective, chunk_size=None)
@@ -162,12 +178,17 @@ def fit_params(
             )
         if metrics[-1] > metrics[best_epoch]:
             best_epoch = epoch
+        if state.sums:
+            recorder.add(Boundary(epoch + 1, state.params, *state.sums))
         if on_epoch is not None:
             on_epoch(epoch, metrics[-1])
         if epoch - best_epoch >= config.patience:
             break
-    steps = -(-passes.size // passes.units) * len(metrics)
-    return state.best_params, History(tuple(metrics), best_epoch, steps, tuple(seconds))
+    per_epoch = -(-passes.size // passes.units)
+    record = ()
+    if state.best_sums:
+        record = recorder.record(Boundary(best_epoch + 1, state.best_params, *state.best_sums), per_epoch)
+    return state.best_params, History(tuple(metrics), best_epoch, per_epoch * len(metrics), tuple(seconds), record)
 
 
 def _check(loss: Loss, train: TrainingSet, valid: Interactions) -> None:
@@ -200,7 +221,7 @@ def _epoch(
     objective: Objective, key: jax.Array, state: _State, passes: _Passes, size: jax.Array, learning_rate: jax.Array
 ) -> tuple[_State, jax.Array]:
     """One pass over the shuffled units of |D| = `size` interactions, then the validation metric."""
-    optimiser = optax.adam(learning_rate)
+    optimiser = (recording_adam if isinstance(state.opt_state, Recording) else optax.adam)(learning_rate)
     examples, graph, members, units = passes.train.examples, passes.train.graph, passes.members, passes.units
     capacity = examples.labels.shape[0] if members is None else members.shape[0]
     # Padding sorts last; the number of batches follows the number of interactions, the shapes don't.
@@ -229,9 +250,11 @@ def _epoch(
     num_batches = (passes.size + units - 1) // units
     params, opt_state = jax.lax.fori_loop(0, num_batches, step, (state.params, state.opt_state))
     metric = _valid_metric(objective, params, Batch(passes.valid, graph))
+    after = state._replace(params=params, opt_state=opt_state)
     better = metric > state.best_metric
-    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), params, state.best_params)
-    return _State(params, opt_state, best, jnp.where(better, metric, state.best_metric)), metric
+    best = (params, metric, after.sums), (state.best_params, state.best_metric, state.best_sums)
+    best_params, best_metric, best_sums = jax.tree.map(lambda new, old: jnp.where(better, new, old), *best)
+    return after._replace(best_params=best_params, best_metric=best_metric, best_sums=best_sums), metric
 
 
 def _valid_metric(objective: Objective, params: Params, batch: Batch) -> jax.Array:

@@ -7,7 +7,7 @@ optimiser state.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import jax
@@ -24,6 +24,7 @@ from ifru_jax.sparse import capacity_of
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
 from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
 from ifru_jax.training.objective import Objective
+from ifru_jax.training.record import Segment
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +36,14 @@ class Trained:
       params: θ.
       training_set: the interactions it stands for now (D, or D_r after requests), with their graph.
       config: hyper-parameters of training.
+      record: segments of the training, for requests that follow it (`training.record`); empty if there is none.
     """
 
     objective: Objective
     params: Params
     training_set: TrainingSet
     config: TrainConfig
+    record: tuple[Segment, ...] = field(default=(), kw_only=True)
 
     @classmethod
     def of(
@@ -159,5 +162,5 @@ def train(
     loss = as_loss(loss)
     training_set = training_set_for(model, loss, data.train)
     objective = Objective(model, loss, float(len(data.train)), config.reg)
-    params, _ = fit_params(key, objective, training_set, data.valid, config, on_epoch=on_epoch)
-    return Trained(objective, params, training_set, config)
+    params, history = fit_params(key, objective, training_set, data.valid, config, on_epoch=on_epoch)
+    return Trained(objective, params, training_set, config, record=history.record)

@@ -37,6 +37,9 @@ class IFRUConfig:
         scope are confined again; names (a tuple of them, "tower" taking every "tower/…") change these alone, such as the last
         layer; "subspace" changes them within a random subspace of `shared_rank` dimensions, fixed for all requests.
       shared_rank: dimensions of that subspace.
+      follow: whether a request to all rows follows the record of the training, where there is one (`TrainConfig.record`). A confined
+        request starts from its end, and the record is left behind.
+      segment_steps: products per segment of the record; λ, metric and filter are those of the training then.
       chunk_size: interactions that a gradient or product over the whole data scores at a time; None takes all at once where an
         estimate of the memory allows it, as for inner products. It changes the memory and the time, not the result.
     """
@@ -55,6 +58,8 @@ class IFRUConfig:
     tolerance: float = 1e-4
     shared: Literal["update", "freeze", "subspace"] | tuple[str, ...] = "update"
     shared_rank: int = 32
+    follow: bool = True
+    segment_steps: int = 5
     chunk_size: int | None = None
 
     def __post_init__(self) -> None:
@@ -77,7 +82,7 @@ class IFRUConfig:
                 raise DataError(f"shared is {self.shared!r}: choose among {', '.join(SHARED)}, or give a tuple of parameter names.")
         else:
             object.__setattr__(self, "shared", tuple(self.shared))
-        for name in ("shared_rank", "chunk_size"):
+        for name in ("shared_rank", "segment_steps", "chunk_size"):
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise DataError(f"{name} is {size}: it must be positive.")

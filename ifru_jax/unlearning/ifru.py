@@ -20,6 +20,8 @@ from ifru_jax.influence import importance_scope, right_hand_side
 from ifru_jax.models import Recommender, Scorer
 from ifru_jax.solvers import check
 from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
+from ifru_jax.training.record import Segment
+from ifru_jax.unlearning.along import along_training
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.in_parts import forget_in_parts, parts_needed
@@ -85,7 +87,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
         return _in_parts(state, request, count, clock)
     update = (confined_update if state.confined else whole_update)(state, change, clock)
     status = check(update.solution)
-    unlearned = state.after(change, update.params, update.propagations)
+    unlearned = state.after(change, update.params, update.propagations, record=update.record)
     clock.part("update", update.params)
     evidence = {"norm_step": update.norm_step, "influence": update.influence, "scope": update.scope}
     evidence |= {"solve": Solve.of(update.solution)}
@@ -102,11 +104,22 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     clock.part("scope")
     rhs, influence = right_hand_side(objective, state.params, change, spillover=step.spillover)
     clock.part("influence", rhs)
-    delta, solution = solve_step(step, StepProblem(objective, state.params, rhs, after.batch, rows, state.floor))
+    record: tuple[Segment, ...] = ()
+    if follows(state):
+        delta, record, solution = along_training(objective, state.record, change, num_steps=step.segment_steps)
+    else:
+        delta, solution = solve_step(step, StepProblem(objective, state.params, rhs, after.batch, rows, state.floor))
     clock.part("solve", delta)
     params = moved(state.model, state.params, delta, after.examples)
     norm_step = float(optax.tree.norm(delta))
-    return Update(params, solution, norm_step, influence, Scope.of(scope, left_out_nodes=left_out))
+    return Update(params, solution, norm_step, influence, Scope.of(scope, left_out_nodes=left_out), record=record)
+
+
+def follows(state: Prepared) -> bool:
+    """Whether a request to all rows follows the recorded training; other steps, and ablations of this one, start from its end."""
+    step, plain = state.step, IFRUConfig()
+    ablations = ("curvature", "solver", "filter", "damping", "shared", "spillover", "scope")
+    return bool(state.record) and step.follow and all(getattr(step, name) == getattr(plain, name) for name in ablations)
 
 
 def _in_parts(state: Prepared, request: ForgetRequest, count: int, clock: Clock) -> tuple[Prepared, Report]:

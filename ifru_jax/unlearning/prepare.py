@@ -23,6 +23,7 @@ from ifru_jax.models import Params
 from ifru_jax.models.open_model import propagations_of
 from ifru_jax.solvers import SPECTRUM_RATIO, check
 from ifru_jax.training import Objective, Trained
+from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.shared_weights import free_parameters
 from ifru_jax.unlearning.step import StepProblem, solve_step
@@ -72,9 +73,16 @@ class Prepared(Trained):
         """λ_floor for the filter of `step`."""
         return self.damping.scale / SPECTRUM_RATIO[self.step.filter]
 
-    def after(self, change: Change, params: Params, propagations: Propagations | None = None) -> Prepared:
-        """The model that serves once a change is carried out."""
-        return replace(self, params=params, training_set=change.after).with_propagations(propagations)
+    def after(
+        self,
+        change: Change,
+        params: Params,
+        propagations: Propagations | None = None,
+        record: tuple[Segment, ...] = (),
+    ) -> Prepared:
+        """The model that serves once a change is carried out; a record that isn't given is of what was forgotten, and goes."""
+        found = replace(self, params=params, training_set=change.after, record=record)
+        return found.with_propagations(propagations)
 
     def with_propagations(self, propagations: Propagations | None) -> Prepared:
         """The same with what it propagates over the graph."""
@@ -106,7 +114,8 @@ def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
         propagations = propagations_of(trained.model, trained.params, graph) if hops else Propagations()
     same = known and known.damping.exponent == step.metric_exponent
     damping = known.damping if known and same else _spectrum(trained, step)
-    state = Prepared(trained.objective, trained.params, trained.training_set, trained.config, step, damping)
+    fields = trained.objective, trained.params, trained.training_set, trained.config
+    state = Prepared(*fields, step, damping, record=trained.record)
     return state.with_propagations(propagations)
 
 

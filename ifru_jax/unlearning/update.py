@@ -8,6 +8,7 @@ from ifru_jax.graph.inflow import Propagations
 from ifru_jax.influence import Influence
 from ifru_jax.models import Params
 from ifru_jax.solvers import Solution
+from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.report import Scope
 
 
@@ -22,6 +23,7 @@ class Update:
       influence: what is known of b.
       scope: rows that could change.
       propagations: those of θ' on G_r, where the step knows them.
+      record: of the training as it would have been, where the step followed it.
     """
 
     params: Params
@@ -30,3 +32,4 @@ class Update:
     influence: Influence
     scope: Scope
     propagations: Propagations | None = None
+    record: tuple[Segment, ...] = ()
