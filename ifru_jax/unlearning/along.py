@@ -61,11 +61,10 @@ def along_training(
     parts = Batch(touched, change.before.graph), change.before.batch
     gone = without_data(change.after.examples)
     for number, segment in enumerate(record):
-        rhs, _ = right_hand_side(objective, segment.params, change)
         share = forgotten_share(objective, segment.params, *parts, jax.random.key(number))
         applied = jax.tree.map(lambda p, s: p / jnp.sqrt(1 - s), segment.applied, share)
         before = delta
-        delta, solution = _segment_step(num_steps, objective, replace(segment, applied=applied), rhs, delta, change.after.batch)
+        delta, solution = follow_segment(objective, replace(segment, applied=applied), change, delta, num_steps=num_steps)
         # The middle of the segment has moved about half as far as its ends have together.
         middle = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, before, delta)
         tables = objective.model.tables
@@ -74,8 +73,16 @@ def along_training(
     return delta, tuple(found), replace(solution, num_steps=jnp.asarray(len(record) * (num_steps + 1)))
 
 
+def follow_segment(
+    objective: Objective, segment: Segment, change: Change, delta: Params, *, num_steps: int
+) -> tuple[Params, Solution]:
+    """δ at the end of a segment, from δ at its beginning."""
+    rhs, _ = right_hand_side(objective, segment.params, change)
+    return _step(num_steps, objective, segment, rhs, delta, change.after.batch)
+
+
 @partial(jax.jit, static_argnums=0)
-def _segment_step(
+def _step(
     num_steps: int, objective: Objective, segment: Segment, rhs: Params, delta: Params, retained: Batch
 ) -> tuple[Params, Solution]:
     """δ + S f(S H S) S (b − H δ)."""

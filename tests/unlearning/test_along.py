@@ -9,11 +9,12 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from ifru_jax import DataError, ForgetRequest, IFRUConfig, TrainConfig, bpr, lightgcn, load, mf, save
-from ifru_jax.graph import Change
+from ifru_jax.graph import Batch, Change
+from ifru_jax.influence import touched_terms
 from ifru_jax.training import Objective, Pointwise, Trained, train
 from ifru_jax.training.record import Boundary, Recorder, Segment
 from ifru_jax.unlearning import forget, prepare
-from ifru_jax.unlearning.along import along_training, forgotten_share
+from ifru_jax.unlearning.along import along_training, follow_segment, forgotten_share
 from tests.unlearning.conftest import CONFIG
 
 
@@ -21,6 +22,10 @@ from tests.unlearning.conftest import CONFIG
 def recorded(request, split):
     model = mf(embedding_size=4, init_std=0.1) if request.param == "mf" else lightgcn(embedding_size=4, init_std=0.1)
     return train(jax.random.key(0), model, split, replace(CONFIG, record=3))
+
+
+def in_float64(params):
+    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), params)
 
 
 def some(trained, count, seed=0):
@@ -59,8 +64,8 @@ def test_boundaries_are_few_however_long_a_training_is():
 def test_one_segment_is_the_dense_formula(recorded):
     with jax.enable_x64(True):
         wide = Trained.of(recorded.model, recorded.params, recorded.interactions, config=recorded.config)
-        segment = recorded.record[-1]
-        segment = Segment(*(jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), part) for part in (segment.params, segment.applied)), segment.steps)  # fmt: skip  # noqa: E501
+        last = recorded.record[-1]
+        segment = Segment(in_float64(last.params), in_float64(last.applied), last.steps)
         change = Change.of(wide.training_set, some(wide, 8))
         objective, flat_params = wide.objective, ravel_pytree(segment.params)
         theta, unravel = flat_params
@@ -70,7 +75,8 @@ def test_one_segment_is_the_dense_formula(recorded):
             return lambda x: objective(unravel(x), of.batch)
 
         b = jax.grad(value(change.before))(theta) - jax.grad(value(change.after))(theta)
-        share = forgotten_share(objective, segment.params, *touched(change), jax.random.key(0))
+        touched = Batch(touched_terms(change)[0], change.before.graph)
+        share = forgotten_share(objective, segment.params, touched, change.before.batch, jax.random.key(0))
         applied = jax.tree.map(lambda p, s: p / jnp.sqrt(1 - s), segment.applied, share)
         scale = jnp.sqrt(float(segment.steps) * ravel_pytree(applied)[0])
         values, vectors = jnp.linalg.eigh(scale[:, None] * jax.hessian(value(change.after))(theta) * scale[None, :])
@@ -79,16 +85,9 @@ def test_one_segment_is_the_dense_formula(recorded):
         np.testing.assert_allclose(ravel_pytree(delta)[0], expected, atol=1e-8 * float(jnp.abs(expected).max()))
 
 
-def touched(change):
-    from ifru_jax.graph import Batch
-    from ifru_jax.influence import touched_terms
-
-    return Batch(touched_terms(change)[0], change.before.graph), change.before.batch
-
-
 @dataclass(frozen=True)
-class Linear(Pointwise):
-    """−y s: its gradient in a table that only shifts the scores is constant."""
+class Squares(Pointwise):
+    """½ (y − s)²."""
 
     def terms(self, logits, labels):
         return 0.5 * jnp.square(logits - labels)
@@ -107,37 +106,62 @@ class Biases:
         return params["user"][pairs.users] + params["item"][pairs.items]
 
 
-def test_a_quadratic_that_descends_its_gradient_is_followed_exactly(split):
-    """Small steps are a flow, and of a flow on a quadratic the filter is the whole truth."""
+class Descent:
+    """Gradient descent from zero on a quadratic: θ ← (I − ηH) θ + η c, as many steps as powers of one matrix."""
+
+    def __init__(self, objective, start, batch, rate):
+        zero, self.unravel = ravel_pytree(start)
+        gradient = jax.grad(lambda x: objective(self.unravel(x), batch))
+        hessian, size = jax.jacobian(gradient)(zero), len(zero)
+        self.step = np.zeros((size + 1, size + 1))
+        self.step[:size, :size] = np.eye(size) - rate * np.asarray(hessian)
+        self.step[:size, size] = -rate * np.asarray(gradient(zero))
+        self.step[size, size] = 1.0
+
+    def after(self, steps):
+        return np.linalg.matrix_power(self.step, steps)[:-1, -1]
+
+
+def followed(split, request_of, segments):
+    """δ along the segments of a descent, and the true difference of the two trainings."""
+    model, rate, steps = Biases(), 2e-6, 400_000
+    data = split.train
+    start = model.init(jax.random.key(0), data.num_users, data.num_items)
+    trained = Trained.of(model, start, data, config=TrainConfig(reg=1e-3), loss=Squares())
+    change = Change.of(trained.training_set, request_of(trained))
+    objective = replace(trained.objective, total=5.0)  # A smaller share of the whole would hardly move it.
+    with_all, without = (Descent(objective, start, of.batch, rate) for of in (change.before, change.after))
+    delta, length = start, steps // segments
+    for k in range(segments):
+        middle = with_all.unravel(jnp.asarray(with_all.after(k * length + length // 2)))
+        segment = Segment(middle, jax.tree.map(lambda x: jnp.full_like(x, rate), start), float(length))
+        num_steps = data.num_users + data.num_items
+        delta, _ = follow_segment(objective, segment, change, delta, num_steps=num_steps)
+    return np.asarray(ravel_pytree(delta)[0]), without.after(steps) - with_all.after(steps)
+
+
+def corrected(trained):
+    data, rows = trained.interactions, slice(0, 15)
+    pairs = np.stack([data.users[rows], data.items[rows]], axis=1)
+    return ForgetRequest(corrected=pairs, labels=1 - data.labels[rows])
+
+
+@pytest.mark.parametrize("segments", [1, 4])
+def test_corrections_of_a_quadratic_that_descends_its_gradient_are_followed_exactly(split, segments):
+    """The force of a correction is the same all along, so that nothing is left to the number of segments."""
     with jax.enable_x64(True):
-        model, rate, steps = Biases(), 2e-4, 4000
-        data = split.train
-        start = model.init(jax.random.key(0), data.num_users, data.num_items)
-        trained = Trained.of(model, start, data, config=TrainConfig(reg=1e-3), loss=Linear())
-        change = Change.of(trained.training_set, some(trained, 15))
-        objective = replace(trained.objective, total=5.0)  # so that it goes somewhere
-
-        @jax.jit
-        def descended(batch):
-            move = lambda _, p: jax.tree.map(lambda x, g: x - rate * g, p, objective.gradient(p, batch))  # noqa: E731
-            return jax.lax.fori_loop(0, steps, move, start)
-
-        with_all, without = (descended(of.batch) for of in (change.before, change.after))
-        middle = with_all
-        segment = Segment(middle, jax.tree.map(lambda x: jnp.full_like(x, rate), start), float(steps))
-        # No preconditioner learned from the gradients: φ is none of its business.
-        delta = plain_step(objective, segment, change)
-        truth = jax.tree.map(jnp.subtract, without, with_all)
-        size = float(jnp.linalg.norm(ravel_pytree(truth)[0]))
-        assert size > 0.05
-        # b is taken at the end, where the two forces differ by what they do along the way: one half of a percent here.
-        assert float(jnp.linalg.norm(ravel_pytree(jax.tree.map(jnp.subtract, delta, truth))[0])) < 0.35 * size
+        found, truth = followed(split, corrected, segments)
+    assert np.linalg.norm(truth) > 0.05
+    np.testing.assert_allclose(found, truth, atol=1e-6 * np.linalg.norm(truth))
 
 
-def plain_step(objective, segment, change):
-    from ifru_jax.influence import right_hand_side
-    from ifru_jax.unlearning.along import _segment_step
-
-    rhs, _ = right_hand_side(objective, segment.params, change)
-    zero = jax.tree.map(jnp.zeros_like, segment.params)
-    return _segment_step(len(ravel_pytree(zero)[0]), objective, segment, rhs, zero, change.after.batch)[0]
+def test_deletions_are_followed_the_better_the_more_segments(split):
+    """Their force changes along the way; taking it in the middle of a segment leaves an error of second order."""
+    with jax.enable_x64(True):
+        errors = []
+        for segments in (2, 8, 32):
+            found, truth = followed(split, lambda trained: some(trained, 15), segments)
+            errors.append(np.linalg.norm(found - truth) / np.linalg.norm(truth))
+    assert errors[2] < 1e-3
+    assert errors[1] < errors[0] / 8
+    assert errors[2] < errors[1] / 8
