@@ -1,7 +1,5 @@
 """The library in three calls: fit, unlearn, evaluate."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 

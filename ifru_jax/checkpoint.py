@@ -4,8 +4,6 @@ The file is an uncompressed `.npz`. It holds the parameters, the retained intera
 damping; after a request nothing of the forgotten data, as `Trained` itself.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile

@@ -21,7 +21,7 @@ ORDER = [
     "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "baselines", "evaluation",
 ]  # fmt: skip
 # Without a folder: what everyone may use, and the calls on top of everything.
-FOUNDATIONS = {"errors", "files", "host_arrays", "metrics", "status"}
+FOUNDATIONS = {"errors", "files", "host_arrays", "metrics", "pytree", "status"}
 TOP = {"api", "checkpoint", "__init__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # JAX calls a rule of a primitive with every array of a pattern.

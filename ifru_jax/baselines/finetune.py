@@ -10,8 +10,6 @@ Golatkar, Achille, Soatto, "Eternal sunshine of the spotless net" (CVPR 2020), w
 Rows without data are set to zero, where L2 would take them in the end.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import jax

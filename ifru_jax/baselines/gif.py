@@ -20,8 +20,6 @@ What the paper leaves to tuning, and what is done here:
 Rows without data are set to zero, for which the paper has no rule.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import partial
 

@@ -12,8 +12,6 @@ b includes the spillover, which the paper, written for models without a graph, d
 be forgotten by halves. Rows without data are set to zero, for which the paper has no rule.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import jax

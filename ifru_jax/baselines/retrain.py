@@ -5,8 +5,6 @@ objectives are sums divided by the same N. Users and items without a retained in
 too: they steer no early stopping.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

@@ -24,8 +24,6 @@ What was left open, and what is done here:
 It applies to whatever names interactions, items included, since every interaction has a user.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -45,6 +43,7 @@ from ifru_jax.host_arrays import padded
 from ifru_jax.influence import Influence, direct_influence
 from ifru_jax.models import Params
 from ifru_jax.models.tables import confine
+from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution, check, conjugate_gradient, lanczos, ritz
 from ifru_jax.sparse import on_device
 from ifru_jax.status import Status
@@ -135,12 +134,7 @@ def collaborative_labels(forgotten: Interactions, retained: Interactions) -> np.
     return np.where(user_known[users], user_mean[users], of_item)
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["objective", "params", "touched", "replaced", "held", "targets"],
-    meta_fields=[],
-)
-@dataclass(frozen=True)
+@pytree
 class _Problem:
     """What the step is computed from.
 

@@ -9,8 +9,6 @@ none their negative curvature sets λ, and the rows forget too little; with all 
 forgets too much. Source: design study in docs/damping.md.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import jax

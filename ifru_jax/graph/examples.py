@@ -1,10 +1,5 @@
 """What a loss is summed over: pairs with labels and weights, and the graph that their scores are taken on."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,12 +9,12 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.graph import Graph
 from ifru_jax.graph.pairs import Pairs, SortedPairs
 from ifru_jax.host_arrays import leading, padded
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import build_edges, capacity_of
 from ifru_jax.sparse.placement import on_device
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["pairs", "labels", "weights", "leaders"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class Examples:
     """Pairs with labels, and how much each counts in a sum.
 
@@ -36,8 +31,7 @@ class Examples:
     leaders: jax.Array | None = None
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["examples", "graph"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class Batch:
     """What an objective is evaluated on: examples, and the graph that they are scored on."""
 

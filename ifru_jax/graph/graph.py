@@ -4,8 +4,6 @@
 graph into which the rest flows (`inflow`), no graph at all (`models.flax_recommender`), submodels beside one (`baselines.sharded`).
 """
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import jax

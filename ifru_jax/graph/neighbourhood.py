@@ -4,8 +4,6 @@ The score of an interaction with L layers of propagation depends on the edges th
 ball_L. One extraction serves spillover (blocks of the affected interactions), confined requests, and batches of them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

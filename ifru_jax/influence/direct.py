@@ -8,8 +8,6 @@ sum is over the groups that have a touched member. Source: Zhang et al. (arXiv 2
 (Warnecke et al., NDSS 2023, eq. 4) and to groups.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import jax

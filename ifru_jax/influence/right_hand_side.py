@@ -6,8 +6,6 @@ It is summed over the touched and the affected interactions alone: what doesn't 
 al. (arXiv 2307.02147), eq. 7–9.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -8,8 +8,6 @@ over the interactions of both labels. Of the nodes first reached at hop k the mo
 never pruned.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -6,8 +6,6 @@ unit length, so that no scale of H or b that a float holds overflows on the way.
 that of Steihaug, SIAM J. Numer. Anal. 20 (1983), without the trust region.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import jax

@@ -18,8 +18,6 @@ Every λ can be read off the same space (`damping_path`). Source: |t| in place o
 (NeurIPS 2014), §4; early stopping as the spectral filter 1 − e^{−tτ}: Ali, Kolter, Tibshirani (AISTATS 2019), §3.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal
 

@@ -4,8 +4,6 @@ XLA has neither, and what it makes of gathers and segment sums is several times 
 by Numba (`numba_kernels`), which is optional: without it `available()` is False and the primitives do with what XLA has.
 """
 
-from __future__ import annotations
-
 import ctypes
 import importlib.util
 import platform

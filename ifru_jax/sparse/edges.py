@@ -4,10 +4,6 @@ One `Edges` serves as the adjacency of a graph and as a list of pairs to score. 
 rows, and one into columns, a product with a CSR matrix: see `primitives`.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import jax
@@ -16,15 +12,11 @@ import numpy as np
 
 from ifru_jax.errors import DataError
 from ifru_jax.host_arrays import FEW, closed_up, leading
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse.placement import on_device
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["rows", "cols", "row_ptr", "col_order", "col_rows", "col_ptr", "mask"],
-    meta_fields=[],
-)
-@dataclass(frozen=True)
+@pytree
 class Edges:
     """Edges e = (rows[e], cols[e]), sorted by row.
 

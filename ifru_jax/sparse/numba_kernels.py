@@ -11,8 +11,6 @@ A handler is given the address of an `XLA_FFI_CallFrame`; it and what it points 
 Importing this module needs Numba; compiled code is kept on disk between processes.
 """
 
-from __future__ import annotations
-
 import importlib
 from functools import partial
 from typing import Any

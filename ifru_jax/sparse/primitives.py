@@ -14,8 +14,6 @@ Kernels: on CPU loops compiled by Numba (`cpu_kernels`), or where it is missing 
 form everywhere. Why, and how fast: docs/engine.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial

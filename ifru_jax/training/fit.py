@@ -5,12 +5,9 @@ every epoch the validation metric is taken on the device; the parameters of the 
 many interactions remain, so training and retraining share one compilation.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -27,6 +24,7 @@ from ifru_jax.graph.training_set import padded_size
 from ifru_jax.host_arrays import padded
 from ifru_jax.metrics import auc
 from ifru_jax.models import Params, check_recommender
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse import capacity_of, on_device
 from ifru_jax.training.losses import Loss
 from ifru_jax.training.objective import Objective
@@ -83,8 +81,7 @@ class _State(NamedTuple):
     best_metric: jax.Array
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["train", "valid", "members", "size"], meta_fields=["units"])
-@dataclass(frozen=True)
+@pytree
 class _Passes:
     """What an epoch passes over.
 
@@ -100,7 +97,7 @@ class _Passes:
     valid: Examples
     members: jax.Array | None
     size: int
-    units: int
+    units: int = field(metadata={"static": True})
 
 
 def fit_params(

@@ -21,8 +21,6 @@ is hashable by its fields, which is what compiled functions need, and it must be
 in its outputs. Every sum is divided by N, the number of interactions of D, negatives included.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol

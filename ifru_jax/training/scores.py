@@ -5,8 +5,6 @@ gradient is taken, and a Hessian product several times that. In chunks, one at a
 them for a chunk. The result is the same up to rounding. A model of inner products holds one number per pair and gains nothing.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

@@ -4,11 +4,10 @@ After a request nothing of the forgotten data is left in it: no interaction, no 
 optimiser state.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -53,7 +52,7 @@ class Trained:
         loss: LossLike = bce,
         total: int | None = None,
         capacities: tuple[int | None, int | None] = (None, None),
-    ) -> Trained:
+    ) -> Self:
         """A model with these parameters.
 
         Args:
@@ -95,7 +94,7 @@ class Trained:
         """What its objective is evaluated on."""
         return self.training_set.batch
 
-    def with_params(self, params: Params) -> Trained:
+    def with_params(self, params: Params) -> "Trained":
         """The same with other parameters; what was derived from the old ones is left behind."""
         return Trained(self.objective, params, self.training_set, self.config)
 

@@ -1,7 +1,5 @@
 """Choices of the IFRU step."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 

@@ -5,8 +5,6 @@
 Source: Zhang et al., "Recommendation Unlearning via Influence Function" (arXiv 2307.02147, ACM TORS 2024).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import jax

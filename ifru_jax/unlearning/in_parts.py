@@ -8,8 +8,6 @@ more than `IFRUConfig.max_share` of the interactions is cut into equal parts, an
 The damping λ stays that of the original, so every part is damped and the parts together forget a little less than one step would.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import fields, replace

@@ -8,9 +8,8 @@ directions, and the spectrum on them alone would damp too little. The floor come
 gradient of the loss; every request is damped at least that much, so that requests one by one add up to the same as all at once.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -72,11 +71,11 @@ class Prepared(Trained):
         """λ_floor for the filter of `step`."""
         return self.damping.scale / SPECTRUM_RATIO[self.step.filter]
 
-    def after(self, change: Change, params: Params, propagations: Propagations | None = None) -> Prepared:
+    def after(self, change: Change, params: Params, propagations: Propagations | None = None) -> Self:
         """The model that serves once a change is carried out."""
         return replace(self, params=params, training_set=change.after).with_propagations(propagations)
 
-    def with_propagations(self, propagations: Propagations | None) -> Prepared:
+    def with_propagations(self, propagations: Propagations | None) -> Self:
         """The same with what it propagates over the graph."""
         found = replace(self)
         object.__setattr__(found, "propagations", propagations)

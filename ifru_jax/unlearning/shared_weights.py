@@ -6,8 +6,6 @@ with E the coordinates that may change: of all parameters, of the tables and som
 R (orthonormal, p × r) of the shared weights. What is frozen stays, and H is that of a function of the rest alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -6,10 +6,7 @@
 Source: Zhang et al. (arXiv 2307.02147), eq. 7–11; the metric and the filter are ours (docs).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -22,6 +19,7 @@ from ifru_jax.curvature import degrees_of, inverse_root_metric, node_degrees
 from ifru_jax.graph import Batch, Examples
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.tables import Rows, clear_rows
+from ifru_jax.pytree import pytree
 from ifru_jax.solvers import SPECTRUM_RATIO, Solution, conjugate_gradient, spectral_step
 from ifru_jax.training import Objective
 from ifru_jax.unlearning.config import IFRUConfig
@@ -30,8 +28,7 @@ from ifru_jax.unlearning.shared_weights import coordinates, free_parameters
 Scalar = jax.Array | float
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["objective", "params", "rhs", "retained", "scope", "floor"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class StepProblem:
     """What a step is computed from.
 

@@ -1,7 +1,5 @@
 """What a step makes of a model: new parameters, and all that is told of how."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ifru_jax.graph.inflow import Propagations

@@ -8,8 +8,6 @@ Its objective is a sum divided by the N_s it was first trained on, as everywhere
 A user or an item without an interaction in a shard has a row of zeros there. All shards are padded to one size: one compilation.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import jax

@@ -5,11 +5,9 @@ come from one ladder of buckets, so that a stream of requests compiles once per 
 stack to a batch for `vmap`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Self
 
 import jax
 import numpy as np
@@ -19,6 +17,7 @@ from ifru_jax.graph.neighbourhood import empty_neighbourhood
 from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraph, stack
 from ifru_jax.host_arrays import padded
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse import capacity_of
 from ifru_jax.unlearning.local.request import LocalRequest
 from ifru_jax.unlearning.prepare import Prepared
@@ -27,12 +26,7 @@ from ifru_jax.unlearning.prepare import Prepared
 LEAST_PAIRS = 256
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["part", "core_users", "core_items", "user_degrees", "item_degrees", "median_degree"],
-    meta_fields=[],
-)
-@dataclass(frozen=True)
+@pytree
 class LocalProblem:
     """One request, padded; with a leading batch axis once stacked.
 
@@ -78,7 +72,7 @@ class Sizes:
     is_open: bool
 
     @classmethod
-    def of(cls, state: Prepared) -> Sizes:
+    def of(cls, state: Prepared) -> Self:
         """What bounds the problems of this model."""
         assert state.propagations is not None
         edges = len(state.training_set.positives) if state.model.num_hops else 0

@@ -7,8 +7,6 @@ edges   open: those of ball_{L−1}(core), the rest being a constant (`graph.inf
 rows    the ends of both
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np
