@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -21,19 +22,13 @@ def hvp(model: Recommender, plain_loss: Callable[..., jax.Array], *, target: flo
 
     Both are jitted, take the data as arguments and are linearised once, outside the timing.
     """
-    data = _ml_1m()
+    data = build_training_set(protocol_split(load_dataset("ml-1m")).train)
     params = model.init(jax.random.key(0), data.interactions.num_users, data.interactions.num_items)
     params = jax.tree.map(lambda x: 10 * x, params)
     direction = jax.tree.map(lambda x: jax.random.normal(jax.random.key(1), x.shape), params)
     options: dict[str, Any] = {"total": float(len(data)), "reg": 1e-5}
-
-    objective = Objective(model, bce, **options, chunk_size=None)
-
-    def plain(p, arrays):
-        return plain_loss(p, arrays, **options)
-
-    ours = _linearised(objective, params, (data.batch,))
-    baseline = _linearised(plain, params, (_plain_arrays(data),))
+    ours = _linearised(Objective(model, bce, **options, chunk_size=None), params, data.batch)
+    baseline = _linearised(partial(plain_loss, **options), params, _plain_arrays(data))
     figure = compare_times(
         lambda: ours(direction), lambda: baseline(direction), target=target, baseline_name="jvp of grad with segment_sum"
     )
@@ -44,9 +39,9 @@ def hvp(model: Recommender, plain_loss: Callable[..., jax.Array], *, target: flo
     return {"": replace(figure, details=figure.details | {"relative_difference": difference})}
 
 
-def _linearised(loss: Callable[..., jax.Array], params: Any, data: tuple) -> Callable[[Any], Any]:
+def _linearised(loss: Callable[..., jax.Array], params: Any, data: Any) -> Callable[[Any], Any]:
     """v ↦ ∇²L v, compiled; what linearisation computed is an argument of the compiled function, not a constant in it."""
-    product = hessian_product(lambda p: loss(p, *data), params)
+    product = hessian_product(lambda p: loss(p, data), params)
     # Constants of a compiled function are folded at compile time; as arguments they are data.
     converted, constants = jax.closure_convert(product, params)
     compiled = jax.jit(converted)
@@ -65,10 +60,6 @@ def _plain_arrays(data: TrainingSet) -> dict[str, jax.Array]:
         "edge_items": jnp.asarray(host.items[positive]),
         "edge_weights": jnp.asarray(weights),
     }
-
-
-def _ml_1m() -> TrainingSet:
-    return build_training_set(protocol_split(load_dataset("ml-1m")).train)
 
 
 # The losses written as one would without this library: gathers and `segment_sum`.

@@ -69,7 +69,12 @@ def fetch(name: str, *, base_url: str | None = None, cache: Path | None = None, 
         with tempfile.TemporaryDirectory(dir=cache, prefix=f"{name}-") as folder:
             raw = _download(pooch, f"{base_url}/{source.file}", source.checksum, Path(folder), name)
             content = source.parse(raw)
-            _check_csv(content, source, base_url)
+            found = hashlib.sha256(content).hexdigest()
+            if source.csv_sha256 is not None and found != source.csv_sha256:
+                raise DataError(
+                    f"{base_url}/{source.file}: the interactions have SHA-256 {found}, expected {source.csv_sha256}: "
+                    "the file was changed or cut off; download it again, or from another base URL."
+                )
             finished = Path(folder) / path.name
             finished.write_bytes(gzip.compress(content, mtime=0))
             finished.replace(path)
@@ -124,15 +129,6 @@ def parse_adjacency(path: Path) -> bytes:
 def _leaves_folder(name: str) -> bool:
     windows = PureWindowsPath(name)  # takes both kinds of slashes
     return ".." in windows.parts or bool(windows.drive or windows.root) or PurePosixPath(name).is_absolute()
-
-
-def _check_csv(content: bytes, source: Source, base_url: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if source.csv_sha256 is not None and found != source.csv_sha256:
-        raise DataError(
-            f"{base_url}/{source.file}: the interactions have SHA-256 {found}, expected {source.csv_sha256}: "
-            "the file was changed or cut off; download it again, or from another base URL."
-        )
 
 
 def _download(pooch: Any, url: str, checksum: str | None, folder: Path, name: str) -> Path:

@@ -192,13 +192,9 @@ def _text_table(polars: Any, path: Path, separator: str, *, typed_header: bool) 
         raise DataError(f"{path}: can't be split at {separator!r} ({reason}): give its separator.") from error
     if frame.width > 1:
         frame = frame.filter(~polars.all_horizontal(polars.all().is_null()))  # blank lines are no rows
-    frame.columns = [_column_name(header, typed_header) for header in frame.columns]
+    names = [header.strip() for header in frame.columns]
+    frame.columns = [name.rpartition(":")[0] or name for name in names] if typed_header else names
     return frame.with_columns(_whole_numbers(polars, frame[name]) for name in frame.columns)
-
-
-def _column_name(header: str, typed: bool) -> str:
-    name = header.strip()
-    return name.rpartition(":")[0] or name if typed else name
 
 
 def _read_bytes(path: Path) -> bytes:

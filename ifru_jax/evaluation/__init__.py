@@ -18,70 +18,24 @@ verdicts      measures with limits and verdicts
 verification  all measures of one model, with verdicts
 """
 
-from ifru_jax.evaluation.closeness import distance_ratio
 from ifru_jax.evaluation.discordance import discordance
-from ifru_jax.evaluation.fidelity import (
-    forget_loss,
-    forget_slope,
-    gap,
-    mean_rms,
-    noise,
-    rms,
-    score_std,
-    share_removed,
-)
 from ifru_jax.evaluation.figures import ComparedPairs, PairScores, figures
-from ifru_jax.evaluation.levels import WithoutLevels, comparable
-from ifru_jax.evaluation.lists import list_overlap, top_lists
-from ifru_jax.evaluation.masks import survivors, touched_and, touched_or
-from ifru_jax.evaluation.membership import Candidates, Shadows, audit, train_shadows
-from ifru_jax.evaluation.parameters import parameter_distance, share_left
-from ifru_jax.evaluation.ranking import UserRanking, averages, ranking_metrics, user_ranking, users_with_relevant
-from ifru_jax.evaluation.spread import PredictionInterval, prediction_interval
-from ifru_jax.evaluation.strata import grouped_metrics, groups_by_degree
-from ifru_jax.evaluation.verdicts import Measure, Verification, VerifyConfig
+from ifru_jax.evaluation.levels import comparable
+from ifru_jax.evaluation.masks import survivors
+from ifru_jax.evaluation.membership import train_shadows
+from ifru_jax.evaluation.ranking import ranking_metrics
+from ifru_jax.evaluation.verdicts import VerifyConfig
 from ifru_jax.evaluation.verification import verify
-from ifru_jax.metrics import auc
 
 __all__ = [
-    "Candidates",
     "ComparedPairs",
-    "Measure",
     "PairScores",
-    "PredictionInterval",
-    "Shadows",
-    "UserRanking",
-    "Verification",
     "VerifyConfig",
-    "WithoutLevels",
-    "auc",
-    "audit",
-    "averages",
     "comparable",
     "discordance",
-    "distance_ratio",
     "figures",
-    "forget_loss",
-    "forget_slope",
-    "gap",
-    "grouped_metrics",
-    "groups_by_degree",
-    "list_overlap",
-    "mean_rms",
-    "noise",
-    "parameter_distance",
-    "prediction_interval",
     "ranking_metrics",
-    "rms",
-    "score_std",
-    "share_left",
-    "share_removed",
     "survivors",
-    "top_lists",
-    "touched_and",
-    "touched_or",
     "train_shadows",
-    "user_ranking",
-    "users_with_relevant",
     "verify",
 ]

@@ -5,9 +5,10 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from ifru_jax.training.checkpoint import load, save
 
-from ifru_jax.data import Interactions, SideFeatures, between_knots, join_fields, k_core, load_dataset
+from ifru_jax.checkpoint import load, save
+from ifru_jax.data import Interactions, k_core, load_dataset
+from ifru_jax.data.side_features import SideFeatures, between_knots, join_fields
 from ifru_jax.data.splits import given_split
 from ifru_jax.errors import DataError
 from ifru_jax.graph import build_training_set
