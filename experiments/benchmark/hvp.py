@@ -17,7 +17,7 @@ from ifru_jax.models import Recommender
 from ifru_jax.training import Objective, bce
 
 
-def hvp(model: Recommender, plain_loss: Callable[..., jax.Array], *, target: float) -> dict[str, Figure]:
+def hvp(model: Recommender, baseline_loss: Callable[..., jax.Array], *, target: float) -> dict[str, Figure]:
     """A Hessian-vector product on the training data of ml-1m, against `jvp` of `grad` over gathers and `segment_sum`.
 
     Both are jitted, take the data as arguments and are linearised once, outside the timing.
@@ -28,7 +28,7 @@ def hvp(model: Recommender, plain_loss: Callable[..., jax.Array], *, target: flo
     direction = jax.tree.map(lambda x: jax.random.normal(jax.random.key(1), x.shape), params)
     options: dict[str, Any] = {"total": float(len(data)), "reg": 1e-5}
     ours = _linearised(Objective(model, bce, **options, chunk_size=None), params, data.batch)
-    baseline = _linearised(partial(plain_loss, **options), params, _plain_arrays(data))
+    baseline = _linearised(partial(baseline_loss, **options), params, _plain_arrays(data))
     figure = compare_times(
         lambda: ours(direction), lambda: baseline(direction), target=target, baseline_name="jvp of grad with segment_sum"
     )
@@ -62,16 +62,11 @@ def _plain_arrays(data: TrainingSet) -> dict[str, jax.Array]:
     }
 
 
-# The losses written as one would without this library: gathers and `segment_sum`.
+def plain_loss(params: dict, data: dict, *, num_layers: int, total: float, reg: float) -> jax.Array:
+    """BCE of inner products of embeddings averaged over layers of propagation, plus L2; without layers that of MF.
 
-
-def plain_mf_loss(params: dict, data: dict, *, total: float, reg: float) -> jax.Array:
-    """BCE of inner products plus L2; arrays of `_plain_arrays`."""
-    return _plain_loss(params["user_embedding"], params["item_embedding"], params, data, total, reg)
-
-
-def plain_lightgcn_loss(params: dict, data: dict, *, num_layers: int, total: float, reg: float) -> jax.Array:
-    """The same on embeddings averaged over layers of propagation."""
+    Written as one would without this library: gathers and `segment_sum`, on arrays of `_plain_arrays`.
+    """
     users, items = params["user_embedding"], params["item_embedding"]
     weights = data["edge_weights"][:, None]
     user_sum, item_sum = users, items
@@ -80,10 +75,7 @@ def plain_lightgcn_loss(params: dict, data: dict, *, num_layers: int, total: flo
         to_items = jax.ops.segment_sum(users[data["edge_users"]] * weights, data["edge_items"], num_segments=len(items))
         users, items = to_users, to_items
         user_sum, item_sum = user_sum + users, item_sum + items
-    return _plain_loss(user_sum / (num_layers + 1), item_sum / (num_layers + 1), params, data, total, reg)
-
-
-def _plain_loss(users: jax.Array, items: jax.Array, params: dict, data: dict, total: float, reg: float) -> jax.Array:
+    users, items = user_sum / (num_layers + 1), item_sum / (num_layers + 1)
     logits = (users[data["users"]] * items[data["items"]]).sum(axis=1)
     loss = jnp.sum(jax.nn.softplus(logits) - data["labels"] * logits)
     return loss / total + 0.5 * reg * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params))

@@ -5,6 +5,7 @@ Models are not trained: the time of b does not depend on what the parameters are
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -44,7 +45,7 @@ def spillover(data: str, *, target: float = 1.2) -> dict[str, Figure]:
         taken: dict[str, list[float]] = {form: [] for form in forms}
         for repeat in range(1 + REPEATS):
             for form in forms:
-                seconds = seconds_of(lambda form=form, changes=changes: _all(trained, changes, form))
+                seconds = seconds_of(partial(_all, trained, changes, form))
                 if repeat:
                     taken[form].append(seconds)
         medians = {form: float(np.median(values)) for form, values in taken.items()}

@@ -37,10 +37,7 @@ from ifru_jax.unlearning.step import StepProblem, moved, scaled
 PATH = RESULTS / "damping.jsonl"
 EXPONENTS = (0.0, 0.3, 0.4, 0.5)
 STEPS = (5, 10, 20)
-RATIOS: dict[FilterName, tuple[float, ...]] = {
-    "gradient-flow": (2.0, 2.5, 3.0, 3.5),
-    "absolute": (2.5, 3.0, 3.5, 4.0),
-}
+RATIOS: dict[FilterName, tuple[float, ...]] = {"gradient-flow": (2.0, 2.5, 3.0, 3.5), "absolute": (2.5, 3.0, 3.5, 4.0)}
 CELLS: tuple[tuple[str, ModelName, int], ...] = (
     ("ml-100k", "mf", 0),
     ("ml-100k", "lightgcn", 1),

@@ -162,15 +162,9 @@ SOURCES = {
     "ml-100k": Source(_GROUPLENS, "ml-100k.zip", parse_ml_100k, checksum="md5:0e33842e24a9c977be4e0107933c0723"),
     "ml-1m": Source(_GROUPLENS, "ml-1m.zip", parse_ml_1m, checksum="md5:c4d9eecfca2ab87c1945afe126590906"),
     "gowalla-train": Source(
-        _LIGHTGCN,
-        "train.txt",
-        parse_adjacency,
-        csv_sha256="b816e4c9f4f92cbc8f6ab63d6f9c28a536df9c50b3ac7d22ca07a13d894fdc37",
+        _LIGHTGCN, "train.txt", parse_adjacency, csv_sha256="b816e4c9f4f92cbc8f6ab63d6f9c28a536df9c50b3ac7d22ca07a13d894fdc37"
     ),
     "gowalla-test": Source(
-        _LIGHTGCN,
-        "test.txt",
-        parse_adjacency,
-        csv_sha256="0a65a89b687dda1b216d0348b3843a1887c766ef490a4f2a348f826cadf4834f",
+        _LIGHTGCN, "test.txt", parse_adjacency, csv_sha256="0a65a89b687dda1b216d0348b3843a1887c766ef490a4f2a348f826cadf4834f"
     ),
 }

@@ -77,7 +77,8 @@ class FlaxRecommender:
     @property
     def tables(self) -> Mapping[str, Side]:
         users: dict[str, Side] = dict.fromkeys(self.user_tables, "user")
-        return users | dict.fromkeys(self.item_tables, "item")
+        items: dict[str, Side] = dict.fromkeys(self.item_tables, "item")
+        return users | items
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         nothing = np.zeros(0, np.int32)

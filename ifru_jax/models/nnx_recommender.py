@@ -46,7 +46,8 @@ class NNXRecommender:
     @property
     def tables(self) -> Mapping[str, Side]:
         users: dict[str, Side] = dict.fromkeys(self.user_tables, "user")
-        return users | dict.fromkeys(self.item_tables, "item")
+        items: dict[str, Side] = dict.fromkeys(self.item_tables, "item")
+        return users | items
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         state = self._split(self.build(num_users, num_items, nnx.Rngs(key)))[1]

@@ -13,10 +13,4 @@ from ifru_jax.evaluation.membership.attack import AttackResult
 from ifru_jax.evaluation.membership.audit import audit
 from ifru_jax.evaluation.membership.shadows import Candidates, Shadows, train_shadows
 
-__all__ = [
-    "AttackResult",
-    "Candidates",
-    "Shadows",
-    "audit",
-    "train_shadows",
-]
+__all__ = ["AttackResult", "Candidates", "Shadows", "audit", "train_shadows"]
