@@ -109,9 +109,8 @@ class IFRUAuthors(TrainedMethod):
         kept = surviving(valid, change.after.interactions)
         if len(np.unique(kept.labels > 0.5)) < 2:
             raise DataError(f"the {len(kept)} validation interactions left have one label only: choosing by AUC needs both.")
-        quantile = config.prune_quantile
-        if quantile is None:
-            quantile = 0.4 if hops else 0.0
+        published = 0.4 if hops else 0.0
+        quantile = published if config.prune_quantile is None else config.prune_quantile
         scope = published_scope(change, num_hops=config.num_hops, quantile=quantile)
         changed = changed_interactions(change, min_change=config.min_change) & (hops > 0)
         weights = padded(changed, change.after.capacities[0], change.after.examples.weights.dtype)

@@ -91,7 +91,7 @@ class BipartiteGraph:
 
     def degrees(self) -> tuple[jax.Array, jax.Array]:
         """Edges at every node, float [num_users] and [num_items]; in a neighbourhood right at the nodes whose edges it holds."""
-        return _degrees(self.edges, self.present)
+        return weighted_degrees(self.edges, self.present)
 
 
 def build_graph(edges: Edges, dtype: jnp.dtype | None = None) -> BipartiteGraph:
@@ -118,12 +118,12 @@ def normalised_weights(edges: Edges, present: jax.Array) -> jax.Array:
     A node without edges has no edge to weigh, so the division by its degree 0 never counts.
     """
     present = jnp.where(edges.mask, present, 0)
-    user_degree, item_degree = _degrees(edges, present)
-    scale_user, scale_item = (jnp.where(d > 0, jax.lax.rsqrt(jnp.maximum(d, 1)), 0) for d in (user_degree, item_degree))
+    scale_user, scale_item = (jnp.where(d > 0, jax.lax.rsqrt(jnp.maximum(d, 1)), 0) for d in weighted_degrees(edges, present))
     return present * scale_user[edges.rows] * scale_item[edges.cols]
 
 
-def _degrees(edges: Edges, present: jax.Array) -> tuple[jax.Array, jax.Array]:
-    users = propagate(present, jnp.ones((edges.num_cols, 1), present.dtype), edges)[:, 0]
-    items = propagate_back(present, jnp.ones((edges.num_rows, 1), present.dtype), edges)[:, 0]
+def weighted_degrees(edges: Edges, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Edges at every user and every item, counted by weight: float [num_users], [num_items]."""
+    users = propagate(weights, jnp.ones((edges.num_cols, 1), weights.dtype), edges)[:, 0]
+    items = propagate_back(weights, jnp.ones((edges.num_rows, 1), weights.dtype), edges)[:, 0]
     return users, items

@@ -112,8 +112,7 @@ class Change:
         gone = np.flatnonzero(selected)
         places = np.concatenate([gone, corrected])
         order = np.argsort(places, kind="stable")
-        leaves = np.arange(len(places)) < len(gone)
-        return cls(before, places[order], leaves[order], np.concatenate([data.labels[gone], labels])[order])
+        return cls(before, places[order], selected[places[order]], np.concatenate([data.labels[gone], labels])[order])
 
     def __len__(self) -> int:
         """The number of touched interactions; 0 changes nothing."""

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.data.groups import leaders_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.graph import Graph
 from ifru_jax.graph.pairs import Pairs, SortedPairs
@@ -39,8 +38,8 @@ class Batch:
     graph: Graph
 
 
-def build_examples(interactions: Interactions, *, capacity: int | None = None, with_groups: bool = False) -> Examples:
-    """A small set of interactions on the device, sorted and padded to a power of two, or to `capacity`."""
+def build_examples(interactions: Interactions, *, capacity: int | None = None) -> Examples:
+    """A small set of interactions on the device, sorted and padded to a power of two, or to `capacity`; without leaders."""
     pairs, order = build_edges(
         interactions.users,
         interactions.items,
@@ -48,8 +47,7 @@ def build_examples(interactions: Interactions, *, capacity: int | None = None, w
         num_cols=interactions.num_items,
         capacity=capacity or capacity_of(len(interactions)),
     )
-    ordered = interactions.select(order)
-    return examples_of(ordered, SortedPairs(pairs), leaders_of(ordered) if with_groups else None)
+    return examples_of(interactions.select(order), SortedPairs(pairs))
 
 
 def examples_of(
@@ -58,14 +56,14 @@ def examples_of(
     """Interactions that stand in the order of `pairs`, each with weight 1; `dtype` None is the precision in use."""
     count, capacity = len(ordered), pairs.edges.capacity
     dtype = jnp.result_type(float) if dtype is None else dtype
-    labels, weights = padded(ordered.labels, capacity, dtype), leading(count, capacity, dtype)
+    columns = padded(ordered.labels, capacity, dtype), leading(count, capacity, dtype), padded_leaders(leaders, capacity)
+    return Examples(pairs, *on_device(columns))
+
+
+def padded_leaders(leaders: np.ndarray | None, capacity: int) -> np.ndarray | None:
+    """int32 [capacity]: the leaders [n], and behind them padding, which leads itself; None where nothing is compared."""
     if leaders is None:
-        return Examples(pairs, *on_device((labels, weights)))
-    return Examples(pairs, *on_device((labels, weights, padded_leaders(leaders, capacity))))
-
-
-def padded_leaders(leaders: np.ndarray, capacity: int) -> np.ndarray:
-    """int32 [capacity]: the leaders [n], and behind them padding, which leads itself."""
+        return None
     out = np.arange(capacity, dtype=np.int32)
     out[: len(leaders)] = leaders
     return out

@@ -37,9 +37,8 @@ class Propagations:
         """The same with other `rows` at these nodes (int [u], [i]); numbers beyond the last node are passed over."""
 
         def moved(whole: Propagation, part: Propagation, takers: jax.Array, givers: jax.Array) -> Propagation:
-            return Propagation(
-                whole.taken.at[takers].set(part.taken, mode="drop"), whole.given.at[givers].set(part.given, mode="drop")
-            )
+            taken = whole.taken.at[takers].set(part.taken, mode="drop")
+            return Propagation(taken, whole.given.at[givers].set(part.given, mode="drop"))
 
         return Propagations(
             tuple(moved(a, b, items, users) for a, b in zip(self.to_users, rows.to_users, strict=True)),
@@ -48,13 +47,7 @@ class Propagations:
 
     def without(self, users: jax.Array, items: jax.Array) -> "Propagations":
         """The same with nothing at these nodes (int [a], [b]), which have no edge and no data; numbers beyond are passed over."""
-
-        def cleared(whole: Propagation, takers: jax.Array, givers: jax.Array) -> Propagation:
-            return Propagation(whole.taken.at[takers].set(0, mode="drop"), whole.given.at[givers].set(0, mode="drop"))
-
-        return Propagations(
-            tuple(cleared(p, items, users) for p in self.to_users), tuple(cleared(p, users, items) for p in self.to_items)
-        )
+        return self.at(users, items, jax.tree.map(lambda _: 0, self))
 
 
 Inflow = tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]

@@ -28,12 +28,6 @@ class Neighbourhood:
     edges: np.ndarray
 
 
-def empty_neighbourhood() -> Neighbourhood:
-    """Nothing, to pad a batch with."""
-    nothing = np.zeros(0, np.int64)
-    return Neighbourhood(nothing, nothing, nothing, nothing)
-
-
 def neighbourhood(change: Change, chosen: np.ndarray, *, num_hops: int) -> Neighbourhood:
     """All that the scores of these interactions depend on, before and after the change.
 

@@ -97,7 +97,6 @@ def pad_subgraph(change: Change, part: Neighbourhood, bucket: Bucket) -> Subgrap
     pairs, order = local(data.users[part.chosen], data.items[part.chosen], bucket.pairs)
     edges, edge_order = local(np.asarray(pattern.rows)[part.edges], np.asarray(pattern.cols)[part.edges], bucket.edges)
     terms = change.terms_at(part.chosen[order])
-    leaders = (None if each is None else padded_leaders(each, bucket.pairs) for each in (terms.leaders, terms.new_leaders))
     users, items = padded(part.users, bucket.users, np.int32), padded(part.items, bucket.items, np.int32)
     sides = ((users, change.before.graph.user_features), (items, change.before.graph.item_features))
     arrays = (
@@ -106,7 +105,7 @@ def pad_subgraph(change: Change, part: Neighbourhood, bucket: Bucket) -> Subgrap
         np.asarray([len(part.users), len(part.items)], np.int32),
         SortedPairs(pairs),
         *(padded(column, bucket.pairs, dtype) for column in (terms.labels, terms.new_labels, np.ones(len(order)), terms.retained)),
-        *leaders,
+        *(padded_leaders(leaders, bucket.pairs) for leaders in (terms.leaders, terms.new_leaders)),
         edges,
         *(padded(weights[edge_order], bucket.edges, dtype) for weights in change.edges.weights(part.edges)),
         *(None if values is None else np.asarray(values)[rows] for rows, values in sides),

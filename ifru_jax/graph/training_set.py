@@ -128,7 +128,8 @@ class TrainingSet:
         if not np.array_equal(positives, self.positives):
             room = self.capacities[1]
             capacity = room if len(positives) <= room else padded_size(len(positives))
-            graph = replace(_graph_of(data, positives, capacity), **_sides_of(graph))
+            found = _graph_of(data, positives, capacity)
+            graph = replace(graph, edges=found.edges, weights=found.weights)
         if graph.history is not None:
             graph = replace(graph, history=build_histories(data, self.pattern, capacity=graph.edges.capacity))
         return TrainingSet(data, examples, graph, positives, self.has_graph)
@@ -198,12 +199,7 @@ def _graph_of(ordered: Interactions, positives: np.ndarray, capacity: int) -> Bi
     """The normalised graph of the interactions at these places."""
     users, items = ordered.users[positives], ordered.items[positives]
     edges, _ = build_edges(users, items, num_rows=ordered.num_users, num_cols=ordered.num_items, capacity=capacity)
-    return build_graph(edges, jnp.result_type(float))
-
-
-def _sides_of(graph: BipartiteGraph) -> dict:
-    """What a graph has beside its edges."""
-    return {"user_features": graph.user_features, "item_features": graph.item_features, "history": graph.history}
+    return build_graph(edges)
 
 
 def _features(data: Interactions, dtype: jnp.dtype) -> dict[str, jax.Array | None]:

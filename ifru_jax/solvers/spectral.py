@@ -47,10 +47,7 @@ def absolute(values: jax.Array, damping: jax.Array) -> jax.Array:
     return 1 / (jnp.abs(values) + damping)
 
 
-FILTERS: dict[FilterName, Callable[[jax.Array, jax.Array], jax.Array]] = {
-    "gradient-flow": gradient_flow,
-    "absolute": absolute,
-}
+FILTERS: dict[FilterName, Callable[[jax.Array, jax.Array], jax.Array]] = {"gradient-flow": gradient_flow, "absolute": absolute}
 
 
 def spectral_step(*, num_steps: int = 20, filter: FilterName = "gradient-flow") -> Callable[..., Solution]:

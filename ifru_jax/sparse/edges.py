@@ -61,12 +61,7 @@ def capacity_of(size: int, *, least: int = 16) -> int:
 
 
 def build_edges(
-    rows: np.ndarray,
-    cols: np.ndarray,
-    *,
-    num_rows: int,
-    num_cols: int,
-    capacity: int | None = None,
+    rows: np.ndarray, cols: np.ndarray, *, num_rows: int, num_cols: int, capacity: int | None = None
 ) -> tuple[Edges, np.ndarray]:
     """Sorts and pads edges on the host.
 
@@ -169,19 +164,13 @@ def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
             col_order[:left] -= col_order[:left] > place
     else:
         col_order[:left] -= np.cumsum(~keep, dtype=np.int32)[col_order[:left]]
-    fewer_rows, fewer_cols = (
-        np.bincount(x[gone], minlength=n) for x, n in ((old_rows, edges.num_rows), (old_cols, edges.num_cols))
-    )
-    # What left makes room for as much padding at the end.
-    fewer_rows[-1] -= len(gone)
-    fewer_cols[-1] -= len(gone)
     arrays: dict = {
         "rows": closed_up(old_rows, gone, count, edges.num_rows - 1),
         "cols": closed_up(old_cols, gone, count, edges.num_cols - 1),
-        "row_ptr": _fewer(edges.row_ptr, fewer_rows),
+        "row_ptr": _fewer(edges.row_ptr, old_rows[gone]),
         "col_order": col_order,
         "col_rows": closed_up(col_rows, in_order, count, edges.num_rows - 1),
-        "col_ptr": _fewer(edges.col_ptr, fewer_cols),
+        "col_ptr": _fewer(edges.col_ptr, old_cols[gone]),
         "mask": leading(left, capacity, bool),
     }
     return on_device(Edges(**arrays))
@@ -198,9 +187,11 @@ def _places_in_order(edges: Edges, gone: np.ndarray, cols: np.ndarray) -> np.nda
     return np.sort([a + np.searchsorted(order[a:b], e) for a, b, e in zip(starts, ends, gone, strict=True)])
 
 
-def _fewer(pointers: jax.Array, fewer: np.ndarray) -> np.ndarray:
-    """Pointers after `fewer` entries [n] were taken from each node."""
-    return np.asarray(pointers) - np.concatenate([[0], np.cumsum(fewer)]).astype(np.int32)
+def _fewer(pointers: jax.Array, gone: np.ndarray) -> np.ndarray:
+    """Pointers after an entry of each of the nodes `gone` was taken; what left makes room for as much padding at the end."""
+    left = np.asarray(pointers) - _pointers(gone, len(pointers) - 1)
+    left[-1] = pointers[-1]
+    return left
 
 
 def degrees(edges: Edges, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -61,8 +61,8 @@ def in_all(reports: list[Report]) -> Report:
     interactions and norms are the largest of a part; the status is the most serious; the rest is of the last part.
     """
     seconds: dict[str, float] = {}
-    for report in reports:
-        seconds = {name: seconds.get(name, 0.0) + report.seconds.get(name, 0.0) for name in [*seconds, *report.seconds]}
+    for name, spent in (pair for report in reports for pair in report.seconds.items()):
+        seconds[name] = seconds.get(name, 0.0) + spent
     solves = [report.solve for report in reports if report.solve is not None]
     decreases = [solve.predicted_decrease for solve in solves if solve.predicted_decrease is not None]
     solve = solves[-1] if solves else None

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.errors import DataError, NumericsError
-from ifru_jax.graph import Batch, Change, Nodes
+from ifru_jax.graph import Change, Nodes
 from ifru_jax.graph.inflow import Propagations
 from ifru_jax.models import Params
 from ifru_jax.models.open_model import propagations_of
@@ -149,6 +149,4 @@ def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:
     return Damping(scale, config.metric_exponent)
 
 
-@jax.jit
-def _gradient(objective: Objective, params: Params, batch: Batch) -> Params:
-    return objective.gradient(params, batch)
+_gradient = jax.jit(Objective.gradient)

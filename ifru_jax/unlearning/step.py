@@ -7,6 +7,7 @@ Source: Zhang et al. (arXiv 2307.02147), eq. 7–11; the metric and the filter a
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -17,12 +18,15 @@ import optax
 
 from ifru_jax.curvature import degrees_of, inverse_root_metric, node_degrees
 from ifru_jax.graph import Batch, Examples
+from ifru_jax.graph.inflow import Propagations
+from ifru_jax.influence import Influence
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.tables import Rows, clear_rows
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import SPECTRUM_RATIO, Solution, conjugate_gradient, spectral_step
 from ifru_jax.training import Objective
 from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.report import Scope
 from ifru_jax.unlearning.shared_weights import coordinates, free_parameters
 
 Scalar = jax.Array | float
@@ -47,6 +51,27 @@ class StepProblem:
     retained: Batch
     scope: Rows
     floor: Scalar
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """The outcome of a step: what it makes of a model, and all that is told of how.
+
+    Attributes:
+      params: θ'.
+      solution: of the solve.
+      norm_step: ‖δ‖.
+      influence: what is known of b.
+      scope: rows that could change.
+      propagations: those of θ' on G_r, where the step knows them.
+    """
+
+    params: Params
+    solution: Solution
+    norm_step: float
+    influence: Influence
+    scope: Scope
+    propagations: Propagations | None = None
 
 
 class ScaledProblem(NamedTuple):
@@ -81,10 +106,9 @@ def scaled(config: IFRUConfig, problem: StepProblem) -> ScaledProblem:
     free = {name: params[name] for name in names}
     fixed = {name: value for name, value in params.items() if name not in free}
     unknowns = coordinates(model, free, config)
-    lost = without_data(retained.examples)
+    lost, degrees = without_data(retained.examples), degrees_of(retained.examples)
     inside = problem.scope[0] & ~lost[0], problem.scope[1] & ~lost[1]
-    reduced = unknowns.reduce(free)
-    scale = inverse_root_metric(reduced, model.tables, degrees_of(retained.examples), inside, exponent=config.metric_exponent)
+    scale = inverse_root_metric(unknowns.reduce(free), model.tables, degrees, inside, exponent=config.metric_exponent)
     product = curvature_product(config, problem.objective, free, retained, fixed)
     return scaled_problem(
         lambda z: unknowns.reduce(product(unknowns.expand(z))),

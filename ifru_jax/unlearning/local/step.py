@@ -11,7 +11,6 @@ from dataclasses import field, replace
 from functools import partial
 from typing import Any, Self
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,8 +33,7 @@ from ifru_jax.unlearning.local.problem import LocalProblem, pack
 from ifru_jax.unlearning.local.request import local_request
 from ifru_jax.unlearning.prepare import Prepared
 from ifru_jax.unlearning.report import Scope
-from ifru_jax.unlearning.step import Scalar, curvature_product, damped_step, scaled_problem
-from ifru_jax.unlearning.update import Update
+from ifru_jax.unlearning.step import Scalar, Update, curvature_product, damped_step, scaled_problem
 
 # A row beyond every table: what is written there is dropped.
 BEYOND = np.iinfo(np.int32).max
@@ -169,8 +167,6 @@ def _solve(model: _Model, problem: LocalProblem) -> LocalSteps:
         spillover = optax.tree.zeros_like(spillover)
     rhs = optax.tree.add(direct, spillover)
 
-    chex.assert_equal_shape_prefix([problem.core_users, problem.user_degrees], 1)
-    chex.assert_equal_shape_prefix([problem.core_items, problem.item_degrees], 1)
     total = jnp.asarray(objective.total)
     degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, total, problem.median_degree)
     scale = inverse_root_metric(core_of(local), tables, degrees, core, exponent=config.metric_exponent)
