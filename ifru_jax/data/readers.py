@@ -69,12 +69,7 @@ def read_interactions(
 
 
 def from_frame(
-    frame: Any,
-    *,
-    user: str = "user",
-    item: str = "item",
-    rating: str | None = "rating",
-    timestamp: str | None = "timestamp",
+    frame: Any, *, user: str = "user", item: str = "item", rating: str | None = "rating", timestamp: str | None = "timestamp"
 ) -> Interactions:
     """Interactions of a pandas or polars DataFrame, one per row; names, errors and warnings as in `read_interactions`.
 

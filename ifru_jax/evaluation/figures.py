@@ -92,7 +92,9 @@ def figures(
       DataError: scores whose length differs from that of the pairs.
     """
     for model in (scores, *([] if original is None else [original]), *originals, *retrained):
-        _check(model, pairs)
+        for name, expected in (("test", pairs.test_labels.shape), ("forgotten", pairs.forgotten_labels.shape)):
+            if np.shape(getattr(model, name)) != expected:
+                raise DataError(f"{name} scores have shape {np.shape(getattr(model, name))}, but its pairs {expected}.")
     kept, labels = pairs.test_survives, pairs.test_labels
     models = _stack([model.test for model in retrained], kept)
     distance = fidelity.mean_rms(scores.test[kept], models, itself=itself)
@@ -129,10 +131,3 @@ def figures(
 def _stack(models: Sequence[np.ndarray], where: np.ndarray) -> np.ndarray:
     """float64 [R, n_kept], also for R = 0."""
     return np.asarray([model[where] for model in models], np.float64).reshape(len(models), int(where.sum()))
-
-
-def _check(model: PairScores, pairs: ComparedPairs) -> None:
-    expected = {"test": pairs.test_labels.shape, "forgotten": pairs.forgotten_labels.shape}
-    for name, shape in expected.items():
-        if np.shape(getattr(model, name)) != shape:
-            raise DataError(f"{name} scores have shape {np.shape(getattr(model, name))}, but its pairs {shape}.")

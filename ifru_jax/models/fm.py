@@ -48,11 +48,7 @@ class FM(nn.Module):
 
 
 def fm(
-    *,
-    embedding_size: int = 48,
-    user_fields: Sequence[int] = (),
-    item_fields: Sequence[int] = (),
-    init_std: float = 1e-2,
+    *, embedding_size: int = 48, user_fields: Sequence[int] = (), item_fields: Sequence[int] = (), init_std: float = 1e-2
 ) -> FlaxRecommender:
     """Factorisation machine. It reads degrees of the graph, so an interaction is one hop away from the scores of its two ends.
 

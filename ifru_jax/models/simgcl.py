@@ -118,13 +118,7 @@ def simgcl_contrast(
 
 
 def _encoded(
-    users: jax.Array,
-    items: jax.Array,
-    graph: Graph,
-    num_layers: int,
-    *,
-    noise: float = 0.0,
-    key: jax.Array | None = None,
+    users: jax.Array, items: jax.Array, graph: Graph, num_layers: int, *, noise: float = 0.0, key: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
     """Mean of layers 1 … L of both sides, with noise if there is a key."""
     user_sum, item_sum = jnp.zeros_like(users), jnp.zeros_like(items)
