@@ -41,7 +41,9 @@ def spillover(data: str, *, target: float = 1.2) -> dict[str, Figure]:
         # The data after is made for the rest of a request too.
         jax.block_until_ready([change.after.batch for change in changes])
         # Neighbourhoods of so many interactions repeat most of the graph: minutes, and never the better form.
-        forms = [form for form in FORMS if kind != "2-percent" or form != "neighbourhood" or len(trained.interactions) < 10**5]
+        forms: list[SpilloverForm] = [
+            form for form in FORMS if kind != "2-percent" or form != "neighbourhood" or len(trained.interactions) < 10**5
+        ]
         taken: dict[str, list[float]] = {form: [] for form in forms}
         for repeat in range(1 + REPEATS):
             for form in forms:
