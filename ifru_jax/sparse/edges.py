@@ -84,6 +84,8 @@ def host_edges(
     rows: np.ndarray, cols: np.ndarray, *, num_rows: int, num_cols: int, capacity: int | None = None
 ) -> tuple[Edges, np.ndarray]:
     """`build_edges` with NumPy arrays in the pattern, for patterns that are stacked before they go to the device."""
+    from scipy.sparse import csr_array  # only who builds a pattern waits for it
+
     num_edges = len(rows)
     capacity = num_edges if capacity is None else capacity
     if num_edges > capacity:
@@ -94,9 +96,10 @@ def host_edges(
     order = np.arange(num_edges) if np.all(key[1:] >= key[:-1]) else np.argsort(key, kind="stable")
     rows_by_row = np.concatenate([rows[order], np.full(padding, num_rows - 1)]).astype(np.int32)
     cols_by_row = np.concatenate([cols[order], np.full(padding, num_cols - 1)]).astype(np.int32)
-    # Padding stands last among the edges of the last column too.
-    by_col = _by_col(rows_by_row[:num_edges], cols_by_row[:num_edges], num_rows, num_cols)
-    col_order = np.concatenate([by_col, np.arange(num_edges, capacity, dtype=np.int32)])
+    # From CSR to CSC in linear time; padding stands last among the edges of the last column too.
+    places, pointers = np.arange(capacity, dtype=np.int32), _pointers(rows_by_row[:num_edges], num_rows)
+    by_row = csr_array((places[:num_edges], cols_by_row[:num_edges], pointers), shape=(num_rows, num_cols))
+    col_order: np.ndarray = np.concatenate([by_row.tocsc().data, places[num_edges:]])
     arrays: dict = {
         "rows": rows_by_row,
         "cols": cols_by_row,
@@ -107,14 +110,6 @@ def host_edges(
         "mask": np.arange(capacity) < num_edges,
     }
     return Edges(**arrays), order
-
-
-def _by_col(rows: np.ndarray, cols: np.ndarray, num_rows: int, num_cols: int) -> np.ndarray:
-    """int32 [n]: the order that sorts edges sorted by row (int32 [n] twice) by column; from CSR to CSC, in linear time."""
-    from scipy.sparse import csr_array
-
-    places = np.arange(len(rows), dtype=np.int32)
-    return csr_array((places, cols, _pointers(rows, num_rows)), shape=(num_rows, num_cols)).tocsc().data
 
 
 def _pointers(sorted_or_not: np.ndarray, size: int) -> np.ndarray:

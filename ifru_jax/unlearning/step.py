@@ -94,8 +94,10 @@ def damped_step(config: IFRUConfig, problem: ScaledProblem, *, floor: Scalar) ->
         solve = spectral_step(num_steps=config.num_steps, filter=config.filter)
         solution = solve(problem.product, problem.rhs, floor=floor, damping=config.damping)
     else:
+        # H + λI must be positive definite for CG, and the floor knows how negative H is; Gauss–Newton always is.
+        least = floor if config.curvature == "gauss-newton" else 2 * SPECTRUM_RATIO[config.filter] * floor
         solve = conjugate_gradient(num_steps=config.num_steps, tolerance=config.tolerance)
-        solution = solve(problem.product, problem.rhs, damping=_cg_damping(config, floor))
+        solution = solve(problem.product, problem.rhs, damping=least if config.damping is None else config.damping)
     return problem.to_params(solution.solution), solution
 
 
@@ -153,10 +155,3 @@ def without_data(retained: Examples) -> Rows:
     """bool [num_users], [num_items]: rows that no interaction counts for."""
     users, items = node_degrees(retained)
     return users == 0, items == 0
-
-
-def _cg_damping(config: IFRUConfig, floor: Scalar) -> Scalar:
-    """H + λI must be positive definite for CG, and the floor knows how negative H is; Gauss–Newton always is."""
-    if config.damping is not None:
-        return config.damping
-    return floor if config.curvature == "gauss-newton" else 2 * SPECTRUM_RATIO[config.filter] * floor
