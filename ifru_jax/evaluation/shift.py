@@ -115,7 +115,8 @@ def _once(scores: np.ndarray, retrained: np.ndarray) -> tuple[Weights, Weights]:
 def _draws(num_scores: int, num_retrained: int) -> Iterator[tuple[Weights, Weights]]:
     rng = np.random.default_rng(0)
     for _ in range(DRAWS):
-        yield tuple(np.bincount(rng.integers(0, n, n), minlength=n).astype(float) for n in (num_scores, num_retrained))
+        drawn, again = (np.bincount(rng.integers(0, n, n), minlength=n).astype(float) for n in (num_scores, num_retrained))
+        yield drawn, again
 
 
 def _root(squared: float) -> float | None:
