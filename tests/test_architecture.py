@@ -26,6 +26,7 @@ FOUNDATIONS = {"errors", "files", "host_arrays", "metrics", "pytree", "status"}
 TOP = {"api", "checkpoint", "__init__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # JAX calls a rule of a primitive with every array of a pattern.
+ASKED_BY_NOBODY = {"method", "state", "trained", "prepared"}
 MANY_PARAMETERS = {("sparse/primitives.py", "_")}
 
 

@@ -125,11 +125,20 @@ def _check_applies(trained: Trained, config: IFRUConfig) -> bool:
         )
     if config.max_edges is not None and loss.grouped:
         raise DataError(f"max_edges is {config.max_edges} and would tear apart groups that the loss compares: leave it out.")
-    if config.spillover == "neighbourhood" and not loss.separable:
-        raise DataError(
-            f'{loss!r} compares interactions of different neighbourhoods: leave spillover at "auto" or set "whole-graph".'
-        )
+    if config.spillover == "neighbourhood" and (reason := _why_not_by_neighbourhood(trained)):
+        raise DataError(f'{reason}: leave spillover at "auto" or set "whole-graph".')
     return confined
+
+
+def _why_not_by_neighbourhood(trained: Trained) -> str | None:
+    """What keeps b from being the sum of what happens on neighbourhoods, each with its own rows of the tables."""
+    if not trained.loss.separable:
+        return f"{trained.loss!r} compares interactions of different neighbourhoods"
+    if trained.model.num_hops and not trained.model.tables:
+        return f"{trained.model!r} propagates over the graph but declares no tables of which a neighbourhood has its rows"
+    if trained.model.num_hops and trained.training_set.graph.history is not None:
+        return f"{trained.model!r} reads histories, which are not cut to neighbourhoods"
+    return None
 
 
 def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:
