@@ -6,6 +6,7 @@ ranking       NDCG, Recall, HR, MRR and MAP at K over the full ranking
 levels        scores of a model whose loss leaves the level of each user's scores free
 strata        the same by group of users and of items
 fidelity      distances to retrained models: rms, noise, gap, forget slope, forget loss
+shift         the systematic distance to retraining, and the share of it that is undone, free of seed noise
 discordance   how differently two models order pairs
 parameters    distance of parameters, where it means something
 closeness     how far from retrained models still counts as one of them, for distances
