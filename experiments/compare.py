@@ -10,7 +10,9 @@ report.md, comparison.png and comparison.svg.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import tyro
 from rich.console import Console
 
 from experiments.reporting.main_table import FULL_WIDTH, rich_table
@@ -64,7 +66,7 @@ class Compare:
     models: Path | None = None
 
 
-def compare(options: Compare) -> None:
+def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
     """Runs the comparison, shows the table, writes the files."""
     # A file or a pipe has no width of its own.
     console = Console(width=None if Console().is_terminal else FULL_WIDTH)
@@ -102,4 +104,4 @@ def compare(options: Compare) -> None:
 
 
 if __name__ == "__main__":
-    command(compare, Compare, __doc__)
+    command(compare, __doc__)

@@ -7,30 +7,21 @@ data as an attacker would, and then makes the model forget them: three seeds, or
 minutes on two cores. Writes results.jsonl, summary.json, report.html, report.md and a figure into DIR.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.compare import Compare, compare
 from experiments.run.command_line import command
 
 
-@dataclass(frozen=True)
-class Quickstart:
+def quickstart(out: Path = Path("out/quickstart"), seeds: int = 3) -> None:
     """Trains, forgets and compares with retraining, on embedded real data.
 
-    Attributes:
+    Args:
       out: folder for the results; made if it isn't there.
       seeds: of initialisation and batch order.
     """
-
-    out: Path = Path("out/quickstart")
-    seeds: int = 3
-
-
-def quickstart(options: Quickstart) -> None:
-    """One comparison, on the embedded data."""
-    compare(Compare(data="movielens-small", out=options.out, seeds=options.seeds))
+    compare(Compare("movielens-small", out, seeds=seeds))
 
 
 if __name__ == "__main__":
-    command(quickstart, Quickstart, __doc__)
+    command(quickstart, __doc__)

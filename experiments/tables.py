@@ -8,7 +8,6 @@ stands between <!-- results: NAME --> and <!-- /results -->.
 """
 
 import sys
-from dataclasses import dataclass
 
 from experiments.pages import PAPER, README_PICTURE, ROOT, filled, pages
 from experiments.pages.pictures import is_current, write_pictures, write_readme_picture
@@ -16,23 +15,19 @@ from experiments.run.command_line import command
 from ifru_jax.files import write_atomic
 
 
-@dataclass(frozen=True)
-class Tables:
+def tables(check: bool = False) -> int:
     """Fills the blocks.
 
-    Attributes:
+    Args:
       check: compare only.
+
+    Returns:
+      With `check` 1 if anything is not up to date, else 0.
     """
-
-    check: bool = False
-
-
-def tables(options: Tables) -> int:
-    """Writes or checks; with `check` 1 if anything is not up to date."""
     made = {page: filled(page.read_text(), page=page.name) for page in pages()}
     stale = [page for page, text in made.items() if page.read_text() != text]
     current = is_current(README_PICTURE)
-    if options.check:
+    if check:
         for page in [*stale, *([] if current else [README_PICTURE])]:
             sys.stderr.write(f"{page.relative_to(ROOT)} is not what the results give: run python -m experiments.tables\n")
         return int(bool(stale) or not current)
@@ -45,4 +40,4 @@ def tables(options: Tables) -> int:
 
 
 if __name__ == "__main__":
-    command(tables, Tables, __doc__)
+    command(tables, __doc__)

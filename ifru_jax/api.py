@@ -1,7 +1,5 @@
 """The library in three calls: fit, unlearn, evaluate."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -83,12 +81,11 @@ def unlearn(
       DataError: unknown ids, or nothing would be left.
       NumericsError: the step was not finite; the model given is unchanged, as always.
     """
-    named = any(names is not None for names in (interactions, users, items, corrected))
-    if request is not None and named:
-        raise DataError("both a request and ids were given: give one of the two.")
+    names = {"interactions": interactions, "users": users, "items": items, "corrected": corrected}
     if request is None:
-        names = {"interactions": interactions, "users": users, "items": items, "corrected": corrected}
         request = ForgetRequest.of(trained.interactions, **names)
+    elif any(given is not None for given in names.values()):
+        raise DataError("both a request and ids were given: give one of the two.")
     return forget(trained, request, config=config)
 
 
@@ -104,16 +101,16 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
     return {"auc": auc_or_none(model.score(test.users, test.items), test.labels), **rank(trained, test, k=k)}
 
 
-def rank(trained: Trained, test: Interactions, *, k: int = 20, seen: Interactions | None = None) -> dict[str, float | None]:
+def rank(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
     """NDCG, Recall, hit rate, MRR and MAP at k over the full ranking; None without a relevant item.
 
-    The items a user has in `seen` are left out of the ranking, by default those in the interactions of the model.
+    The items a user has in the interactions of the model are left out of the ranking.
     """
-    return ranking_metrics(trained.score_grid, trained.interactions if seen is None else seen, test, k=k)
+    return ranking_metrics(trained.score_grid, trained.interactions, test, k=k)
 
 
 @contextmanager
-def training_progress(epochs: int, *, shown: bool, label: str = "training") -> Iterator[Callable[[int, float], None] | None]:
+def training_progress(epochs: int, *, shown: bool) -> Iterator[Callable[[int, float], None] | None]:
     """Shows epochs and the validation metric; yields the callback for `on_epoch`, or None if not shown."""
     if not shown:
         yield None
@@ -124,12 +121,12 @@ def training_progress(epochs: int, *, shown: bool, label: str = "training") -> I
     best = 0.0
     with Progress(*columns, transient=True) as progress:
         # Full when all epochs are run; early stopping usually ends it before.
-        task = progress.add_task(label, total=epochs)
+        task = progress.add_task("training", total=epochs)
 
         def on_epoch(epoch: int, metric: float) -> None:
             nonlocal best
             best = max(best, metric)
-            text = f"{label}: epoch {epoch + 1}, validation AUC {metric:.4f}, best {best:.4f}"
+            text = f"training: epoch {epoch + 1}, validation AUC {metric:.4f}, best {best:.4f}"
             progress.update(task, advance=1, description=text)
 
         yield on_epoch

@@ -4,12 +4,10 @@ The file is an uncompressed `.npz`. It holds the parameters, the retained intera
 damping; after a request nothing of the forgotten data, as `Trained` itself.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import zipfile
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +19,7 @@ from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError, ModelError
 from ifru_jax.files import write_atomic
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
-from ifru_jax.training import Loss, LossLike, TrainConfig, Trained, as_loss
+from ifru_jax.training import LossLike, TrainConfig, Trained
 from ifru_jax.training.fit import in_precision
 from ifru_jax.training.losses import describe_loss, loss_from_description
 from ifru_jax.training.record import Segment
@@ -118,53 +116,35 @@ def _assemble(
     }
     data = Interactions(**columns, **features, num_users=num_users, num_items=num_items)
     params: Params = {n.removeprefix("params/"): a for n, a in arrays.items() if n.startswith("params/")}
-    model = _model(description, model)
-    _check_fit(model, params, num_users, num_items)
+    described = description["model"]
+    if model is None and (described is None or (model := model_from_description(described)) is None):
+        raise ModelError("the file holds the parameters of a model that does not ship with ifru_jax: pass it as load(…, model=…).")
+    if loss is None and (loss := loss_from_description(description["loss"])) is None:
+        raise ModelError("the model was trained with a loss that does not ship with ifru_jax: pass it as load(…, loss=…).")
+    expected = jax.eval_shape(lambda key: model.init(key, num_users, num_items), jax.random.key(0))
+    wanted, found = ({name: tuple(leaf.shape) for name, leaf in tree.items()} for tree in (expected, params))
+    if wanted != found:
+        raise ModelError(f"the file has parameters {found}, but the model wants {wanted}: pass the model that was saved.")
     trained = Trained.of(
         model,
         params,
         data,
         config=TrainConfig(**description["config"]),
-        loss=_loss(description, loss),
+        loss=loss,
         total=description["total"],
         capacities=tuple(description["capacities"]),
     )
     # Older files have no record.
     steps = description.get("record", [])
-    record = tuple(
-        Segment(*(_part(arrays, f"record/{k}/{part}/") for part in ("params", "applied")), n) for k, n in enumerate(steps)
-    )
-    trained = replace(trained, record=record)
+    parts = [(_part(arrays, f"record/{k}/params/"), _part(arrays, f"record/{k}/applied/")) for k in range(len(steps))]
+    trained = trained.with_record(tuple(Segment(*part, n) for part, n in zip(parts, steps, strict=True)))
     if description["damping_scale"] is None:
         return trained
     damping = Damping(description["damping_scale"], description["damping_exponent"])
     fields = trained.objective, trained.params, trained.training_set, trained.config
-    return Prepared(*fields, IFRUConfig(), damping, record=record)
+    return Prepared(*fields, IFRUConfig(), damping).with_record(trained.record)
 
 
 def _part(arrays: dict[str, np.ndarray], prefix: str) -> Params:
     """The arrays whose names begin so, in the precision in use."""
     return in_precision({name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)})
-
-
-def _model(description: dict[str, Any], model: Recommender | None) -> Recommender:
-    if model is not None:
-        return model
-    if description["model"] is None or (known := model_from_description(description["model"])) is None:
-        raise ModelError("the file holds the parameters of a model that does not ship with ifru_jax: pass it as load(…, model=…).")
-    return known
-
-
-def _loss(description: dict[str, Any], loss: LossLike | None) -> Loss:
-    if loss is not None:
-        return as_loss(loss)
-    if (known := loss_from_description(description["loss"])) is None:
-        raise ModelError("the model was trained with a loss that does not ship with ifru_jax: pass it as load(…, loss=…).")
-    return known
-
-
-def _check_fit(model: Recommender, params: Params, num_users: int, num_items: int) -> None:
-    expected = jax.eval_shape(lambda key: model.init(key, num_users, num_items), jax.random.key(0))
-    wanted, found = ({name: tuple(leaf.shape) for name, leaf in tree.items()} for tree in (expected, params))
-    if wanted != found:
-        raise ModelError(f"the file has parameters {found}, but the model wants {wanted}: pass the model that was saved.")

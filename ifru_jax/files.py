@@ -1,7 +1,5 @@
 """Files that are whole or not there: write beside the target, flush to disk, then rename."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import tempfile

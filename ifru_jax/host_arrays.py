@@ -9,8 +9,6 @@ array([5, 7])
 array([5, 6, 0, 0], dtype=int32)
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

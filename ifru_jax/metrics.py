@@ -11,8 +11,6 @@ over the pairs of a positive and a negative of one group.
 0.875
 """
 
-from __future__ import annotations
-
 import math
 
 import jax

@@ -3,8 +3,6 @@
 Under `jit` a solver can't raise, so it returns a code; on the host the code becomes a `Status`, whose `message` says what to do.
 """
 
-from __future__ import annotations
-
 from enum import IntEnum
 
 

@@ -14,6 +14,7 @@ from ifru_jax.graph import BipartiteGraph, Graph, GraphView, IndexPairs, build_g
 from ifru_jax.graph.inflow import OnePass, OpenGraph
 from ifru_jax.models.flax_recommender import _NoGraph
 from ifru_jax.sparse import build_edges
+from ifru_jax.unlearning import Method
 
 PACKAGE = Path(__file__).parents[1] / "ifru_jax"
 EXPERIMENTS = PACKAGE.parent / "experiments"
@@ -21,10 +22,11 @@ ORDER = [
     "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "baselines", "evaluation",
 ]  # fmt: skip
 # Without a folder: what everyone may use, and the calls on top of everything.
-FOUNDATIONS = {"errors", "files", "host_arrays", "metrics", "status"}
+FOUNDATIONS = {"errors", "files", "host_arrays", "metrics", "pytree", "status"}
 TOP = {"api", "checkpoint", "__init__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # JAX calls a rule of a primitive with every array of a pattern.
+ASKED_BY_NOBODY = {"method", "state", "trained", "prepared"}
 MANY_PARAMETERS = {("sparse/primitives.py", "_")}
 
 
@@ -83,16 +85,43 @@ def test_arrays_are_put_on_the_device_in_one_place():
     assert [path for path in MODULES if named(path, "jax.device_put")] == [PACKAGE / "sparse" / "placement.py"]
 
 
+def parameters(function) -> list[str]:
+    """Names of the parameters, without self or cls."""
+    given = function.args
+    names = [a.arg for a in (*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg) if a]
+    return [name for name in names if name not in ("self", "cls")]
+
+
 @pytest.mark.parametrize("folder", [PACKAGE, EXPERIMENTS], ids=lambda p: p.name)
 def test_no_function_takes_more_than_eight_arguments(folder):
-    long = []
-    for path in sorted(folder.rglob("*.py")):
-        for node in nodes(path, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda):
-            given, name = node.args, getattr(node, "name", "lambda")
-            names = [a.arg for a in (*given.posonlyargs, *given.args, given.vararg, *given.kwonlyargs, given.kwarg) if a]
-            if len([n for n in names if n not in ("self", "cls")]) > 8:
-                long.append((str(path.relative_to(folder)), name))
-    assert set(long) == (MANY_PARAMETERS if folder == PACKAGE else set())
+    long = {
+        (str(path.relative_to(folder)), getattr(node, "name", "lambda"))
+        for path in sorted(folder.rglob("*.py"))
+        for node in nodes(path, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+        if len(parameters(node)) > 8
+    }
+    assert long == (MANY_PARAMETERS if folder == PACKAGE else set())
+
+
+@pytest.mark.parametrize("folder", ["influence", "solvers", "unlearning"])
+def test_public_functions_of_the_step_take_at_most_five(folder):
+    for path in (PACKAGE / folder).rglob("*.py"):
+        for node in nodes(path, ast.FunctionDef):
+            assert node.name.startswith("_") or len(parameters(node)) <= 5, f"{path.name}: {node.name}"
+
+
+@pytest.mark.parametrize("folder", [PACKAGE, EXPERIMENTS], ids=lambda p: p.name)
+def test_no_method_or_state_is_asked_whether_it_has_something(folder):
+    """All methods have all of the contract, and states are read by the method that made them."""
+    members = {name for name in vars(Method) if not name.startswith("_")}
+    for path in folder.rglob("*.py"):
+        for node in nodes(path, ast.Call):
+            if ast.unparse(node.func) in ("getattr", "hasattr"):
+                asked, name = (ast.unparse(argument).strip("'") for argument in node.args[:2])
+                assert asked.rpartition(".")[2] not in ("method", "state", "trained", "prepared"), (
+                    f"{path.name}: {ast.unparse(node)}"
+                )
+                assert name not in members, f"{path.name}: {ast.unparse(node)}"
 
 
 def small_graph() -> BipartiteGraph:

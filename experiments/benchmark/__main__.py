@@ -9,7 +9,6 @@ never in a time, except where a figure says so. `experiments/benchmark/catalogue
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,35 +24,27 @@ from experiments.run.compilation_cache import use_compilation_cache
 from ifru_jax.errors import DataError
 
 
-@dataclass(frozen=True)
-class Benchmark:
-    """The speed figures.
+def benchmark(names: tyro.conf.Positional[tuple[str, ...]] = (), out: Path | None = None) -> None:
+    """Runs, shows and writes the speed figures.
 
-    Attributes:
+    Args:
       names: which; all without.
       out: file for the figures as JSON.
     """
-
-    names: tyro.conf.Positional[tuple[str, ...]] = ()
-    out: Path | None = None
-
-
-def benchmark(options: Benchmark) -> None:
-    """Runs, shows and writes."""
-    unknown = [name for name in options.names if name not in BENCHMARKS]
+    unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         raise DataError(f"there is no benchmark {unknown[0]!r}: choose among {', '.join(BENCHMARKS)}.")
     use_compilation_cache()
     console = Console()
-    for name in options.names or BENCHMARKS:
+    for name in names or BENCHMARKS:
         with console.status(name):
             figures = {
                 f"{name}{rest}": figure.as_dict() | {"environment": environment()} for rest, figure in BENCHMARKS[name]().items()
             }
         console.print(_table(figures))
-        if options.out is not None:
-            there = json.loads(options.out.read_text()) if options.out.exists() else {}
-            write_json_atomic(options.out, there | figures)
+        if out is not None:
+            there = json.loads(out.read_text()) if out.exists() else {}
+            write_json_atomic(out, there | figures)
 
 
 def _table(figures: dict[str, Any]) -> Table:
@@ -66,4 +57,4 @@ def _table(figures: dict[str, Any]) -> Table:
 
 
 if __name__ == "__main__":
-    command(benchmark, Benchmark, __doc__)
+    command(benchmark, __doc__)

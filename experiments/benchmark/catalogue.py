@@ -6,7 +6,7 @@ from functools import partial
 from experiments.benchmark.bulk import bulk
 from experiments.benchmark.figure import Figure
 from experiments.benchmark.frontier import GRAPH_SCOPES, MF_SCOPES, frontier
-from experiments.benchmark.hvp import hvp, plain_lightgcn_loss, plain_mf_loss
+from experiments.benchmark.hvp import hvp, plain_loss
 from experiments.benchmark.memory import bulk_memory, chunked_memory
 from experiments.benchmark.ranking import ranking
 from experiments.benchmark.requests import batch, growth, one_interaction, one_user
@@ -15,8 +15,8 @@ from ifru_jax.models import lightgcn, mf
 
 # One run may give several figures: a benchmark returns them by the rest of their name.
 BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
-    "hvp-lightgcn": partial(hvp, lightgcn(num_layers=1), partial(plain_lightgcn_loss, num_layers=1), target=7.0),
-    "hvp-mf": partial(hvp, mf(), plain_mf_loss, target=6.0),
+    "hvp-lightgcn": partial(hvp, lightgcn(num_layers=1), partial(plain_loss, num_layers=1), target=7.0),
+    "hvp-mf": partial(hvp, mf(), partial(plain_loss, num_layers=0), target=6.0),
     "bulk-mf": partial(bulk, "mf", 0, protocol_target=60, fastest_target=20),
     "bulk-lightgcn": partial(bulk, "lightgcn", 1, protocol_target=250, fastest_target=50),
     "memory-lightgcn-2": partial(bulk_memory, 2, target=1.5),

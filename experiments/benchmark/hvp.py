@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,24 +17,18 @@ from ifru_jax.models import Recommender
 from ifru_jax.training import Objective, bce
 
 
-def hvp(model: Recommender, plain_loss: Callable[..., jax.Array], *, target: float) -> dict[str, Figure]:
+def hvp(model: Recommender, baseline_loss: Callable[..., jax.Array], *, target: float) -> dict[str, Figure]:
     """A Hessian-vector product on the training data of ml-1m, against `jvp` of `grad` over gathers and `segment_sum`.
 
     Both are jitted, take the data as arguments and are linearised once, outside the timing.
     """
-    data = _ml_1m()
+    data = build_training_set(protocol_split(load_dataset("ml-1m")).train)
     params = model.init(jax.random.key(0), data.interactions.num_users, data.interactions.num_items)
     params = jax.tree.map(lambda x: 10 * x, params)
     direction = jax.tree.map(lambda x: jax.random.normal(jax.random.key(1), x.shape), params)
     options: dict[str, Any] = {"total": float(len(data)), "reg": 1e-5}
-
-    objective = Objective(model, bce, **options, chunk_size=None)
-
-    def plain(p, arrays):
-        return plain_loss(p, arrays, **options)
-
-    ours = _linearised(objective, params, (data.batch,))
-    baseline = _linearised(plain, params, (_plain_arrays(data),))
+    ours = _linearised(Objective(model, bce, **options, chunk_size=None), params, data.batch)
+    baseline = _linearised(partial(baseline_loss, **options), params, _plain_arrays(data))
     figure = compare_times(
         lambda: ours(direction), lambda: baseline(direction), target=target, baseline_name="jvp of grad with segment_sum"
     )
@@ -44,9 +39,9 @@ def hvp(model: Recommender, plain_loss: Callable[..., jax.Array], *, target: flo
     return {"": replace(figure, details=figure.details | {"relative_difference": difference})}
 
 
-def _linearised(loss: Callable[..., jax.Array], params: Any, data: tuple) -> Callable[[Any], Any]:
+def _linearised(loss: Callable[..., jax.Array], params: Any, data: Any) -> Callable[[Any], Any]:
     """v ↦ ∇²L v, compiled; what linearisation computed is an argument of the compiled function, not a constant in it."""
-    product = hessian_product(lambda p: loss(p, *data), params)
+    product = hessian_product(lambda p: loss(p, data), params)
     # Constants of a compiled function are folded at compile time; as arguments they are data.
     converted, constants = jax.closure_convert(product, params)
     compiled = jax.jit(converted)
@@ -67,20 +62,11 @@ def _plain_arrays(data: TrainingSet) -> dict[str, jax.Array]:
     }
 
 
-def _ml_1m() -> TrainingSet:
-    return build_training_set(protocol_split(load_dataset("ml-1m")).train)
+def plain_loss(params: dict, data: dict, *, num_layers: int, total: float, reg: float) -> jax.Array:
+    """BCE of inner products of embeddings averaged over layers of propagation, plus L2; without layers that of MF.
 
-
-# The losses written as one would without this library: gathers and `segment_sum`.
-
-
-def plain_mf_loss(params: dict, data: dict, *, total: float, reg: float) -> jax.Array:
-    """BCE of inner products plus L2; arrays of `_plain_arrays`."""
-    return _plain_loss(params["user_embedding"], params["item_embedding"], params, data, total, reg)
-
-
-def plain_lightgcn_loss(params: dict, data: dict, *, num_layers: int, total: float, reg: float) -> jax.Array:
-    """The same on embeddings averaged over layers of propagation."""
+    Written as one would without this library: gathers and `segment_sum`, on arrays of `_plain_arrays`.
+    """
     users, items = params["user_embedding"], params["item_embedding"]
     weights = data["edge_weights"][:, None]
     user_sum, item_sum = users, items
@@ -89,10 +75,7 @@ def plain_lightgcn_loss(params: dict, data: dict, *, num_layers: int, total: flo
         to_items = jax.ops.segment_sum(users[data["edge_users"]] * weights, data["edge_items"], num_segments=len(items))
         users, items = to_users, to_items
         user_sum, item_sum = user_sum + users, item_sum + items
-    return _plain_loss(user_sum / (num_layers + 1), item_sum / (num_layers + 1), params, data, total, reg)
-
-
-def _plain_loss(users: jax.Array, items: jax.Array, params: dict, data: dict, total: float, reg: float) -> jax.Array:
+    users, items = user_sum / (num_layers + 1), item_sum / (num_layers + 1)
     logits = (users[data["users"]] * items[data["items"]]).sum(axis=1)
     loss = jnp.sum(jax.nn.softplus(logits) - data["labels"] * logits)
     return loss / total + 0.5 * reg * sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(params))

@@ -39,11 +39,7 @@ def joined(between: str, *shows: Show) -> Show:
     return lambda one, method: between.join(show(one, method) for show in shows)
 
 
-def spread(one: Comparison, method: str) -> str:
-    """AUC ± its standard deviation over seeds."""
-    return one.spread(method)
-
-
+spread: Show = Comparison.spread
 CELL: Columns = {"data, model": lambda one, _: one.cell}
 NAME: Columns = {"data, model, request": lambda one, _: one.name}
 MODEL: Columns = {"model": lambda one, _: one.model, "request": lambda one, _: one.forget}

@@ -1,6 +1,5 @@
 """Committed comparisons, as the pages read them: records, and their means over seeds, computed once per process."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -78,7 +77,19 @@ class Comparison:
 @cache
 def comparisons() -> tuple[Comparison, ...]:
     """All of them, in the order of the suite."""
-    return tuple(_comparisons())
+    found = []
+    for cell in CELLS:
+        if cell.part or not cell.records.exists():
+            continue
+        records, methods = _read(cell)
+        for part in CELLS:
+            if part.part and part.whole == cell.name and part.records.exists():
+                more, own = _read(part)
+                methods = own | methods
+                records += [record for record in more if record["method"] not in ("original", "retrain")]
+        first = records[0]
+        found.append(Comparison(cell.name, first["dataset"], first["model"], first["forget"], methods, records))
+    return tuple(found)
 
 
 def missing_cells() -> list[str]:
@@ -95,20 +106,6 @@ def average(chosen: list[Comparison], method: str, figure: str) -> float | None:
     """Mean over comparisons, None if it is missing in one."""
     values = [one.mean(method, figure) for one in chosen]
     return float(np.mean([v for v in values if v is not None])) if values and None not in values else None
-
-
-def _comparisons() -> Iterator[Comparison]:
-    for cell in CELLS:
-        if cell.part or not cell.records.exists():
-            continue
-        records, methods = _read(cell)
-        for part in CELLS:
-            if part.part and part.whole == cell.name and part.records.exists():
-                more, own = _read(part)
-                methods = own | methods
-                records += [record for record in more if record["method"] not in ("original", "retrain")]
-        first = records[0]
-        yield Comparison(cell.name, first["dataset"], first["model"], first["forget"], methods, records)
 
 
 def _read(cell: Cell) -> tuple[list[dict[str, Any]], dict[str, Any]]:

@@ -5,6 +5,7 @@ from experiments.pages.columns import CELL, CLOSENESS, FROM_ORIGINAL, METHOD, RE
 from experiments.pages.comparisons import Comparison, comparisons
 from experiments.reporting.main_table import MISSING, plain
 from experiments.suite.cell import NOISE, QUICK_RIVALS
+from experiments.suite.corrections import CELLS as CORRECTIONS
 from experiments.suite.sizes import KINDS, SHARES
 
 DATA = "ml-100k"
@@ -35,6 +36,15 @@ def in_parts() -> str:
     auc = {"AUC (retrained)": lambda one, method: f"{mean('auc', 4)(one, method)} ({RETRAINED_AUC(one, '')})"}
     methods = ("ifru-one-step", "ifru", "ifru-stream", "finetune-10x")
     return table(found, CELL, FORGOTTEN, METHOD, auc, CLOSENESS, SECONDS, methods=methods)
+
+
+@block
+def corrections() -> str:
+    """Flipped labels set right instead of forgotten."""
+    stems = [cell.name for cell in CORRECTIONS]
+    auc = {"AUC (retrained)": lambda one, method: f"{mean('auc', 4)(one, method)} ({RETRAINED_AUC(one, '')})"}
+    methods = ("original", "ifru", "warm-retrain", "finetune")
+    return table([one for one in comparisons() if one.stem in stems], CELL, METHOD, auc, CLOSENESS, methods=methods)
 
 
 def _closest(one: Comparison) -> tuple[str, str]:

@@ -14,37 +14,25 @@ unless time cut it off and now there is more (`--max-seconds`); of several setti
 and test chooses nothing. `python -m experiments.tables` fills docs/published.md from it.
 """
 
-from dataclasses import dataclass
-
 from experiments.published.contestants import CONTESTANTS
 from experiments.published.runs import train_missing
 from experiments.run.command_line import command
 from experiments.run.compilation_cache import use_compilation_cache
 
 
-@dataclass(frozen=True)
-class Published:
+def published(only: str = "", seeds: int = 1, max_seconds: float = 150.0, data: str = "ml-1m") -> None:
     """Trains what is missing.
 
-    Attributes:
+    Args:
       only: the entry of this name, or all whose name contains it.
       seeds: trainings of each entry; seeds after the first take the setting that is best by valid.
       max_seconds: of processor time for one training.
       data: name or path; its ratings are 1 … 5.
     """
-
-    only: str = ""
-    seeds: int = 1
-    max_seconds: float = 150.0
-    data: str = "ml-1m"
-
-
-def published(options: Published) -> None:
-    """Trains what is missing."""
     use_compilation_cache()
-    named = [one for one in CONTESTANTS if one.name == options.only] or [one for one in CONTESTANTS if options.only in one.name]
-    train_missing(options.data, named, seeds=options.seeds, max_seconds=options.max_seconds)
+    named = [one for one in CONTESTANTS if one.name == only] or [one for one in CONTESTANTS if only in one.name]
+    train_missing(data, named, seeds=seeds, max_seconds=max_seconds)
 
 
 if __name__ == "__main__":
-    command(published, Published, __doc__)
+    command(published, __doc__)

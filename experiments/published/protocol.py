@@ -39,14 +39,6 @@ def split_by_user(data: Interactions, *, seed: int = 0) -> Split:
     return Split(data.select(order[~in_test & ~in_valid]), data.select(order[in_valid]), data.select(order[in_test]))
 
 
-def joined(first: Interactions, second: Interactions) -> Interactions:
-    """Both in one, of the same tables."""
-    users, items, labels = (
-        np.concatenate([getattr(part, name) for part in (first, second)]) for name in ("users", "items", "labels")
-    )
-    return Interactions(users, items, labels, num_users=first.num_users, num_items=first.num_items)
-
-
 def ranking(trained: Trained, seen: Interactions, wanted: Interactions, *, batch: int) -> dict[str, float]:
     """The figures at 10 over the items that are not in `seen`; precision is of ten, as in RecBole."""
     users = users_with_relevant(seen, wanted)

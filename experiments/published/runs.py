@@ -12,10 +12,11 @@ from rich.console import Console
 
 from experiments import RESULTS
 from experiments.published.contestants import Contestant, build, loss_of
-from experiments.published.protocol import K, joined, positives, ranking, split_by_user
+from experiments.published.protocol import K, positives, ranking, split_by_user
 from experiments.published.training import Recipe, train_anew
 from experiments.reporting.records import append_record, environment, read_records
 from ifru_jax.data import Split, load_dataset, sample_negatives
+from ifru_jax.evaluation.membership.shadows import join
 from ifru_jax.models import FlaxRecommender
 from ifru_jax.training import TrainConfig, Trained, bpr, train
 
@@ -94,7 +95,7 @@ def run(
         )
     figures: dict[str, float | str] = {"epochs": epochs, "stopped": stopped, **_named("valid", on_valid(trained))}
     figures |= {"seconds": time.perf_counter() - began, "processor_seconds": time.process_time() - began_work}
-    seen = joined(split.train, split.valid)
+    seen = join(split.train, split.valid)
     return figures | _named("test", ranking(trained, seen, split.test, batch=contestant.eval_batch))
 
 

@@ -25,12 +25,7 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#E69F00", "#009E73", "#555555"
 PAPER = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}  # behind text, so that no line runs through it
 LOG_FROM = 15  # a gap above this flattens all others on a linear axis
 # Fixed ids and no date: the same records give the same bytes.
-STYLE: dict[Any, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "comparison",
-}
+STYLE: dict[Any, Any] = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "comparison"}
 
 
 def new_figure(width: float, height: float, **options: Any) -> Figure:

@@ -81,7 +81,8 @@ def environment() -> dict[str, Any]:
         **{name: _version(name) for name in PACKAGES},
         "system": platform.system(),
         "machine": platform.machine(),
-        "cpu_count": _cpu_count(),
+        # Cores this process may use, which in a container are fewer than the machine has.
+        "cpu_count": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
         "memory_gib": _memory_gib(),
         "backend": device.platform,
         "device": device.device_kind,
@@ -118,13 +119,6 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:  # run from a checkout that is not installed
         return None
-
-
-def _cpu_count() -> int | None:
-    """Cores this process may use, which in a container are fewer than the machine has."""
-    if sys.platform == "linux":
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _memory_gib() -> float | None:

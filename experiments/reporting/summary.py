@@ -39,7 +39,11 @@ def summarise(records: Sequence[Mapping[str, Any]], *, seeds: int | None = None)
     """
     if not records:
         raise DataError("there are no records to summarise: run a method first.")
-    title = {name: _the_only(name, {record[name] for record in records}) for name in ("dataset", "model", "forget")}
+    title = {}
+    for name in ("dataset", "model", "forget"):
+        title[name], *others = sorted({str(record[name]) for record in records})
+        if others:
+            raise DataError(f"the records have {name} {', '.join([title[name], *others])}: summarise one at a time.")
     latest = {(record["method"], record["seed"]): as_json(record["figures"]) for record in records}
     names = in_order([*ALWAYS, *(name for figures in latest.values() for name in figures)])
     methods: dict[str, Any] = {}
@@ -52,13 +56,4 @@ def summarise(records: Sequence[Mapping[str, Any]], *, seeds: int | None = None)
 
 def _mean_and_std(values: Iterable[float | None]) -> dict[str, float | None]:
     present = [float(value) for value in values if value is not None]
-    return {
-        "mean": statistics.fmean(present) if present else None,
-        "std": statistics.stdev(present) if len(present) > 1 else None,
-    }
-
-
-def _the_only(name: str, values: set[Any]) -> Any:
-    if len(values) > 1:
-        raise DataError(f"the records have {name} {', '.join(sorted(map(str, values)))}: summarise one at a time.")
-    return values.pop()
+    return {"mean": statistics.fmean(present) if present else None, "std": statistics.stdev(present) if len(present) > 1 else None}

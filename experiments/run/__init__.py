@@ -3,7 +3,7 @@
 setup            data, split, forget set, model, objective
 models           models by name
 hyperparameters  what they are trained with
-methods          ways to forget by name; `stream` is one
+methods          ways to forget by name
 baselines        originals and retrained models, kept by `model_store`
 trials           one method on all seeds
 yardsticks       what models are measured against

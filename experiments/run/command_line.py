@@ -2,32 +2,29 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import tyro
 from rich.console import Console
 
 from ifru_jax.errors import IfruError
 
-Options = TypeVar("Options")
 
-
-def command(run: Callable[[Any], object], options: Any, about: str | None) -> None:
-    """Reads `options` (a dataclass, or a union of some) off the command line, runs, and ends the process.
+def command(run: Callable[..., object], about: str | None) -> None:
+    """Reads the arguments of `run` off the command line, runs, and ends the process.
 
     Args:
-      run: takes the options; a number that it returns is the exit status.
-      options: the type; `--help` shows its attributes.
+      run: `--help` shows its arguments; a number that it returns is the exit status.
       about: the docstring of the module: what the command does, how long it takes and what comes out.
     """
     module = getattr(sys.modules["__main__"].__spec__, "name", "").removesuffix(".__main__")
-    sys.exit(status_of(run, tyro.cli(options, prog=f"python -m {module}" if module else None, description=about)))
+    sys.exit(status_of(tyro.cli, run, prog=f"python -m {module}" if module else None, description=about))
 
 
-def status_of(run: Callable[[Options], object], options: Options) -> int:
-    """Runs; 0 or the number that came back, or 2 after an error of ours or of a file, which becomes one line on stderr."""
+def status_of(run: Callable[..., object], *arguments: Any, **options: Any) -> int:
+    """Runs it so; 0 or the number that came back, or 2 after an error of ours or of a file, which becomes one line on stderr."""
     try:
-        status = run(options)
+        status = run(*arguments, **options)
     except (IfruError, OSError) as error:
         Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False)
         return 2

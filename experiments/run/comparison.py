@@ -104,8 +104,8 @@ def run(
                 continue
             context = replace(context, budget_seconds=entry.budget * float(np.median(pace)))
         try:
-            tell_of = partial(_tell_of, tell, name)
-            for trial in trials(entry, context, setup, originals, own_yardsticks=own_yardsticks, tell=tell_of):
+            doing: Tell = partial(lambda name, text: tell(f"{name}, {text}"), name)
+            for trial in trials(entry, context, setup, originals, own_yardsticks=own_yardsticks, tell=doing):
                 if name == PACEMAKER:
                     pace.append(trial.report.seconds["total"])
                 if name in methods:
@@ -116,10 +116,6 @@ def run(
         except IfruError as error:
             if name in methods:
                 yield compare.without_figures(name, str(error), failed=isinstance(error, NumericsError))
-
-
-def _tell_of(tell: Tell, name: str, text: str) -> None:
-    tell(f"{name}, {text}")
 
 
 def in_running_order(names: Sequence[str]) -> list[str]:

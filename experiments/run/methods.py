@@ -10,14 +10,14 @@ from typing import Any, Literal
 
 import jax
 
-from experiments.run.stream import Stream
 from ifru_jax import baselines
 from ifru_jax.baselines import BudgetConfig, Finetune, GIFConfig, GradientAscent, IFRUAuthorsConfig
-from ifru_jax.data import Interactions
+from ifru_jax.data import ForgetRequest, Interactions
 from ifru_jax.errors import DataError, NotApplicable
 from ifru_jax.models import Recommender
 from ifru_jax.training import Loss, TrainConfig, bce
-from ifru_jax.unlearning import IFRU, IFRUConfig, Method
+from ifru_jax.unlearning import IFRU, IFRUConfig, Method, Prepared, Report
+from ifru_jax.unlearning.in_parts import forget_in_parts
 
 ALWAYS = ("original", "retrain")
 # Its seconds are the budget of the methods that have one.
@@ -63,6 +63,13 @@ class RegisteredMethod:
     start: Literal["trained", "retraining", "own"] = "trained"
     budget: float | None = None
     tuned_as: str = ""
+
+
+class Stream(IFRU):
+    """IFRU on the result of IFRU: the request in ten parts, one after the other; seconds are of all parts together."""
+
+    def forget(self, state: Prepared, request: ForgetRequest) -> tuple[Prepared, Report]:
+        return forget_in_parts(state, request, 10, super().forget)
 
 
 def _ifru(**options: Any) -> RegisteredMethod:

@@ -8,7 +8,7 @@ to experiments/results/damping.jsonl, from which `python -m experiments.tables` 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -37,10 +37,7 @@ from ifru_jax.unlearning.step import StepProblem, moved, scaled
 PATH = RESULTS / "damping.jsonl"
 EXPONENTS = (0.0, 0.3, 0.4, 0.5)
 STEPS = (5, 10, 20)
-RATIOS: dict[FilterName, tuple[float, ...]] = {
-    "gradient-flow": (2.0, 2.5, 3.0, 3.5),
-    "absolute": (2.5, 3.0, 3.5, 4.0),
-}
+RATIOS: dict[FilterName, tuple[float, ...]] = {"gradient-flow": (2.0, 2.5, 3.0, 3.5), "absolute": (2.5, 3.0, 3.5, 4.0)}
 CELLS: tuple[tuple[str, ModelName, int], ...] = (
     ("ml-100k", "mf", 0),
     ("ml-100k", "lightgcn", 1),
@@ -103,28 +100,21 @@ def _path(config: IFRUConfig, problem: StepProblem, dampings: jax.Array) -> Para
     return jax.vmap(lambda flat: scale.to_params(unravel(flat)))(damping_path(krylov, dampings, filter=config.filter))
 
 
-@dataclass(frozen=True)
-class Damping:
+def damping(models: Path = Path("out/models")) -> None:
     """Runs the cells that are missing.
 
-    Attributes:
+    Args:
       models: folder to keep trained models in between runs.
     """
-
-    models: Path = Path("out/models")
-
-
-def damping(options: Damping) -> None:
-    """Runs the cells that are missing."""
     done = {(r["dataset"], r["model"]) for r in read_records(PATH)}
     for data, model, layers in CELLS:
         setup = set_up(data, model, layers, "noise:0.02")
         if (setup.dataset, setup.model) in done:
             continue
         # A cell counts as done only when it is complete.
-        for record in list(study(setup, ModelStore(options.models))):
+        for record in list(study(setup, ModelStore(models))):
             append_record(PATH, record)
 
 
 if __name__ == "__main__":
-    command(damping, Damping, __doc__)
+    command(damping, __doc__)

@@ -5,6 +5,7 @@
     two_layers      LightGCN-2, and the request of the authors' own figure
     sharded         the methods with shards, on the six cells of the paper
     sizes           forget sets of all sizes and kinds
+    corrections     labels that are set right
     large           ml-1m
     any_model       any model, any objective
     shared_weights  what may become of weights that every interaction touches
@@ -13,7 +14,7 @@ Minutes were not recorded. The seconds that the records hold (retraining, first 
 lower bound, given with each family.
 """
 
-from experiments.suite import any_model, large, paper, sharded, shared_weights, sizes, two_layers
+from experiments.suite import any_model, corrections, large, paper, sharded, shared_weights, sizes, two_layers
 from experiments.suite.cell import Cell
 
 # In the order of the pages.
@@ -22,6 +23,7 @@ FAMILIES: dict[str, list[Cell]] = {
     "two_layers": two_layers.CELLS,
     "sharded": sharded.CELLS,
     "sizes": sizes.CELLS,
+    "corrections": corrections.CELLS,
     "large": large.CELLS,
     "any_model": any_model.CELLS,
     "shared_weights": shared_weights.CELLS,

@@ -10,7 +10,7 @@ the tables of the docs from the results.
 """
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -22,38 +22,28 @@ from experiments.suite import CELLS, FAMILIES
 from ifru_jax.errors import DataError, IfruError
 from ifru_jax.files import write_atomic
 
-Family = Literal["all", "paper", "two_layers", "sharded", "sizes", "large", "any_model", "shared_weights"]
+Family = Literal["all", "paper", "two_layers", "sharded", "sizes", "corrections", "large", "any_model", "shared_weights"]
 
 
-@dataclass(frozen=True)
-class Suite:
+def suite(family: Family = "all", only: str = "", again: bool = False, seeds: int = 3, models: Path = Path("out/models")) -> int:
     """Runs the committed comparisons.
 
-    Attributes:
+    Args:
       family: all cells, or those of this file.
       only: of these the cell of this name, or all whose name contains it.
       again: also cells that have results.
       seeds: per cell.
       models: folder to keep trained models in between runs.
+
+    Returns:
+      The number of cells that failed.
     """
-
-    family: Family = "all"
-    only: str = ""
-    again: bool = False
-    seeds: int = 3
-    models: Path = Path("out/models")
-
-
-def suite(options: Suite) -> int:
-    """Returns the number of cells that failed."""
     console = Console()
-    family = FAMILIES.get(options.family, CELLS)
-    chosen = [cell for cell in family if cell.name == options.only] or [cell for cell in family if options.only in cell.name]
+    cells = FAMILIES.get(family, CELLS)
+    chosen = [cell for cell in cells if cell.name == only] or [cell for cell in cells if only in cell.name]
     if not chosen:
-        raise DataError(
-            f"no cell of {options.family} has {options.only!r} in its name: choose among {', '.join(c.name for c in family)}."
-        )
-    missing = [cell for cell in chosen if options.again or not cell.records.exists()]
+        raise DataError(f"no cell of {family} has {only!r} in its name: choose among {', '.join(cell.name for cell in cells)}.")
+    missing = [cell for cell in chosen if again or not cell.records.exists()]
     console.print(f"{len(chosen)} cells, {len(missing)} to run")
     failed = 0
     for number, cell in enumerate(missing, start=1):
@@ -61,7 +51,7 @@ def suite(options: Suite) -> int:
         what = {name: value for name, value in asdict(cell).items() if name != "part"}
         with tempfile.TemporaryDirectory() as folder:
             try:
-                compare(Compare(out=Path(folder), seeds=options.seeds, models=options.models, verify=False, **what))
+                compare(Compare(out=Path(folder), seeds=seeds, models=models, verify=False, **what))
             except IfruError as error:
                 console.print(f"[bold red]error:[/] {error}")
                 failed += 1
@@ -72,4 +62,4 @@ def suite(options: Suite) -> int:
 
 
 if __name__ == "__main__":
-    command(suite, Suite, __doc__)
+    command(suite, __doc__)

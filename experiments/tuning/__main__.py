@@ -9,7 +9,6 @@ A coordinate search of one data set and model: about fifty trainings on small da
 long one takes was not recorded: tens of minutes to hours. One that was cut off goes on where it stopped.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import tyro
@@ -22,11 +21,17 @@ from experiments.tuning.search import search
 from ifru_jax.errors import DataError
 
 
-@dataclass(frozen=True)
-class Tuning:
+def tune(
+    what: tyro.conf.Positional[Literal["models", "shards"]],
+    data: str = "",
+    model: ModelName = "mf",
+    layers: int = 1,
+    method: str = "sisa",
+    write: bool = False,
+) -> None:
     """Searches, chooses, or both.
 
-    Attributes:
+    Args:
       what: models of the comparison with the two baselines of speed, or the shards of the methods that train submodels.
       data: data set to search on; "" searches nothing.
       model: what is trained.
@@ -34,26 +39,15 @@ class Tuning:
       method: whose shards: sisa or receraser.
       write: choose from all trainings so far and write the table in configs.
     """
-
-    what: tyro.conf.Positional[Literal["models", "shards"]]
-    data: str = ""
-    model: ModelName = "mf"
-    layers: int = 1
-    method: str = "sisa"
-    write: bool = False
-
-
-def tune(options: Tuning) -> None:
-    """Searches, writes, or both."""
-    if not options.data and not options.write:
+    if not data and not write:
         raise DataError("nothing to do: give --data to search, --write to choose from what was found, or both.")
-    if options.data:
+    if data:
         use_compilation_cache()
-        cell = (options.data, options.model, options.layers if options.model in LAYERED else 0)
-        search(whole_models.subject(*cell) if options.what == "models" else shards.subject(*cell, options.method))
-    if options.write:
-        (whole_models if options.what == "models" else shards).write_configs()
+        cell = (data, model, layers if model in LAYERED else 0)
+        search(whole_models.subject(*cell) if what == "models" else shards.subject(*cell, method))
+    if write:
+        (whole_models if what == "models" else shards).write_configs()
 
 
 if __name__ == "__main__":
-    command(tune, Tuning, __doc__)
+    command(tune, __doc__)

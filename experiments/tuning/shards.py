@@ -99,7 +99,8 @@ def subject(data: str, model: ModelName, layers: int, method: str, *, path: Path
 
 def choose(tried: Sequence[Tried]) -> dict[str, Any] | None:
     """The configuration that all seeds confirm; None while there is none."""
-    return asdict(chosen(tried, _median).setting) if is_confirmed(tried) else None
+    # Of the seconds the median: one of them compiled.
+    return asdict(chosen(tried, np.median).setting) if is_confirmed(tried) else None
 
 
 def write_configs(path: Path = TRAININGS, out: Path = SHARD_CONFIGS) -> None:
@@ -109,11 +110,6 @@ def write_configs(path: Path = TRAININGS, out: Path = SHARD_CONFIGS) -> None:
       DataError: no search is finished; the table stays as it is.
     """
     write_json_atomic(out, choices([_tried(record) for record in read_records(path)], choose, path))
-
-
-def _median(seconds: Sequence[float]) -> float:
-    # One of them compiled.
-    return float(np.median(seconds))
 
 
 def _setting(choice: Choice) -> Setting:

@@ -10,8 +10,6 @@ Golatkar, Achille, Soatto, "Eternal sunshine of the spotless net" (CVPR 2020), w
 Rows without data are set to zero, where L2 would take them in the end.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import jax
@@ -35,8 +33,7 @@ class Finetune(TimedMethod):
         return objective.minibatch(params, batch, size=size)
 
     def change(self, state: Trained, change: Change, clock: Clock) -> tuple[Trained, Report]:
-        after = change.after
-        params, taken = self.steps(state, after.interactions, after.graph, running=self.running(clock))
+        params, taken = self.steps(state, change.after.interactions, change.after.graph, running=self.running(clock))
         clock.part("training", params)
-        evidence = {"scope": all_rows(state), "training": Training(taken)}
-        return finish(state, change, params, clock, status=Status.BUDGET_SPENT, **evidence)
+        scope, training = all_rows(state), Training(taken)
+        return finish(state, change, params, clock, status=Status.BUDGET_SPENT, scope=scope, training=training)

@@ -20,10 +20,9 @@ What the paper leaves to tuning, and what is done here:
 Rows without data are set to zero, for which the paper has no rule.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Literal
 
 import jax
 import numpy as np
@@ -59,7 +58,7 @@ class GIFConfig:
     num_iterations: int = 5
     scale: float | None = None
     damping: float | None = 0.0
-    spillover: str = "auto"
+    spillover: Literal["auto", "none"] = "auto"
 
     def __post_init__(self) -> None:
         if self.num_iterations < 0 or (self.damping is not None and not self.damping >= 0):
@@ -79,8 +78,7 @@ class GIF(TrainedMethod):
     config: GIFConfig = GIFConfig()
 
     def change(self, state: Trained, change: Change, clock: Clock) -> tuple[Trained, Report]:
-        way = "auto" if self.config.spillover == "auto" else "none"
-        rhs, influence = right_hand_side(state.objective, state.params, change, spillover=way)
+        rhs, influence = right_hand_side(state.objective, state.params, change, spillover=self.config.spillover)
         clock.part("influence", rhs)
         scale, damping, values = self.config.scale, self.config.damping, np.zeros(0)
         if scale is None or damping is None:

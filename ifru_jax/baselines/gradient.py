@@ -12,8 +12,6 @@ b includes the spillover, which the paper, written for models without a graph, d
 be forgotten by halves. Rows without data are set to zero, for which the paper has no rule.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import jax
@@ -57,15 +55,14 @@ class Gradient(TrainedMethod):
         clock.part("influence", rhs)
         rate, status, decrease = self.config.rate, Status.STEPS_SPENT, None
         if rate is None:
-            found = curvature_along(state.objective, state.params, rhs, change.after.batch)
-            curvature, squared = (float(x) for x in found)
+            curvature, squared = map(float, curvature_along(state.objective, state.params, rhs, change.after.batch))
             if not (abs(curvature) > 0 and squared > 0):
                 raise NumericsError(
                     f"b has squared norm {squared} and curvature {curvature}: there is no step to take along it; give a rate."
                 )
             rate, status = squared / abs(curvature), Status.STEPS_SPENT if curvature > 0 else Status.NEGATIVE_CURVATURE
             decrease = squared * rate - 0.5 * rate**2 * curvature
-        params = _move(state.params, rhs, rate)
+        params = _move(state.params, rate, rhs)
         clock.part("solve", params)
         solve = Solve(int(self.config.rate is None), damping=1 / rate, predicted_decrease=decrease)
         return finish(state, change, params, clock, status=status, influence=influence, scope=all_rows(state), solve=solve)
@@ -77,6 +74,4 @@ def curvature_along(objective: Objective, params: Params, rhs: Params, retained:
     return jnp.asarray(optax.tree.vdot(rhs, objective.hessian_product(params, retained)(rhs))), squared_norm(rhs)
 
 
-@jax.jit
-def _move(params: Params, rhs: Params, rate: jax.Array | float) -> Params:
-    return optax.tree.add_scale(params, rate, rhs)
+_move = jax.jit(optax.tree.add_scale)

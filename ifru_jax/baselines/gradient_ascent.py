@@ -11,8 +11,6 @@ The loss is taken on the graph that will serve, G_r. There is no L2, which would
 L edges from a forgotten interaction have no gradient and stay. Rows without data are set to zero.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import jax

@@ -23,8 +23,6 @@ importances) every node reached stays; validation interactions of users and item
 without data are set to zero; and the time is all of it, not that of the steps that improved.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -46,6 +44,7 @@ from ifru_jax.influence import Influence, direct_influence, graph_influence, imp
 from ifru_jax.metrics import auc
 from ifru_jax.models import Params
 from ifru_jax.models.tables import Rows, confine
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse import on_device
 from ifru_jax.status import Status
 from ifru_jax.training import Objective, Trained, squared_norm
@@ -110,9 +109,8 @@ class IFRUAuthors(TrainedMethod):
         kept = surviving(valid, change.after.interactions)
         if len(np.unique(kept.labels > 0.5)) < 2:
             raise DataError(f"the {len(kept)} validation interactions left have one label only: choosing by AUC needs both.")
-        quantile = config.prune_quantile
-        if quantile is None:
-            quantile = 0.4 if hops else 0.0
+        published = 0.4 if hops else 0.0
+        quantile = published if config.prune_quantile is None else config.prune_quantile
         scope = published_scope(change, num_hops=config.num_hops, quantile=quantile)
         changed = changed_interactions(change, min_change=config.min_change) & (hops > 0)
         weights = padded(changed, change.after.capacities[0], change.after.examples.weights.dtype)
@@ -201,8 +199,7 @@ def changed_interactions(change: Change, *, min_change: float) -> np.ndarray:
     return users[left.users] | items[left.items]
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["objective", "params", "data", "valid", "rows", "total"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class _Problem:
     """What candidates are computed from.
 

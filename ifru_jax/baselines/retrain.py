@@ -5,8 +5,6 @@ objectives are sums divided by the same N. Users and items without a retained in
 too: they steer no early stopping.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -62,8 +60,7 @@ class Retrain:
         params, history = fit_params(fresh, before.objective, change.after, valid, self.train_config, initial=initial)
         clock.part("training", params)
         after = replace(before.with_params(params), training_set=change.after)
-        evidence = {"training": training_of(history)}
-        report = Report.of(change, Status.RETRAINED, before.model.tables, clock.seconds(), **evidence)
+        report = Report.of(change, Status.RETRAINED, before.model.tables, clock.seconds(), training=training_of(history))
         return RetrainState(after, valid, key), report
 
     def start(self, state: RetrainState, change: Change) -> Params | None:

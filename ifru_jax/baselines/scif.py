@@ -24,10 +24,8 @@ What was left open, and what is done here:
 It applies to whatever names interactions, items included, since every interaction has a user.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -45,6 +43,7 @@ from ifru_jax.host_arrays import padded
 from ifru_jax.influence import Influence, direct_influence
 from ifru_jax.models import Params
 from ifru_jax.models.tables import confine
+from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution, check, conjugate_gradient, lanczos, ritz
 from ifru_jax.sparse import on_device
 from ifru_jax.status import Status
@@ -90,12 +89,12 @@ class SCIF(TrainedMethod):
         data, graph = state.interactions, change.before.graph
         if not change.gone.all():
             raise NotApplicable("SCIF chooses the labels of what is forgotten itself: it takes no corrections of labels.")
-        targets = change.touched.user_degrees() > 0
+        targets, touched = change.touched.user_degrees() > 0, build_examples(change.touched)
         problem = _Problem(
             objective=state.objective,
             params=state.params,
-            touched=Batch(build_examples(change.touched), graph),
-            replaced=self._replaced(change),
+            touched=Batch(touched, graph),
+            replaced=self._replaced(change, touched),
             # Without a graph only the interactions of the target users depend on their rows.
             held=change.before.batch if state.model.num_hops else Batch(build_examples(data.select(targets[data.users])), graph),
             targets=jnp.asarray(targets),
@@ -110,15 +109,13 @@ class SCIF(TrainedMethod):
         evidence = {"influence": influence, "scope": Scope(int(targets.sum()), 0), "solve": Solve.of(solution)}
         return finish(state, change, params, clock, status=check(solution), **evidence)
 
-    def _replaced(self, change: Change) -> Examples:
+    def _replaced(self, change: Change, touched: Examples) -> Examples:
         """The forgotten interactions with ȳ, or without a weight."""
-        touched = build_examples(change.touched)
-        size, dtype = touched.labels.shape[0], touched.labels.dtype
         if not self.config.collaborative:
-            return Examples(touched.pairs, touched.labels, jnp.zeros_like(touched.weights))
+            return replace(touched, weights=jnp.zeros_like(touched.weights))
         # The order of the padded examples is that of the interactions, which are sorted.
         labels = collaborative_labels(change.touched, change.after.interactions)
-        return Examples(touched.pairs, on_device(padded(labels, size, dtype)), touched.weights)
+        return replace(touched, labels=on_device(padded(labels, len(touched.labels), touched.labels.dtype)))
 
 
 def collaborative_labels(forgotten: Interactions, retained: Interactions) -> np.ndarray:
@@ -135,12 +132,7 @@ def collaborative_labels(forgotten: Interactions, retained: Interactions) -> np.
     return np.where(user_known[users], user_mean[users], of_item)
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["objective", "params", "touched", "replaced", "held", "targets"],
-    meta_fields=[],
-)
-@dataclass(frozen=True)
+@pytree
 class _Problem:
     """What the step is computed from.
 

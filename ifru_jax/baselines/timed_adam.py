@@ -4,8 +4,6 @@ Every step has the same shapes whatever is learned or forgotten, so that it is c
 on the seed and their number alone; the clock decides only how many there are.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

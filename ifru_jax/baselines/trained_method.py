@@ -1,7 +1,5 @@
 """What the rivals share: a state that is a `Trained`, and a deletion that leaves no trace, whatever became of the parameters."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any

@@ -6,8 +6,6 @@ It ends where training on D_r leads from θ̂, not where it leads from nowhere: 
 may stay. So it is fast and no gold standard; how complete it is has to be measured like that of every approximate method.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import jax.numpy as jnp

@@ -7,8 +7,6 @@ leaves out the curvature of the model itself, so it is positive semi-definite wh
 than the Hessian (docs). Source: Schraudolph, "Fast curvature matrix-vector products" (Neural Computation, 2002).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

@@ -12,8 +12,6 @@ made is kept for it. Where that is too much memory, the primal part runs again f
 Array([ 6., 12.], dtype=float32)
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import TypeVar
 

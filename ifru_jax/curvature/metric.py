@@ -9,17 +9,15 @@ none their negative curvature sets λ, and the rows forget too little; with all 
 forgets too much. Source: design study in docs/damping.md.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from ifru_jax.graph import Examples, SortedPairs
+from ifru_jax.graph.bipartite import weighted_degrees
 from ifru_jax.models import Params
 from ifru_jax.models.tables import Rows, Tables, of_side, per_row
-from ifru_jax.sparse import propagate, propagate_back
 
 # Of the exponent, for shared weights.
 SHARED_SHARE = 0.5
@@ -51,27 +49,17 @@ def degree_metric(params: Params, tables: Tables, degrees: Degrees, *, exponent:
       exponent: 0 gives the identity.
     """
     shared = jnp.asarray((degrees.shared / degrees.median) ** (SHARED_SHARE * exponent))
-    metric = {}
-    for name, value in params.items():
-        if name in tables:
-            rows = (of_side((degrees.users, degrees.items), tables[name]) / degrees.median) ** exponent
-            metric[name] = per_row(rows, value)
-        else:
-            metric[name] = jax.tree.map(lambda leaf: shared.reshape([1] * leaf.ndim), value)
-    return metric
+    metric = jax.tree.map(lambda leaf: shared.reshape([1] * leaf.ndim), params)
+    users, items = ((of / degrees.median) ** exponent for of in (degrees.users, degrees.items))
+    return metric | {name: per_row(of_side((users, items), side), params[name]) for name, side in tables.items() if name in params}
 
 
 def inverse_root_metric(params: Params, tables: Tables, degrees: Degrees, inside: Rows, *, exponent: float) -> Params:
     """M^-½ on the rows that are `inside` (bool, per side), 0 on all others; shaped like the parameters."""
     metric = degree_metric(params, tables, degrees, exponent=exponent)
-
-    def scale(name: str):
-        if name not in tables:
-            return jax.tree.map(lambda m, leaf: jnp.broadcast_to(jax.lax.rsqrt(m), leaf.shape), metric[name], params[name])
-        rows = per_row(of_side(inside, tables[name]), params[name])
-        return jnp.broadcast_to(jnp.where(rows, jax.lax.rsqrt(metric[name]), 0), params[name].shape)
-
-    return {name: scale(name) for name in params}
+    root = jax.tree.map(lambda m, leaf: jnp.broadcast_to(jax.lax.rsqrt(m), leaf.shape), metric, params)
+    rows = {name: per_row(of_side(inside, side), params[name]) for name, side in tables.items() if name in params}
+    return root | {name: jnp.where(held, root[name], 0) for name, held in rows.items()}
 
 
 def degrees_of(examples: Examples) -> Degrees:
@@ -83,8 +71,4 @@ def degrees_of(examples: Examples) -> Degrees:
 def node_degrees(examples: Examples) -> tuple[jax.Array, jax.Array]:
     """Interactions of each user and each item, counted by weight: float [num_users], [num_items]."""
     assert isinstance(examples.pairs, SortedPairs)
-    edges = examples.pairs.edges
-    ones = jnp.ones((1, 1), examples.weights.dtype)
-    users = propagate(examples.weights, jnp.broadcast_to(ones, (edges.num_cols, 1)), edges)[:, 0]
-    items = propagate_back(examples.weights, jnp.broadcast_to(ones, (edges.num_rows, 1)), edges)[:, 0]
-    return users, items
+    return weighted_degrees(examples.pairs.edges, examples.weights)

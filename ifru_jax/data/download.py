@@ -69,7 +69,12 @@ def fetch(name: str, *, base_url: str | None = None, cache: Path | None = None, 
         with tempfile.TemporaryDirectory(dir=cache, prefix=f"{name}-") as folder:
             raw = _download(pooch, f"{base_url}/{source.file}", source.checksum, Path(folder), name)
             content = source.parse(raw)
-            _check_csv(content, source, base_url)
+            found = hashlib.sha256(content).hexdigest()
+            if source.csv_sha256 is not None and found != source.csv_sha256:
+                raise DataError(
+                    f"{base_url}/{source.file}: the interactions have SHA-256 {found}, expected {source.csv_sha256}: "
+                    "the file was changed or cut off; download it again, or from another base URL."
+                )
             finished = Path(folder) / path.name
             finished.write_bytes(gzip.compress(content, mtime=0))
             finished.replace(path)
@@ -126,15 +131,6 @@ def _leaves_folder(name: str) -> bool:
     return ".." in windows.parts or bool(windows.drive or windows.root) or PurePosixPath(name).is_absolute()
 
 
-def _check_csv(content: bytes, source: Source, base_url: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if source.csv_sha256 is not None and found != source.csv_sha256:
-        raise DataError(
-            f"{base_url}/{source.file}: the interactions have SHA-256 {found}, expected {source.csv_sha256}: "
-            "the file was changed or cut off; download it again, or from another base URL."
-        )
-
-
 def _download(pooch: Any, url: str, checksum: str | None, folder: Path, name: str) -> Path:
     from rich.console import Console
 
@@ -166,15 +162,9 @@ SOURCES = {
     "ml-100k": Source(_GROUPLENS, "ml-100k.zip", parse_ml_100k, checksum="md5:0e33842e24a9c977be4e0107933c0723"),
     "ml-1m": Source(_GROUPLENS, "ml-1m.zip", parse_ml_1m, checksum="md5:c4d9eecfca2ab87c1945afe126590906"),
     "gowalla-train": Source(
-        _LIGHTGCN,
-        "train.txt",
-        parse_adjacency,
-        csv_sha256="b816e4c9f4f92cbc8f6ab63d6f9c28a536df9c50b3ac7d22ca07a13d894fdc37",
+        _LIGHTGCN, "train.txt", parse_adjacency, csv_sha256="b816e4c9f4f92cbc8f6ab63d6f9c28a536df9c50b3ac7d22ca07a13d894fdc37"
     ),
     "gowalla-test": Source(
-        _LIGHTGCN,
-        "test.txt",
-        parse_adjacency,
-        csv_sha256="0a65a89b687dda1b216d0348b3843a1887c766ef490a4f2a348f826cadf4834f",
+        _LIGHTGCN, "test.txt", parse_adjacency, csv_sha256="0a65a89b687dda1b216d0348b3843a1887c766ef490a4f2a348f826cadf4834f"
     ),
 }

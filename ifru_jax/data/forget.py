@@ -153,18 +153,28 @@ class ForgetRequest:
         Raises:
           DataError: as `select`, for corrected pairs too, or a pair that is to be forgotten and corrected.
         """
-        return self._corrections(data, self.select(data) if gone is None else gone)
+        gone = self.select(data) if gone is None else gone
+        places = _pair_places(self.corrected, data)
+        # Corrected rows ascend, and so do their keys.
+        keys = pair_keys(data.users[places], data.items[places], data.num_items)
+        labels = self.labels[np.searchsorted(_keys(self.corrected, data), keys)]
+        both = places[gone[places]]
+        if both.size:
+            user, item = row_name(int(data.users[both[0]]), data.user_ids), row_name(int(data.items[both[0]]), data.item_ids)
+            raise DataError(f"user {user} with item {item} is to be forgotten and to be corrected: ask for one of the two.")
+        other = labels != data.labels[places]
+        return places[other], labels[other]
 
     def touches(self, data: Interactions) -> np.ndarray:
         """bool [n]: the interactions of `data` that the request changes, forgotten or corrected. Errors of `corrections`."""
         touched = self.select(data)
-        touched[self._corrections(data, touched)[0]] = True
+        touched[self.corrections(data, gone=touched)[0]] = True
         return touched
 
     def applied(self, data: Interactions) -> Interactions:
         """What is left of `data`, in its order and tables, with the corrected labels. Errors of `corrections`."""
         gone = self.select(data)
-        places, new = self._corrections(data, gone)
+        places, new = self.corrections(data, gone=gone)
         if places.size:
             labels = data.labels.copy()
             labels[places] = new
@@ -179,18 +189,6 @@ class ForgetRequest:
         return ForgetRequest(
             self.pairs[pairs], self.users[users], self.items[items], self.corrected[corrected], self.labels[corrected]
         )
-
-    def _corrections(self, data: Interactions, gone: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        places = _pair_places(self.corrected, data)
-        # Corrected rows ascend, and so do their keys.
-        keys = pair_keys(data.users[places], data.items[places], data.num_items)
-        labels = self.labels[np.searchsorted(_keys(self.corrected, data), keys)]
-        both = places[gone[places]]
-        if both.size:
-            user, item = row_name(int(data.users[both[0]]), data.user_ids), row_name(int(data.items[both[0]]), data.item_ids)
-            raise DataError(f"user {user} with item {item} is to be forgotten and to be corrected: ask for one of the two.")
-        other = labels != data.labels[places]
-        return places[other], labels[other]
 
 
 def _pair_places(pairs: np.ndarray, data: Interactions) -> np.ndarray:
@@ -255,10 +253,7 @@ def rows_among(rows: np.ndarray, wanted: np.ndarray, size: int) -> np.ndarray:
     """bool [n]: which of `rows` (int [n], below `size`) are wanted; a few are compared one by one, which is faster than a table."""
     distinct_rows = np.unique(wanted)
     if len(distinct_rows) <= FEW:
-        hits = np.zeros(rows.shape, bool)
-        for row in distinct_rows:
-            hits |= rows == row
-        return hits
+        return contains(distinct_rows, rows)
     asked = np.zeros(size, bool)
     asked[distinct_rows] = True
     return asked[rows]

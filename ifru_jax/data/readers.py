@@ -69,12 +69,7 @@ def read_interactions(
 
 
 def from_frame(
-    frame: Any,
-    *,
-    user: str = "user",
-    item: str = "item",
-    rating: str | None = "rating",
-    timestamp: str | None = "timestamp",
+    frame: Any, *, user: str = "user", item: str = "item", rating: str | None = "rating", timestamp: str | None = "timestamp"
 ) -> Interactions:
     """Interactions of a pandas or polars DataFrame, one per row; names, errors and warnings as in `read_interactions`.
 
@@ -192,13 +187,9 @@ def _text_table(polars: Any, path: Path, separator: str, *, typed_header: bool) 
         raise DataError(f"{path}: can't be split at {separator!r} ({reason}): give its separator.") from error
     if frame.width > 1:
         frame = frame.filter(~polars.all_horizontal(polars.all().is_null()))  # blank lines are no rows
-    frame.columns = [_column_name(header, typed_header) for header in frame.columns]
+    names = [header.strip() for header in frame.columns]
+    frame.columns = [name.rpartition(":")[0] or name for name in names] if typed_header else names
     return frame.with_columns(_whole_numbers(polars, frame[name]) for name in frame.columns)
-
-
-def _column_name(header: str, typed: bool) -> str:
-    name = header.strip()
-    return name.rpartition(":")[0] or name if typed else name
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -6,6 +6,7 @@ ranking       NDCG, Recall, HR, MRR and MAP at K over the full ranking
 levels        scores of a model whose loss leaves the level of each user's scores free
 strata        the same by group of users and of items
 fidelity      distances to retrained models: rms, noise, gap, forget slope, forget loss
+shift         the systematic distance to retraining, and the share of it that is undone, free of seed noise
 discordance   how differently two models order pairs
 parameters    distance of parameters, where it means something
 closeness     how far from retrained models still counts as one of them, for distances
@@ -18,70 +19,24 @@ verdicts      measures with limits and verdicts
 verification  all measures of one model, with verdicts
 """
 
-from ifru_jax.evaluation.closeness import distance_ratio
 from ifru_jax.evaluation.discordance import discordance
-from ifru_jax.evaluation.fidelity import (
-    forget_loss,
-    forget_slope,
-    gap,
-    mean_rms,
-    noise,
-    rms,
-    score_std,
-    share_removed,
-)
 from ifru_jax.evaluation.figures import ComparedPairs, PairScores, figures
-from ifru_jax.evaluation.levels import WithoutLevels, comparable
-from ifru_jax.evaluation.lists import list_overlap, top_lists
-from ifru_jax.evaluation.masks import survivors, touched_and, touched_or
-from ifru_jax.evaluation.membership import Candidates, Shadows, audit, train_shadows
-from ifru_jax.evaluation.parameters import parameter_distance, share_left
-from ifru_jax.evaluation.ranking import UserRanking, averages, ranking_metrics, user_ranking, users_with_relevant
-from ifru_jax.evaluation.spread import PredictionInterval, prediction_interval
-from ifru_jax.evaluation.strata import grouped_metrics, groups_by_degree
-from ifru_jax.evaluation.verdicts import Measure, Verification, VerifyConfig
+from ifru_jax.evaluation.levels import comparable
+from ifru_jax.evaluation.masks import survivors
+from ifru_jax.evaluation.membership import train_shadows
+from ifru_jax.evaluation.ranking import ranking_metrics
+from ifru_jax.evaluation.verdicts import VerifyConfig
 from ifru_jax.evaluation.verification import verify
-from ifru_jax.metrics import auc
 
 __all__ = [
-    "Candidates",
     "ComparedPairs",
-    "Measure",
     "PairScores",
-    "PredictionInterval",
-    "Shadows",
-    "UserRanking",
-    "Verification",
     "VerifyConfig",
-    "WithoutLevels",
-    "auc",
-    "audit",
-    "averages",
     "comparable",
     "discordance",
-    "distance_ratio",
     "figures",
-    "forget_loss",
-    "forget_slope",
-    "gap",
-    "grouped_metrics",
-    "groups_by_degree",
-    "list_overlap",
-    "mean_rms",
-    "noise",
-    "parameter_distance",
-    "prediction_interval",
     "ranking_metrics",
-    "rms",
-    "score_std",
-    "share_left",
-    "share_removed",
     "survivors",
-    "top_lists",
-    "touched_and",
-    "touched_or",
     "train_shadows",
-    "user_ranking",
-    "users_with_relevant",
     "verify",
 ]

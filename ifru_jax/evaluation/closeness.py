@@ -48,9 +48,7 @@ def distance_ratio(to_retrained: Sequence[float] | np.ndarray, between_retrained
 
 
 def ratio_and_limit(
-    distance: Callable[[Model, Model], float | None],
-    models: Sequence[Model],
-    retrained: Sequence[Model],
+    distance: Callable[[Model, Model], float | None], models: Sequence[Model], retrained: Sequence[Model]
 ) -> tuple[list[float | None], float]:
     """Ratio of each model's distance to retrained ones, and the limit up to which it is one of them.
 

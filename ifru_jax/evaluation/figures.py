@@ -92,69 +92,42 @@ def figures(
       DataError: scores whose length differs from that of the pairs.
     """
     for model in (scores, *([] if original is None else [original]), *originals, *retrained):
-        _check(model, pairs)
-    return {
-        **_test_figures(scores, pairs, original, retrained, itself),
-        **_forget_figures(scores, pairs, original, originals, retrained, itself),
-        "nonfinite_scores": float(sum((~np.isfinite(s)).sum() for s in (scores.test, scores.forgotten))),
-        **(ranking or {}),
-    }
-
-
-def _test_figures(
-    scores: PairScores, pairs: ComparedPairs, original: PairScores | None, retrained: Sequence[PairScores], itself: int | None
-) -> dict[str, float | None]:
-    kept = pairs.test_survives
+        for name, expected in (("test", pairs.test_labels.shape), ("forgotten", pairs.forgotten_labels.shape)):
+            if np.shape(getattr(model, name)) != expected:
+                raise DataError(f"{name} scores have shape {np.shape(getattr(model, name))}, but its pairs {expected}.")
+    kept, labels = pairs.test_survives, pairs.test_labels
     models = _stack([model.test for model in retrained], kept)
     distance = fidelity.mean_rms(scores.test[kept], models, itself=itself)
     # The original is compared with the same models, so that a retrained one is not set against a longer list.
     original_distance = None if original is None else fidelity.mean_rms(original.test[kept], models, itself=itself)
+
+    there, forgotten_labels = pairs.forgotten_survives, pairs.forgotten_labels
+    forgotten = _stack([model.forgotten for model in retrained], there)
+    every = _stack([model.forgotten for model in retrained], np.ones(len(forgotten_labels), bool))
+    slope = None
+    if original is not None and originals and retrained:
+        before = _stack([model.forgotten for model in originals], there)
+        slope = fidelity.forget_slope((scores.forgotten - original.forgotten)[there], forgotten.mean(0) - before.mean(0))
     return {
-        "auc": auc_or_none(scores.test, pairs.test_labels, kept),
-        "auc_or": auc_or_none(scores.test, pairs.test_labels, kept & pairs.test_touched_or),
-        "auc_and": auc_or_none(scores.test, pairs.test_labels, kept & pairs.test_touched_and),
+        "auc": auc_or_none(scores.test, labels, kept),
+        "auc_or": auc_or_none(scores.test, labels, kept & pairs.test_touched_or),
+        "auc_and": auc_or_none(scores.test, labels, kept & pairs.test_touched_and),
         "gap": fidelity.gap(scores.test[kept], models, itself=itself),
         "rms": distance,
         "noise": fidelity.noise(models),
         "score_std": fidelity.score_std(scores.test[kept]),
         "share_removed": fidelity.share_removed(distance, original_distance),
-    }
-
-
-def _forget_figures(
-    scores: PairScores,
-    pairs: ComparedPairs,
-    original: PairScores | None,
-    originals: Sequence[PairScores],
-    retrained: Sequence[PairScores],
-    itself: int | None,
-) -> dict[str, float | None]:
-    kept, every = pairs.forgotten_survives, np.ones(len(pairs.forgotten_labels), bool)
-    models = _stack([model.forgotten for model in retrained], kept)
-    all_models = _stack([model.forgotten for model in retrained], every)
-    slope = None
-    if original is not None and originals and retrained:
-        before = _stack([model.forgotten for model in originals], kept)
-        slope = fidelity.forget_slope((scores.forgotten - original.forgotten)[kept], models.mean(0) - before.mean(0))
-    return {
-        "forget_loss": fidelity.forget_loss(scores.forgotten, pairs.forgotten_labels),
-        "forget_loss_retrained": fidelity.mean_or_none(
-            [fidelity.forget_loss(model, pairs.forgotten_labels) for model in all_models]
-        ),
-        "forget_gap": fidelity.gap(scores.forgotten[kept], models, itself=itself),
-        "forget_rms": fidelity.mean_rms(scores.forgotten, all_models, itself=itself),
-        "forget_noise": fidelity.noise(models),
+        "forget_loss": fidelity.forget_loss(scores.forgotten, forgotten_labels),
+        "forget_loss_retrained": fidelity.mean_or_none([fidelity.forget_loss(model, forgotten_labels) for model in every]),
+        "forget_gap": fidelity.gap(scores.forgotten[there], forgotten, itself=itself),
+        "forget_rms": fidelity.mean_rms(scores.forgotten, every, itself=itself),
+        "forget_noise": fidelity.noise(forgotten),
         "forget_slope": slope,
+        "nonfinite_scores": float(sum((~np.isfinite(s)).sum() for s in (scores.test, scores.forgotten))),
+        **(ranking or {}),
     }
 
 
 def _stack(models: Sequence[np.ndarray], where: np.ndarray) -> np.ndarray:
     """float64 [R, n_kept], also for R = 0."""
     return np.asarray([model[where] for model in models], np.float64).reshape(len(models), int(where.sum()))
-
-
-def _check(model: PairScores, pairs: ComparedPairs) -> None:
-    expected = {"test": pairs.test_labels.shape, "forgotten": pairs.forgotten_labels.shape}
-    for name, shape in expected.items():
-        if np.shape(getattr(model, name)) != shape:
-            raise DataError(f"{name} scores have shape {np.shape(getattr(model, name))}, but its pairs {shape}.")

@@ -11,9 +11,7 @@ array([0.667])
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +48,8 @@ def top_lists(score_block: ScoreBlock, seen: Interactions, users: np.ndarray, *,
       DataError: k or batch below 1, or scores of another shape.
       NumericsError: a score that is NaN or infinite.
     """
+    from scipy import sparse  # takes a tenth of a second to import
+
     if k < 1 or batch < 1:
         raise DataError(f"k is {k} and batch is {batch}: both must be at least 1.")
     users = np.asarray(users, np.int32)
@@ -58,16 +58,20 @@ def top_lists(score_block: ScoreBlock, seen: Interactions, users: np.ndarray, *,
         return np.zeros((0, length), np.int32)
     batch = min(batch, users.size)
     blocks = np.concatenate([users, np.repeat(users[:1], -users.size % batch)]).reshape(-1, batch)
-    items_seen = ItemsOf.of(seen.users, seen.items, seen.num_users)
-    width = items_seen.widest(blocks)
+    shape = (seen.num_users, seen.num_items)
+    of_user = sparse.csr_array((np.ones(len(seen), bool), (seen.users, seen.items)), shape=shape)
+    seen_pairs = [np.stack(of_user[block].nonzero()).astype(np.int32) for block in blocks]
+    # All blocks have as many pairs as the one with the most; those that fill up are of row b.
+    width = max(pairs.shape[1] for pairs in seen_pairs)
 
     # Each block is sent to the device before the one before it is read back.
     pending = []
-    for block in blocks:
+    for block, pairs in zip(blocks, seen_pairs, strict=True):
         scores = jnp.asarray(score_block(block))
         if scores.shape != (batch, seen.num_items):
             raise DataError(f"score_block returned shape {scores.shape} for {batch} users and {seen.num_items} items.")
-        pending.append(_top(scores, items_seen.pairs(block, width), length))
+        rows, items = np.pad(pairs, ((0, 0), (0, width - pairs.shape[1])), constant_values=batch)
+        pending.append(_top(scores, (rows, items), length))
     lists, finite = (np.concatenate([np.asarray(part) for part in parts])[: users.size] for parts in zip(*pending, strict=True))
     if not finite.all():
         raise NumericsError(
@@ -99,29 +103,3 @@ def _top(scores: jax.Array, seen: tuple[ArrayLike, ArrayLike], k: int) -> tuple[
     """Items [b, k], and whether all scores of a user were finite [b]. Padded pairs have row b and are dropped."""
     values, items = lax.top_k(scores.at[seen].set(-jnp.inf, mode="drop"), k)
     return jnp.where(values > -jnp.inf, items, NO_ITEM), jnp.isfinite(scores).all(1)
-
-
-@dataclass(frozen=True)
-class ItemsOf:
-    """The items of each user: items[starts[u] : starts[u + 1]]."""
-
-    starts: np.ndarray
-    items: np.ndarray
-
-    @classmethod
-    def of(cls, users: np.ndarray, items: np.ndarray, num_users: int) -> Self:
-        starts = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=num_users))])
-        return cls(starts, items[np.argsort(users, kind="stable")])
-
-    def widest(self, blocks: np.ndarray) -> int:
-        """Most pairs that any block [_, b] of users has."""
-        return int(np.diff(self.starts)[blocks].sum(axis=1).max())
-
-    def pairs(self, block: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-        """(row in the block, item), int32 [width] each, for the users [b] of a block; the rest is padded with row b."""
-        counts = np.diff(self.starts)[block]
-        rows = np.repeat(np.arange(block.size), counts)
-        place = np.arange(rows.size) - np.repeat(np.cumsum(counts) - counts, counts) + self.starts[block][rows]
-        padding = (0, width - rows.size)
-        padded_rows = np.pad(rows, padding, constant_values=block.size)
-        return padded_rows.astype(np.int32), np.pad(self.items[place], padding).astype(np.int32)

@@ -99,14 +99,13 @@ class _Products:
 
     def squared(self, s: Weights, r: Weights) -> float:
         """shift² with each seed counted as often as it was drawn; NaN where one seed alone was."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return float(_apart(self.within, s) - 2 * (s @ self.across @ r) / (s.sum() * r.sum()) + _apart(self.among, r))
+        return float(_apart(self.within, s) - 2 * (s @ self.across @ r) / (s.sum() * r.sum()) + _apart(self.among, r))
 
 
 def _apart(products: np.ndarray, weights: Weights) -> float:
-    """The mean product of two different models."""
-    total = weights @ products @ weights - np.square(weights) @ np.diag(products)
-    return total / (weights.sum() ** 2 - np.square(weights).sum())
+    """The mean product of two different models; NaN where there is but one."""
+    pairs = weights.sum() ** 2 - np.square(weights).sum()
+    return (weights @ products @ weights - np.square(weights) @ np.diag(products)) / pairs if pairs > 0 else np.nan
 
 
 def _once(scores: np.ndarray, retrained: np.ndarray) -> tuple[Weights, Weights]:
@@ -116,7 +115,8 @@ def _once(scores: np.ndarray, retrained: np.ndarray) -> tuple[Weights, Weights]:
 def _draws(num_scores: int, num_retrained: int) -> Iterator[tuple[Weights, Weights]]:
     rng = np.random.default_rng(0)
     for _ in range(DRAWS):
-        yield tuple(np.bincount(rng.integers(0, n, n), minlength=n).astype(float) for n in (num_scores, num_retrained))
+        drawn, again = (np.bincount(rng.integers(0, n, n), minlength=n).astype(float) for n in (num_scores, num_retrained))
+        yield drawn, again
 
 
 def _root(squared: float) -> float | None:

@@ -5,10 +5,8 @@ there. `with_edges` keeps the pattern and recomputes every weight, so that a gra
 Source: He et al., "LightGCN" (SIGIR 2020), eq. 3.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -18,15 +16,13 @@ from ifru_jax.graph.histories import Histories
 from ifru_jax.graph.nodes import places_at
 from ifru_jax.graph.pairs import Pairs
 from ifru_jax.host_arrays import FEW, closed_up, padded
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges, degrees, find_edges, keep_edges
 from ifru_jax.sparse.placement import on_device
 from ifru_jax.sparse.primitives import propagate, propagate_back
 
 
-@partial(
-    jax.tree_util.register_dataclass, data_fields=["edges", "weights", "user_features", "item_features", "history"], meta_fields=[]
-)
-@dataclass(frozen=True)
+@pytree
 class BipartiteGraph:
     """Users × items with weighted edges.
 
@@ -52,11 +48,11 @@ class BipartiteGraph:
     def num_items(self) -> int:
         return self.edges.num_cols
 
-    def with_edges(self, present: jax.Array) -> BipartiteGraph:
+    def with_edges(self, present: jax.Array) -> Self:
         """The same pattern with only the edges where `present` ([e], 1 or 0) is 1, normalised anew."""
         return replace(self, weights=normalised_weights(self.edges, present.astype(self.weights.dtype)))
 
-    def without(self, gone: np.ndarray, count: int) -> BipartiteGraph:
+    def without(self, gone: np.ndarray, count: int) -> Self:
         """The same nodes without the edges at these places (int [k], ascending) of `count`; the history is left as it is."""
         if not len(gone):
             return self
@@ -95,7 +91,7 @@ class BipartiteGraph:
 
     def degrees(self) -> tuple[jax.Array, jax.Array]:
         """Edges at every node, float [num_users] and [num_items]; in a neighbourhood right at the nodes whose edges it holds."""
-        return _degrees(self.edges, self.present)
+        return weighted_degrees(self.edges, self.present)
 
 
 def build_graph(edges: Edges, dtype: jnp.dtype | None = None) -> BipartiteGraph:
@@ -122,12 +118,12 @@ def normalised_weights(edges: Edges, present: jax.Array) -> jax.Array:
     A node without edges has no edge to weigh, so the division by its degree 0 never counts.
     """
     present = jnp.where(edges.mask, present, 0)
-    user_degree, item_degree = _degrees(edges, present)
-    scale_user, scale_item = (jnp.where(d > 0, jax.lax.rsqrt(jnp.maximum(d, 1)), 0) for d in (user_degree, item_degree))
+    scale_user, scale_item = (jnp.where(d > 0, jax.lax.rsqrt(jnp.maximum(d, 1)), 0) for d in weighted_degrees(edges, present))
     return present * scale_user[edges.rows] * scale_item[edges.cols]
 
 
-def _degrees(edges: Edges, present: jax.Array) -> tuple[jax.Array, jax.Array]:
-    users = propagate(present, jnp.ones((edges.num_cols, 1), present.dtype), edges)[:, 0]
-    items = propagate_back(present, jnp.ones((edges.num_rows, 1), present.dtype), edges)[:, 0]
+def weighted_degrees(edges: Edges, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Edges at every user and every item, counted by weight: float [num_users], [num_items]."""
+    users = propagate(weights, jnp.ones((edges.num_cols, 1), weights.dtype), edges)[:, 0]
+    items = propagate_back(weights, jnp.ones((edges.num_rows, 1), weights.dtype), edges)[:, 0]
     return users, items

@@ -9,11 +9,9 @@ interaction has a weight and a label before, and a weight and a label after.
 Everything that follows from it (the data after, the edges that change) is made when it is first asked for, and once.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -23,6 +21,66 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.training_set import TrainingSet
 from ifru_jax.sparse.edges import Edges, degrees_without, host_edges
+
+
+class Terms(NamedTuple):
+    """Columns of m interactions before and after, on the host.
+
+    Attributes:
+      labels, new_labels: float32 [m].
+      retained: bool [m]; before, all of them count.
+      leaders, new_leaders: int32 [m], numbers within the m; None where nothing is compared.
+    """
+
+    labels: np.ndarray
+    new_labels: np.ndarray
+    retained: np.ndarray
+    leaders: np.ndarray | None = None
+    new_leaders: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeChange:
+    """The edges of G and of G_r in one pattern, on the host.
+
+    Attributes:
+      pattern: both; `count` of them are no padding.
+      count: edges.
+      removed: int64 [r], places of those that are in G alone.
+      added: int64 [a], places of those that are in G_r alone.
+    """
+
+    pattern: Edges
+    count: int
+    removed: np.ndarray
+    added: np.ndarray
+
+    @property
+    def any(self) -> bool:
+        """Whether the graph changes."""
+        return len(self.removed) + len(self.added) > 0
+
+    @property
+    def ends(self) -> Nodes:
+        """The nodes at which an edge comes or goes."""
+        places = np.concatenate([self.removed, self.added])
+        rows, cols = np.asarray(self.pattern.rows)[places], np.asarray(self.pattern.cols)[places]
+        return Nodes.of(rows, cols, (self.pattern.num_rows, self.pattern.num_cols))
+
+    def weights(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """1 / √(d_u d_i) of these edges (int [e]) in G and in G_r, float64 [e] twice; 0 where an edge is not there.
+
+        A change of one edge changes the weights of all edges at its ends.
+        """
+        rows, cols = np.asarray(self.pattern.rows), np.asarray(self.pattern.cols)
+        users, items = rows[places], cols[places]
+
+        def in_graph(absent: np.ndarray) -> np.ndarray:
+            of_users, of_items = degrees_without(self.pattern, self.count, rows[absent], cols[absent])
+            found = 1 / np.sqrt(np.maximum(of_users[users], 1) * np.maximum(of_items[items], 1.0))
+            return np.where(np.isin(places, absent), 0, found) if len(absent) else found
+
+        return in_graph(self.added), in_graph(self.removed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +100,7 @@ class Change:
     labels: np.ndarray
 
     @classmethod
-    def of(cls, before: TrainingSet, request: ForgetRequest) -> Change:
+    def of(cls, before: TrainingSet, request: ForgetRequest) -> Self:
         """Resolves a request.
 
         Raises:
@@ -54,8 +112,7 @@ class Change:
         gone = np.flatnonzero(selected)
         places = np.concatenate([gone, corrected])
         order = np.argsort(places, kind="stable")
-        leaves = np.arange(len(places)) < len(gone)
-        return cls(before, places[order], leaves[order], np.concatenate([data.labels[gone], labels])[order])
+        return cls(before, places[order], selected[places[order]], np.concatenate([data.labels[gone], labels])[order])
 
     def __len__(self) -> int:
         """The number of touched interactions; 0 changes nothing."""
@@ -145,63 +202,3 @@ class Change:
         users, items = data.interactions.users[places], data.interactions.items[places]
         pattern, _ = host_edges(users, items, num_rows=data.sizes[0], num_cols=data.sizes[1])
         return EdgeChange(pattern, len(places), np.searchsorted(places, removed), np.searchsorted(places, added))
-
-
-class Terms(NamedTuple):
-    """Columns of m interactions before and after, on the host.
-
-    Attributes:
-      labels, new_labels: float32 [m].
-      retained: bool [m]; before, all of them count.
-      leaders, new_leaders: int32 [m], numbers within the m; None where nothing is compared.
-    """
-
-    labels: np.ndarray
-    new_labels: np.ndarray
-    retained: np.ndarray
-    leaders: np.ndarray | None = None
-    new_leaders: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class EdgeChange:
-    """The edges of G and of G_r in one pattern, on the host.
-
-    Attributes:
-      pattern: both; `count` of them are no padding.
-      count: edges.
-      removed: int64 [r], places of those that are in G alone.
-      added: int64 [a], places of those that are in G_r alone.
-    """
-
-    pattern: Edges
-    count: int
-    removed: np.ndarray
-    added: np.ndarray
-
-    @property
-    def any(self) -> bool:
-        """Whether the graph changes."""
-        return len(self.removed) + len(self.added) > 0
-
-    @property
-    def ends(self) -> Nodes:
-        """The nodes at which an edge comes or goes."""
-        places = np.concatenate([self.removed, self.added])
-        rows, cols = np.asarray(self.pattern.rows)[places], np.asarray(self.pattern.cols)[places]
-        return Nodes.of(rows, cols, (self.pattern.num_rows, self.pattern.num_cols))
-
-    def weights(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """1 / √(d_u d_i) of these edges (int [e]) in G and in G_r, float64 [e] twice; 0 where an edge is not there.
-
-        A change of one edge changes the weights of all edges at its ends.
-        """
-        rows, cols = np.asarray(self.pattern.rows), np.asarray(self.pattern.cols)
-        users, items = rows[places], cols[places]
-
-        def in_graph(absent: np.ndarray) -> np.ndarray:
-            of_users, of_items = degrees_without(self.pattern, self.count, rows[absent], cols[absent])
-            found = 1 / np.sqrt(np.maximum(of_users[users], 1) * np.maximum(of_items[items], 1.0))
-            return np.where(np.isin(places, absent), 0, found) if len(absent) else found
-
-        return in_graph(self.added), in_graph(self.removed)

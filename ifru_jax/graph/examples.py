@@ -1,25 +1,19 @@
 """What a loss is summed over: pairs with labels and weights, and the graph that their scores are taken on."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.data.groups import leaders_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.graph import Graph
 from ifru_jax.graph.pairs import Pairs, SortedPairs
 from ifru_jax.host_arrays import leading, padded
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import build_edges, capacity_of
 from ifru_jax.sparse.placement import on_device
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["pairs", "labels", "weights", "leaders"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class Examples:
     """Pairs with labels, and how much each counts in a sum.
 
@@ -36,8 +30,7 @@ class Examples:
     leaders: jax.Array | None = None
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["examples", "graph"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class Batch:
     """What an objective is evaluated on: examples, and the graph that they are scored on."""
 
@@ -45,8 +38,8 @@ class Batch:
     graph: Graph
 
 
-def build_examples(interactions: Interactions, *, capacity: int | None = None, with_groups: bool = False) -> Examples:
-    """A small set of interactions on the device, sorted and padded to a power of two, or to `capacity`."""
+def build_examples(interactions: Interactions, *, capacity: int | None = None) -> Examples:
+    """A small set of interactions on the device, sorted and padded to a power of two, or to `capacity`; without leaders."""
     pairs, order = build_edges(
         interactions.users,
         interactions.items,
@@ -54,8 +47,7 @@ def build_examples(interactions: Interactions, *, capacity: int | None = None, w
         num_cols=interactions.num_items,
         capacity=capacity or capacity_of(len(interactions)),
     )
-    ordered = interactions.select(order)
-    return examples_of(ordered, SortedPairs(pairs), leaders_of(ordered) if with_groups else None)
+    return examples_of(interactions.select(order), SortedPairs(pairs))
 
 
 def examples_of(
@@ -64,14 +56,14 @@ def examples_of(
     """Interactions that stand in the order of `pairs`, each with weight 1; `dtype` None is the precision in use."""
     count, capacity = len(ordered), pairs.edges.capacity
     dtype = jnp.result_type(float) if dtype is None else dtype
-    labels, weights = padded(ordered.labels, capacity, dtype), leading(count, capacity, dtype)
+    columns = padded(ordered.labels, capacity, dtype), leading(count, capacity, dtype), padded_leaders(leaders, capacity)
+    return Examples(pairs, *on_device(columns))
+
+
+def padded_leaders(leaders: np.ndarray | None, capacity: int) -> np.ndarray | None:
+    """int32 [capacity]: the leaders [n], and behind them padding, which leads itself; None where nothing is compared."""
     if leaders is None:
-        return Examples(pairs, *on_device((labels, weights)))
-    return Examples(pairs, *on_device((labels, weights, padded_leaders(leaders, capacity))))
-
-
-def padded_leaders(leaders: np.ndarray, capacity: int) -> np.ndarray:
-    """int32 [capacity]: the leaders [n], and behind them padding, which leads itself."""
+        return None
     out = np.arange(capacity, dtype=np.int32)
     out[: len(leaders)] = leaders
     return out

@@ -4,9 +4,7 @@
 graph into which the rest flows (`inflow`), no graph at all (`models.flax_recommender`), submodels beside one (`baselines.sharded`).
 """
 
-from __future__ import annotations
-
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 
@@ -50,6 +48,16 @@ class Graph(Protocol):
     def contains(self, pairs: Pairs) -> jax.Array: ...
 
 
+class _Read:
+    """What a view has of the graph behind it under the same name."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, view: "GraphView | None", owner: type) -> Any:
+        return self if view is None else getattr(view.read(self._name), self._name)
+
+
 class GraphView:
     """A graph seen through `graph`, which subclasses have as an attribute; sizes and side features are its own."""
 
@@ -75,29 +83,11 @@ class GraphView:
     def item_features(self) -> jax.Array | None:
         return self.graph.item_features
 
-    @property
-    def history(self) -> Histories | None:
-        return self.read("history").history
-
-    @property
-    def edges(self) -> Edges:
-        return self.read("edges").edges
-
-    @property
-    def present(self) -> jax.Array:
-        return self.read("present").present
-
-    def to_users(self, item_vectors: jax.Array) -> jax.Array:
-        return self.read("to_users").to_users(item_vectors)
-
-    def to_items(self, user_vectors: jax.Array) -> jax.Array:
-        return self.read("to_items").to_items(user_vectors)
-
-    def sum_to_users(self, item_vectors: jax.Array) -> jax.Array:
-        return self.read("sum_to_users").sum_to_users(item_vectors)
-
-    def degrees(self) -> tuple[jax.Array, jax.Array]:
-        return self.read("degrees").degrees()
-
-    def contains(self, pairs: Pairs) -> jax.Array:
-        return self.read("contains").contains(pairs)
+    history: Any = _Read()
+    edges: Any = _Read()
+    present: Any = _Read()
+    to_users: Any = _Read()
+    to_items: Any = _Read()
+    sum_to_users: Any = _Read()
+    degrees: Any = _Read()
+    contains: Any = _Read()

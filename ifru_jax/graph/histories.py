@@ -9,11 +9,6 @@ sequence is as much a product of the data as the graph is: without an interactio
 Source of the task: Kang & McAuley, "Self-attentive sequential recommendation" (ICDM 2018), §III.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,12 +17,12 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.graph.pairs import Pairs
 from ifru_jax.host_arrays import padded
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges, find_edges
 from ifru_jax.sparse.placement import on_device
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["items", "starts", "pairs", "positions"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class Histories:
     """Sequences of all users, one after the other.
 

@@ -8,18 +8,13 @@ a constant of the step, exact for any number of layers, and a model of one layer
 whose scores it is measured by. The constants are read off one pass over the whole graph.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from functools import partial
-
 import jax
 
 from ifru_jax.graph.graph import Graph, GraphView
+from ifru_jax.pytree import pytree
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["taken", "given"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class Propagation:
     """One propagation of a model: what it took from one side of the graph, [n, d], and gave to the other, [m, d]."""
 
@@ -27,8 +22,7 @@ class Propagation:
     given: jax.Array
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["to_users", "to_items"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class Propagations:
     """All propagations of one score, in the order of the calls."""
 
@@ -39,28 +33,21 @@ class Propagations:
     def any(self) -> bool:
         return bool(self.to_users or self.to_items)
 
-    def at(self, users: jax.Array, items: jax.Array, rows: Propagations) -> Propagations:
+    def at(self, users: jax.Array, items: jax.Array, rows: "Propagations") -> "Propagations":
         """The same with other `rows` at these nodes (int [u], [i]); numbers beyond the last node are passed over."""
 
         def moved(whole: Propagation, part: Propagation, takers: jax.Array, givers: jax.Array) -> Propagation:
-            return Propagation(
-                whole.taken.at[takers].set(part.taken, mode="drop"), whole.given.at[givers].set(part.given, mode="drop")
-            )
+            taken = whole.taken.at[takers].set(part.taken, mode="drop")
+            return Propagation(taken, whole.given.at[givers].set(part.given, mode="drop"))
 
         return Propagations(
             tuple(moved(a, b, items, users) for a, b in zip(self.to_users, rows.to_users, strict=True)),
             tuple(moved(a, b, users, items) for a, b in zip(self.to_items, rows.to_items, strict=True)),
         )
 
-    def without(self, users: jax.Array, items: jax.Array) -> Propagations:
+    def without(self, users: jax.Array, items: jax.Array) -> "Propagations":
         """The same with nothing at these nodes (int [a], [b]), which have no edge and no data; numbers beyond are passed over."""
-
-        def cleared(whole: Propagation, takers: jax.Array, givers: jax.Array) -> Propagation:
-            return Propagation(whole.taken.at[takers].set(0, mode="drop"), whole.given.at[givers].set(0, mode="drop"))
-
-        return Propagations(
-            tuple(cleared(p, items, users) for p in self.to_users), tuple(cleared(p, users, items) for p in self.to_items)
-        )
+        return self.at(users, items, jax.tree.map(lambda _: 0, self))
 
 
 Inflow = tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]
@@ -109,8 +96,7 @@ class OnePass(GraphView):
         return self.graph
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["graph", "flow"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class OpenGraph(GraphView):
     """Part of a graph with what flows into it."""
 

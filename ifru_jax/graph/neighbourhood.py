@@ -4,8 +4,6 @@ The score of an interaction with L layers of propagation depends on the edges th
 ball_L. One extraction serves spillover (blocks of the affected interactions), confined requests, and batches of them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +26,6 @@ class Neighbourhood:
     items: np.ndarray
     chosen: np.ndarray
     edges: np.ndarray
-
-
-def empty_neighbourhood() -> Neighbourhood:
-    """Nothing, to pad a batch with."""
-    nothing = np.zeros(0, np.int64)
-    return Neighbourhood(nothing, nothing, nothing, nothing)
 
 
 def neighbourhood(change: Change, chosen: np.ndarray, *, num_hops: int) -> Neighbourhood:

@@ -3,10 +3,9 @@
 ball_k(S)  = nodes within k edges of S
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -24,12 +23,12 @@ class Nodes:
     items: np.ndarray
 
     @classmethod
-    def everywhere(cls, num_users: int, num_items: int) -> Nodes:
+    def everywhere(cls, num_users: int, num_items: int) -> Self:
         """All nodes."""
         return cls(np.ones(num_users, bool), np.ones(num_items, bool))
 
     @classmethod
-    def of(cls, users: np.ndarray, items: np.ndarray, sizes: tuple[int, int]) -> Nodes:
+    def of(cls, users: np.ndarray, items: np.ndarray, sizes: tuple[int, int]) -> Self:
         """These rows (int, in any order); `sizes` are the numbers of all users and items."""
         nodes = cls(np.zeros(sizes[0], bool), np.zeros(sizes[1], bool))
         nodes.users[users] = True
@@ -49,13 +48,13 @@ class Nodes:
         """Users, then items."""
         return iter((self.users, self.items))
 
-    def __or__(self, other: Nodes) -> Nodes:
+    def __or__(self, other: "Nodes") -> "Nodes":
         return Nodes(self.users | other.users, self.items | other.items)
 
-    def __and__(self, other: Nodes) -> Nodes:
+    def __and__(self, other: "Nodes") -> "Nodes":
         return Nodes(self.users & other.users, self.items & other.items)
 
-    def __invert__(self) -> Nodes:
+    def __invert__(self) -> "Nodes":
         return Nodes(~self.users, ~self.items)
 
 

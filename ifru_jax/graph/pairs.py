@@ -5,20 +5,15 @@ or a list of candidates is drawn anew each time, so sorting would not pay: it us
 model treats all alike: it reads `pairs.users` and `pairs.items`, or calls `inner_products`.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges
 from ifru_jax.sparse.primitives import edge_scores
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["edges"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class SortedPairs:
     """The edges of a pattern, users as its rows and items as its columns; padding stands last."""
 
@@ -33,8 +28,7 @@ class SortedPairs:
         return self.edges.cols
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["users", "items"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class IndexPairs:
     """Pairs in any order: users int32 [n], items int32 [n]."""
 
@@ -42,8 +36,7 @@ class IndexPairs:
     items: jax.Array
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["grid_users", "grid_items"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class GridPairs:
     """Every one of b users with every one of c items, user by user, n = b c: a full ranking."""
 

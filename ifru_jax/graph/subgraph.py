@@ -1,11 +1,8 @@
 """A neighbourhood numbered anew and padded, ready for the device; several of one size stack to a batch for `vmap`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import jax
 import numpy as np
@@ -16,6 +13,7 @@ from ifru_jax.graph.examples import Batch, Examples, padded_leaders
 from ifru_jax.graph.neighbourhood import Neighbourhood
 from ifru_jax.graph.pairs import SortedPairs
 from ifru_jax.host_arrays import padded
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges, capacity_of, host_edges
 
 Tree = TypeVar("Tree")
@@ -31,21 +29,13 @@ class Bucket:
     edges: int
 
     @classmethod
-    def of(cls, parts: Sequence[Neighbourhood]) -> Bucket:
+    def of(cls, parts: Sequence[Neighbourhood]) -> Self:
         """The powers of two that hold all of them."""
         lengths = [(len(part.users), len(part.items), len(part.chosen), len(part.edges)) for part in parts]
         return cls(*(capacity_of(max(column)) for column in zip(*lengths, strict=True)))
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=[
-        "users", "items", "num_rows", "pairs", "labels", "new_labels", "weights", "new_weights", "leaders", "new_leaders",
-        "edges", "edge_weights", "new_edge_weights", "user_features", "item_features",
-    ],
-    meta_fields=[],
-)  # fmt: skip
-@dataclass(frozen=True)
+@pytree
 class Subgraph:
     """Part of the data in local numbers, before and after a change; with a leading batch axis once stacked.
 
@@ -107,7 +97,6 @@ def pad_subgraph(change: Change, part: Neighbourhood, bucket: Bucket) -> Subgrap
     pairs, order = local(data.users[part.chosen], data.items[part.chosen], bucket.pairs)
     edges, edge_order = local(np.asarray(pattern.rows)[part.edges], np.asarray(pattern.cols)[part.edges], bucket.edges)
     terms = change.terms_at(part.chosen[order])
-    leaders = (None if each is None else padded_leaders(each, bucket.pairs) for each in (terms.leaders, terms.new_leaders))
     users, items = padded(part.users, bucket.users, np.int32), padded(part.items, bucket.items, np.int32)
     sides = ((users, change.before.graph.user_features), (items, change.before.graph.item_features))
     arrays = (
@@ -116,7 +105,7 @@ def pad_subgraph(change: Change, part: Neighbourhood, bucket: Bucket) -> Subgrap
         np.asarray([len(part.users), len(part.items)], np.int32),
         SortedPairs(pairs),
         *(padded(column, bucket.pairs, dtype) for column in (terms.labels, terms.new_labels, np.ones(len(order)), terms.retained)),
-        *leaders,
+        *(padded_leaders(leaders, bucket.pairs) for leaders in (terms.leaders, terms.new_leaders)),
         edges,
         *(padded(weights[edge_order], bucket.edges, dtype) for weights in change.edges.weights(part.edges)),
         *(None if values is None else np.asarray(values)[rows] for rows, values in sides),

@@ -4,8 +4,6 @@ The host keeps `Interactions` in the order of the device arrays, so that a reque
 device. Removing interactions keeps every shape: nothing that was compiled for the set before is compiled again.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import jax
@@ -93,7 +91,7 @@ class TrainingSet:
         found, places = found[inside], places[inside]
         return found[self.positives[found] == places]
 
-    def without(self, gone: np.ndarray) -> TrainingSet:
+    def without(self, gone: np.ndarray) -> "TrainingSet":
         """The set without the interactions at the places `gone` (int [k], ascending); same shapes on the device."""
         count = len(self) - len(gone)
         keep = np.ones(len(self), bool)
@@ -115,7 +113,7 @@ class TrainingSet:
             has_graph=self.has_graph,
         )
 
-    def relabelled(self, places: np.ndarray, labels: np.ndarray) -> TrainingSet:
+    def relabelled(self, places: np.ndarray, labels: np.ndarray) -> "TrainingSet":
         """The set with other labels (float [k]) at these places (int [k]); edges come and go where a label crosses ½.
 
         Shapes stay as they are unless there are more edges than the graph has room for.
@@ -130,12 +128,13 @@ class TrainingSet:
         if not np.array_equal(positives, self.positives):
             room = self.capacities[1]
             capacity = room if len(positives) <= room else padded_size(len(positives))
-            graph = replace(_graph_of(data, positives, capacity), **_sides_of(graph))
+            found = _graph_of(data, positives, capacity)
+            graph = replace(graph, edges=found.edges, weights=found.weights)
         if graph.history is not None:
             graph = replace(graph, history=build_histories(data, self.pattern, capacity=graph.edges.capacity))
         return TrainingSet(data, examples, graph, positives, self.has_graph)
 
-    def erase(self, users: np.ndarray, items: np.ndarray) -> TrainingSet:
+    def erase(self, users: np.ndarray, items: np.ndarray) -> "TrainingSet":
         """Erases the original ids and side features of these rows."""
         if not (len(users) or len(items)):
             return self
@@ -200,12 +199,7 @@ def _graph_of(ordered: Interactions, positives: np.ndarray, capacity: int) -> Bi
     """The normalised graph of the interactions at these places."""
     users, items = ordered.users[positives], ordered.items[positives]
     edges, _ = build_edges(users, items, num_rows=ordered.num_users, num_cols=ordered.num_items, capacity=capacity)
-    return build_graph(edges, jnp.result_type(float))
-
-
-def _sides_of(graph: BipartiteGraph) -> dict:
-    """What a graph has beside its edges."""
-    return {"user_features": graph.user_features, "item_features": graph.item_features, "history": graph.history}
+    return build_graph(edges)
 
 
 def _features(data: Interactions, dtype: jnp.dtype) -> dict[str, jax.Array | None]:

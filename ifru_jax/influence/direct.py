@@ -8,8 +8,6 @@ sum is over the groups that have a touched member. Source: Zhang et al. (arXiv 2
 (Warnecke et al., NDSS 2023, eq. 4) and to groups.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import jax
@@ -43,17 +41,13 @@ def direct_influence(objective: Objective, params: Params, before: Batch, after:
 
 def direct_on_both(objective: Objective, params: Params, before: Batch, after: Examples) -> Params:
     """`direct_influence` of the touched among examples that stand at the same places before and after."""
-    touched = _touched(objective, before.examples, after)
-    old, new = (replace(of, weights=of.weights * touched) for of in (before.examples, after))
-    return direct_influence(objective, params, Batch(old, before.graph), new)
-
-
-def _touched(objective: Objective, old: Examples, new: Examples) -> jax.Array:
-    """1 at interactions whose term the change takes away or replaces, with the whole groups of a loss that compares; else 0."""
-    touched = ((old.weights != new.weights) | (old.labels != new.labels)).astype(old.weights.dtype)
+    # 1 at interactions whose term the change takes away or replaces, with the whole groups of a loss that compares; else 0.
+    old = before.examples
+    touched = ((old.weights != after.weights) | (old.labels != after.labels)).astype(old.weights.dtype)
     if objective.loss.grouped and old.leaders is not None:
         touched = jax.ops.segment_max(touched, old.leaders, num_segments=old.leaders.shape[0])[old.leaders]
-    return touched
+    old, new = (replace(of, weights=of.weights * touched) for of in (old, after))
+    return direct_influence(objective, params, Batch(old, before.graph), new)
 
 
 def touched_terms(change: Change, *, capacity: int | None = None) -> tuple[Examples, Examples]:
@@ -67,6 +61,6 @@ def touched_terms(change: Change, *, capacity: int | None = None) -> tuple[Examp
     examples = build_examples(data.interactions.select(places), capacity=capacity)
     terms, size, dtype = change.terms_at(places), examples.labels.shape[0], examples.labels.dtype
     labels, weights = padded(terms.new_labels, size, dtype), padded(terms.retained, size, dtype)
-    leaders = [None if of is None else padded_leaders(of, size) for of in (terms.leaders, terms.new_leaders)]
+    leaders = [padded_leaders(of, size) for of in (terms.leaders, terms.new_leaders)]
     labels, weights, old, new = on_device((labels, weights, *leaders))
     return replace(examples, leaders=old), Examples(examples.pairs, labels, weights, new)

@@ -8,11 +8,10 @@ neighbourhoods are nearly the same. Compared with a pass over the whole graph (`
 small beside the graph; `cost` estimates both.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import jax
 import numpy as np
@@ -71,7 +70,7 @@ class Around:
     affected: int
 
     @classmethod
-    def of(cls, change: Change, affected: np.ndarray, *, num_hops: int) -> Around:
+    def of(cls, change: Change, affected: np.ndarray, *, num_hops: int) -> Self:
         """`affected` bool [n] is of `affected_interactions`."""
         chosen = affected.copy()
         chosen[change.places] = True

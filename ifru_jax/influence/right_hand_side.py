@@ -6,8 +6,6 @@ It is summed over the touched and the affected interactions alone: what doesn't 
 al. (arXiv 2307.02147), eq. 7–9.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,7 +15,7 @@ import numpy as np
 import optax
 
 from ifru_jax.data.groups import whole_groups
-from ifru_jax.graph import Batch, Change, Examples, Graph, build_examples
+from ifru_jax.graph import Batch, Change, Examples, build_examples
 from ifru_jax.host_arrays import padded
 from ifru_jax.influence.direct import direct_influence, touched_terms
 from ifru_jax.influence.neighbourhoods import Around, Cost, cost_of, least_cost, local_influences
@@ -69,9 +67,10 @@ def right_hand_sides(
     """
     hops = objective.model.num_hops
     affected = [affected_interactions(change, num_hops=hops) for change in changes]
+    spreads = [change.edges.any and hops > 0 and spillover != "none" for change in changes]
     around: dict[int, Around] = {}
     for number, (change, inside) in enumerate(zip(changes, affected, strict=True)):
-        if not change.edges.any or not hops or spillover in ("whole-graph", "none"):
+        if not spreads[number] or spillover == "whole-graph":
             continue
         found = Around.of(change, inside, num_hops=hops) if spillover == "neighbourhood" else _if_cheaper(objective, change, inside)
         if found is not None:
@@ -81,11 +80,10 @@ def right_hand_sides(
         if number in local:
             part = local.pop(number)
             rhs, count = part.whole(objective.model, params), around[number].affected
-            yield rhs, _evidence("neighbourhood", count, part.norm_direct, part.norm_spillover, optax.tree.norm(rhs))
-        elif not change.edges.any or not hops or spillover == "none":
-            yield _without_graph(objective, params, change)
+            norms = part.norm_direct, part.norm_spillover, optax.tree.norm(rhs)
+            yield rhs, Influence("neighbourhood", count, *map(float, norms))
         else:
-            yield _over_whole_graph(objective, params, change, inside)
+            yield _over_all_data(objective, params, change, inside if spreads[number] else None)
 
 
 def _if_cheaper(objective: Objective, change: Change, affected: np.ndarray) -> Around | None:
@@ -100,20 +98,18 @@ def _if_cheaper(objective: Objective, change: Change, affected: np.ndarray) -> A
     return found if cost_of(found.part).seconds(model.num_hops) < whole else None
 
 
-def _without_graph(objective: Objective, params: Params, change: Change) -> tuple[Params, Influence]:
-    touched, after = touched_terms(change)
-    direct, norm = _direct(objective, params, Batch(touched, change.before.graph), after)
-    return direct, _evidence("none", 0, norm, 0.0, norm)
-
-
-def _over_whole_graph(objective: Objective, params: Params, change: Change, affected: np.ndarray) -> tuple[Params, Influence]:
+def _over_all_data(objective: Objective, params: Params, change: Change, affected: np.ndarray | None) -> tuple[Params, Influence]:
+    """b over the whole graph; without spillover where `affected` is None."""
     touched, after = touched_terms(change)
     before = change.before.graph
-    direct, norm_direct = _direct(objective, params, Batch(touched, before), after)
-    retained = _counted(objective, change, affected)
-    spillover, norm = _spillover(objective, params, Batch(retained, change.after.graph), before)
-    rhs, norm_rhs = _added(direct, spillover)
-    return rhs, _evidence("whole-graph", int(affected.sum()), norm_direct, norm, norm_rhs)
+    direct = _direct(objective, params, Batch(touched, before), after)
+    if affected is None:
+        norm = float(_norm(direct))
+        return direct, Influence("none", 0, norm, 0.0, norm)
+    spillover = _spillover(objective, params, Batch(_counted(objective, change, affected), change.after.graph), before)
+    rhs = _added(direct, spillover)
+    norms = (float(_norm(part)) for part in (direct, spillover, rhs))
+    return rhs, Influence("whole-graph", int(affected.sum()), *norms)
 
 
 # Fewer affected interactions than this share of all are scored on their own.
@@ -139,25 +135,5 @@ def _counted(objective: Objective, change: Change, affected: np.ndarray) -> Exam
     return replace(after.examples, weights=on_device(padded(counted, after.capacities[0], after.examples.weights.dtype)))
 
 
-def _evidence(
-    way: str, affected: int, direct: jax.Array | float, spillover: jax.Array | float, rhs: jax.Array | float
-) -> Influence:
-    return Influence(way, affected, float(direct), float(spillover), float(rhs))
-
-
-@jax.jit
-def _direct(objective: Objective, params: Params, before: Batch, after: Examples) -> tuple[Params, jax.Array]:
-    direct = direct_influence(objective, params, before, after)
-    return direct, optax.tree.norm(direct)
-
-
-@jax.jit
-def _spillover(objective: Objective, params: Params, after: Batch, before: Graph) -> tuple[Params, jax.Array]:
-    spillover = graph_influence(objective, params, after, before)
-    return spillover, optax.tree.norm(spillover)
-
-
-@jax.jit
-def _added(direct: Params, spillover: Params) -> tuple[Params, jax.Array]:
-    rhs = optax.tree.add(direct, spillover)
-    return rhs, optax.tree.norm(rhs)
+_direct, _spillover = jax.jit(direct_influence), jax.jit(graph_influence)
+_added, _norm = jax.jit(optax.tree.add), jax.jit(optax.tree.norm)

@@ -8,8 +8,6 @@ over the interactions of both labels. Of the nodes first reached at hop k the mo
 never pruned.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -76,13 +74,9 @@ def importance(data: TrainingSet, touched: np.ndarray, *, num_hops: int) -> list
     scores = [(users, items)]
     for _ in range(num_hops):
         at_items, at_users = edges_at(pattern, np.flatnonzero(items), "col"), edges_at(pattern, np.flatnonzero(users), "row")
-        from_items = _passed_on(items[interactions.items[at_items]], interactions.users[at_items], data.sizes[0])
-        from_users = _passed_on(users[interactions.users[at_users]], interactions.items[at_users], data.sizes[1])
+        passed_on = items[interactions.items[at_items]], users[interactions.users[at_users]]
+        from_items = np.bincount(interactions.users[at_items], weights=passed_on[0], minlength=data.sizes[0])
+        from_users = np.bincount(interactions.items[at_users], weights=passed_on[1], minlength=data.sizes[1])
         users, items = (users + from_items) / user_degree, (items + from_users) / item_degree
         scores.append((users, items))
     return scores
-
-
-def _passed_on(scores: np.ndarray, receivers: np.ndarray, size: int) -> np.ndarray:
-    """Σ of what each node receives, float64 [size]."""
-    return np.bincount(receivers, weights=scores, minlength=size)

@@ -8,8 +8,6 @@ further. A model without a graph has no spillover. An auxiliary term of the obje
 + ∇A(θ̂; G) − ∇A(θ̂; G_r). Source: Zhang et al. (arXiv 2307.02147), eq. 9, with changed degrees included and any number of layers.
 """
 
-from __future__ import annotations
-
 import jax
 import numpy as np
 

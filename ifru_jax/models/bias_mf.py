@@ -8,22 +8,16 @@ import flax.linen as nn
 import jax
 
 from ifru_jax.graph import Graph, Pairs, inner_products
+from ifru_jax.models.embeddings import TwoTables
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
 
-class BiasMF(nn.Module):
+class BiasMF(TwoTables):
     """Embeddings and biases of users and items, and one level for all."""
-
-    embedding_size: int
-    init_std: float
-    num_users: int = 0
-    num_items: int = 0
 
     @nn.compact
     def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
-        init, zeros = nn.initializers.normal(self.init_std), nn.initializers.zeros
-        users = self.param("user_embedding", init, (self.num_users, self.embedding_size))
-        items = self.param("item_embedding", init, (self.num_items, self.embedding_size))
+        zeros, (users, items) = nn.initializers.zeros, self.embeddings()
         user_bias = self.param("user_bias", zeros, (self.num_users,))
         item_bias = self.param("item_bias", zeros, (self.num_items,))
         level = self.param("global_bias", zeros, ())

@@ -13,35 +13,24 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.graph import Graph, Pairs
-from ifru_jax.models.fields import Fields
 from ifru_jax.models.flax_recommender import FlaxRecommender
-from ifru_jax.models.fm import interactions_of_fields, with_fields
+from ifru_jax.models.fm import FM, with_fields
 from ifru_jax.models.towers import Activation, PairTower, check_tower, tower_parameters
 
 
-class DeepFM(nn.Module):
+class DeepFM(FM):
     """A factorisation machine with a deep part."""
 
-    embedding_size: int
-    user_fields: tuple[int, ...]
-    item_fields: tuple[int, ...]
-    hidden: tuple[int, ...]
-    activation: str
-    init_std: float
-    num_users: int = 0
-    num_items: int = 0
+    hidden: tuple[int, ...] = (64, 64)
+    activation: str = "silu"
 
     @nn.compact
     def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
-        user_degrees, item_degrees = graph.degrees()
-        size, std = self.embedding_size, self.init_std
-        user = Fields(self.num_users, size, self.user_fields, std, name="user")(user_degrees, graph.user_features)
-        item = Fields(self.num_items, size, self.item_fields, std, name="item")(item_degrees, graph.item_features)
-        level = self.param("global_bias", nn.initializers.zeros, ())
+        scores, user, item = self.interactions(pairs, graph)
         of_user, of_item = (jnp.concatenate(side.vectors, axis=1) for side in (user, item))
         deep = PairTower(self.hidden, self.activation, name="tower")(of_user, of_item, pairs)
         top = self.param("deep_output", nn.initializers.normal(self.hidden[-1] ** -0.5), (self.hidden[-1],))
-        return interactions_of_fields(level, user, item, pairs) + deep @ top
+        return scores + deep @ top
 
 
 def deepfm(
@@ -66,5 +55,6 @@ def deepfm(
       ModelError: no layer, or an activation that doesn't exist.
     """
     check_tower(tuple(hidden), activation)
-    module = DeepFM(embedding_size, tuple(user_fields), tuple(item_fields), tuple(hidden), activation, init_std)
-    return with_fields(module, module.user_fields, module.item_fields, tower_parameters("tower", module.hidden))
+    fields = tuple(user_fields), tuple(item_fields)
+    module = DeepFM(embedding_size, *fields, init_std, hidden=tuple(hidden), activation=activation)
+    return with_fields(module, tower_parameters("tower", module.hidden))

@@ -76,12 +76,9 @@ class FlaxRecommender:
 
     @property
     def tables(self) -> Mapping[str, Side]:
-        sides: dict[str, Side] = {}
-        for name in self.user_tables:
-            sides[name] = "user"
-        for name in self.item_tables:
-            sides[name] = "item"
-        return sides
+        users: dict[str, Side] = dict.fromkeys(self.user_tables, "user")
+        items: dict[str, Side] = dict.fromkeys(self.item_tables, "item")
+        return users | items
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         nothing = np.zeros(0, np.int32)

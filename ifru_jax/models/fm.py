@@ -18,15 +18,6 @@ from ifru_jax.models.fields import FIELD_PARAMETERS, Fields, FieldVectors
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
 
-def interactions_of_fields(level: jax.Array, user: FieldVectors, item: FieldVectors, pairs: Pairs) -> jax.Array:
-    """s(x) of each pair, [n]; `level` is w₀."""
-    user_sum, item_sum = sum(user.vectors[1:], user.vectors[0]), sum(item.vectors[1:], item.vectors[0])
-    of_user, of_item = (
-        side.linear + 0.5 * (jnp.sum(total**2, axis=1) - side.squares) for side, total in ((user, user_sum), (item, item_sum))
-    )
-    return level + of_user[pairs.users] + of_item[pairs.items] + inner_products(user_sum, item_sum, pairs)
-
-
 class FM(nn.Module):
     """All pairs of features, of any two fields and within a field."""
 
@@ -39,20 +30,25 @@ class FM(nn.Module):
 
     @nn.compact
     def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
+        return self.interactions(pairs, graph)[0]
+
+    def interactions(self, pairs: Pairs, graph: Graph) -> tuple[jax.Array, FieldVectors, FieldVectors]:
+        """s(x) of each pair, [n], and the fields of the two sides."""
         user_degrees, item_degrees = graph.degrees()
         size, std = self.embedding_size, self.init_std
         user = Fields(self.num_users, size, self.user_fields, std, name="user")(user_degrees, graph.user_features)
         item = Fields(self.num_items, size, self.item_fields, std, name="item")(item_degrees, graph.item_features)
         level = self.param("global_bias", nn.initializers.zeros, ())
-        return interactions_of_fields(level, user, item, pairs)
+        user_sum, item_sum = sum(user.vectors[1:], user.vectors[0]), sum(item.vectors[1:], item.vectors[0])
+        of_user, of_item = (
+            side.linear + 0.5 * (jnp.sum(total**2, axis=1) - side.squares) for side, total in ((user, user_sum), (item, item_sum))
+        )
+        scores = level + of_user[pairs.users] + of_item[pairs.items] + inner_products(user_sum, item_sum, pairs)
+        return scores, user, item
 
 
 def fm(
-    *,
-    embedding_size: int = 48,
-    user_fields: Sequence[int] = (),
-    item_fields: Sequence[int] = (),
-    init_std: float = 1e-2,
+    *, embedding_size: int = 48, user_fields: Sequence[int] = (), item_fields: Sequence[int] = (), init_std: float = 1e-2
 ) -> FlaxRecommender:
     """Factorisation machine. It reads degrees of the graph, so an interaction is one hop away from the scores of its two ends.
 
@@ -61,20 +57,17 @@ def fm(
       user_fields, item_fields: widths of the fields of side features, `data.user_features.widths`; () where the data has none.
       init_std: standard deviation of the normal initialisation of all v; the w start at 0.
     """
-    module = FM(embedding_size, tuple(user_fields), tuple(item_fields), init_std)
-    return with_fields(module, module.user_fields, module.item_fields)
+    return with_fields(FM(embedding_size, tuple(user_fields), tuple(item_fields), init_std))
 
 
-def with_fields(
-    module: nn.Module, user_fields: tuple[int, ...], item_fields: tuple[int, ...], shared: tuple[str, ...] = ()
-) -> FlaxRecommender:
-    """A module with `Fields` named "user" and "item" as a recommender."""
+def with_fields(module: FM, shared: tuple[str, ...] = ()) -> FlaxRecommender:
+    """The module as a recommender; `shared` are further parameters that are no tables."""
     return FlaxRecommender(
         module,
         ("user/embedding", "user/weight"),
         ("item/embedding", "item/weight"),
         num_hops=1,
         shared=shared + tuple(f"{side}/{name}" for side in ("user", "item") for name in FIELD_PARAMETERS),
-        user_features=sum(user_fields),
-        item_features=sum(item_fields),
+        user_features=sum(module.user_fields),
+        item_features=sum(module.item_fields),
     )

@@ -7,22 +7,16 @@ import flax.linen as nn
 import jax
 
 from ifru_jax.graph import Graph, Pairs, inner_products
+from ifru_jax.models.embeddings import TwoTables
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
 
-class GMF(nn.Module):
+class GMF(TwoTables):
     """Embeddings of users and items, multiplied entry by entry and weighted."""
-
-    embedding_size: int
-    init_std: float
-    num_users: int = 0
-    num_items: int = 0
 
     @nn.compact
     def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
-        init = nn.initializers.normal(self.init_std)
-        users = self.param("user_embedding", init, (self.num_users, self.embedding_size))
-        items = self.param("item_embedding", init, (self.num_items, self.embedding_size))
+        users, items = self.embeddings()
         weights = self.param("output", nn.initializers.ones, (self.embedding_size,))
         return inner_products(users * weights, items, pairs)
 

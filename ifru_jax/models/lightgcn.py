@@ -10,24 +10,18 @@ import jax
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Graph, Pairs, inner_products
+from ifru_jax.models.embeddings import TwoTables
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
 
-class LightGCN(nn.Module):
+class LightGCN(TwoTables):
     """L layers of linear propagation over the graph of positive interactions."""
 
-    embedding_size: int
-    num_layers: int
-    init_std: float
-    num_users: int = 0
-    num_items: int = 0
+    num_layers: int = 1
 
     @nn.compact
     def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
-        init = nn.initializers.normal(self.init_std)
-        users = self.param("user_embedding", init, (self.num_users, self.embedding_size))
-        items = self.param("item_embedding", init, (self.num_items, self.embedding_size))
-        user_sum, item_sum = users, items
+        users, items = user_sum, item_sum = self.embeddings()
         for _ in range(self.num_layers):
             users, items = graph.to_users(items), graph.to_items(users)
             user_sum, item_sum = user_sum + users, item_sum + items
@@ -47,5 +41,5 @@ def lightgcn(*, num_layers: int = 1, embedding_size: int = 48, init_std: float =
     """
     if num_layers < 1:
         raise ModelError(f"num_layers is {num_layers}: LightGCN propagates at least once; without propagation it is mf().")
-    module = LightGCN(embedding_size, num_layers, init_std)
+    module = LightGCN(embedding_size, init_std, num_layers=num_layers)
     return FlaxRecommender(module, ("user_embedding",), ("item_embedding",), num_hops=num_layers)

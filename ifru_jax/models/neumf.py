@@ -39,11 +39,7 @@ class NeuMF(nn.Module):
 
 
 def neumf(
-    *,
-    embedding_size: int = 48,
-    hidden: Sequence[int] = (64, 32, 16),
-    activation: Activation = "silu",
-    init_std: float = 1e-2,
+    *, embedding_size: int = 48, hidden: Sequence[int] = (64, 32, 16), activation: Activation = "silu", init_std: float = 1e-2
 ) -> FlaxRecommender:
     """Neural matrix factorisation. Its layers are shared, so a request is never confined to the rows it touches.
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Graph, Pairs, inner_products
+from ifru_jax.models.embeddings import TwoTables
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
 _SLOPE = 0.2
@@ -22,21 +23,15 @@ _SLOPE = 0.2
 _LEAST = 1e-12
 
 
-class NGCF(nn.Module):
+class NGCF(TwoTables):
     """L layers of propagation with weights, all as wide as the embeddings."""
 
-    embedding_size: int
-    num_layers: int
-    init_std: float
-    num_users: int = 0
-    num_items: int = 0
+    num_layers: int = 1
 
     @nn.compact
     def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
-        init, square = nn.initializers.normal(self.init_std), (self.embedding_size, self.embedding_size)
-        users = self.param("user_embedding", init, (self.num_users, self.embedding_size))
-        items = self.param("item_embedding", init, (self.num_items, self.embedding_size))
-        user_layers, item_layers = [users], [items]
+        users, items = self.embeddings()
+        user_layers, item_layers, square = [users], [items], (self.embedding_size, self.embedding_size)
         for k in range(self.num_layers):
             passed = self.param(f"sum_kernel_{k}", nn.initializers.xavier_uniform(), square)
             alike = self.param(f"product_kernel_{k}", nn.initializers.xavier_uniform(), square)
@@ -68,6 +63,6 @@ def ngcf(*, num_layers: int = 1, embedding_size: int = 48, init_std: float = 1e-
     """
     if num_layers < 1:
         raise ModelError(f"num_layers is {num_layers}: NGCF propagates at least once; without propagation it is mf().")
-    module = NGCF(embedding_size, num_layers, init_std)
+    module = NGCF(embedding_size, init_std, num_layers=num_layers)
     shared = tuple(f"{kind}_kernel_{k}" for kind in ("sum", "product") for k in range(num_layers))
     return FlaxRecommender(module, ("user_embedding",), ("item_embedding",), num_hops=num_layers, shared=shared)

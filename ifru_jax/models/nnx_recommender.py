@@ -21,7 +21,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from flax import nnx, traverse_util
+from flax import nnx
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Graph, Pairs
@@ -51,7 +51,7 @@ class NNXRecommender:
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         state = self._split(self.build(num_users, num_items, nnx.Rngs(key)))[1]
-        params: Params = traverse_util.flatten_dict(_named(nnx.to_pure_dict(state)), sep="/")
+        params: Params = {_name(path): variable[...] for path, variable in nnx.to_flat_state(state)}
         check_tables(params, self.tables, self.shared, num_users=num_users, num_items=num_items)
         return params
 
@@ -61,9 +61,8 @@ class NNXRecommender:
         sizes = rows.get("user") or graph.num_users, rows.get("item") or graph.num_items
         # Only the structure of a module of this size; its numbers are the parameters.
         definition, state = self._split(nnx.eval_shape(lambda: self.build(*sizes, nnx.Rngs(0))))
-        values = traverse_util.unflatten_dict(params, sep="/")
-        nnx.replace_by_pure_dict(state, _numbered(values, nnx.to_pure_dict(state)))
-        logits = nnx.merge(definition, state)(pairs, graph)  # pyright: ignore[reportCallIssue]
+        filled = nnx.from_flat_state([(path, like.replace(params[_name(path)])) for path, like in nnx.to_flat_state(state)])
+        logits = nnx.merge(definition, filled)(pairs, graph)  # pyright: ignore[reportCallIssue]
         if jnp.shape(logits) != pairs.users.shape:
             raise ModelError(
                 f"{self.build!r} returned {getattr(logits, 'shape', type(logits))} for {pairs.users.shape} pairs: a score is one "
@@ -73,7 +72,7 @@ class NNXRecommender:
 
     def _split(self, module: nnx.Module) -> tuple[Any, Any]:
         definition, state, rest = nnx.split(module, nnx.Param, ...)
-        other = sorted({"/".join(map(str, path)) for path, _ in nnx.to_flat_state(rest)})
+        other = sorted({_name(path) for path, _ in nnx.to_flat_state(rest)})
         if other:
             raise ModelError(
                 f"{type(module).__name__} keeps state beside its parameters ({', '.join(other)}), but a score depends on "
@@ -106,11 +105,6 @@ def from_nnx(
     return NNXRecommender(build, tuple(user_tables), tuple(item_tables), num_hops, tuple(shared))
 
 
-def _named(tree: Any) -> Any:
-    """Lists of submodules are numbered; names of parameters are strings."""
-    return {str(key): _named(value) for key, value in tree.items()} if isinstance(tree, dict) else tree
-
-
-def _numbered(values: Any, like: Any) -> Any:
-    """`values` with the keys of `like`."""
-    return {key: _numbered(values[str(key)], inner) for key, inner in like.items()} if isinstance(like, dict) else values
+def _name(path: tuple[Any, ...]) -> str:
+    """Of a parameter; submodules in a list are numbered."""
+    return "/".join(map(str, path))

@@ -4,32 +4,21 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from ifru_jax.models.bias_mf import BiasMF, bias_mf
-from ifru_jax.models.deepfm import DeepFM, deepfm
+from ifru_jax.models.bias_mf import bias_mf
+from ifru_jax.models.deepfm import deepfm
 from ifru_jax.models.flax_recommender import FlaxRecommender
-from ifru_jax.models.fm import FM, fm
-from ifru_jax.models.gmf import GMF, gmf
-from ifru_jax.models.lightgcn import LightGCN, lightgcn
-from ifru_jax.models.mf import MF, mf
-from ifru_jax.models.multvae import MultVAE, multvae
-from ifru_jax.models.neumf import NeuMF, neumf
-from ifru_jax.models.ngcf import NGCF, ngcf
-from ifru_jax.models.sasrec import SASRec, sasrec
-from ifru_jax.models.simgcl import SimGCL, simgcl
+from ifru_jax.models.fm import fm
+from ifru_jax.models.gmf import gmf
+from ifru_jax.models.lightgcn import lightgcn
+from ifru_jax.models.mf import mf
+from ifru_jax.models.multvae import multvae
+from ifru_jax.models.neumf import neumf
+from ifru_jax.models.ngcf import ngcf
+from ifru_jax.models.sasrec import sasrec
+from ifru_jax.models.simgcl import simgcl
 
-_BUILDERS = {
-    MF: mf,
-    LightGCN: lightgcn,
-    BiasMF: bias_mf,
-    GMF: gmf,
-    NeuMF: neumf,
-    NGCF: ngcf,
-    FM: fm,
-    DeepFM: deepfm,
-    SimGCL: simgcl,
-    MultVAE: multvae,
-    SASRec: sasrec,
-}
+_MODELS = (mf, lightgcn, bias_mf, gmf, neumf, ngcf, fm, deepfm, simgcl, multvae, sasrec)
+_BUILDERS = {type(build().module): build for build in _MODELS}
 
 
 def describe_model(model: object) -> dict[str, Any] | None:

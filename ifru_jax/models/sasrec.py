@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Graph, Pairs
 from ifru_jax.models.flax_recommender import FlaxRecommender
-from ifru_jax.models.towers import Activation, activation_of, check_tower
+from ifru_jax.models.towers import Activation, check_tower
 
 
 class SASRec(nn.Module):
@@ -85,7 +85,7 @@ class Block(nn.Module):
         weights = jax.nn.softmax(jnp.where(past, logits, -jnp.inf), axis=2)
         x = x + jnp.einsum("nqk,nkd->nqd", weights, value)
         hidden = nn.Dense(size, name="hidden")(nn.LayerNorm(epsilon=1e-8, name="layer_norm")(x))
-        return x + nn.Dense(size, name="out")(activation_of(self.activation)(hidden))
+        return x + nn.Dense(size, name="out")(getattr(nn, self.activation)(hidden))
 
 
 def sasrec(

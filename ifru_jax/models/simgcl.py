@@ -27,25 +27,19 @@ import jax.numpy as jnp
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Graph, Pairs, inner_products
+from ifru_jax.models.embeddings import TwoTables
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.recommender import Params
 
 
-class SimGCL(nn.Module):
+class SimGCL(TwoTables):
     """The encoder of SimGCL."""
 
-    embedding_size: int
-    num_layers: int
-    init_std: float
-    num_users: int = 0
-    num_items: int = 0
+    num_layers: int = 1
 
     @nn.compact
     def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
-        init = nn.initializers.normal(self.init_std)
-        users = self.param("user_embedding", init, (self.num_users, self.embedding_size))
-        items = self.param("item_embedding", init, (self.num_items, self.embedding_size))
-        return inner_products(*_encoded(users, items, graph, self.num_layers), pairs)
+        return inner_products(*_encoded(*self.embeddings(), graph, self.num_layers), pairs)
 
 
 def simgcl(*, num_layers: int = 1, embedding_size: int = 48, init_std: float = 1e-2) -> FlaxRecommender:
@@ -61,7 +55,7 @@ def simgcl(*, num_layers: int = 1, embedding_size: int = 48, init_std: float = 1
     """
     if num_layers < 1:
         raise ModelError(f"num_layers is {num_layers}: SimGCL scores by what was propagated, so it propagates at least once.")
-    module = SimGCL(embedding_size, num_layers, init_std)
+    module = SimGCL(embedding_size, init_std, num_layers=num_layers)
     return FlaxRecommender(module, ("user_embedding",), ("item_embedding",), num_hops=num_layers)
 
 
@@ -124,13 +118,7 @@ def simgcl_contrast(
 
 
 def _encoded(
-    users: jax.Array,
-    items: jax.Array,
-    graph: Graph,
-    num_layers: int,
-    *,
-    noise: float = 0.0,
-    key: jax.Array | None = None,
+    users: jax.Array, items: jax.Array, graph: Graph, num_layers: int, *, noise: float = 0.0, key: jax.Array | None = None
 ) -> tuple[jax.Array, jax.Array]:
     """Mean of layers 1 … L of both sides, with noise if there is a key."""
     user_sum, item_sum = jnp.zeros_like(users), jnp.zeros_like(items)

@@ -4,7 +4,6 @@ The first layer is linear in a_u and b_i apart, W_0ᵀ [a_u; b_i] = W_aᵀ a_u +
 and only its output is gathered for the pairs. Source: He et al., "Neural collaborative filtering" (WWW 2017), eq. 10.
 """
 
-from collections.abc import Callable
 from typing import Literal, get_args
 
 import flax.linen as nn
@@ -15,30 +14,20 @@ from ifru_jax.errors import ModelError
 from ifru_jax.graph import Pairs
 
 Activation = Literal["relu", "silu", "gelu", "tanh"]
-_ACTIVATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
-    "relu": nn.relu,
-    "silu": nn.silu,
-    "gelu": nn.gelu,
-    "tanh": nn.tanh,
-}
+"""By the names of the functions in `flax.linen`."""
 
 
 def check_tower(hidden: tuple[int, ...], activation: str) -> None:
     """Refuses layers without units and activations that don't exist, with a ModelError."""
     if not hidden or min(hidden) < 1:
         raise ModelError(f"hidden is {hidden}: give the width of at least one layer, such as (64, 32).")
-    if activation not in _ACTIVATIONS:
+    if activation not in get_args(Activation):
         raise ModelError(f"activation is {activation!r}: choose among {', '.join(get_args(Activation))}.")
 
 
 def tower_parameters(name: str, hidden: tuple[int, ...]) -> tuple[str, ...]:
     """Names of the kernels of a tower that is a submodule of this name: they are shared, whatever their size."""
     return tuple(f"{name}/kernel_{k}" for k in range(len(hidden)))
-
-
-def activation_of(name: str) -> Callable[[jax.Array], jax.Array]:
-    """φ by its name."""
-    return _ACTIVATIONS[name]
 
 
 class PairTower(nn.Module):
@@ -53,7 +42,7 @@ class PairTower(nn.Module):
     @nn.compact
     def __call__(self, user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pairs) -> jax.Array:
         """[num_users, a], [num_items, b], n pairs → [n, hidden[-1]]."""
-        init, phi = nn.initializers.lecun_normal(), activation_of(self.activation)
+        init, phi = nn.initializers.lecun_normal(), getattr(nn, self.activation)
         split = user_vectors.shape[1]
         kernel = self.param("kernel_0", init, (split + item_vectors.shape[1], self.hidden[0]))
         bias = self.param("bias_0", nn.initializers.zeros, (self.hidden[0],))

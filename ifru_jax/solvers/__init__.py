@@ -4,15 +4,7 @@ from ifru_jax.solvers.cg import conjugate_gradient
 from ifru_jax.solvers.lanczos import Krylov, lanczos
 from ifru_jax.solvers.neumann import neumann_series
 from ifru_jax.solvers.result import Solution, check
-from ifru_jax.solvers.spectral import (
-    FILTERS,
-    SPECTRUM_RATIO,
-    FilterName,
-    damping_from_spectrum,
-    damping_path,
-    ritz,
-    spectral_step,
-)
+from ifru_jax.solvers.spectral import FILTERS, SPECTRUM_RATIO, FilterName, damping_from_spectrum, damping_path, ritz, spectral_step
 
 __all__ = [
     "FILTERS",

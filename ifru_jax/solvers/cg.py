@@ -6,8 +6,6 @@ unit length, so that no scale of H or b that a float holds overflows on the way.
 that of Steihaug, SIAM J. Numer. Anal. 20 (1983), without the trust region.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import jax
@@ -49,10 +47,8 @@ def conjugate_gradient(*, num_steps: int = 100, tolerance: float = 1e-4) -> Call
             residual = jnp.where(positive, r - rate * image, r)
             new_squared = jnp.dot(residual, residual)
             p = residual + new_squared / jnp.where(squared > 0, squared, 1) * p
-            status = jnp.select([~finite, ~positive], [Status.NOT_FINITE, Status.NEGATIVE_CURVATURE], Status.STEPS_SPENT).astype(
-                jnp.int32
-            )
-            return x, residual, p, largest, new_squared, steps + 1, status
+            status = jnp.select([~finite, ~positive], [Status.NOT_FINITE, Status.NEGATIVE_CURVATURE], Status.STEPS_SPENT)
+            return x, residual, p, largest, new_squared, steps + 1, status.astype(jnp.int32)
 
         zero = jnp.zeros((), b.dtype)
         start = (jnp.zeros_like(b), unit, unit, zero, jnp.dot(unit, unit), jnp.int32(0), jnp.int32(Status.STEPS_SPENT))

@@ -10,26 +10,19 @@ requests that touch few parameters) it stops and says so, where matfree divides 
 parameters.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from ifru_jax.pytree import pytree
+
 MatVec = Callable[[jax.Array], jax.Array]
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["basis", "diagonal", "off_diagonal", "length", "num_steps"],
-    meta_fields=[],
-)
-@dataclass(frozen=True)
+@pytree
 class Krylov:
     """A Krylov space and H in it.
 

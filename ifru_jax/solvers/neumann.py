@@ -8,8 +8,6 @@ scale s makes the series converge, only a truncation or a damping keeps it small
 optimization for machine learning in linear time" (JMLR 2017); with s and λ as Koh & Liang (ICML 2017), §3.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import jax

@@ -4,11 +4,8 @@ Under `jit` a solver can't raise, so it returns a status; on the host `check` tu
 do. Solvers work on flat vectors inside; `on_pytrees` makes them work on any pytree.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -16,15 +13,11 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from ifru_jax.errors import NumericsError
+from ifru_jax.pytree import pytree
 from ifru_jax.status import Status
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["solution", "status", "num_steps", "residual", "damping", "ritz_values", "predicted_decrease"],
-    meta_fields=[],
-)
-@dataclass(frozen=True)
+@pytree
 class Solution:
     """A step δ and its evidence.
 

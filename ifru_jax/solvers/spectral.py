@@ -18,8 +18,6 @@ Every λ can be read off the same space (`damping_path`). Source: |t| in place o
 (NeurIPS 2014), §4; early stopping as the spectral filter 1 − e^{−tτ}: Ali, Kolter, Tibshirani (AISTATS 2019), §3.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Literal
 
@@ -49,10 +47,7 @@ def absolute(values: jax.Array, damping: jax.Array) -> jax.Array:
     return 1 / (jnp.abs(values) + damping)
 
 
-FILTERS: dict[FilterName, Callable[[jax.Array, jax.Array], jax.Array]] = {
-    "gradient-flow": gradient_flow,
-    "absolute": absolute,
-}
+FILTERS: dict[FilterName, Callable[[jax.Array, jax.Array], jax.Array]] = {"gradient-flow": gradient_flow, "absolute": absolute}
 
 
 def spectral_step(*, num_steps: int = 20, filter: FilterName = "gradient-flow") -> Callable[..., Solution]:

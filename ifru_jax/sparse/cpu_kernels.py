@@ -4,8 +4,6 @@ XLA has neither, and what it makes of gathers and segment sums is several times 
 by Numba (`numba_kernels`), which is optional: without it `available()` is False and the primitives do with what XLA has.
 """
 
-from __future__ import annotations
-
 import ctypes
 import importlib.util
 import platform
@@ -18,9 +16,6 @@ from typing import Any
 import jax
 
 from ifru_jax.sparse.edges import Edges
-
-# XLA holds the addresses of these functions for as long as the process lives.
-_COMPILED: dict[str, Any] = {}
 
 
 @cache
@@ -55,7 +50,7 @@ def spmm(weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool) -> 
     pointers, sources = (edges.col_ptr, edges.col_rows) if transpose else (edges.row_ptr, edges.cols)
     order = (edges.col_order,) if transpose else ()
     result = jax.ShapeDtypeStruct((pointers.shape[0] - 1, x.shape[1]), x.dtype)
-    return jax.ffi.ffi_call(_target(f"spmm_{x.dtype}"), result)(pointers, sources, weights, x, *order)
+    return jax.ffi.ffi_call(_register(f"spmm_{x.dtype}")[0], result)(pointers, sources, weights, x, *order)
 
 
 def sddmm(a: tuple[jax.Array, ...], b: tuple[jax.Array, ...], edges: Edges) -> jax.Array:
@@ -68,15 +63,14 @@ def sddmm(a: tuple[jax.Array, ...], b: tuple[jax.Array, ...], edges: Edges) -> j
     """
     result = jax.ShapeDtypeStruct(edges.rows.shape, a[0].dtype)
     factors = [factor for pair in zip(a, b, strict=True) for factor in pair]
-    return jax.ffi.ffi_call(_target(f"sddmm_{a[0].dtype}"), result)(edges.rows, edges.cols, edges.mask, *factors)
+    return jax.ffi.ffi_call(_register(f"sddmm_{a[0].dtype}")[0], result)(edges.rows, edges.cols, edges.mask, *factors)
 
 
-def _target(name: str) -> str:
-    """The name that XLA knows a kernel by; compiled and registered when first asked for."""
-    target = f"ifru_{name}"
-    if name not in _COMPILED:
-        _COMPILED[name] = _kernels().compile_handler(name)
-        capsule = ctypes.pythonapi.PyCapsule_New
-        capsule.restype, capsule.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
-        jax.ffi.register_ffi_target(target, capsule(_COMPILED[name].address, None, None), platform="cpu")
-    return target
+@cache
+def _register(name: str) -> tuple[str, Any]:
+    """The name that XLA knows a kernel by; compiled when first asked for, and kept, since XLA holds its address."""
+    target, compiled = f"ifru_{name}", _kernels().compile_handler(name)
+    capsule = ctypes.pythonapi.PyCapsule_New
+    capsule.restype, capsule.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    jax.ffi.register_ffi_target(target, capsule(compiled.address, None, None), platform="cpu")
+    return target, compiled

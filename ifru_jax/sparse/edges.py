@@ -4,10 +4,6 @@ One `Edges` serves as the adjacency of a graph and as a list of pairs to score. 
 rows, and one into columns, a product with a CSR matrix: see `primitives`.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import jax
@@ -16,15 +12,11 @@ import numpy as np
 
 from ifru_jax.errors import DataError
 from ifru_jax.host_arrays import FEW, closed_up, leading
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse.placement import on_device
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["rows", "cols", "row_ptr", "col_order", "col_rows", "col_ptr", "mask"],
-    meta_fields=[],
-)
-@dataclass(frozen=True)
+@pytree
 class Edges:
     """Edges e = (rows[e], cols[e]), sorted by row.
 
@@ -69,12 +61,7 @@ def capacity_of(size: int, *, least: int = 16) -> int:
 
 
 def build_edges(
-    rows: np.ndarray,
-    cols: np.ndarray,
-    *,
-    num_rows: int,
-    num_cols: int,
-    capacity: int | None = None,
+    rows: np.ndarray, cols: np.ndarray, *, num_rows: int, num_cols: int, capacity: int | None = None
 ) -> tuple[Edges, np.ndarray]:
     """Sorts and pads edges on the host.
 
@@ -97,6 +84,8 @@ def host_edges(
     rows: np.ndarray, cols: np.ndarray, *, num_rows: int, num_cols: int, capacity: int | None = None
 ) -> tuple[Edges, np.ndarray]:
     """`build_edges` with NumPy arrays in the pattern, for patterns that are stacked before they go to the device."""
+    from scipy.sparse import csr_array  # only who builds a pattern waits for it
+
     num_edges = len(rows)
     capacity = num_edges if capacity is None else capacity
     if num_edges > capacity:
@@ -107,9 +96,10 @@ def host_edges(
     order = np.arange(num_edges) if np.all(key[1:] >= key[:-1]) else np.argsort(key, kind="stable")
     rows_by_row = np.concatenate([rows[order], np.full(padding, num_rows - 1)]).astype(np.int32)
     cols_by_row = np.concatenate([cols[order], np.full(padding, num_cols - 1)]).astype(np.int32)
-    # Padding stands last among the edges of the last column too.
-    by_col = _by_col(rows_by_row[:num_edges], cols_by_row[:num_edges], num_rows, num_cols)
-    col_order = np.concatenate([by_col, np.arange(num_edges, capacity, dtype=np.int32)])
+    # From CSR to CSC in linear time; padding stands last among the edges of the last column too.
+    places, pointers = np.arange(capacity, dtype=np.int32), _pointers(rows_by_row[:num_edges], num_rows)
+    by_row = csr_array((places[:num_edges], cols_by_row[:num_edges], pointers), shape=(num_rows, num_cols))
+    col_order: np.ndarray = np.concatenate([by_row.tocsc().data, places[num_edges:]])
     arrays: dict = {
         "rows": rows_by_row,
         "cols": cols_by_row,
@@ -120,14 +110,6 @@ def host_edges(
         "mask": np.arange(capacity) < num_edges,
     }
     return Edges(**arrays), order
-
-
-def _by_col(rows: np.ndarray, cols: np.ndarray, num_rows: int, num_cols: int) -> np.ndarray:
-    """int32 [n]: the order that sorts edges sorted by row (int32 [n] twice) by column; from CSR to CSC, in linear time."""
-    from scipy.sparse import csr_array
-
-    places = np.arange(len(rows), dtype=np.int32)
-    return csr_array((places, cols, _pointers(rows, num_rows)), shape=(num_rows, num_cols)).tocsc().data
 
 
 def _pointers(sorted_or_not: np.ndarray, size: int) -> np.ndarray:
@@ -177,19 +159,13 @@ def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
             col_order[:left] -= col_order[:left] > place
     else:
         col_order[:left] -= np.cumsum(~keep, dtype=np.int32)[col_order[:left]]
-    fewer_rows, fewer_cols = (
-        np.bincount(x[gone], minlength=n) for x, n in ((old_rows, edges.num_rows), (old_cols, edges.num_cols))
-    )
-    # What left makes room for as much padding at the end.
-    fewer_rows[-1] -= len(gone)
-    fewer_cols[-1] -= len(gone)
     arrays: dict = {
         "rows": closed_up(old_rows, gone, count, edges.num_rows - 1),
         "cols": closed_up(old_cols, gone, count, edges.num_cols - 1),
-        "row_ptr": _fewer(edges.row_ptr, fewer_rows),
+        "row_ptr": _fewer(edges.row_ptr, old_rows[gone]),
         "col_order": col_order,
         "col_rows": closed_up(col_rows, in_order, count, edges.num_rows - 1),
-        "col_ptr": _fewer(edges.col_ptr, fewer_cols),
+        "col_ptr": _fewer(edges.col_ptr, old_cols[gone]),
         "mask": leading(left, capacity, bool),
     }
     return on_device(Edges(**arrays))
@@ -206,9 +182,11 @@ def _places_in_order(edges: Edges, gone: np.ndarray, cols: np.ndarray) -> np.nda
     return np.sort([a + np.searchsorted(order[a:b], e) for a, b, e in zip(starts, ends, gone, strict=True)])
 
 
-def _fewer(pointers: jax.Array, fewer: np.ndarray) -> np.ndarray:
-    """Pointers after `fewer` entries [n] were taken from each node."""
-    return np.asarray(pointers) - np.concatenate([[0], np.cumsum(fewer)]).astype(np.int32)
+def _fewer(pointers: jax.Array, gone: np.ndarray) -> np.ndarray:
+    """Pointers after an entry of each of the nodes `gone` was taken; what left makes room for as much padding at the end."""
+    left = np.asarray(pointers) - _pointers(gone, len(pointers) - 1)
+    left[-1] = pointers[-1]
+    return left
 
 
 def degrees(edges: Edges, count: int) -> tuple[np.ndarray, np.ndarray]:

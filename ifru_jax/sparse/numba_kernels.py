@@ -11,8 +11,6 @@ A handler is given the address of an `XLA_FFI_CallFrame`; it and what it points 
 Importing this module needs Numba; compiled code is kept on disk between processes.
 """
 
-from __future__ import annotations
-
 import importlib
 from functools import partial
 from typing import Any
@@ -95,8 +93,8 @@ def spmm(pointers, sources, weights, order, ordered, x, out):
 
 
 @loop()
-def sddmm(rows, cols, mask, a, b, out):
-    """out[e] = ⟨a[row(e)], b[col(e)]⟩, 0 at padding."""
+def sddmm(rows, cols, mask, a, b, c, d, out):
+    """out[e] = ⟨a[row(e)], b[col(e)]⟩ + ⟨c[row(e)], d[col(e)]⟩, 0 at padding; c and d may have no columns."""
     for part in prange(PARTS):
         edge, end = len(out) * part // PARTS, len(out) * (part + 1) // PARTS
         while edge < end:
@@ -104,48 +102,22 @@ def sddmm(rows, cols, mask, a, b, out):
             s0 = s1 = s2 = s3 = out.dtype.type(0)
             if edge + 4 <= end and rows[edge + 3] == row:  # four edges of a row load its vector once
                 c1, c2, c3 = cols[edge + 1], cols[edge + 2], cols[edge + 3]
-                for k in range(a.shape[1]):
-                    ak = a[row, k]
-                    s0 += ak * b[c0, k]
-                    s1 += ak * b[c1, k]
-                    s2 += ak * b[c2, k]
-                    s3 += ak * b[c3, k]
+                for left, right in ((a, b), (c, d)):
+                    for k in range(left.shape[1]):
+                        value = left[row, k]
+                        s0 += value * right[c0, k]
+                        s1 += value * right[c1, k]
+                        s2 += value * right[c2, k]
+                        s3 += value * right[c3, k]
                 out[edge] = s0 if mask[edge] else 0
                 out[edge + 1] = s1 if mask[edge + 1] else 0
                 out[edge + 2] = s2 if mask[edge + 2] else 0
                 out[edge + 3] = s3 if mask[edge + 3] else 0
                 edge += 4
             else:
-                for k in range(a.shape[1]):
-                    s0 += a[row, k] * b[c0, k]
-                out[edge] = s0 if mask[edge] else 0
-                edge += 1
-
-
-@loop()
-def sddmm_sum(rows, cols, mask, a, b, c, d, out):
-    """out[e] = ⟨a[row(e)], b[col(e)]⟩ + ⟨c[row(e)], d[col(e)]⟩, 0 at padding; all of one width."""
-    for part in prange(PARTS):
-        edge, end = len(out) * part // PARTS, len(out) * (part + 1) // PARTS
-        while edge < end:
-            row, c0 = rows[edge], cols[edge]
-            s0 = s1 = s2 = s3 = out.dtype.type(0)
-            if edge + 4 <= end and rows[edge + 3] == row:
-                c1, c2, c3 = cols[edge + 1], cols[edge + 2], cols[edge + 3]
-                for k in range(a.shape[1]):
-                    ak, ck = a[row, k], c[row, k]
-                    s0 += ak * b[c0, k] + ck * d[c0, k]
-                    s1 += ak * b[c1, k] + ck * d[c1, k]
-                    s2 += ak * b[c2, k] + ck * d[c2, k]
-                    s3 += ak * b[c3, k] + ck * d[c3, k]
-                out[edge] = s0 if mask[edge] else 0
-                out[edge + 1] = s1 if mask[edge + 1] else 0
-                out[edge + 2] = s2 if mask[edge + 2] else 0
-                out[edge + 3] = s3 if mask[edge + 3] else 0
-                edge += 4
-            else:
-                for k in range(a.shape[1]):
-                    s0 += a[row, k] * b[c0, k] + c[row, k] * d[c0, k]
+                for left, right in ((a, b), (c, d)):
+                    for k in range(left.shape[1]):
+                        s0 += left[row, k] * right[c0, k]
                 out[edge] = s0 if mask[edge] else 0
                 edge += 1
 
@@ -223,34 +195,34 @@ def run_sddmm(frame, real):
     a, b = matrix(frame, FRAME_ARGS, 3, real), matrix(frame, FRAME_ARGS, 4, real)
     out = vector(frame, FRAME_RESULTS, 0, real)
     if words(frame, 15)[FRAME_NUM_ARGS] == 5:
-        sddmm(rows, cols, mask, a, b, out)
+        c, d = carray(at(0, real), (0, 0)), carray(at(0, real), (0, 0))
     else:
-        sddmm_sum(rows, cols, mask, a, b, matrix(frame, FRAME_ARGS, 5, real), matrix(frame, FRAME_ARGS, 6, real), out)
+        c, d = matrix(frame, FRAME_ARGS, 5, real), matrix(frame, FRAME_ARGS, 6, real)
+    sddmm(rows, cols, mask, a, b, c, d, out)
+
+
+# The handlers. Numba compiles a dtype at a time, and keeps on disk only functions that no other made.
 
 
 def spmm_float32(frame):
-    """Handler of spmm in float32; Numba compiles a dtype at a time, and keeps on disk only functions that no other made."""
     if not asked_for_metadata(frame):
         run_spmm(frame, numba.float32)
     return 0
 
 
 def spmm_float64(frame):
-    """Handler of spmm in float64; Numba compiles a dtype at a time, and keeps on disk only functions that no other made."""
     if not asked_for_metadata(frame):
         run_spmm(frame, numba.float64)
     return 0
 
 
 def sddmm_float32(frame):
-    """Handler of sddmm in float32; Numba compiles a dtype at a time, and keeps on disk only functions that no other made."""
     if not asked_for_metadata(frame):
         run_sddmm(frame, numba.float32)
     return 0
 
 
 def sddmm_float64(frame):
-    """Handler of sddmm in float64; Numba compiles a dtype at a time, and keeps on disk only functions that no other made."""
     if not asked_for_metadata(frame):
         run_sddmm(frame, numba.float64)
     return 0

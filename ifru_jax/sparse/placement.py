@@ -1,7 +1,5 @@
 """From the host to the device: the one place where arrays are put there."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import jax

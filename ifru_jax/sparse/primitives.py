@@ -14,11 +14,9 @@ Kernels: on CPU loops compiled by Numba (`cpu_kernels`), or where it is missing 
 form everywhere. Why, and how fast: docs/engine.md.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Literal
 
 import jax
@@ -63,7 +61,7 @@ def propagate(weights: jax.Array, x: jax.Array, edges: Edges) -> jax.Array:
     Returns:
       float [num_rows, d].
     """
-    return _propagate_p.bind(weights, x, *_operands(edges), transpose=False, kernels=_kernels.value)
+    return _propagate_p.bind(weights, x, *jax.tree.leaves(edges), transpose=False, kernels=_kernels.value)
 
 
 def propagate_back(weights: jax.Array, y: jax.Array, edges: Edges) -> jax.Array:
@@ -77,7 +75,7 @@ def propagate_back(weights: jax.Array, y: jax.Array, edges: Edges) -> jax.Array:
     Returns:
       float [num_cols, d].
     """
-    return _propagate_p.bind(weights, y, *_operands(edges), transpose=True, kernels=_kernels.value)
+    return _propagate_p.bind(weights, y, *jax.tree.leaves(edges), transpose=True, kernels=_kernels.value)
 
 
 def edge_scores(a: jax.Array, b: jax.Array, edges: Edges) -> jax.Array:
@@ -91,11 +89,7 @@ def edge_scores(a: jax.Array, b: jax.Array, edges: Edges) -> jax.Array:
     Returns:
       float [e].
     """
-    return _scores_p.bind(a, b, *_operands(edges), terms=1, kernels=_kernels.value)
-
-
-def _operands(edges: Edges) -> tuple[jax.Array, ...]:
-    return (edges.rows, edges.cols, edges.row_ptr, edges.col_order, edges.col_rows, edges.col_ptr, edges.mask)
+    return _scores_p.bind(a, b, *jax.tree.leaves(edges), terms=1, kernels=_kernels.value)
 
 
 # --- kernels ---------------------------------------------------------------------------------------------------------
@@ -106,10 +100,6 @@ def _propagate_cpu(weights, x, *operands, transpose, kernels):
     weights = jnp.where(edges.mask, weights, 0)
     if kernels == "auto" and cpu_kernels.available():
         return cpu_kernels.spmm(weights, x, edges, transpose=transpose)
-    return _propagate_csr(weights, x, edges, transpose)
-
-
-def _propagate_csr(weights, x, edges, transpose):
     from jax.experimental import sparse  # a quarter of a second that those with Numba don't wait for
 
     if transpose:
@@ -120,8 +110,7 @@ def _propagate_csr(weights, x, edges, transpose):
     return matrix @ x
 
 
-def _propagate_portable(weights, x, *operands, transpose, kernels):
-    del kernels
+def _propagate_portable(weights, x, *operands, transpose, **_):
     edges = Edges(*operands)
     weights = jnp.where(edges.mask, weights, 0)
     if transpose:
@@ -155,7 +144,7 @@ def _scores_chunked(a, b, edges):
     XLA's CPU gather moves one element per step; pairs of floats viewed as one complex number halve the steps, and
     Re(ā·b) is the sum of the two products.
     """
-    a, b = _pair_up(a, jnp.conj), _pair_up(b, lambda z: z)
+    a, b = jnp.conj(_pair_up(a)), _pair_up(b)
     blocks, rest = divmod(edges.capacity, _CHUNK)
 
     def block(start, size):
@@ -176,15 +165,14 @@ def _scores_chunked(a, b, edges):
     return jnp.where(edges.mask, scores, 0)
 
 
-def _pair_up(x, conjugate):
+def _pair_up(x):
     if x.shape[1] % 2:
         x = jnp.pad(x, ((0, 0), (0, 1)))
     half = x.shape[1] // 2
-    return conjugate(jax.lax.complex(x[:, :half], x[:, half:]))
+    return jax.lax.complex(x[:, :half], x[:, half:])
 
 
-def _scores_portable(*operands, terms, kernels):
-    del kernels
+def _scores_portable(*operands, terms, **_):
     a, b, edges = _terms(operands, terms)
     return jnp.where(edges.mask, (a[edges.rows] * b[edges.cols]).sum(axis=1), 0)
 
@@ -237,13 +225,12 @@ def _register(primitive, portable, cpu):
 def _call(primitive, operands, params):
     """Outside jit a primitive runs as a compiled call of its own; under `jax.disable_jit` too, for it has no other form."""
     with jax.disable_jit(False):
-        return _compiled(primitive, tuple(sorted(params.items())))(*operands)
+        return _compiled(primitive, **params)(*operands)
 
 
-def _compiled(primitive, params, cache={}):  # noqa: B006 — the cache is meant to live as long as the module
-    if (primitive, params) not in cache:
-        cache[primitive, params] = jax.jit(partial(primitive.bind, **dict(params)))
-    return cache[primitive, params]
+@cache
+def _compiled(primitive, **params):
+    return jax.jit(partial(primitive.bind, **params))
 
 
 _register(_propagate_p, _propagate_portable, _propagate_cpu)
@@ -257,14 +244,11 @@ def _propagate_jvp(primals, tangents, **params):
     weights, x, *edges = primals
     d_weights, d_x = tangents[:2]
     out = _propagate_p.bind(weights, x, *edges, **params)
-    parts = []
-    if not isinstance(d_weights, ad.Zero):
-        parts.append(_propagate_p.bind(d_weights, x, *edges, **params))
-    if not isinstance(d_x, ad.Zero):
-        parts.append(_propagate_p.bind(weights, d_x, *edges, **params))
-    if not parts:
+    moved = [pair for pair in ((d_weights, x), (weights, d_x)) if not any(isinstance(factor, ad.Zero) for factor in pair)]
+    if not moved:
         return out, ad.Zero.from_primal_value(out)  # pyright: ignore[reportAttributeAccessIssue]
-    return out, parts[0] if len(parts) == 1 else parts[0] + parts[1]
+    first, *second = (_propagate_p.bind(*pair, *edges, **params) for pair in moved)
+    return out, sum(second, start=first)
 
 
 def _propagate_transpose(ct, weights, x, *edges, transpose, kernels):
@@ -323,15 +307,11 @@ def _batched(primitive, num_factors, out_rows):
         ]
         count = num_factors(**params)
         edges = Edges(*front[count:])
-        factors = [_flatten(x) for x in front[:count]]
-        out = primitive.bind(*factors, *_operands(_block_diagonal(edges)), **params)
+        factors = [x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]) for x in front[:count]]
+        out = primitive.bind(*factors, *jax.tree.leaves(_block_diagonal(edges)), **params)
         return out.reshape(size, out_rows(edges, **params), *out.shape[1:]), 0
 
     return batch
-
-
-def _flatten(x):
-    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
 
 
 def _block_diagonal(edges: Edges) -> Edges:
@@ -355,12 +335,8 @@ def _block_diagonal(edges: Edges) -> Edges:
 
 
 batching.primitive_batchers[_propagate_p] = _batched(
-    _propagate_p,
-    num_factors=lambda **_: 2,
-    out_rows=lambda edges, transpose, **_: edges.num_cols if transpose else edges.num_rows,
+    _propagate_p, num_factors=lambda **_: 2, out_rows=lambda edges, transpose, **_: edges.num_cols if transpose else edges.num_rows
 )
 batching.primitive_batchers[_scores_p] = _batched(
-    _scores_p,
-    num_factors=lambda terms, **_: 2 * terms,
-    out_rows=lambda edges, **_: edges.capacity,
+    _scores_p, num_factors=lambda terms, **_: 2 * terms, out_rows=lambda edges, **_: edges.capacity
 )

@@ -5,12 +5,9 @@ every epoch the validation metric is taken on the device; the parameters of the 
 many interactions remain, so training and retraining share one compilation.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -27,6 +24,7 @@ from ifru_jax.graph.training_set import padded_size
 from ifru_jax.host_arrays import padded
 from ifru_jax.metrics import auc
 from ifru_jax.models import Params, check_recommender
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse import capacity_of, on_device
 from ifru_jax.training.losses import Loss
 from ifru_jax.training.objective import Objective
@@ -96,8 +94,7 @@ class _State(NamedTuple):
         return (self.opt_state.applied, self.opt_state.energy) if isinstance(self.opt_state, Recording) else None
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["train", "valid", "members", "size"], meta_fields=["units"])
-@dataclass(frozen=True)
+@pytree
 class _Passes:
     """What an epoch passes over.
 
@@ -113,7 +110,7 @@ class _Passes:
     valid: Examples
     members: jax.Array | None
     size: int
-    units: int
+    units: int = field(metadata={"static": True})
 
 
 def fit_params(
@@ -197,7 +194,9 @@ def _check(loss: Loss, train: TrainingSet, valid: Interactions) -> None:
     if len(np.unique(valid.labels > 0.5)) < 2:
         raise DataError(f"the {len(valid)} validation interactions have one label only: early stopping by AUC needs both.")
     loss.check(train.interactions)
-    if not (loss.fixes_levels or (loss.grouped and valid.groups is not None) or _both_labels_of_a_user(valid)):
+    positive = valid.labels > 0.5
+    compared = len(np.intersect1d(valid.users[positive], valid.users[~positive])) or (loss.grouped and valid.groups is not None)
+    if not (loss.fixes_levels or compared):
         raise DataError(
             f"no user has validation interactions of both labels, and {type(loss).__name__} compares the items of one user: keep "
             "interactions of both labels for validation, or sample negatives for the whole split."
@@ -285,22 +284,16 @@ def in_precision(params: Params) -> Params:
     return jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), params)
 
 
-def _both_labels_of_a_user(valid: Interactions) -> bool:
-    positive = valid.labels > 0.5
-    return len(np.intersect1d(valid.users[positive], valid.users[~positive])) > 0
-
-
 def _padded(valid: Interactions, capacity: int | None, *, compared: bool) -> Examples:
     capacity = capacity_of(len(valid)) if capacity is None else capacity
     if len(valid) > capacity:
         raise DataError(f"{len(valid)} validation interactions don't fit a capacity of {capacity}: raise valid_capacity.")
     dtype, leaders = jnp.result_type(float), None
     if compared and valid.groups is not None:
-        of_valid = leaders_of(valid)
-        if not np.any(valid.labels[of_valid] != valid.labels):
+        leaders = leaders_of(valid)
+        if not np.any(valid.labels[leaders] != valid.labels):
             raise DataError("no validation group has a positive and a negative: sample negatives for the whole split.")
-        leaders = padded_leaders(of_valid, capacity)
     users, items = (padded(rows, capacity, np.int32) for rows in (valid.users, valid.items))
     labels, weights = (padded(column, capacity, dtype) for column in (valid.labels, np.ones(len(valid))))
-    users, items, labels, weights, leaders = on_device((users, items, labels, weights, leaders))
-    return Examples(IndexPairs(users, items), labels, weights, leaders)
+    users, items, *columns = on_device((users, items, labels, weights, padded_leaders(leaders, capacity)))
+    return Examples(IndexPairs(users, items), *columns)

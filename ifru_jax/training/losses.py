@@ -21,8 +21,6 @@ is hashable by its fields, which is what compiled functions need, and it must be
 in its outputs. Every sum is divided by N, the number of interactions of D, negatives included.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
@@ -47,22 +45,17 @@ class ScoreFunction(Protocol):
 
 
 class Loss:
-    """Base of all losses; override `summed` and, where the defaults don't hold, the rest."""
+    """Base of all losses; override `summed` and, where the defaults don't hold, the rest.
 
-    @property
-    def grouped(self) -> bool:
-        """Whether it compares the members of a group, so that `examples.leaders` are needed."""
-        return False
+    Attributes:
+      grouped: whether it compares the members of a group, so that `examples.leaders` are needed.
+      separable: whether the term of an interaction depends on scores of its own group alone: then small requests can be confined.
+      fixes_levels: whether it changes when a number is added to all scores of a user; else scores of two users can't be compared.
+    """
 
-    @property
-    def separable(self) -> bool:
-        """Whether the term of an interaction depends on scores of its own group alone: then small requests can be confined."""
-        return True
-
-    @property
-    def fixes_levels(self) -> bool:
-        """Whether it changes when a number is added to all scores of a user; if not, scores of two users can't be compared."""
-        return True
+    grouped = False
+    separable = True
+    fixes_levels = True
 
     def outputs(self, score: ScoreFunction, examples: Examples) -> Any:
         """What the model contributes, from the pairs of `examples` alone; by default the score of every pair, [n]."""
@@ -148,15 +141,9 @@ class WMSE(Pointwise):
             raise DataError(f"labels go down to {data.labels.min():g}, but a confidence 1 + α y needs y ≥ 0: use binarize.")
 
 
-@dataclass(frozen=True)
 class _Grouped(Loss):
-    @property
-    def grouped(self) -> bool:
-        return True
-
-    @property
-    def fixes_levels(self) -> bool:
-        return False
+    grouped = True
+    fixes_levels = False
 
     def check(self, data: Interactions) -> None:
         leaders_of(data)
@@ -210,13 +197,8 @@ class FullSoftmax(Loss):
     in the term of every positive.
     """
 
-    @property
-    def separable(self) -> bool:
-        return False
-
-    @property
-    def fixes_levels(self) -> bool:
-        return False
+    separable = False
+    fixes_levels = False
 
     def outputs(self, score: ScoreFunction, examples: Examples) -> jax.Array:
         users = examples.pairs.users
@@ -250,17 +232,11 @@ class WithAuxiliary(Loss):
     term: Callable[[Params, Graph], jax.Array]
     weight: float = 1.0
 
-    @property
-    def grouped(self) -> bool:
-        return self.loss.grouped
+    separable = False
 
-    @property
-    def separable(self) -> bool:
-        return False
-
-    @property
-    def fixes_levels(self) -> bool:
-        return self.loss.fixes_levels
+    def __post_init__(self) -> None:
+        for name in ("grouped", "fixes_levels"):
+            object.__setattr__(self, name, getattr(self.loss, name))
 
     def outputs(self, score: ScoreFunction, examples: Examples) -> Any:
         return self.loss.outputs(score, examples)

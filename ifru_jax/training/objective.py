@@ -13,8 +13,6 @@ The L2 term is on every row, not on those of a batch, so it cancels in the diffe
 0.6932
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

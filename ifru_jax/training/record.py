@@ -10,10 +10,7 @@ How long a training lasts is known when it is over. So boundaries are kept at ev
 twice as many as segments, every second is dropped and the stride doubles. Memory: three times the parameters per boundary.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -22,12 +19,12 @@ import jax.numpy as jnp
 import optax
 
 from ifru_jax.models import Params
+from ifru_jax.pytree import pytree
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["params", "applied", "steps"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class Segment:
     """Part of a training.
 
@@ -119,8 +116,3 @@ class Recorder:
             mean = jax.tree.map(lambda a, e: a / jnp.maximum(e, jnp.finfo(e.dtype).tiny), applied, energy)
             found.append(Segment(middle.params, mean, float(steps_per_epoch * (high - low))))
         return tuple(found)
-
-
-def moved(segment: Segment, params: Params, applied: Params) -> Segment:
-    """The segment of another training: other parameters in its middle, another preconditioner, as many steps."""
-    return replace(segment, params=params, applied=applied)

@@ -5,8 +5,6 @@ gradient is taken, and a Hessian product several times that. In chunks, one at a
 them for a chunk. The result is the same up to rounding. A model of inner products holds one number per pair and gains nothing.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 
@@ -67,7 +65,9 @@ def activation_bytes(model: Recommender, params: Params, pairs: Pairs, graph: Gr
     The numbers are those at hand: a model may score many pairs by other means than few (windows that interactions share).
     """
     count = max(2, pairs.users.shape[0])
-    few, many = (_traced_bytes(model, params, _resized(pairs, size), graph) for size in (count // 2, count))
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (params, graph))
+    trace = jax.make_jaxpr(lambda p, g, q: model.score(p, q, g))
+    few, many = (_bytes_made(trace(*shapes, _resized(pairs, size)).jaxpr) for size in (count // 2, count))
     return (many - few) / (count - count // 2)
 
 
@@ -86,25 +86,13 @@ def _resized(pairs: Pairs, count: int) -> Pairs:
     return jax.tree.map(resized, pairs)
 
 
-def _traced_bytes(model: Recommender, params: Params, pairs: Pairs, graph: Graph) -> int:
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), (params, graph))
-    return _bytes_made(jax.make_jaxpr(lambda p, g, q: model.score(p, q, g))(*shapes, pairs).jaxpr)
-
-
 def _bytes_made(jaxpr: jax.extend.core.Jaxpr) -> int:
     """Bytes of all floating arrays that the equations make, those of inner functions in place of their result."""
     total = 0
     for equation in jaxpr.eqns:
-        inner = [sub for value in equation.params.values() if (sub := _inner(value)) is not None]
-        if inner:
-            total += sum(_bytes_made(sub) for sub in inner)
-            continue
-        for out in equation.outvars:
-            if jnp.issubdtype(out.aval.dtype, jnp.floating):  # pyright: ignore[reportAttributeAccessIssue]
-                total += out.aval.size * out.aval.dtype.itemsize  # pyright: ignore[reportAttributeAccessIssue]
+        values = [getattr(value, "jaxpr", value) for value in equation.params.values()]
+        inner = [value for value in values if isinstance(value, jax.extend.core.Jaxpr)]
+        made: list = [] if inner else [out.aval for out in equation.outvars]
+        total += sum(map(_bytes_made, inner))
+        total += sum(array.size * array.dtype.itemsize for array in made if jnp.issubdtype(array.dtype, jnp.floating))
     return total
-
-
-def _inner(value: object) -> jax.extend.core.Jaxpr | None:
-    value = getattr(value, "jaxpr", value)
-    return value if isinstance(value, jax.extend.core.Jaxpr) else None

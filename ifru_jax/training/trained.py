@@ -4,11 +4,11 @@ After a request nothing of the forgotten data is left in it: no interaction, no 
 optimiser state.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +43,8 @@ class Trained:
     params: Params
     training_set: TrainingSet
     config: TrainConfig
-    record: tuple[Segment, ...] = field(default=(), kw_only=True)
+    # Not of `init`, so that no copy with other parameters or data has the old one, which holds what was forgotten since.
+    record: tuple[Segment, ...] = field(default=(), init=False)
 
     @classmethod
     def of(
@@ -56,7 +57,7 @@ class Trained:
         loss: LossLike = bce,
         total: int | None = None,
         capacities: tuple[int | None, int | None] = (None, None),
-    ) -> Trained:
+    ) -> Self:
         """A model with these parameters.
 
         Args:
@@ -72,6 +73,12 @@ class Trained:
         training_set = training_set_for(model, loss, interactions, capacities=capacities)
         objective = Objective(model, loss, float(len(interactions) if total is None else total), config.reg)
         return cls(objective, in_precision(params), training_set, config)
+
+    def with_record(self, record: tuple[Segment, ...]) -> Self:
+        """The same with the record of its training."""
+        found = copy(self)
+        object.__setattr__(found, "record", record)
+        return found
 
     @property
     def model(self) -> Recommender:
@@ -98,7 +105,7 @@ class Trained:
         """What its objective is evaluated on."""
         return self.training_set.batch
 
-    def with_params(self, params: Params) -> Trained:
+    def with_params(self, params: Params) -> "Trained":
         """The same with other parameters; what was derived from the old ones is left behind."""
         return Trained(self.objective, params, self.training_set, self.config)
 
@@ -163,4 +170,4 @@ def train(
     training_set = training_set_for(model, loss, data.train)
     objective = Objective(model, loss, float(len(data.train)), config.reg)
     params, history = fit_params(key, objective, training_set, data.valid, config, on_epoch=on_epoch)
-    return Trained(objective, params, training_set, config, record=history.record)
+    return Trained(objective, params, training_set, config).with_record(history.record)

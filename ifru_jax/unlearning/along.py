@@ -17,8 +17,6 @@ training.
 φ is estimated by random signs ε: the square of ∇ Σ ε_z ℓ_z is Σ (∂ℓ_z)² on average, over signs and the columns of a row.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 

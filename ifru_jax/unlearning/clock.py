@@ -1,7 +1,5 @@
 """Honest seconds: each part ends when the device has finished it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Choices of the IFRU step."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
@@ -37,8 +35,8 @@ class IFRUConfig:
         scope are confined again; names (a tuple of them, "tower" taking every "tower/…") change these alone, such as the last
         layer; "subspace" changes them within a random subspace of `shared_rank` dimensions, fixed for all requests.
       shared_rank: dimensions of that subspace.
-      follow: whether a request to all rows follows the record of the training, where there is one (`TrainConfig.record`). A confined
-        request starts from its end, and the record is left behind.
+      follow: whether a request to all rows follows the record of the training, where there is one (`TrainConfig.record`). A
+        confined request starts from its end, and the record is left behind.
       segment_steps: products per segment of the record; λ, metric and filter are those of the training then.
       chunk_size: interactions that a gradient or product over the whole data scores at a time; None takes all at once where an
         estimate of the memory allows it, as for inner products. It changes the memory and the time, not the result.

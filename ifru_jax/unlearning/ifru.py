@@ -5,8 +5,6 @@
 Source: Zhang et al., "Recommendation Unlearning via Influence Function" (arXiv 2307.02147, ACM TORS 2024).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import jax
@@ -29,8 +27,7 @@ from ifru_jax.unlearning.local.step import confined_update
 from ifru_jax.unlearning.method import check_model
 from ifru_jax.unlearning.prepare import Prepared, prepare
 from ifru_jax.unlearning.report import Report, Scope, Solve
-from ifru_jax.unlearning.step import StepProblem, moved, solve_step
-from ifru_jax.unlearning.update import Update
+from ifru_jax.unlearning.step import StepProblem, Update, moved, solve_step
 
 
 @dataclass(frozen=True)
@@ -90,7 +87,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
     unlearned = state.after(change, update.params, update.propagations, record=update.record)
     clock.part("update", update.params)
     evidence = {"norm_step": update.norm_step, "influence": update.influence, "scope": update.scope}
-    evidence |= {"solve": Solve.of(update.solution)}
+    evidence["solve"] = Solve.of(update.solution)
     return unlearned, Report.of(change, status, state.model.tables, clock.seconds(), **evidence)
 
 

@@ -8,8 +8,6 @@ more than `IFRUConfig.max_share` of the interactions is cut into equal parts, an
 The damping λ stays that of the original, so every part is damped and the parts together forget a little less than one step would.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -63,8 +61,8 @@ def in_all(reports: list[Report]) -> Report:
     interactions and norms are the largest of a part; the status is the most serious; the rest is of the last part.
     """
     seconds: dict[str, float] = {}
-    for report in reports:
-        seconds = {name: seconds.get(name, 0.0) + report.seconds.get(name, 0.0) for name in [*seconds, *report.seconds]}
+    for name, spent in (pair for report in reports for pair in report.seconds.items()):
+        seconds[name] = seconds.get(name, 0.0) + spent
     solves = [report.solve for report in reports if report.solve is not None]
     decreases = [solve.predicted_decrease for solve in solves if solve.predicted_decrease is not None]
     solve = solves[-1] if solves else None

@@ -8,8 +8,6 @@ and so is no part of a timed request. `Solve.predicted_decrease` is another numb
 in which the gradient that early stopping left over counts nothing, and it knows no cleared rows.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import jax

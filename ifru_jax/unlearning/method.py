@@ -4,8 +4,6 @@ A method owns its state; nobody else looks inside. `forget` returns a new state 
 answers. An empty request returns the very same state, and a state of another model is refused.
 """
 
-from __future__ import annotations
-
 from typing import Protocol, TypeVar
 
 import jax

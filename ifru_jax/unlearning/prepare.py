@@ -8,16 +8,16 @@ directions, and the spectrum on them alone would damp too little. The floor come
 gradient of the loss; every request is damped at least that much, so that requests one by one add up to the same as all at once.
 """
 
-from __future__ import annotations
-
+from copy import copy
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.errors import DataError, NumericsError
-from ifru_jax.graph import Batch, Change, Nodes
+from ifru_jax.graph import Change, Nodes
 from ifru_jax.graph.inflow import Propagations
 from ifru_jax.models import Params
 from ifru_jax.models.open_model import propagations_of
@@ -74,19 +74,15 @@ class Prepared(Trained):
         return self.damping.scale / SPECTRUM_RATIO[self.step.filter]
 
     def after(
-        self,
-        change: Change,
-        params: Params,
-        propagations: Propagations | None = None,
-        record: tuple[Segment, ...] = (),
-    ) -> Prepared:
-        """The model that serves once a change is carried out; a record that isn't given is of what was forgotten, and goes."""
-        found = replace(self, params=params, training_set=change.after, record=record)
+        self, change: Change, params: Params, propagations: Propagations | None = None, record: tuple[Segment, ...] = ()
+    ) -> Self:
+        """The model that serves once a change is carried out; without a new record it has none, for the old one holds what goes."""
+        found = replace(self, params=params, training_set=change.after).with_record(record)
         return found.with_propagations(propagations)
 
-    def with_propagations(self, propagations: Propagations | None) -> Prepared:
+    def with_propagations(self, propagations: Propagations | None) -> Self:
         """The same with what it propagates over the graph."""
-        found = replace(self)
+        found = copy(self)
         object.__setattr__(found, "propagations", propagations)
         return found
 
@@ -114,9 +110,8 @@ def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
         propagations = propagations_of(trained.model, trained.params, graph) if hops else Propagations()
     same = known and known.damping.exponent == step.metric_exponent
     damping = known.damping if known and same else _spectrum(trained, step)
-    fields = trained.objective, trained.params, trained.training_set, trained.config
-    state = Prepared(*fields, step, damping, record=trained.record)
-    return state.with_propagations(propagations)
+    state = Prepared(trained.objective, trained.params, trained.training_set, trained.config, step, damping)
+    return state.with_record(trained.record).with_propagations(propagations)
 
 
 def _check_applies(trained: Trained, config: IFRUConfig) -> bool:
@@ -135,11 +130,20 @@ def _check_applies(trained: Trained, config: IFRUConfig) -> bool:
         )
     if config.max_edges is not None and loss.grouped:
         raise DataError(f"max_edges is {config.max_edges} and would tear apart groups that the loss compares: leave it out.")
-    if config.spillover == "neighbourhood" and not loss.separable:
-        raise DataError(
-            f'{loss!r} compares interactions of different neighbourhoods: leave spillover at "auto" or set "whole-graph".'
-        )
+    if config.spillover == "neighbourhood" and (reason := _why_not_by_neighbourhood(trained)):
+        raise DataError(f'{reason}: leave spillover at "auto" or set "whole-graph".')
     return confined
+
+
+def _why_not_by_neighbourhood(trained: Trained) -> str | None:
+    """What keeps b from being the sum of what happens on neighbourhoods, each with its own rows of the tables."""
+    if not trained.loss.separable:
+        return f"{trained.loss!r} compares interactions of different neighbourhoods"
+    if trained.model.num_hops and not trained.model.tables:
+        return f"{trained.model!r} propagates over the graph but declares no tables of which a neighbourhood has its rows"
+    if trained.model.num_hops and trained.training_set.graph.history is not None:
+        return f"{trained.model!r} reads histories, which are not cut to neighbourhoods"
+    return None
 
 
 def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:
@@ -159,6 +163,4 @@ def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:
     return Damping(scale, config.metric_exponent)
 
 
-@jax.jit
-def _gradient(objective: Objective, params: Params, batch: Batch) -> Params:
-    return objective.gradient(params, batch)
+_gradient = jax.jit(Objective.gradient)

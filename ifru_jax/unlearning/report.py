@@ -1,10 +1,8 @@
 """What a request did, in numbers; it names nobody."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -31,7 +29,7 @@ class Scope:
     left_out_edges: int = 0
 
     @classmethod
-    def of(cls, nodes: Nodes, *, left_out_nodes: int = 0, left_out_edges: int = 0) -> Scope:
+    def of(cls, nodes: Nodes, *, left_out_nodes: int = 0, left_out_edges: int = 0) -> Self:
         """The size of a set of nodes."""
         return cls(int(nodes.users.sum()), int(nodes.items.sum()), left_out_nodes, left_out_edges)
 
@@ -55,7 +53,7 @@ class Solve:
     predicted_decrease: float | None = None
 
     @classmethod
-    def of(cls, solution: Solution) -> Solve:
+    def of(cls, solution: Solution) -> Self:
         """The evidence of a solver."""
         return cls(
             num_products=int(solution.num_steps),
@@ -85,6 +83,24 @@ class Shards:
 
     total: int
     retrained: int
+
+
+@dataclass(frozen=True)
+class Linearity:
+    """Decreases of the retained objective, in its own units (a mean over N); see `unlearning.linearity`.
+
+    Attributes:
+      predicted: by the quadratic model at θ̂.
+      actual: L(θ̂; D_r, G_r) − L(θ′; D_r, G_r); negative where the step made the retained objective worse.
+    """
+
+    predicted: float
+    actual: float
+
+    @property
+    def ratio(self) -> float | None:
+        """actual / predicted, 1 on a quadratic; None where nothing was predicted."""
+        return self.actual / self.predicted if self.predicted else None
 
 
 @dataclass(frozen=True)
@@ -125,7 +141,7 @@ class Report:
     seconds: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, change: Change, status: Status, tables: Tables, seconds: Mapping[str, float], **evidence: Any) -> Report:
+    def of(cls, change: Change, status: Status, tables: Tables, seconds: Mapping[str, float], **evidence: Any) -> Self:
         """The report of a change that was carried out on a model with these tables."""
         sides = set(tables.values())
         return cls(
@@ -140,12 +156,12 @@ class Report:
         )
 
     @classmethod
-    def of_nothing(cls, retained: int, seconds: Mapping[str, float]) -> Report:
+    def of_nothing(cls, retained: int, seconds: Mapping[str, float]) -> Self:
         """The report of an empty request."""
         return cls(Status.NOTHING_TO_FORGET, retained, seconds=seconds)
 
     @classmethod
-    def from_dict(cls, found: Mapping[str, Any]) -> Report:
+    def from_dict(cls, found: Mapping[str, Any]) -> Self:
         """What `as_dict` made a dictionary of."""
         kinds = {
             "influence": Influence, "scope": Scope, "solve": Solve, "training": Training, "shards": Shards, "linearity": Linearity
@@ -156,21 +172,3 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; the status by its name."""
         return asdict(self) | {"status": self.status.name, "seconds": dict(self.seconds)}
-
-
-@dataclass(frozen=True)
-class Linearity:
-    """Decreases of the retained objective, in its own units (a mean over N); see `unlearning.linearity`.
-
-    Attributes:
-      predicted: by the quadratic model at θ̂.
-      actual: L(θ̂; D_r, G_r) − L(θ′; D_r, G_r); negative where the step made the retained objective worse.
-    """
-
-    predicted: float
-    actual: float
-
-    @property
-    def ratio(self) -> float | None:
-        """actual / predicted, 1 on a quadratic; None where nothing was predicted."""
-        return self.actual / self.predicted if self.predicted else None

@@ -6,8 +6,6 @@ with E the coordinates that may change: of all parameters, of the tables and som
 R (orthonormal, p × r) of the shared weights. What is frozen stays, and H is that of a function of the rest alone.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -40,13 +38,13 @@ def free_parameters(model: Recommender, params: Params, config: IFRUConfig) -> t
     others = [name for name in params if name not in model.tables]
     if config.shared in ("update", "subspace"):
         return (*tables, *others)
-    if config.shared == "freeze":
-        return tuple(tables)
-    chosen = [name for name in others if any(name == wanted or name.startswith(f"{wanted}/") for wanted in config.shared)]
-    for wanted in config.shared:
-        if not any(name == wanted or name.startswith(f"{wanted}/") for name in others):
+    chosen: set[str] = set()
+    for wanted in () if config.shared == "freeze" else config.shared:
+        named = {name for name in others if name == wanted or name.startswith(f"{wanted}/")}
+        if not named:
             raise ModelError(f"shared names {wanted!r}, but the shared parameters are {', '.join(others) or 'none'}: correct it.")
-    return (*tables, *chosen)
+        chosen |= named
+    return (*tables, *(name for name in others if name in chosen))
 
 
 def coordinates(model: Recommender, free: Params, config: IFRUConfig) -> Coordinates:

@@ -6,8 +6,6 @@
 Source: Zhang et al. (arXiv 2307.02147), eq. 7–11; the metric and the filter are ours (docs).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,18 +18,22 @@ import optax
 
 from ifru_jax.curvature import degrees_of, inverse_root_metric, node_degrees
 from ifru_jax.graph import Batch, Examples
+from ifru_jax.graph.inflow import Propagations
+from ifru_jax.influence import Influence
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.tables import Rows, clear_rows
+from ifru_jax.pytree import pytree
 from ifru_jax.solvers import SPECTRUM_RATIO, Solution, conjugate_gradient, spectral_step
 from ifru_jax.training import Objective
+from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.report import Scope
 from ifru_jax.unlearning.shared_weights import coordinates, free_parameters
 
 Scalar = jax.Array | float
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["objective", "params", "rhs", "retained", "scope", "floor"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class StepProblem:
     """What a step is computed from.
 
@@ -50,6 +52,29 @@ class StepProblem:
     retained: Batch
     scope: Rows
     floor: Scalar
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """The outcome of a step: what it makes of a model, and all that is told of how.
+
+    Attributes:
+      params: θ'.
+      solution: of the solve.
+      norm_step: ‖δ‖.
+      influence: what is known of b.
+      scope: rows that could change.
+      propagations: those of θ' on G_r, where the step knows them.
+      record: of the training as it would have been, where the step followed it.
+    """
+
+    params: Params
+    solution: Solution
+    norm_step: float
+    influence: Influence
+    scope: Scope
+    propagations: Propagations | None = None
+    record: tuple[Segment, ...] = ()
 
 
 class ScaledProblem(NamedTuple):
@@ -72,8 +97,10 @@ def damped_step(config: IFRUConfig, problem: ScaledProblem, *, floor: Scalar) ->
         solve = spectral_step(num_steps=config.num_steps, filter=config.filter)
         solution = solve(problem.product, problem.rhs, floor=floor, damping=config.damping)
     else:
+        # H + λI must be positive definite for CG, and the floor knows how negative H is; Gauss–Newton always is.
+        least = floor if config.curvature == "gauss-newton" else 2 * SPECTRUM_RATIO[config.filter] * floor
         solve = conjugate_gradient(num_steps=config.num_steps, tolerance=config.tolerance)
-        solution = solve(problem.product, problem.rhs, damping=_cg_damping(config, floor))
+        solution = solve(problem.product, problem.rhs, damping=least if config.damping is None else config.damping)
     return problem.to_params(solution.solution), solution
 
 
@@ -84,10 +111,9 @@ def scaled(config: IFRUConfig, problem: StepProblem) -> ScaledProblem:
     free = {name: params[name] for name in names}
     fixed = {name: value for name, value in params.items() if name not in free}
     unknowns = coordinates(model, free, config)
-    lost = without_data(retained.examples)
+    lost, degrees = without_data(retained.examples), degrees_of(retained.examples)
     inside = problem.scope[0] & ~lost[0], problem.scope[1] & ~lost[1]
-    reduced = unknowns.reduce(free)
-    scale = inverse_root_metric(reduced, model.tables, degrees_of(retained.examples), inside, exponent=config.metric_exponent)
+    scale = inverse_root_metric(unknowns.reduce(free), model.tables, degrees, inside, exponent=config.metric_exponent)
     product = curvature_product(config, problem.objective, free, retained, fixed)
     return scaled_problem(
         lambda z: unknowns.reduce(product(unknowns.expand(z))),
@@ -132,10 +158,3 @@ def without_data(retained: Examples) -> Rows:
     """bool [num_users], [num_items]: rows that no interaction counts for."""
     users, items = node_degrees(retained)
     return users == 0, items == 0
-
-
-def _cg_damping(config: IFRUConfig, floor: Scalar) -> Scalar:
-    """H + λI must be positive definite for CG, and the floor knows how negative H is; Gauss–Newton always is."""
-    if config.damping is not None:
-        return config.damping
-    return floor if config.curvature == "gauss-newton" else 2 * SPECTRUM_RATIO[config.filter] * floor

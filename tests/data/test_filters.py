@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifru_jax.data import Interactions, binarize, compact, drop_duplicates, k_core
-from ifru_jax.data.filters import restrict
+from ifru_jax.data import Interactions, binarize, drop_duplicates, k_core
+from ifru_jax.data.filters import compact, restrict
 from ifru_jax.errors import DataError
 
 ROWS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 6), st.integers(1, 5)), min_size=1, max_size=60)

@@ -1,19 +1,8 @@
 import numpy as np
 import pytest
 
-from ifru_jax.data import (
-    Interactions,
-    Split,
-    label_correction,
-    label_noise,
-    parse_forget,
-    random_interactions,
-    random_items,
-    random_users,
-    read_request,
-    sample_negatives,
-)
-from ifru_jax.data.forget_sets import random_corrections
+from ifru_jax.data import Interactions, Split, label_noise, parse_forget, random_interactions, read_request, sample_negatives
+from ifru_jax.data.forget_sets import label_correction, random_corrections, random_items, random_users
 from ifru_jax.errors import DataError
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifru_jax.data import DuplicateWarning, from_frame, read_interactions
+from ifru_jax.data import from_frame, read_interactions
+from ifru_jax.data.readers import DuplicateWarning
 from ifru_jax.errors import DataError
 
 TABLE = pl.DataFrame({"user": [7, 7, 9], "item": ["b", "a", "a"], "rating": [1.0, 4.5, 2.0], "timestamp": [30, 20, 10]})

@@ -5,14 +5,15 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from ifru_jax.training.checkpoint import load, save
 
-from ifru_jax.data import Interactions, SideFeatures, between_knots, join_fields, k_core, load_dataset
+from ifru_jax.checkpoint import load, save
+from ifru_jax.data import ForgetRequest, Interactions, k_core, load_dataset
+from ifru_jax.data.side_features import SideFeatures, between_knots, join_fields
 from ifru_jax.data.splits import given_split
 from ifru_jax.errors import DataError
-from ifru_jax.graph import build_training_set
+from ifru_jax.graph import Change, build_training_set
 from ifru_jax.models import fm
-from ifru_jax.training import TrainConfig, Trained
+from ifru_jax.training import Trained
 
 FEATURES = SideFeatures(("kind",), (2,), np.array([[1, 0], [0, 1], [0.5, 0.5]]))
 DATA = replace(Interactions.from_arrays([1, 1, 2, 2, 3], [5, 6, 5, 6, 7]), item_features=FEATURES)
@@ -25,7 +26,7 @@ def test_they_follow_the_numbering():
 
 def test_they_are_forgotten_with_the_item():
     before = build_training_set(DATA)
-    after = before.without(before.interactions.items == 2).without_names(before)
+    after = Change.of(before, ForgetRequest(items=np.array([2]))).after
     np.testing.assert_array_equal(after.interactions.item_features.values, [[1, 0], [0, 1], [0, 0]])
     np.testing.assert_array_equal(after.graph.item_features, after.interactions.item_features.values)
     np.testing.assert_array_equal(before.graph.item_features, FEATURES.values)
@@ -34,7 +35,7 @@ def test_they_are_forgotten_with_the_item():
 def test_they_are_saved(tmp_path):
     model = fm(embedding_size=2, item_fields=FEATURES.widths)
     params = {name: np.zeros(shape) for name, shape in shapes(model).items()}
-    save(Trained(model, params, build_training_set(DATA), len(DATA), TrainConfig()), tmp_path / "model.npz")
+    save(Trained.of(model, params, DATA), tmp_path / "model.npz")
     again = load(tmp_path / "model.npz").interactions.item_features
     assert (again.names, again.widths) == (FEATURES.names, FEATURES.widths)
     np.testing.assert_array_equal(again.values, FEATURES.values)

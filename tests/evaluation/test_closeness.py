@@ -5,8 +5,11 @@ import pytest
 from scipy import stats
 
 from ifru_jax.errors import DataError, ModelError
-from ifru_jax.evaluation import discordance, parameter_distance, prediction_interval, rms, share_left
+from ifru_jax.evaluation import discordance
 from ifru_jax.evaluation.closeness import SHIFT_LIMIT, ratio_and_limit
+from ifru_jax.evaluation.fidelity import rms
+from ifru_jax.evaluation.parameters import parameter_distance, share_left
+from ifru_jax.evaluation.spread import prediction_interval
 
 rng = np.random.default_rng(0)
 CENTRE, SHIFT = rng.normal(size=4000), rng.normal(size=4000)

@@ -7,7 +7,7 @@ import pytest
 
 from ifru_jax import ForgetRequest, Interactions, Split, verify
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation import Candidates
+from ifru_jax.evaluation.membership import Candidates
 from ifru_jax.evaluation.views import Views
 
 rng = np.random.default_rng(0)

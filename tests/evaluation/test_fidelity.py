@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation import forget_loss, forget_slope, gap, mean_rms, noise, rms, score_std, share_removed
+from ifru_jax.evaluation.fidelity import forget_loss, forget_slope, gap, mean_rms, noise, rms, score_std, share_removed
 
 score = st.floats(-30, 30, allow_nan=False, width=32)
 models = hnp.arrays(np.float32, st.tuples(st.integers(2, 4), st.integers(1, 12)), elements=score)

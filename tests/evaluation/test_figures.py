@@ -9,7 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation import ComparedPairs, PairScores, figures, forget_loss, gap, rms
+from ifru_jax.evaluation import ComparedPairs, PairScores, figures
+from ifru_jax.evaluation.fidelity import forget_loss, gap, rms
 
 N_TEST, N_FORGOTTEN = 60, 12
 generator = np.random.default_rng(0)

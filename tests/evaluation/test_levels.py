@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from ifru_jax import DataError, ForgetRequest, Interactions, ModelError, Split, TrainConfig, Trained, bce, bpr, verify
-from ifru_jax.evaluation import VerifyConfig, WithoutLevels, comparable
+from ifru_jax.evaluation import VerifyConfig, comparable
+from ifru_jax.evaluation.levels import WithoutLevels
 from ifru_jax.graph import build_training_set
 from ifru_jax.models import bias_mf
 from ifru_jax.training import FullSoftmax, Objective, WithAuxiliary, as_loss, fit_params, softmax, wmse

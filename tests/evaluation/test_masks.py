@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation import survivors, touched_and, touched_or
+from ifru_jax.evaluation import survivors
+from ifru_jax.evaluation.masks import touched_and, touched_or
 
 NUM_USERS, NUM_ITEMS = 5, 4
 interactions = st.lists(st.tuples(st.integers(0, NUM_USERS - 1), st.integers(0, NUM_ITEMS - 1)), max_size=8).map(

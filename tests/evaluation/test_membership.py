@@ -10,8 +10,12 @@ from sklearn.metrics import roc_auc_score
 from ifru_jax import ForgetRequest, Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation import Candidates, audit
-from ifru_jax.evaluation.membership import attack_result, confidence, fit_oracle, lira, rmia
+from ifru_jax.evaluation.membership import Candidates, audit
+from ifru_jax.evaluation.membership.attack import attack_result
+from ifru_jax.evaluation.membership.confidence import confidence
+from ifru_jax.evaluation.membership.lira import lira
+from ifru_jax.evaluation.membership.oracle import fit_oracle
+from ifru_jax.evaluation.membership.rmia import rmia
 
 SHADOWS, SIZE, POPULATION = 8, 400, 300
 rng = np.random.default_rng(0)

@@ -8,7 +8,10 @@ import pytest
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError
-from ifru_jax.evaluation import averages, grouped_metrics, list_overlap, ranking_metrics, top_lists, user_ranking
+from ifru_jax.evaluation import ranking_metrics
+from ifru_jax.evaluation.lists import list_overlap, top_lists
+from ifru_jax.evaluation.ranking import averages, user_ranking
+from ifru_jax.evaluation.strata import grouped_metrics
 
 NUM_USERS, NUM_ITEMS = 37, 29
 

@@ -46,12 +46,12 @@ def test_results_join_those_already_there(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "BENCHMARKS", {"one": lambda: {"-a": figure}, "two": lambda: {"": figure}})
     monkeypatch.setattr(benchmark, "use_compilation_cache", lambda: None)
     out = tmp_path / "figures.json"
-    assert status_of(benchmark.benchmark, benchmark.Benchmark(("one",), out)) == 0
-    assert status_of(benchmark.benchmark, benchmark.Benchmark(("two",), out)) == 0
+    assert status_of(benchmark.benchmark, ("one",), out) == 0
+    assert status_of(benchmark.benchmark, ("two",), out) == 0
     found = json.loads(out.read_text())
     assert set(found) == {"one-a", "two"}
     assert found["two"]["error.p95"] == 0.5
-    assert status_of(benchmark.benchmark, benchmark.Benchmark(("three",), out)) == 2
+    assert status_of(benchmark.benchmark, ("three",), out) == 2
     assert "there is no benchmark" in capsys.readouterr().err
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.benchmark.__main__ import Benchmark, benchmark
+from experiments.benchmark.__main__ import benchmark
 from experiments.run.command_line import status_of
-from experiments.suite.__main__ import Suite, suite
-from experiments.tuning.__main__ import Tuning, tune
+from experiments.suite.__main__ import suite
+from experiments.tuning.__main__ import tune
 
 ROOT = Path(__file__).parents[2]
 # The command, and words of what comes out.
@@ -42,14 +42,14 @@ def test_help_teaches_and_starts_nothing(name, tmp_path):
 @pytest.mark.parametrize(
     ("run", "options", "message"),
     [
-        (benchmark, Benchmark(("magic",)), "there is no benchmark 'magic'"),
-        (suite, Suite(only="magic"), "no cell of all has 'magic' in its name"),
-        (suite, Suite(family="large", only="ml-100k"), "choose among ml-1m_mf_noise-0.02"),
-        (tune, Tuning("models"), "nothing to do"),
+        (benchmark, {"names": ("magic",)}, "there is no benchmark 'magic'"),
+        (suite, {"only": "magic"}, "no cell of all has 'magic' in its name"),
+        (suite, {"family": "large", "only": "ml-100k"}, "choose among ml-1m_mf_noise-0.02"),
+        (tune, {"what": "models"}, "nothing to do"),
     ],
 )
 def test_what_cannot_be_run_is_told_in_a_line(capsys, run, options, message):
-    assert status_of(run, options) == 2
+    assert status_of(run, **options) == 2
     told = capsys.readouterr()
     assert message in " ".join(told.err.split())
     assert not told.out

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.reporting.report import write_report
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation import Measure, Verification
+from ifru_jax.evaluation.verdicts import Measure, Verification
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 

@@ -9,11 +9,12 @@ import pytest
 
 from experiments.pages.published import REFERENCES, found_in
 from experiments.published.contestants import Contestant, build
-from experiments.published.protocol import joined, positives, ranking, split_by_user
+from experiments.published.protocol import positives, ranking, split_by_user
 from experiments.published.runs import run, train_missing
 from experiments.published.training import Data, Recipe, softmax_of_users, with_negatives
 from experiments.reporting.records import read_records
 from ifru_jax.data import Interactions
+from ifru_jax.evaluation.membership.shadows import join
 from ifru_jax.graph import build_training_set
 from ifru_jax.training import FullSoftmax, Objective, Trained, bpr
 
@@ -91,7 +92,7 @@ def test_ranking_leaves_out_what_was_seen_and_counts_precision_of_ten(split):
 
         num_hops, tables, history_length = 0, {}, 0
 
-    seen = joined(split.train, split.valid)
+    seen = join(split.train, split.valid)
     liked = np.zeros((60, 40), np.float32)
     liked[split.test.users, split.test.items] = 1
     liked[seen.users, seen.items] = 2

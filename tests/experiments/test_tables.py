@@ -10,12 +10,12 @@ from experiments.pages.rivals import with_rivals
 from experiments.reporting.records import read_records
 from experiments.reporting.summary import summarise
 from experiments.suite import CELLS
-from experiments.tables import Tables, tables
+from experiments.tables import tables
 from ifru_jax.errors import DataError
 
 
 def test_readme_and_docs_are_made_from_the_committed_results():
-    assert tables(Tables(check=True)) == 0
+    assert tables(check=True) == 0
 
 
 @pytest.mark.skipif(not any(RESULTS.glob("*/results.jsonl")), reason="no committed comparison")

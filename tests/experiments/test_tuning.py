@@ -11,7 +11,7 @@ from experiments.reporting.records import read_records
 from experiments.run.command_line import status_of
 from experiments.run.hyperparameters import MODEL_CONFIGS, SHARD_CONFIGS, Choice, HyperParameters, hyper_parameters
 from experiments.tuning import shards, whole_models
-from experiments.tuning.__main__ import Tuning, tune
+from experiments.tuning.__main__ import tune
 from experiments.tuning.search import SEEDS, Setting, Tried, explore, search
 from experiments.tuning.shards import choose, stages, subject, write_configs
 from ifru_jax import DataError, TrainConfig
@@ -94,7 +94,7 @@ def test_nothing_finished_writes_nothing(tmp_path):
 
 
 def test_data_that_is_not_there_is_told_in_a_line(capsys):
-    assert status_of(tune, Tuning("shards", data="no-such-data")) == 2
+    assert status_of(tune, "shards", data="no-such-data") == 2
     assert "no-such-data" in capsys.readouterr().err
 
 

@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from ifru_jax import ForgetRequest, IFRUConfig, Interactions, TrainConfig
 from ifru_jax.curvature import hessian_product
-from ifru_jax.data import SideFeatures
+from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Change, GridPairs, IndexPairs, build_training_set
 from ifru_jax.graph.neighbourhood import neighbourhood

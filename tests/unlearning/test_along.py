@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from ifru_jax import DataError, ForgetRequest, IFRUConfig, TrainConfig, bpr, lightgcn, load, mf, save
+from ifru_jax import DataError, ForgetRequest, IFRUConfig, TrainConfig, bpr, lightgcn, load, mf, random_split, save
+from ifru_jax.data import sample_negatives
 from ifru_jax.graph import Batch, Change
 from ifru_jax.influence import touched_terms
-from ifru_jax.training import Objective, Pointwise, Trained, train
+from ifru_jax.training import Pointwise, Trained, train
 from ifru_jax.training.record import Boundary, Recorder, Segment
 from ifru_jax.unlearning import forget, prepare
 from ifru_jax.unlearning.along import along_training, follow_segment, forgotten_share
-from tests.unlearning.conftest import CONFIG
+from tests.unlearning.conftest import CONFIG, tastes
 
 
 @pytest.fixture(scope="module", params=["mf", "lightgcn-1"])
@@ -165,3 +166,70 @@ def test_deletions_are_followed_the_better_the_more_segments(split):
     assert errors[2] < 1e-3
     assert errors[1] < errors[0] / 8
     assert errors[2] < errors[1] / 8
+
+
+def test_a_request_follows_the_record_and_leaves_no_trace_in_it(recorded):
+    state = prepare(recorded)
+    user = int(recorded.interactions.users[0])
+    after, report = forget(state, ForgetRequest(users=np.array([user])))
+    assert report.solve.num_products == 3 * 6
+    assert len(after.record) == 3
+    name = next(name for name, side in recorded.model.tables.items() if side == "user")
+    for before, segment in zip(recorded.record, after.record, strict=True):
+        assert np.any(before.params[name][user])
+        assert not np.any(segment.params[name][user])
+        assert not np.any(segment.applied[name][user])
+    again, _ = forget(after, some(after, 5))
+    assert len(again.record) == 3
+    # Steps of others, and those that are confined, start from the end; the old record would still know the user.
+    for config in (IFRUConfig(follow=False), IFRUConfig(filter="absolute"), IFRUConfig(scope=())):
+        plain, report = forget(prepare(recorded, config=config), ForgetRequest(users=np.array([user])))
+        assert plain.record == ()
+    assert replace(state, params=after.params, training_set=after.training_set).record == ()
+
+
+def test_nothing_forgotten_and_the_record_stays(recorded):
+    state = prepare(recorded)
+    assert state.record == recorded.record
+    assert forget(state, ForgetRequest())[0] is state
+
+
+def test_requests_one_after_the_other_are_nearly_one(recorded):
+    state = prepare(recorded)
+    first, second = some(recorded, 6, seed=1), some(recorded, 6, seed=2)
+    at_once, _ = forget(state, first | second)
+    step_by_step, _ = forget(forget(state, first)[0], second)
+    whole = ravel_pytree(jax.tree.map(jnp.subtract, at_once.params, state.params))[0]
+    apart = ravel_pytree(jax.tree.map(jnp.subtract, step_by_step.params, at_once.params))[0]
+    assert float(jnp.linalg.norm(apart)) < 0.15 * float(jnp.linalg.norm(whole))
+
+
+def test_the_record_is_saved_and_left_out_for_serving(recorded, tmp_path):
+    path = tmp_path / "model.npz"
+    save(prepare(recorded), path)
+    found = load(path)
+    jax.tree.map(np.testing.assert_array_equal, found.record, recorded.record)
+    request = some(recorded, 8)
+    one, other = forget(found, request)[0], forget(prepare(recorded), request)[0]
+    jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
+    save(recorded, path, for_serving=True)
+    assert load(path).record == ()
+    jax.tree.map(np.testing.assert_array_equal, load(path).params, recorded.params)
+
+
+def test_losses_that_compare_are_followed_too():
+    data = tastes()
+    data = sample_negatives(random_split(data.select(data.labels > 0.5)))
+    trained = train(jax.random.key(0), mf(embedding_size=4, init_std=0.1), data, replace(CONFIG, record=2), loss=bpr)
+    after, report = forget(prepare(trained), ForgetRequest(users=trained.interactions.users[:1]))
+    assert report.solve.num_products == 2 * 6
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves((after.params, after.record)))
+
+
+@pytest.mark.parametrize(("make", "message"), [
+    (lambda: TrainConfig(record=-1), "record is -1"),
+    (lambda: IFRUConfig(segment_steps=0), "segment_steps is 0"),
+])  # fmt: skip
+def test_what_is_out_of_range_is_refused(make, message):
+    with pytest.raises(DataError, match=message):
+        make()

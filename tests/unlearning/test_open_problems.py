@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ifru_jax import FlaxRecommender, ForgetRequest, IFRUConfig, TrainConfig, Trained, lightgcn
-from ifru_jax.data import SideFeatures
+from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.graph import Change, build_training_set, inner_products
 from ifru_jax.influence import importance
 from ifru_jax.unlearning import Prepared, forget, prepare

@@ -1,5 +1,6 @@
 """Shared weights that may not change, or only some or in a subspace; small requests when nothing shared changes."""
 
+from dataclasses import replace
 from functools import partial
 
 import flax.linen as nn
@@ -166,9 +167,16 @@ def test_what_cannot_apply_is_refused():
         forget(start, request, config=IFRUConfig(shared=("tower",)))
     with pytest.raises(DataError, match="tear apart groups"):
         forget(compared, ForgetRequest(users=compared.interactions.users[:1]), config=IFRUConfig(scope=(), max_edges=9))
-    everything = untrained(lightgcn(num_layers=1, embedding_size=2), interactions(), FullSoftmax())
-    with pytest.raises(DataError, match="whole-graph"):
-        forget(everything, request, config=IFRUConfig(spillover="neighbourhood"))
+    model = lightgcn(num_layers=1, embedding_size=2)
+    timed = replace(interactions(), timestamps=np.arange(len(interactions())))
+    no_tables = replace(model, user_tables=(), item_tables=(), shared=("user_embedding", "item_embedding"))
+    for found, why in (
+        (untrained(model, interactions(), FullSoftmax()), "compares interactions of different neighbourhoods"),
+        (untrained(no_tables, interactions()), "declares no tables"),
+        (untrained(replace(model, history_length=3), timed), "reads histories"),
+    ):
+        with pytest.raises(DataError, match=f"{why}.*whole-graph"):
+            forget(found, request, config=IFRUConfig(spillover="neighbourhood"))
     for options, message in (({"shared": "last"}, "shared is 'last'"), ({"chunk_size": 0}, "chunk_size is 0")):
         with pytest.raises(DataError, match=message):
             IFRUConfig(**options)

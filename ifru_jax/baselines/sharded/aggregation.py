@@ -17,12 +17,11 @@ What the paper leaves open, and what was chosen:
   - Parameters that are no tables (weights of a network on top): trained with the aggregation, starting at their mean over shards.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -30,10 +29,10 @@ import numpy as np
 
 from ifru_jax.graph import BipartiteGraph, Graph, GraphView, IndexPairs, Pairs
 from ifru_jax.models import Params, Recommender, Side
+from ifru_jax.pytree import pytree
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["graph", "tables", "known"], meta_fields=[])
-@dataclass(frozen=True)
+@pytree
 class FrozenShards(GraphView):
     """What the aggregation reads and doesn't change.
 
@@ -63,7 +62,7 @@ class Aggregation:
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
 
     @classmethod
-    def of(cls, model: Recommender, num_shards: int, params: Params) -> Aggregation:
+    def of(cls, model: Recommender, num_shards: int, params: Params) -> Self:
         """For shards with parameters of these shapes."""
         return cls(model, num_shards, tuple((name, params[name].shape[1:]) for name in sorted(model.tables)))
 

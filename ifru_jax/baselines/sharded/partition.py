@@ -16,8 +16,6 @@ Interactions that are forgotten together (`Interactions.groups`) are one member:
 array([0, 0, 1], dtype=int32)
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

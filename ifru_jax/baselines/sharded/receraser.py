@@ -12,8 +12,6 @@ sharded) and thrown away once the data are partitioned. Forgetting does not chan
 still depends on data that were later forgotten. That is so in the paper too; everything that is trained is free of them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import jax

@@ -8,8 +8,6 @@ Its objective is a sum divided by the N_s it was first trained on, as everywhere
 A user or an item without an interaction in a shard has a row of zeros there. All shards are padded to one size: one compilation.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import jax
@@ -127,34 +125,35 @@ def forget_in_shards(state: ShardedModel, request: ForgetRequest) -> tuple[Shard
     if not touched.any():
         return state, touched
     retained, assignment = request.applied(before), state.assignment[~request.select(before)]
-    lost_users = np.flatnonzero((retained.user_degrees() == 0) & (before.user_degrees() > 0))
-    lost_items = np.flatnonzero((retained.item_degrees() == 0) & (before.item_degrees() > 0))
-    named = retained.erase_ids(lost_users, lost_items)
-    nameless = replace(retained, user_ids=None, item_ids=None)
+    lost, nameless = _lost(before, retained), replace(retained, user_ids=None, item_ids=None)
+    named = retained.erase_ids(*lost)
     after = replace(state, interactions=named, assignment=assignment, valid=surviving(state.valid, retained))
     models = list(state.models)
     for s in np.flatnonzero(touched):
         models[s] = after.train(int(s), nameless.select(assignment == s))
     if retained.user_features is not None or retained.item_features is not None:
         # Every shard has the features of all users and items, also of those it has no interaction of.
-        models = [replace(shard, training_set=shard.training_set.erase(lost_users, lost_items)) for shard in models]
+        models = [replace(shard, training_set=shard.training_set.erase(*lost)) for shard in models]
     return replace(after, models=tuple(models)), touched
+
+
+def _lost(before: Interactions, after: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the users and of the items that lost their last interaction."""
+    users = np.flatnonzero((before.user_degrees() > 0) & (after.user_degrees() == 0))
+    return users, np.flatnonzero((before.item_degrees() > 0) & (after.item_degrees() == 0))
 
 
 def report_of(before: ShardedModel, after: ShardedModel, request: ForgetRequest, retrained: np.ndarray, **evidence) -> Report:
     """The report of a request that retrained some shards (bool [K])."""
     had, have = before.interactions, after.interactions
-    (users, items) = (
-        int(((x > 0) & (y == 0)).sum())
-        for x, y in ((had.user_degrees(), have.user_degrees()), (had.item_degrees(), have.item_degrees()))
-    )
+    users, items = _lost(had, have)
     return Report(
         status=Status.RETRAINED,
         retained=len(have),
         forgotten=len(had) - len(have),
         corrected=len(request.corrections(had)[0]),
-        cleared_users=users,
-        cleared_items=items,
+        cleared_users=len(users),
+        cleared_items=len(items),
         shards=Shards(len(after.models), int(retrained.sum())),
         **evidence,
     )

@@ -9,8 +9,6 @@ probabilities. Slices, which trade storage for part of a shard's retraining, are
 Unlearning is exact: see `shards`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import jax

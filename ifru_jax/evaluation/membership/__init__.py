@@ -9,23 +9,8 @@ attack      AUC and true positives at few false ones, with intervals
 audit       all attacks on one model
 """
 
-from ifru_jax.evaluation.membership.attack import AttackResult, attack_result
+from ifru_jax.evaluation.membership.attack import AttackResult
 from ifru_jax.evaluation.membership.audit import audit
-from ifru_jax.evaluation.membership.confidence import confidence
-from ifru_jax.evaluation.membership.lira import lira
-from ifru_jax.evaluation.membership.oracle import fit_oracle
-from ifru_jax.evaluation.membership.rmia import rmia
 from ifru_jax.evaluation.membership.shadows import Candidates, Shadows, train_shadows
 
-__all__ = [
-    "AttackResult",
-    "Candidates",
-    "Shadows",
-    "attack_result",
-    "audit",
-    "confidence",
-    "fit_oracle",
-    "lira",
-    "rmia",
-    "train_shadows",
-]
+__all__ = ["AttackResult", "Candidates", "Shadows", "audit", "train_shadows"]

@@ -18,13 +18,7 @@ from ifru_jax.models import Scorer
 
 
 def audit(
-    model: Scorer,
-    candidates: Candidates,
-    retained: Interactions,
-    *,
-    shadows: Shadows | None = None,
-    max_fpr: float = 0.01,
-    seed: int = 0,
+    model: Scorer, candidates: Candidates, retained: Interactions, *, shadows: Shadows | None = None
 ) -> dict[str, AttackResult]:
     """Attacks by name: "loss" and "oracle", with shadows also "lira", "lira-offline", "rmia" and "rmia-offline".
 
@@ -33,8 +27,6 @@ def audit(
       candidates: the interactions, those of the shadows if there are any.
       retained: D_r, of which the oracle is told that the model was trained on it; without interactions whose label was corrected.
       shadows: of `train_shadows`.
-      max_fpr: at which the true positive rate is taken.
-      seed: of the oracle's members.
 
     Raises:
       DataError: shadows of other candidates.
@@ -44,7 +36,7 @@ def audit(
         raise DataError("the shadows were trained for other candidates: give shadows.candidates.")
     asked, at_large = join(candidates.members, candidates.nonmembers), candidates.population
     phi = _confidences(model, asked)
-    scores = {"loss": phi, "oracle": _oracle(model, asked, at_large, retained, seed)}
+    scores = {"loss": phi, "oracle": _oracle(model, asked, at_large, retained)}
     if shadows is not None:
         known = (phi, shadows.confidences, shadows.trained_on)
         everyone = (_confidences(model, at_large), shadows.population)
@@ -55,15 +47,15 @@ def audit(
             "rmia-offline": rmia(*known, *everyone, mode="offline"),
         }
     size = len(candidates.members)
-    return {name: attack_result(found[:size], found[size:], max_fpr=max_fpr) for name, found in scores.items()}
+    return {name: attack_result(found[:size], found[size:]) for name, found in scores.items()}
 
 
 def _confidences(model: Scorer, pairs: Interactions) -> np.ndarray:
     return confidence(model.score(pairs.users, pairs.items), pairs.labels)
 
 
-def _oracle(model: Scorer, asked: Interactions, at_large: Interactions, retained: Interactions, seed: int) -> np.ndarray:
-    places = np.random.default_rng(seed).permutation(len(retained))[: len(at_large)]
+def _oracle(model: Scorer, asked: Interactions, at_large: Interactions, retained: Interactions) -> np.ndarray:
+    places = np.random.default_rng(0).permutation(len(retained))[: len(at_large)]
     members = retained.select(np.sort(places))
 
     def of(pairs: Interactions) -> np.ndarray:

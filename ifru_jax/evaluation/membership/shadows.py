@@ -126,7 +126,8 @@ def train_shadows(
     rng = np.random.default_rng(seed + 1)
     trained_on = np.zeros((num_shadows, len(asked)), bool)
     for s in range(0, num_shadows, 2):
-        trained_on[s] = _half(rng, len(candidates.members), len(candidates.nonmembers))
+        for group in np.split(np.arange(len(asked)), [len(candidates.members)]):
+            trained_on[s, rng.permutation(group)[: len(group) // 2]] = True
         trained_on[s + 1] = ~trained_on[s]
     confidences, population = [], []
     for s, which in enumerate(trained_on):
@@ -137,14 +138,6 @@ def train_shadows(
         at_large = candidates.population
         population.append(confidence(shadow.score(at_large.users, at_large.items), at_large.labels))
     return Shadows(candidates, np.stack(confidences), trained_on, np.stack(population))
-
-
-def _half(rng: np.random.Generator, members: int, nonmembers: int) -> np.ndarray:
-    """Half of the members and half of the non-members, bool [m + n]."""
-    which = np.zeros(members + nonmembers, bool)
-    which[rng.permutation(members)[: members // 2]] = True
-    which[members + rng.permutation(nonmembers)[: nonmembers // 2]] = True
-    return which
 
 
 def join(first: Interactions, second: Interactions) -> Interactions:

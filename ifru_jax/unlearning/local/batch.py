@@ -5,8 +5,6 @@ they don't add up exactly to the step for all together: they don't know of one a
 *apply* several requests at once, `forget` their union: `request_a | request_b`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import jax

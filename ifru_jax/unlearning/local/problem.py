@@ -5,20 +5,19 @@ come from one ladder of buckets, so that a stream of requests compiles once per 
 stack to a batch for `vmap`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Self
 
 import jax
 import numpy as np
 
 from ifru_jax.graph import Change
-from ifru_jax.graph.neighbourhood import empty_neighbourhood
+from ifru_jax.graph.neighbourhood import Neighbourhood
 from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraph, stack
 from ifru_jax.host_arrays import padded
+from ifru_jax.pytree import pytree
 from ifru_jax.sparse import capacity_of
 from ifru_jax.unlearning.local.request import LocalRequest
 from ifru_jax.unlearning.prepare import Prepared
@@ -27,12 +26,7 @@ from ifru_jax.unlearning.prepare import Prepared
 LEAST_PAIRS = 256
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["part", "core_users", "core_items", "user_degrees", "item_degrees", "median_degree"],
-    meta_fields=[],
-)
-@dataclass(frozen=True)
+@pytree
 class LocalProblem:
     """One request, padded; with a leading batch axis once stacked.
 
@@ -78,7 +72,7 @@ class Sizes:
     is_open: bool
 
     @classmethod
-    def of(cls, state: Prepared) -> Sizes:
+    def of(cls, state: Prepared) -> Self:
         """What bounds the problems of this model."""
         assert state.propagations is not None
         edges = len(state.training_set.positives) if state.model.num_hops else 0
@@ -96,21 +90,15 @@ class Sizes:
 
     def rung_for(self, requests: Sequence[LocalRequest]) -> Rung:
         """The lowest rung that holds all of them, with more unknowns or edges than its own where they ask for it."""
-        users, items, pairs, edges, core = (
-            max(column)
-            for column in zip(
-                *((len(r.part.users), len(r.part.items), len(r.part.chosen), len(r.part.edges), max(r.num_core)) for r in requests),
-                strict=True,
-            )
-        )
-        rung = self.rung(max(LEAST_PAIRS, capacity_of(pairs)))
+        needed = Bucket.of([request.part for request in requests])
+        rung = self.rung(max(LEAST_PAIRS, needed.pairs))
         bucket = Bucket(
-            min(_enough(rung.bucket.users, users, factor=4), self.users),
-            min(_enough(rung.bucket.items, items, factor=4), self.items),
+            min(_enough(rung.bucket.users, needed.users, factor=4), self.users),
+            min(_enough(rung.bucket.items, needed.items, factor=4), self.items),
             rung.bucket.pairs,
-            _enough(rung.bucket.edges, edges, factor=4),
+            _enough(rung.bucket.edges, needed.edges, factor=4),
         )
-        return Rung(bucket, _enough(rung.core, core, factor=8))
+        return Rung(bucket, _enough(rung.core, max(max(request.num_core) for request in requests), factor=8))
 
 
 def _enough(size: int, needed: int, *, factor: int) -> int:
@@ -135,8 +123,8 @@ def empty_problems(state: Prepared, pairs: int, *, size: int) -> LocalProblem:
 
 def empty_request(change: Change) -> LocalRequest:
     """A request without a row or an interaction, to pad a batch with; its step is zero."""
-    nobody = Nodes(np.zeros(0, bool), np.zeros(0, bool))
-    return LocalRequest(change, empty_neighbourhood(), nobody, (0, 0))
+    nothing, nobody = np.zeros(0, np.int64), np.zeros(0, bool)
+    return LocalRequest(change, Neighbourhood(nothing, nothing, nothing, nothing), Nodes(nobody, nobody), (0, 0))
 
 
 def _pad(request: LocalRequest, rung: Rung) -> LocalProblem:

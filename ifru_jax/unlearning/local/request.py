@@ -7,8 +7,6 @@ edges   open: those of ball_{L−1}(core), the rest being a constant (`graph.inf
 rows    the ends of both
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,7 +50,7 @@ def local_request(state: Prepared, change: Change) -> LocalRequest:
     edges, reached = spread(change.edges.pattern, centre, change.edges.count, hops)
     if step.max_edges is None:
         near = incident(data.pattern, reached, len(data))
-        held, left_out = _without(_in_whole_groups(near, change), change.places), 0
+        held, left_out = np.setdiff1d(_in_whole_groups(near, change), change.places), 0
     else:
         scores = importance(data, change.places, num_hops=max(1, hops))[-1]
         held, left_out = _Budget(data, change.places, scope, reached, scores).best(step.max_edges)
@@ -79,10 +77,6 @@ def _in_whole_groups(places: np.ndarray, change: Change) -> np.ndarray:
     return np.flatnonzero(whole_groups(member, leaders))
 
 
-def _without(places: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return places[~np.isin(places, others)]
-
-
 @dataclass(frozen=True, eq=False)
 class _Budget:
     """The choice of the best retained interactions at the rows that a request reaches.
@@ -100,11 +94,11 @@ class _Budget:
     def best(self, budget: int) -> tuple[np.ndarray, int]:
         """Their places, and how many others there are."""
         pattern, count = self.data.pattern, len(self.data)
-        near = _without(incident(pattern, self.scope, count), self.touched)
+        near = np.setdiff1d(incident(pattern, self.scope, count), self.touched)
         held = self._most_important(near, budget)
         if len(held) < budget:
             far = self._beyond_scope(2 * (budget + len(self.touched)))
-            far = _without(_without(far, near), self.touched)
+            far = np.setdiff1d(far, np.concatenate([near, self.touched]))
             held = np.concatenate([held, self._most_important(far, budget - len(held))])
         users, items = np.asarray(pattern.rows)[self.touched], np.asarray(pattern.cols)[self.touched]
         gone = np.count_nonzero(self.reached.users[users] | self.reached.items[items])
@@ -114,10 +108,9 @@ class _Budget:
     def _scores(self) -> tuple[np.ndarray, np.ndarray]:
         # A request comes to an interaction by an end that it reaches; in single precision equals are equal whatever the order of
         # their sums was.
-        users, items = (
-            np.where(inside, of, 0).astype(np.float32) for inside, of in zip(self.reached, self.importance, strict=True)
-        )
-        return users, items
+        of_users, of_items = self.importance
+        users, items = np.where(self.reached.users, of_users, 0), np.where(self.reached.items, of_items, 0)
+        return users.astype(np.float32), items.astype(np.float32)
 
     def _beyond_scope(self, wanted: int) -> np.ndarray:
         """Interactions at the most important nodes outside the scope, whose lists hold as many as are wanted.

@@ -7,13 +7,10 @@ the step of the whole problem confined to S. Where the model does nothing but pr
 taken from a record of the whole, which is kept up to date with every request (`graph.inflow`).
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
+from dataclasses import field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +23,7 @@ from ifru_jax.influence import Influence, parts_of
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.open_model import OpenModel, trace_propagations
 from ifru_jax.models.tables import Rows, of_side, take_rows
+from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution
 from ifru_jax.sparse import capacity_of
 from ifru_jax.training import Objective
@@ -35,8 +33,7 @@ from ifru_jax.unlearning.local.problem import LocalProblem, pack
 from ifru_jax.unlearning.local.request import local_request
 from ifru_jax.unlearning.prepare import Prepared
 from ifru_jax.unlearning.report import Scope
-from ifru_jax.unlearning.step import Scalar, curvature_product, damped_step, scaled_problem
-from ifru_jax.unlearning.update import Update
+from ifru_jax.unlearning.step import Scalar, Update, curvature_product, damped_step, scaled_problem
 
 # A row beyond every table: what is written there is dropped.
 BEYOND = np.iinfo(np.int32).max
@@ -44,12 +41,7 @@ BEYOND = np.iinfo(np.int32).max
 _LEAST_LOST = 1024
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["users", "items", "rows", "solution", "norm_direct", "norm_spillover", "norm_rhs"],
-    meta_fields=[],
-)
-@dataclass(frozen=True)
+@pytree
 class LocalSteps:
     """Steps of b independent requests; those that pad the batch are zero.
 
@@ -70,19 +62,18 @@ class LocalSteps:
     norm_rhs: jax.Array
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["objective", "params", "propagations", "floor"], meta_fields=["config"])
-@dataclass(frozen=True)
+@pytree
 class _Model:
     """What of a prepared model the compiled step reads."""
 
-    config: IFRUConfig
+    config: IFRUConfig = field(metadata={"static": True})
     objective: Objective
     params: Params
     propagations: Propagations
     floor: Scalar
 
     @classmethod
-    def of(cls, state: Prepared) -> _Model:
+    def of(cls, state: Prepared) -> Self:
         assert state.propagations is not None
         objective = replace(state.objective, chunk_size=state.step.chunk_size or "automatic")
         return cls(state.step, objective, state.params, state.propagations, state.floor)
@@ -176,8 +167,6 @@ def _solve(model: _Model, problem: LocalProblem) -> LocalSteps:
         spillover = optax.tree.zeros_like(spillover)
     rhs = optax.tree.add(direct, spillover)
 
-    chex.assert_equal_shape_prefix([problem.core_users, problem.user_degrees], 1)
-    chex.assert_equal_shape_prefix([problem.core_items, problem.item_degrees], 1)
     total = jnp.asarray(objective.total)
     degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, total, problem.median_degree)
     scale = inverse_root_metric(core_of(local), tables, degrees, core, exponent=config.metric_exponent)

@@ -7,8 +7,6 @@ keeps compiled functions across processes:
     jax.config.update("jax_compilation_cache_dir", "…/cache")
 """
 
-from __future__ import annotations
-
 import jax
 
 from ifru_jax.errors import DataError
