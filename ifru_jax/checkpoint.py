@@ -37,7 +37,7 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False) -> No
     Args:
       trained: the model.
       path: the file.
-      for_serving: leaves out the record of the training, which only requests need; it is three times the parameters per segment.
+      for_serving: leaves out the record of the training, which only requests need; it is twice the parameters per segment.
 
     Raises:
       DataError: there is no such folder.

@@ -51,22 +51,24 @@ def recording_adam(learning_rate: jax.Array | float) -> optax.GradientTransforma
     """Adam that keeps account of what it does; its updates are those of `optax.adam`."""
     adam = optax.adam(learning_rate, b1=BETA_1, b2=BETA_2, eps=EPSILON)
 
-    def init(params: Params) -> Recording:
+    def init(params: Any) -> Recording:
         zero = optax.tree.zeros_like(params)
         return Recording(adam.init(params), zero, zero)
 
-    def update(grads: Params, state: Recording, params: Params | None = None) -> tuple[Params, Recording]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Recording]:
+        grads: Any = updates
         updates, inner = adam.update(grads, state.adam, params)
-        moments = inner[0]
-        corrected = 1 - BETA_2**moments.count
+        moments: Any = inner
+        count, squares = moments[0].count, moments[0].nu
+        corrected = 1 - BETA_2**count
 
         def gain(applied: jax.Array, g: jax.Array, v: jax.Array) -> jax.Array:
             return applied + g * g * learning_rate / (jnp.sqrt(v / corrected) + EPSILON)
 
-        applied = jax.tree.map(gain, state.applied, grads, moments.nu)
+        applied = jax.tree.map(gain, state.applied, grads, squares)
         return updates, Recording(inner, applied, jax.tree.map(lambda e, g: e + g * g, state.energy, grads))
 
-    return optax.GradientTransformation(init, update)  # pyright: ignore[reportArgumentType]
+    return optax.GradientTransformation(init, update)
 
 
 @dataclass(frozen=True)
