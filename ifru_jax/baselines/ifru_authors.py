@@ -116,7 +116,7 @@ class IFRUAuthors(TrainedMethod):
         weights = padded(changed, change.after.capacities[0], change.after.examples.weights.dtype)
         affected = replace(change.after.examples, weights=on_device(weights))
         touched, touched_after = touched_terms(change)
-        problem = _Problem(
+        problem = _PublishedProblem(
             # The code knows neither N nor L2.
             objective=replace(state.objective, total=1.0, reg=0.0),
             params=state.params,
@@ -200,7 +200,7 @@ def changed_interactions(change: Change, *, min_change: float) -> np.ndarray:
 
 
 @pytree
-class _Problem:
+class _PublishedProblem:
     """What candidates are computed from.
 
     Attributes:
@@ -226,7 +226,7 @@ class _Problem:
 
 @jax.jit
 def _right_hand_side(
-    problem: _Problem, touched: Examples, touched_after: Examples, affected: Batch
+    problem: _PublishedProblem, touched: Examples, touched_after: Examples, affected: Batch
 ) -> tuple[Params, tuple[jax.Array, ...]]:
     """g, a sum and no mean, and the norms of its two parts and its own, all on the rows in scope."""
     objective, params, before = problem.objective, problem.params, problem.data.graph
@@ -238,7 +238,7 @@ def _right_hand_side(
     return rhs, tuple(optax.tree.norm(part) for part in (direct, spillover, rhs))
 
 
-def published_hessian(problem: _Problem, kind: str) -> Callable[[Params], Params]:
+def published_hessian(problem: _PublishedProblem, kind: str) -> Callable[[Params], Params]:
     """v ↦ H v on the rows in scope: the mean loss over D of raw inner products ("mf") or of the model, without L2."""
     objective, data = problem.objective, problem.data
     sides = {side: name for name, side in objective.model.tables.items()}
@@ -265,7 +265,7 @@ class _Found(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=0)
-def _select(config: IFRUAuthorsConfig, problem: _Problem, rhs: Params, learning_rate: jax.Array | float) -> _Found:
+def _select(config: IFRUAuthorsConfig, problem: _PublishedProblem, rhs: Params, learning_rate: jax.Array | float) -> _Found:
     """Adam on the quadratic form, and the candidate of best validation AUC."""
     product, optimiser = published_hessian(problem, config.hessian), optax.adam(learning_rate)
     objective, valid, graph = problem.objective, problem.valid, problem.data.graph

@@ -90,7 +90,7 @@ class SCIF(TrainedMethod):
         if not change.gone.all():
             raise NotApplicable("SCIF chooses the labels of what is forgotten itself: it takes no corrections of labels.")
         targets, touched = change.touched.user_degrees() > 0, build_examples(change.touched)
-        problem = _Problem(
+        problem = _SCIFProblem(
             objective=state.objective,
             params=state.params,
             touched=Batch(touched, graph),
@@ -133,7 +133,7 @@ def collaborative_labels(forgotten: Interactions, retained: Interactions) -> np.
 
 
 @pytree
-class _Problem:
+class _SCIFProblem:
     """What the step is computed from.
 
     Attributes:
@@ -163,7 +163,7 @@ class _Problem:
 
 
 @partial(jax.jit, static_argnums=0)
-def scif_step(config: SCIFConfig, problem: _Problem, damping: jax.Array | float) -> tuple[Params, Solution, jax.Array]:
+def scif_step(config: SCIFConfig, problem: _SCIFProblem, damping: jax.Array | float) -> tuple[Params, Solution, jax.Array]:
     """θ̂ with the rows of U moved by (H_UU + λI)⁻¹ b_U, the evidence of the solve, and ‖b_U‖."""
     rhs = problem.of_users(direct_influence(problem.objective, problem.params, problem.touched, problem.replaced))
     solve = conjugate_gradient(num_steps=config.num_steps, tolerance=config.tolerance)
@@ -172,7 +172,7 @@ def scif_step(config: SCIFConfig, problem: _Problem, damping: jax.Array | float)
 
 
 @jax.jit
-def _lowest_curvature(problem: _Problem, key: jax.Array) -> jax.Array:
+def _lowest_curvature(problem: _SCIFProblem, key: jax.Array) -> jax.Array:
     """The most negative Ritz value of H_UU from a random start, which has a part along every eigenvector."""
     flat, unravel = ravel_pytree(problem.params)
     start = problem.of_users(unravel(jax.random.normal(key, flat.shape, flat.dtype)))

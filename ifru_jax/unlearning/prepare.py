@@ -101,8 +101,11 @@ def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
     """
     known = trained if isinstance(trained, Prepared) else None
     step = config or (known.step if known else IFRUConfig())
+    # Without a scope nothing is confined; with one, a copy may have lost its propagations.
+    if known and step == known.step and (known.confined or step.scope is None):
+        return known
     confined = _check_applies(trained, step)
-    if known and step == known.step and confined == known.confined:
+    if known and step == known.step and not confined:
         return known
     propagations = known.propagations if known and confined else None
     if confined and propagations is None:

@@ -21,7 +21,7 @@ from ifru_jax.baselines import (
     IFRUAuthorsConfig,
     SCIFConfig,
 )
-from ifru_jax.baselines.ifru_authors import _Problem, changed_interactions, published_hessian, published_scope
+from ifru_jax.baselines.ifru_authors import _PublishedProblem, changed_interactions, published_hessian, published_scope
 from ifru_jax.baselines.scif import collaborative_labels
 from ifru_jax.graph import Batch, Change, build_examples, build_training_set
 from tests.unlearning.conftest import CONFIG
@@ -268,7 +268,7 @@ def test_the_published_quadratic_form_and_its_first_candidate(tiny, dense):
 
         rows = jnp.asarray(scope.users), jnp.asarray(scope.items)
         summed = replace(tiny.objective, total=1.0, reg=0.0)
-        problem = _Problem(summed, tiny.params, training.batch, build_examples(data), rows, float(len(data)))
+        problem = _PublishedProblem(summed, tiny.params, training.batch, build_examples(data), rows, float(len(data)))
         product = published_hessian(problem, "mf")
         mask = np.repeat(inside, 2)
         # The published Hessian is that of MF whatever the model is.
