@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -101,6 +102,7 @@ class Objective:
 
     def outputs(self, params: Params, batch: Batch) -> Any:
         """What the loss takes of the model, such as the score of every example."""
+        chex.assert_equal_shape([batch.examples.labels, batch.examples.weights])
         scorer = PairScorer(self.model, params, batch.graph, self._chunk(params, batch))
         return self.loss.outputs(scorer, batch.examples)
 

@@ -107,11 +107,13 @@ def damped_step(config: IFRUConfig, problem: ScaledProblem, *, floor: Scalar) ->
 def scaled(config: IFRUConfig, problem: StepProblem) -> ScaledProblem:
     """H̃ and b̃ of the parameters that may change."""
     model, params, retained = problem.objective.model, problem.params, problem.retained
+    chex.assert_trees_all_equal_shapes(problem.rhs, params)
     names = free_parameters(model, params, config)
     free = {name: params[name] for name in names}
     fixed = {name: value for name, value in params.items() if name not in free}
     unknowns = coordinates(model, free, config)
     lost, degrees = without_data(retained.examples), degrees_of(retained.examples)
+    chex.assert_trees_all_equal_shapes(tuple(problem.scope), lost)
     inside = problem.scope[0] & ~lost[0], problem.scope[1] & ~lost[1]
     scale = inverse_root_metric(unknowns.reduce(free), model.tables, degrees, inside, exponent=config.metric_exponent)
     product = curvature_product(config, problem.objective, free, retained, fixed)

@@ -1,5 +1,6 @@
 """The objective and all its derivatives against dense matrices, at once and in chunks, with some parameters held."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -104,3 +105,12 @@ def test_a_minibatch_of_everything_is_the_objective_times_n_over_d():
     expected = objective.losses(params, whole.batch) / len(whole) + 1.5 * REG * squared_norm(params)
     np.testing.assert_allclose(got, expected, rtol=1e-12)
     assert objective.auxiliary(params, whole.graph) == 0
+
+
+def test_labels_and_weights_of_other_lengths_are_refused():
+    """Broadcasting them would be a number, and a wrong one."""
+    data = build_training_set(grouped(1))
+    params = MODELS[0].init(jax.random.key(0), USERS, ITEMS)
+    short = replace(data.examples, weights=data.examples.weights[:1])
+    with pytest.raises(AssertionError, match="shape"):
+        Objective(MODELS[0], bce, 1.0, REG)(params, replace(data.batch, examples=short))
