@@ -1,5 +1,8 @@
 """Errors of ifru_jax. Each message names the value that is wrong and what to do about it."""
 
+import operator
+from typing import Any
+
 
 class IfruError(ValueError):
     """Base of every error that ifru_jax raises on purpose."""
@@ -19,3 +22,17 @@ class ModelError(IfruError):
 
 class NumericsError(IfruError):
     """A computation that produced NaN, did not converge, or has no answer."""
+
+
+def check_whole(config: Any, *names: str) -> None:
+    """Refuses a number of something that is no whole number; None is left alone.
+
+    Raises:
+      DataError: one of these fields holds anything else.
+    """
+    for name in names:
+        value = getattr(config, name)
+        try:
+            operator.index(0 if value is None else value)
+        except TypeError as error:
+            raise DataError(f"{name} is {value!r}: give a whole number.") from error

@@ -29,7 +29,7 @@ import numpy as np
 import optax
 
 from ifru_jax.baselines.trained_method import TrainedMethod, all_rows, finish
-from ifru_jax.errors import DataError, NumericsError
+from ifru_jax.errors import DataError, NumericsError, check_whole
 from ifru_jax.graph import Batch, Change
 from ifru_jax.influence import right_hand_side
 from ifru_jax.models import Params
@@ -61,6 +61,7 @@ class GIFConfig:
     spillover: Literal["auto", "none"] = "auto"
 
     def __post_init__(self) -> None:
+        check_whole(self, "num_iterations")
         if self.num_iterations < 0 or (self.damping is not None and not self.damping >= 0):
             raise DataError(
                 f"num_iterations is {self.num_iterations} and damping {self.damping}: neither can be negative; damping may be None."

@@ -37,7 +37,7 @@ from ifru_jax.baselines.retrain import surviving
 from ifru_jax.baselines.trained_method import TrainedMethod, finish
 from ifru_jax.curvature import hessian_product
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError, NotApplicable, NumericsError
+from ifru_jax.errors import DataError, NotApplicable, NumericsError, check_whole
 from ifru_jax.graph import Batch, Change, Examples, Graph, Nodes, build_examples, inner_products
 from ifru_jax.host_arrays import padded
 from ifru_jax.influence import Influence, direct_influence, graph_influence, importance, touched_terms
@@ -78,6 +78,7 @@ class IFRUAuthorsConfig:
     swap_graph: bool = False
 
     def __post_init__(self) -> None:
+        check_whole(self, "num_hops", "num_steps", "patience")
         if self.num_hops < 0 or self.num_steps < 1 or self.patience < 0:
             raise DataError(
                 f"num_hops is {self.num_hops}, num_steps {self.num_steps}, patience {self.patience}: at least 0, 1 and 0."

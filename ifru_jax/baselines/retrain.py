@@ -51,7 +51,7 @@ class Retrain:
         """Trains without what the request names; an empty request returns the very same state."""
         check_model(self.model, state.trained.model)
         clock, before = Clock(), state.trained
-        change = Change.of(before.training_set, request)
+        change = before.resolved(request)
         if not len(change):
             return state, Report.of_nothing(len(before.interactions), clock.seconds())
         valid, initial = surviving(state.valid, change.after.interactions), self.start(state, change)
@@ -97,7 +97,7 @@ def retrain(
       DataError: the request names something that isn't there or everything, or `valid` has one label only.
       NumericsError: training diverged.
     """
-    change = Change.of(trained.training_set, request)
+    change = trained.resolved(request)
     data = change.after if len(change) else trained.training_set
     valid, config = surviving(valid, data.interactions), config or trained.config
     found = []

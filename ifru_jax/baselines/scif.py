@@ -37,7 +37,7 @@ from jax.flatten_util import ravel_pytree
 from ifru_jax.baselines.trained_method import TrainedMethod, finish
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError, NotApplicable
+from ifru_jax.errors import DataError, NotApplicable, check_whole
 from ifru_jax.graph import Batch, Change, Examples, build_examples
 from ifru_jax.host_arrays import padded
 from ifru_jax.influence import Influence, direct_influence
@@ -70,6 +70,7 @@ class SCIFConfig:
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
+        check_whole(self, "num_steps")
         if self.num_steps < 1 or not self.tolerance > 0:
             raise DataError(f"num_steps is {self.num_steps} and tolerance {self.tolerance}: both must be positive.")
 

@@ -19,7 +19,7 @@ from ifru_jax.baselines.trained_method import TrainedMethod
 from ifru_jax.data.groups import group_members, leaders_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_whole
 from ifru_jax.graph import Batch, Examples, Graph, IndexPairs
 from ifru_jax.models import Params
 from ifru_jax.training import Objective, Trained
@@ -46,6 +46,7 @@ class BudgetConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_whole(self, "num_steps", "batch_size")
         if self.seconds is None and self.num_steps is None:
             raise DataError("seconds and num_steps are both None: give at least one, or the steps never end.")
         for name in ("seconds", "num_steps", "learning_rate", "batch_size"):

@@ -41,7 +41,7 @@ class TrainedMethod:
         """Forgets; an empty request returns the very same model."""
         check_model(self.model, state.model)
         clock = self.clock()
-        change = Change.of(state.training_set, request)
+        change = state.resolved(request)
         if not len(change):
             return state, Report.of_nothing(len(state.interactions), clock.seconds())
         clock.part("graph", change.after.batch)

@@ -17,7 +17,7 @@ import optax
 
 from ifru_jax.data.groups import group_members, leaders_of
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError, NumericsError
+from ifru_jax.errors import DataError, NumericsError, check_whole
 from ifru_jax.graph import Batch, Examples, IndexPairs, TrainingSet
 from ifru_jax.graph.examples import padded_leaders
 from ifru_jax.graph.training_set import padded_size
@@ -52,6 +52,7 @@ class TrainConfig:
     record: int = 0
 
     def __post_init__(self) -> None:
+        check_whole(self, "batch_size", "epochs", "patience", "record")
         for name in ("learning_rate", "batch_size", "epochs", "patience"):
             if not getattr(self, name) > 0:
                 raise DataError(f"{name} is {getattr(self, name)}: it must be positive.")

@@ -15,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
-from ifru_jax.graph import Batch, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
+from ifru_jax.graph import Batch, Change, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
 from ifru_jax.models import Params, Recommender
 from ifru_jax.sparse import capacity_of
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
@@ -73,6 +74,17 @@ class Trained:
         training_set = training_set_for(model, loss, interactions, capacities=capacities)
         objective = Objective(model, loss, float(len(interactions) if total is None else total), config.reg)
         return cls(objective, in_precision(params), training_set, config)
+
+    def resolved(self, request: ForgetRequest) -> Change:
+        """A request resolved on what the model stands for.
+
+        Raises:
+          DataError: the request names something that isn't there, or everything, or a new label that the loss can't take.
+        """
+        change = Change.of(self.training_set, request)
+        if len(change.corrected):
+            self.loss.check(change.after.interactions)
+        return change
 
     def with_record(self, record: tuple[Segment, ...]) -> Self:
         """The same with the record of its training."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_whole
 from ifru_jax.solvers import FilterName
 
 SHARED = ("update", "freeze", "subspace")
@@ -62,6 +62,7 @@ class IFRUConfig:
 
     def __post_init__(self) -> None:
         hints = get_type_hints(IFRUConfig)
+        check_whole(self, "max_nodes", "max_edges", "num_steps", "shared_rank", "segment_steps", "chunk_size")
         for name in ("spillover", "curvature", "solver", "filter"):
             if getattr(self, name) not in get_args(hints[name]):
                 raise DataError(f"{name} is {getattr(self, name)!r}: choose among {', '.join(get_args(hints[name]))}.")

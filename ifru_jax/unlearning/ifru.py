@@ -73,7 +73,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
       NumericsError: the computation was not finite; nothing was changed.
     """
     clock = Clock()
-    change = Change.of(trained.training_set, request)
+    change = trained.resolved(request)
     if not len(change):
         return trained, Report.of_nothing(len(trained.interactions), clock.seconds())  # pyright: ignore[reportReturnType]
     state = prepare(trained, config=config)

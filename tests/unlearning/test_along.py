@@ -229,6 +229,10 @@ def test_losses_that_compare_are_followed_too():
 @pytest.mark.parametrize(("make", "message"), [
     (lambda: TrainConfig(record=-1), "record is -1"),
     (lambda: IFRUConfig(segment_steps=0), "segment_steps is 0"),
+    (lambda: TrainConfig(record=1.5), "record is 1.5: give a whole number"),
+    (lambda: TrainConfig(epochs=2.0), "epochs is 2.0: give a whole number"),
+    (lambda: IFRUConfig(num_steps=2.5), "num_steps is 2.5: give a whole number"),
+    (lambda: IFRUConfig(scope=(), max_edges=9.5), "max_edges is 9.5: give a whole number"),
 ])  # fmt: skip
 def test_what_is_out_of_range_is_refused(make, message):
     with pytest.raises(DataError, match=message):

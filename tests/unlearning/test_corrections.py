@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from ifru_jax import ForgetRequest, IFRUConfig, bce, bpr, lightgcn, mf, random_split, unlearn
+from ifru_jax import DataError, ForgetRequest, IFRUConfig, bce, bpr, lightgcn, mf, random_split, retrain, unlearn
+from ifru_jax.baselines import Gradient
 from ifru_jax.data import sample_negatives
 from ifru_jax.graph import Change
 from ifru_jax.training import train, training_set_for
@@ -165,3 +166,18 @@ def test_several_corrections_at_once_are_each_alone(state):
         for name, value in expected.params.items():
             scale = float(jnp.abs(value - state.params[name]).max())
             np.testing.assert_allclose(applied[name], value, atol=1e-3 * scale)
+
+
+def test_labels_that_the_loss_cannot_take_are_refused(split):
+    """As training refuses them: cross-entropy on a label of 7 has no minimum."""
+    trained = prepare(train(jax.random.key(0), mf(**SMALL), split, CONFIG))
+    pair = np.stack([trained.interactions.users[:1], trained.interactions.items[:1]], axis=1)
+    request = ForgetRequest(corrected=pair, labels=np.array([7.0]))
+    for refuse in (
+        lambda: forget(trained, request),
+        lambda: independent_steps(trained, [request], config=CONFINED),
+        lambda: Gradient(trained.model, CONFIG).forget(trained, request),
+        lambda: retrain(jax.random.key(1), trained, request, split.valid),
+    ):
+        with pytest.raises(DataError, match="labels go from 0 to 7, but cross-entropy needs 0 … 1"):
+            refuse()

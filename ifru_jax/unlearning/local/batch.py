@@ -12,7 +12,6 @@ import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.errors import DataError, NumericsError
-from ifru_jax.graph import Change
 from ifru_jax.status import Status
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.config import IFRUConfig
@@ -50,7 +49,7 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
         )
     if not requests:
         raise DataError("there is no request: give at least one.")
-    changes = [Change.of(state.training_set, request) for request in requests]
+    changes = [state.resolved(request) for request in requests]
     empty = [number for number, change in enumerate(changes) if not len(change)]
     if empty:
         raise DataError(f"request {empty[0]} changes nothing: leave it out.")
