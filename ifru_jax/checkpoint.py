@@ -137,6 +137,8 @@ def _assemble(
     # Older files have no record.
     steps = description.get("record", [])
     parts = [(_part(arrays, f"record/{k}/params/"), _part(arrays, f"record/{k}/applied/")) for k in range(len(steps))]
+    if any({name: leaf.shape for name, leaf in part.items()} != found for pair in parts for part in pair):
+        raise KeyError("the record of its training")
     trained = trained.with_record(tuple(Segment(*part, n) for part, n in zip(parts, steps, strict=True)))
     if description["damping_scale"] is None:
         return trained

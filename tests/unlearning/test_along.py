@@ -212,6 +212,13 @@ def test_the_record_is_saved_and_left_out_for_serving(recorded, tmp_path):
     request = some(recorded, 8)
     one, other = forget(found, request)[0], forget(prepare(recorded), request)[0]
     jax.tree.map(np.testing.assert_array_equal, one.params, other.params)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    broken = next(name for name in arrays if name.startswith("record/1/applied/"))
+    for damaged in ({n: a for n, a in arrays.items() if n != broken}, arrays | {broken: arrays[broken][1:]}):
+        np.savez(tmp_path / "damaged.npz", **damaged)
+        with pytest.raises(DataError, match=r"lacks a part of a saved model .*the record of its training"):
+            load(tmp_path / "damaged.npz")
     save(recorded, path, for_serving=True)
     assert load(path).record == ()
     jax.tree.map(np.testing.assert_array_equal, load(path).params, recorded.params)
