@@ -22,13 +22,15 @@ from ifru_jax.models import Params, Recommender, describe_model, model_from_desc
 from ifru_jax.training import LossLike, TrainConfig, Trained
 from ifru_jax.training.fit import in_precision
 from ifru_jax.training.losses import describe_loss, loss_from_description
-from ifru_jax.training.record import Segment
+from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.prepare import Damping, Prepared
 
 _FORMAT = 1
 _COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "item_ids")
 _FEATURES = ("user_features", "item_features")
+# Of validation interactions: what their metric takes.
+_VALID = ("users", "items", "labels", "groups")
 
 
 def save(trained: Trained, path: str | Path, *, for_serving: bool = False) -> None:
@@ -59,11 +61,10 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False) -> No
     }
     arrays = {f"params/{name}": np.asarray(leaf) for name, leaf in trained.params.items()}
     arrays |= {f"data/{c}": getattr(data, c) for c in _COLUMNS if getattr(data, c) is not None}
-    record = () if for_serving else trained.record
-    description["record"] = [float(segment.steps) for segment in record]
-    for number, segment in enumerate(record):
-        for part in ("params", "applied"):
-            arrays |= {f"record/{number}/{part}/{name}": np.asarray(x) for name, x in getattr(segment, part).items()}
+    if trained.record and not for_serving:
+        described, of_record = _described_record(trained.record)
+        description["record"] = described
+        arrays |= of_record
     for side in _FEATURES:
         if (features := getattr(data, side)) is not None:
             description[side] = {"names": features.names, "widths": features.widths}
@@ -135,16 +136,37 @@ def _assemble(
         capacities=tuple(description["capacities"]),
     )
     # Older files have no record.
-    steps = description.get("record", [])
-    parts = [(_part(arrays, f"record/{k}/params/"), _part(arrays, f"record/{k}/applied/")) for k in range(len(steps))]
-    if any({name: leaf.shape for name, leaf in part.items()} != found for pair in parts for part in pair):
-        raise KeyError("the record of its training")
-    trained = trained.with_record(tuple(Segment(*part, n) for part, n in zip(parts, steps, strict=True)))
+    if (described := description.get("record")) is not None:
+        trained = trained.with_record(_record(arrays, described, data, found))
     if description["damping_scale"] is None:
         return trained
     damping = Damping(description["damping_scale"], description["damping_exponent"])
     fields = trained.objective, trained.params, trained.training_set, trained.config
     return Prepared(*fields, IFRUConfig(), damping).with_record(trained.record)
+
+
+def _described_record(record: Record) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A record as JSON and arrays."""
+    valid, steps = record.valid, [float(segment.steps) for segment in record.segments]
+    arrays = {f"record/valid/{c}": getattr(valid, c) for c in _VALID if getattr(valid, c) is not None}
+    for number, segment in enumerate(record.segments):
+        for part in ("params", "applied"):
+            arrays |= {f"record/{number}/{part}/{name}": np.asarray(x) for name, x in getattr(segment, part).items()}
+    return {"steps": steps, "batch_size": record.batch_size, "peak": record.peak}, arrays
+
+
+def _record(
+    arrays: dict[str, np.ndarray], described: dict[str, Any], data: Interactions, shapes: dict[str, tuple[int, ...]]
+) -> Record:
+    """What `_described_record` wrote; `shapes` are those of the parameters."""
+    steps = described["steps"]
+    parts = [(_part(arrays, f"record/{k}/params/"), _part(arrays, f"record/{k}/applied/")) for k in range(len(steps))]
+    if not parts or any({name: leaf.shape for name, leaf in part.items()} != shapes for pair in parts for part in pair):
+        raise KeyError("the record of its training")
+    columns: dict[str, Any] = {c: arrays[f"record/valid/{c}"] for c in _VALID if f"record/valid/{c}" in arrays}
+    valid = Interactions(**columns, num_users=data.num_users, num_items=data.num_items)
+    segments = tuple(Segment(*part, n) for part, n in zip(parts, steps, strict=True))
+    return Record(segments, described["batch_size"], valid, described["peak"])
 
 
 def _part(arrays: dict[str, np.ndarray], prefix: str) -> Params:

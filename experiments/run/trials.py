@@ -14,10 +14,10 @@ import jax
 
 from experiments.run.methods import Context, RegisteredMethod
 from experiments.run.setup import Setup
-from ifru_jax.baselines.retrain import surviving
 from ifru_jax.data import Split
 from ifru_jax.models import Scorer
 from ifru_jax.training import Trained
+from ifru_jax.training.validation import surviving
 from ifru_jax.unlearning import Method, Report
 
 # Warm repetitions of a forgetting and of a baseline; of both the median counts.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from experiments.run.setup import Setup
-from ifru_jax.evaluation import ComparedPairs, PairScores, comparable, fidelity, figures, ranking_metrics
+from ifru_jax.evaluation import ComparedPairs, PairScores, comparable, fidelity, figures, figures_over_seeds, ranking_metrics
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Scorer
 from ifru_jax.training import Trained
@@ -36,9 +36,15 @@ class Yardsticks:
 
     def figures(self, model: Scorer, original: PairScores, **options: Any) -> dict[str, Any]:
         """Of a model that was `original` before the request."""
-        return figures(
-            self.scores(model), self.pairs, original=original, originals=self.originals, retrained=self.retrained, **options
-        )
+        return self.figures_of(self.scores(model), original, **options)
+
+    def figures_of(self, scores: PairScores, original: PairScores, **options: Any) -> dict[str, Any]:
+        """The same from its scores."""
+        return figures(scores, self.pairs, original=original, originals=self.originals, retrained=self.retrained, **options)
+
+    def over_seeds(self, scores: Sequence[PairScores]) -> dict[str, float | None]:
+        """Of a method, from its scores with every seed, in the order of the originals."""
+        return figures_over_seeds(scores, self.pairs, originals=self.originals, retrained=self.retrained)
 
     def own_figures(self, after: PairScores, before: PairScores, yardsticks: list[PairScores]) -> dict[str, float | None]:
         """Quality before the request, and closeness to the method's own retraining where that was asked for."""

@@ -33,7 +33,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ifru_jax.baselines.retrain import surviving
 from ifru_jax.baselines.trained_method import TrainedMethod, finish
 from ifru_jax.curvature import hessian_product
 from ifru_jax.data.interactions import Interactions
@@ -48,6 +47,7 @@ from ifru_jax.pytree import pytree
 from ifru_jax.sparse import on_device
 from ifru_jax.status import Status
 from ifru_jax.training import Objective, Trained, squared_norm
+from ifru_jax.training.validation import surviving
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.report import Report, Scope, Solve, Training
 

@@ -17,6 +17,7 @@ from ifru_jax.graph import Change
 from ifru_jax.models import Params, Recommender, Scorer
 from ifru_jax.status import Status
 from ifru_jax.training import History, LossLike, TrainConfig, Trained, bce, fit_params, train
+from ifru_jax.training.validation import surviving
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.method import check_model
 from ifru_jax.unlearning.report import Report, Training
@@ -118,9 +119,3 @@ def next_key(key: jax.Array) -> tuple[jax.Array, jax.Array]:
     # `fit` splits its key and folds in epochs; a word no epoch reaches keeps the two apart.
     following, now = jax.random.split(jax.random.fold_in(key, 0x5EED0000))
     return following, now
-
-
-def surviving(valid: Interactions, retained: Interactions) -> Interactions:
-    """The validation interactions of users and items that still have a retained interaction; rows only, no original ids."""
-    users, items = retained.user_degrees() > 0, retained.item_degrees() > 0
-    return replace(valid.select(users[valid.users] & items[valid.items]), user_ids=None, item_ids=None)

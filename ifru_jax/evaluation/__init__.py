@@ -14,6 +14,7 @@ spread        the same for figures: an interval from the retrained models
 membership    membership inference: loss threshold, LiRA, RMIA, a membership oracle
 masks         which pairs count: survivors, and those touched by the request
 figures       all figures of one method and one seed
+over_seeds    those that take all seeds of a method at once
 views         what is compared of each model in a verification
 verdicts      measures with limits and verdicts
 verification  all measures of one model, with verdicts
@@ -24,6 +25,7 @@ from ifru_jax.evaluation.figures import ComparedPairs, PairScores, figures
 from ifru_jax.evaluation.levels import comparable
 from ifru_jax.evaluation.masks import survivors
 from ifru_jax.evaluation.membership import train_shadows
+from ifru_jax.evaluation.over_seeds import figures_over_seeds
 from ifru_jax.evaluation.ranking import ranking_metrics
 from ifru_jax.evaluation.verdicts import VerifyConfig
 from ifru_jax.evaluation.verification import verify
@@ -35,6 +37,7 @@ __all__ = [
     "comparable",
     "discordance",
     "figures",
+    "figures_over_seeds",
     "ranking_metrics",
     "survivors",
     "train_shadows",

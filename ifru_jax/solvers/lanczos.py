@@ -57,8 +57,15 @@ def norm(v: jax.Array) -> jax.Array:
     return largest * jnp.linalg.norm(v / jnp.where(largest > 0, largest, 1))
 
 
-def lanczos(*, num_steps: int) -> Callable[[Callable[[Any], Any], Any], Krylov]:
-    """Builds `decompose(product, b)` with at most `num_steps` products; b is any pytree of p numbers, the space is flat."""
+def lanczos(
+    *, num_steps: int, enough: Callable[[Krylov], jax.Array] | None = None
+) -> Callable[[Callable[[Any], Any], Any], Krylov]:
+    """Builds `decompose(product, b)`; b is any pytree of p numbers, the space is flat.
+
+    Args:
+      num_steps: products at the most; fewer where the space is exhausted.
+      enough: says of the space so far, a bool [], whether it will do; None goes on.
+    """
 
     def decompose(product: Callable[[Any], Any], b: Any) -> Krylov:
         b, unravel = ravel_pytree(b)
@@ -67,8 +74,9 @@ def lanczos(*, num_steps: int) -> Callable[[Callable[[Any], Any], Any], Krylov]:
         length = norm(b)
         first = jnp.where(length > 0, b / jnp.where(length > 0, length, 1), 0)
 
-        def step(j, state):
+        def step(state):
             basis, diagonal, off_diagonal, q, alive, taken, size = state
+            j = taken
             basis = basis.at[j].set(q)
             image = ravel_pytree(product(unravel(q)))[0]
             scale = norm(image)
@@ -80,18 +88,23 @@ def lanczos(*, num_steps: int) -> Callable[[Callable[[Any], Any], Any], Krylov]:
             beta = jnp.linalg.norm(rest)
             # No ‖H q‖ exceeds ‖H‖; below the rounding of that, what is left of the image is noise.
             size = jnp.maximum(size, scale)
-            diagonal = diagonal.at[j].set(jnp.where(alive, scale * alpha, 0))
-            taken = taken + alive
-            alive = alive & (scale * beta > 10 * tiny * size)
+            diagonal = diagonal.at[j].set(scale * alpha)
+            taken = taken + 1
+            alive = scale * beta > 10 * tiny * size
             off_diagonal = off_diagonal.at[j].set(jnp.where(alive, scale * beta, 0))
             q = jnp.where(alive, rest / jnp.where(beta > 0, beta, 1), 0)
             return basis, diagonal, off_diagonal, q, alive, taken, size
+
+        def goes_on(state):
+            basis, diagonal, off_diagonal, _, alive, taken, _ = state
+            more = alive & (taken < num_steps)
+            return more if enough is None else more & ~((taken > 0) & enough(Krylov(basis, diagonal, off_diagonal, length, taken)))
 
         zeros = jnp.zeros((num_steps,), dtype)
         start = (
             jnp.zeros((num_steps, b.shape[0]), dtype), zeros, zeros, first, length > 0, jnp.int32(0), jnp.zeros((), dtype)
         )  # fmt: skip
-        basis, diagonal, off_diagonal, _, _, taken, _ = jax.lax.fori_loop(0, num_steps, step, start)
+        basis, diagonal, off_diagonal, _, _, taken, _ = jax.lax.while_loop(goes_on, step, start)
         return Krylov(basis, diagonal, off_diagonal, length, taken)
 
     return decompose

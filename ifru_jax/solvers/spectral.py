@@ -2,10 +2,11 @@
 
     T = V diag(t) Vᵀ,   δ = ‖b‖ Qᵀ V f(t) Vᵀ e₁
 
-Two filters. Both are at most f(0) = 1/λ and so can't blow up where the curvature t is negative:
+Filters, none of which can blow up where the curvature t is negative:
 
-    gradient flow   f(t) = (1 − e^{−|t|/λ}) / |t|
-    absolute        f(t) = 1 / (|t| + λ)
+    gradient flow   f(t) = (1 − e^{−|t|/λ}) / |t|                                  at most f(0) = 1/λ
+    absolute        f(t) = 1 / (|t| + λ)                                           at most f(0) = 1/λ
+    growing flow    f(t) = (1 − e^{−|t|/λ}) / |t| · e^{min(max(−t/λ, 0), 1)}       at most f(−λ) = (e − 1)/λ
 
 Gradient flow under a lasting force b goes, after a time 1/λ, as far as (1 − e^{−t/λ}) / t times b. An early-stopped model is
 such a flow that was stopped, and without D_f it would have felt b all the while. How long it was trained shows in its spectrum:
@@ -14,12 +15,14 @@ a direction with t < 0 is one that training was still escaping along when it sto
     λ = max(|t_min| / c, λ_floor)
 
 with t_min the most negative Ritz value, c = 2.5 for the gradient flow and 3 for the absolute filter (measured: docs/damping.md).
-Every λ can be read off the same space (`damping_path`). Source: |t| in place of t is the "saddle-free" step of Dauphin et al.
-(NeurIPS 2014), §4; early stopping as the spectral filter 1 − e^{−tτ}: Ali, Kolter, Tibshirani (AISTATS 2019), §3.
+Every λ can be read off the same space (`damping_path`). The growing flow is the true one, (1 − e^{−t/λ}) / t, down to t = −λ, and
+less below; it is for times 1/λ that are known (`unlearning.along`), not for the rule. Source: |t| in place of t is the
+"saddle-free" step of Dauphin et al. (NeurIPS 2014), §4; early stopping as the spectral filter 1 − e^{−tτ}: Ali, Kolter, Tibshirani
+(AISTATS 2019), §3.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -28,10 +31,10 @@ from ifru_jax.solvers.lanczos import Krylov, MatVec, lanczos
 from ifru_jax.solvers.result import Solution, on_pytrees
 from ifru_jax.status import Status
 
-FilterName = Literal["gradient-flow", "absolute"]
+FilterName = Literal["gradient-flow", "absolute", "growing-flow"]
 
-# c of the damping rule, per filter.
-SPECTRUM_RATIO: dict[FilterName, float] = {"gradient-flow": 2.5, "absolute": 3.0}
+# c of the damping rule, per filter; the last has none of its own.
+SPECTRUM_RATIO: dict[FilterName, float] = {"gradient-flow": 2.5, "absolute": 3.0, "growing-flow": 2.5}
 
 
 def gradient_flow(values: jax.Array, damping: jax.Array) -> jax.Array:
@@ -42,24 +45,46 @@ def gradient_flow(values: jax.Array, damping: jax.Array) -> jax.Array:
     return jnp.where(flat, 1 / damping, -jnp.expm1(-ratio) / jnp.where(flat, 1, size))
 
 
+def growing_flow(values: jax.Array, damping: jax.Array) -> jax.Array:
+    """(1 − e^{−t/λ}) / t down to t = −λ, and e times the gradient flow below."""
+    return gradient_flow(values, damping) * jnp.exp(jnp.clip(-values / damping, 0, 1))
+
+
 def absolute(values: jax.Array, damping: jax.Array) -> jax.Array:
     """1 / (|t| + λ)."""
     return 1 / (jnp.abs(values) + damping)
 
 
-FILTERS: dict[FilterName, Callable[[jax.Array, jax.Array], jax.Array]] = {"gradient-flow": gradient_flow, "absolute": absolute}
+FILTERS: dict[FilterName, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "gradient-flow": gradient_flow,
+    "absolute": absolute,
+    "growing-flow": growing_flow,
+}
 
 
-def spectral_step(*, num_steps: int = 20, filter: FilterName = "gradient-flow") -> Callable[..., Solution]:
+def spectral_step(
+    *, num_steps: int = 20, filter: FilterName = "gradient-flow", tolerance: float | None = None
+) -> Callable[..., Solution]:
     """Builds `solve(product, b, floor=…, damping=…)`, b any pytree.
 
-    `floor` is the least λ that the rule may choose, > 0; `damping` (float or None) overrides the rule.
+    `floor` is the least λ that the rule may choose, > 0; `damping` (float or None) overrides the rule. With a `tolerance`, which
+    needs a `damping`, products end where the residual of the flow, β_m |y_m| / λ of a solution y in the Krylov space, is that share
+    of ‖y‖ (Hochbruck, Lubich and Selhofer, SIAM J. Sci. Comput. 19, 1998, §6.3).
     """
-    decompose = lanczos(num_steps=num_steps)
 
     @on_pytrees
     def solve(matvec: MatVec, b: jax.Array, *, floor: jax.Array, damping: jax.Array | None = None) -> Solution:
-        krylov = decompose(matvec, b)
+        def enough(krylov: Krylov) -> jax.Array:
+            assert tolerance is not None
+            assert damping is not None
+            values, vectors = ritz(krylov)
+            coefficients = vectors @ _weights(krylov, values, vectors, damping, filter)
+            last = krylov.num_steps - 1
+            # One product tells nothing of what a second would.
+            small = krylov.off_diagonal[last] * jnp.abs(coefficients[last]) <= tolerance * damping * jnp.linalg.norm(coefficients)
+            return (krylov.num_steps > 1) & small
+
+        krylov = lanczos(num_steps=num_steps, enough=None if tolerance is None else enough)(matvec, b)
         values, vectors = ritz(krylov)
         ratio = SPECTRUM_RATIO[filter]
         chosen = damping_from_spectrum(values, floor=floor, ratio=ratio) if damping is None else damping
@@ -93,20 +118,27 @@ def damping_path(krylov: Krylov, dampings: jax.Array, *, filter: FilterName = "g
     return jax.vmap(lambda damping: _solution(krylov, values, vectors, damping, filter).solution)(dampings)
 
 
+def _weights(krylov: Krylov, values: jax.Array, vectors: jax.Array, damping: Any, filter: FilterName) -> jax.Array:
+    """f(t) Vᵀ e₁, [m]."""
+    known = jnp.where(krylov.active, values, 0)
+    return jnp.where(krylov.active, FILTERS[filter](known, damping), 0) * vectors[0]
+
+
 def _solution(krylov: Krylov, values: jax.Array, vectors: jax.Array, damping: jax.Array, filter: FilterName) -> Solution:
     length = krylov.length
     known = jnp.where(krylov.active, values, 0)
+    weights = _weights(krylov, values, vectors, damping, filter)
     gains = jnp.where(krylov.active, FILTERS[filter](known, damping), 0)
-    weights = gains * vectors[0]
     coefficients = vectors @ weights
     solution = krylov.basis.T @ (length * coefficients)
     # bᵀδ − ½ δᵀHδ = ‖b‖² Σ v₀² f (1 − ½ t f), where no term is negative, since t f(t) ≤ 1.
     decrease = jnp.sum((length * vectors[0]) * (length * weights) * (1 - 0.5 * known * gains))
     tridiagonal = jnp.all(jnp.isfinite(krylov.diagonal)) & jnp.all(jnp.isfinite(krylov.off_diagonal))
     finite = tridiagonal & jnp.all(jnp.isfinite(solution)) & jnp.isfinite(length) & jnp.isfinite(damping)
-    residual = krylov.off_diagonal[-1] * jnp.abs(coefficients[-1])
+    last = jnp.maximum(krylov.num_steps - 1, 0)
+    residual = krylov.off_diagonal[last] * jnp.abs(coefficients[last])
     status = jnp.select(
-        [~finite, length == 0, krylov.off_diagonal[-1] == 0],
+        [~finite, length == 0, krylov.off_diagonal[last] == 0],
         [Status.NOT_FINITE, Status.ZERO_RIGHT_HAND_SIDE, Status.SPACE_EXHAUSTED],
         Status.STEPS_SPENT,
     )

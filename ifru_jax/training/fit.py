@@ -15,20 +15,18 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ifru_jax.data.groups import group_members, leaders_of
+from ifru_jax.data.groups import group_members
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError, check_whole
 from ifru_jax.graph import Batch, Examples, IndexPairs, TrainingSet
-from ifru_jax.graph.examples import padded_leaders
 from ifru_jax.graph.training_set import padded_size
-from ifru_jax.host_arrays import padded
-from ifru_jax.metrics import auc
 from ifru_jax.models import Params, check_recommender
 from ifru_jax.pytree import pytree
-from ifru_jax.sparse import capacity_of, on_device
+from ifru_jax.sparse import on_device
 from ifru_jax.training.losses import Loss
 from ifru_jax.training.objective import Objective
-from ifru_jax.training.record import Boundary, Recorder, Recording, Segment, recording_adam
+from ifru_jax.training.record import Boundary, Record, Recorder, Recording, recording_adam
+from ifru_jax.training.validation import valid_metric, validation_pairs
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class TrainConfig:
     reg: float = 1e-5
     epochs: int = 1000
     patience: int = 10
-    record: int = 0
+    record: int = 3
 
     def __post_init__(self) -> None:
         check_whole(self, "batch_size", "epochs", "patience", "record")
@@ -72,14 +70,14 @@ class History:
       best_epoch: index of the epoch whose parameters were kept.
       num_steps: optimiser steps taken in all.
       seconds: wall-clock time of each epoch, validation included; the first includes compilation.
-      record: segments of the training up to the best epoch; empty if nothing was recorded.
+      record: of the training up to the best epoch; None if nothing was recorded.
     """
 
     valid_metric: tuple[float, ...]
     best_epoch: int
     num_steps: int
     seconds: tuple[float, ...]
-    record: tuple[Segment, ...] = ()
+    record: Record | None = None
 
 
 class _State(NamedTuple):
@@ -92,7 +90,7 @@ class _State(NamedTuple):
     @property
     def sums(self) -> tuple[Params, Params] | None:
         """What a recording optimiser has accumulated."""
-        return (self.opt_state.applied, self.opt_state.energy) if isinstance(self.opt_state, Recording) else None
+        return (self.opt_state.applied, self.opt_state.size) if isinstance(self.opt_state, Recording) else None
 
 
 @pytree
@@ -154,10 +152,11 @@ def fit_params(
     check_recommender(model, params, train.graph)
     optimiser = (recording_adam if config.record else optax.adam)(config.learning_rate)
     state = _State(params, optimiser.init(params), params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
-    state, recorder = state._replace(best_sums=state.sums), Recorder(config.record)
+    passes = _passes(loss, train, validation_pairs(valid, valid_capacity, compared=loss.grouped), config.batch_size)
+    per_epoch = -(-passes.size // passes.units)
+    state, recorder = state._replace(best_sums=state.sums), Recorder(config.record, per_epoch)
     if state.sums:
         recorder.add(Boundary(0, params, *state.sums))
-    passes = _passes(loss, train, _padded(valid, valid_capacity, compared=loss.grouped), config.batch_size)
     # A minibatch is small whatever the model.
     objective = replace(objective, chunk_size=None)
 
@@ -166,7 +165,13 @@ def fit_params(
     best_epoch = 0
     for epoch in range(config.epochs):
         began = time.perf_counter()
-        state, metric = _epoch(objective, jax.random.fold_in(key, epoch), state, passes, len(train), config.learning_rate)
+        order, at = _order(jax.random.fold_in(key, epoch), passes), 0
+        for stop in recorder.stops(epoch):
+            state = _steps(objective, state, passes, order, (at, stop), len(train), config.learning_rate)
+            if state.sums:
+                recorder.add(Boundary(epoch * per_epoch + stop, state.params, *state.sums))
+            at = stop
+        state, metric = _judged(objective, state, passes)
         metrics.append(float(metric))
         seconds.append(time.perf_counter() - began)
         if not np.isfinite(metrics[-1]):
@@ -176,16 +181,14 @@ def fit_params(
             )
         if metrics[-1] > metrics[best_epoch]:
             best_epoch = epoch
-        if state.sums:
-            recorder.add(Boundary(epoch + 1, state.params, *state.sums))
         if on_epoch is not None:
             on_epoch(epoch, metrics[-1])
         if epoch - best_epoch >= config.patience:
             break
-    per_epoch = -(-passes.size // passes.units)
-    record = ()
+    record = None
     if state.best_sums:
-        record = recorder.record(Boundary(best_epoch + 1, state.best_params, *state.best_sums), per_epoch)
+        segments = recorder.segments_to(Boundary((best_epoch + 1) * per_epoch, state.best_params, *state.best_sums))
+        record = Record(segments, config.batch_size, valid)
     return state.best_params, History(tuple(metrics), best_epoch, per_epoch * len(metrics), tuple(seconds), record)
 
 
@@ -217,17 +220,28 @@ def _passes(loss: Loss, train: TrainingSet, valid: Examples, batch_size: int) ->
 
 
 @jax.jit
-def _epoch(
-    objective: Objective, key: jax.Array, state: _State, passes: _Passes, size: jax.Array, learning_rate: jax.Array
-) -> tuple[_State, jax.Array]:
-    """One pass over the shuffled units of |D| = `size` interactions, then the validation metric."""
-    optimiser = (recording_adam if isinstance(state.opt_state, Recording) else optax.adam)(learning_rate)
-    examples, graph, members, units = passes.train.examples, passes.train.graph, passes.members, passes.units
-    capacity = examples.labels.shape[0] if members is None else members.shape[0]
+def _order(key: jax.Array, passes: _Passes) -> jax.Array:
+    """The units of an epoch, shuffled, with room for the last batch."""
+    capacity = passes.train.examples.labels.shape[0] if passes.members is None else passes.members.shape[0]
     # Padding sorts last; the number of batches follows the number of interactions, the shapes don't.
     draw = jax.random.uniform(key, (capacity,))
     order = jnp.argsort(jnp.where(jnp.arange(capacity) < passes.size, draw, jnp.inf))
-    order = jnp.concatenate([order, jnp.zeros(units, order.dtype)])
+    return jnp.concatenate([order, jnp.zeros(passes.units, order.dtype)])
+
+
+@jax.jit
+def _steps(
+    objective: Objective,
+    state: _State,
+    passes: _Passes,
+    order: jax.Array,
+    span: tuple[jax.Array, jax.Array],
+    size: jax.Array,
+    learning_rate: jax.Array,
+) -> _State:
+    """Minibatches `span[0]` … `span[1]` − 1 of an epoch over |D| = `size` interactions."""
+    optimiser = (recording_adam if isinstance(state.opt_state, Recording) else optax.adam)(learning_rate)
+    examples, graph, members, units = passes.train.examples, passes.train.graph, passes.members, passes.units
 
     def batch(i: jax.Array) -> Batch:
         which = jax.lax.dynamic_slice(order, (i * units,), (units,))
@@ -247,54 +261,21 @@ def _epoch(
         updates, opt_state = optimiser.update(grads, opt_state, params)
         return optax.apply_updates(params, updates), opt_state
 
-    num_batches = (passes.size + units - 1) // units
-    params, opt_state = jax.lax.fori_loop(0, num_batches, step, (state.params, state.opt_state))
-    metric = _valid_metric(objective, params, Batch(passes.valid, graph))
-    after = state._replace(params=params, opt_state=opt_state)
+    params, opt_state = jax.lax.fori_loop(*span, step, (state.params, state.opt_state))
+    return state._replace(params=params, opt_state=opt_state)
+
+
+@jax.jit
+def _judged(objective: Objective, state: _State, passes: _Passes) -> tuple[_State, jax.Array]:
+    """The state with the best parameters so far, and the validation metric of the present ones."""
+    metric = valid_metric(objective, state.params, Batch(passes.valid, passes.train.graph))
     better = metric > state.best_metric
-    best = (params, metric, after.sums), (state.best_params, state.best_metric, state.best_sums)
+    best = (state.params, metric, state.sums), (state.best_params, state.best_metric, state.best_sums)
     best_params, best_metric, best_sums = jax.tree.map(lambda new, old: jnp.where(better, new, old), *best)
-    return after._replace(best_params=best_params, best_metric=best_metric, best_sums=best_sums), metric
-
-
-def _valid_metric(objective: Objective, params: Params, batch: Batch) -> jax.Array:
-    """What training is stopped by (`History.valid_metric`); NaN if a score that counts is not finite."""
-    valid = batch.examples
-    scores, counted = objective.model.score(params, valid.pairs, batch.graph), valid.weights > 0
-    # Infinite scores can be ranked, but a model that gives them has diverged.
-    sound = jnp.all(jnp.isfinite(scores) | ~counted)
-    if valid.leaders is None:
-        found = auc(scores, valid.labels, counted, within=None if objective.loss.fixes_levels else valid.pairs.users)
-    else:
-        found = _pairs_in_order(scores, valid)
-    return jnp.where(sound, found, jnp.nan)
-
-
-def _pairs_in_order(scores: jax.Array, valid: Examples) -> jax.Array:
-    """Share of the pairs of a leader with another member in which the positive scores higher, ties counting one half."""
-    positive, leaders = valid.labels > 0.5, valid.leaders
-    margin = scores[leaders] - scores
-    margin = jnp.where(positive[leaders], margin, -margin)
-    counts = jnp.where(positive != positive[leaders], valid.weights, 0)
-    return jnp.sum(counts * (0.5 + 0.5 * jnp.sign(margin))) / jnp.sum(counts)
+    return state._replace(best_params=best_params, best_metric=best_metric, best_sums=best_sums), metric
 
 
 def in_precision(params: Params) -> Params:
     """Parameters in the precision that is in use: float32, or float64 under `jax_enable_x64`."""
     dtype = jnp.result_type(float)
     return jax.tree.map(lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), params)
-
-
-def _padded(valid: Interactions, capacity: int | None, *, compared: bool) -> Examples:
-    capacity = capacity_of(len(valid)) if capacity is None else capacity
-    if len(valid) > capacity:
-        raise DataError(f"{len(valid)} validation interactions don't fit a capacity of {capacity}: raise valid_capacity.")
-    dtype, leaders = jnp.result_type(float), None
-    if compared and valid.groups is not None:
-        leaders = leaders_of(valid)
-        if not np.any(valid.labels[leaders] != valid.labels):
-            raise DataError("no validation group has a positive and a negative: sample negatives for the whole split.")
-    users, items = (padded(rows, capacity, np.int32) for rows in (valid.users, valid.items))
-    labels, weights = (padded(column, capacity, dtype) for column in (valid.labels, np.ones(len(valid))))
-    users, items, *columns = on_device((users, items, labels, weights, padded_leaders(leaders, capacity)))
-    return Examples(IndexPairs(users, items), *columns)

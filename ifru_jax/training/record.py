@@ -1,26 +1,33 @@
 """The record of a training: where it was, how long, and how far Adam let each parameter go.
 
-    P = Σ g² · η / (√v̂ + ε) / Σ g²        per parameter, over the steps of a segment
+    P = Σ |g| · η / (√v̂ + ε) / Σ |g|        per parameter, over the steps of a segment
 
 A training of n steps is cut into segments. Of each it keeps the parameters θ_k in its middle, the number of its steps n_k, and the
-preconditioner P_k that Adam really applied, weighted by the energy of the gradients: what a small lasting force on a parameter
-would have been multiplied by. From these a request follows the training (`unlearning.along`) instead of guessing it from its end.
+preconditioner P_k that Adam really applied, weighted by the size of the gradients, since the force that a change of the data exerts
+on a row comes and goes with them. From these a request follows the training (`unlearning.along`) instead of guessing it from its
+end.
 
-How long a training lasts is known when it is over. So boundaries are kept at every `stride` epochs, and where there are more than
-twice as many as segments, every second is dropped and the stride doubles. Memory: three times the parameters per boundary.
+How long a training lasts is known when it is over. So boundaries are kept at every `stride` steps, and where there are more than
+four times as many as segments, every second is dropped and the stride doubles. Memory: three times the parameters per boundary
+while it trains, twice the parameters per segment afterwards.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.models import Params
 from ifru_jax.pytree import pytree
+from ifru_jax.training.validation import surviving
 
+# Of the first epochs, before the stride has grown.
+PARTS = 4
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -39,12 +46,44 @@ class Segment:
     steps: jax.Array | float
 
 
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What is kept of a training.
+
+    Attributes:
+      segments: in order, at least one.
+      batch_size: interactions per step.
+      valid: the interactions that stopped it, on the host.
+      peak: how much longer, as a share of the training, its flow would have had to go on to the best validation metric; found when
+        the model is prepared for requests, None before and where validation can't tell.
+    """
+
+    segments: tuple[Segment, ...]
+    batch_size: int
+    valid: Interactions
+    peak: float | None = None
+
+    @property
+    def steps(self) -> float:
+        """Of the whole training."""
+        return float(sum(float(segment.steps) for segment in self.segments))
+
+    def without(self, retained: Interactions, segments: tuple[Segment, ...]) -> Self:
+        """That of a training on what is retained, which went along other segments; without users and items that have no data."""
+        return replace(self, segments=segments, valid=surviving(self.valid, retained))
+
+    def longer(self, share: float) -> Self:
+        """That of a training which lasted longer by this share of its length."""
+        *others, last = self.segments
+        return replace(self, segments=(*others, replace(last, steps=last.steps + share * self.steps)))
+
+
 class Recording(NamedTuple):
-    """Adam's state, with Σ g² η / (√v̂ + ε) and Σ g² since the beginning."""
+    """Adam's state, with Σ |g| η / (√v̂ + ε) and Σ |g| since the beginning."""
 
     adam: Any
     applied: Params
-    energy: Params
+    size: Params
 
 
 def recording_adam(learning_rate: jax.Array | float) -> optax.GradientTransformation:
@@ -63,58 +102,63 @@ def recording_adam(learning_rate: jax.Array | float) -> optax.GradientTransforma
         corrected = 1 - BETA_2**count
 
         def gain(applied: jax.Array, g: jax.Array, v: jax.Array) -> jax.Array:
-            return applied + g * g * learning_rate / (jnp.sqrt(v / corrected) + EPSILON)
+            return applied + jnp.abs(g) * learning_rate / (jnp.sqrt(v / corrected) + EPSILON)
 
         applied = jax.tree.map(gain, state.applied, grads, squares)
-        return updates, Recording(inner, applied, jax.tree.map(lambda e, g: e + g * g, state.energy, grads))
+        return updates, Recording(inner, applied, jax.tree.map(lambda s, g: s + jnp.abs(g), state.size, grads))
 
     return optax.GradientTransformation(init, update)
 
 
 @dataclass(frozen=True)
 class Boundary:
-    """The training after so many epochs: parameters, and what was accumulated until then."""
+    """The training after so many steps: parameters, and what was accumulated until then."""
 
-    epoch: int
+    step: int
     params: Params
     applied: Params
-    energy: Params
+    size: Params
 
 
-@dataclass
 class Recorder:
-    """Keeps boundaries while a training runs.
+    """Keeps boundaries while a training runs."""
 
-    Attributes:
-      segments: K, how many are wanted.
-    """
+    def __init__(self, segments: int, per_epoch: int) -> None:
+        """Of K segments, of a training with so many steps an epoch."""
+        self.count, self.per_epoch = segments, per_epoch
+        self.stride = max(1, per_epoch // PARTS)
+        self.kept: list[Boundary] = []
 
-    segments: int
-    stride: int = 1
-    kept: list[Boundary] | None = None
+    def stops(self, epoch: int) -> Iterator[int]:
+        """Steps within an epoch at which to stop for a boundary; the last is its end."""
+        at = 0
+        while at < self.per_epoch:
+            # The stride may have grown meanwhile.
+            past = epoch * self.per_epoch + at
+            at = min(self.per_epoch, at + self.stride - past % self.stride) if self.count else self.per_epoch
+            yield at
 
     def add(self, boundary: Boundary) -> None:
-        """Of the beginning, and of every epoch as it ends."""
-        if self.kept is None:
-            self.kept = []
-        if boundary.epoch % self.stride:
+        """Of the beginning, and of every stop."""
+        if boundary.step % self.stride:
             return
         self.kept.append(boundary)
-        # The beginning, and two boundaries a segment: its end and its middle.
-        while len(self.kept) > 4 * self.segments + 1:
+        # The beginning, and two boundaries a segment at the least: its end and its middle.
+        while len(self.kept) > 4 * self.count + 1:
             self.stride *= 2
-            self.kept = [one for one in self.kept if one.epoch % self.stride == 0]
+            self.kept = [one for one in self.kept if one.step % self.stride == 0]
 
-    def record(self, last: Boundary, steps_per_epoch: int) -> tuple[Segment, ...]:
+    def segments_to(self, last: Boundary) -> tuple[Segment, ...]:
         """The segments up to `last`, which training came back to: those of the best epoch."""
-        known = [one for one in self.kept or [] if one.epoch < last.epoch] + [last]
-        ends = [round(last.epoch * k / self.segments) for k in range(self.segments + 1)]
-        bounds = list(dict.fromkeys(min(known, key=lambda one: abs(one.epoch - end)).epoch for end in ends))
-        at = {one.epoch: one for one in known}
+        known = {one.step: one for one in self.kept if one.step < last.step} | {last.step: last}
+
+        def nearest(step: float) -> Boundary:
+            return min(known.values(), key=lambda one: abs(one.step - step))
+
+        bounds = list(dict.fromkeys(nearest(last.step * k / self.count).step for k in range(self.count + 1)))
         found = []
         for low, high in pairwise(bounds):
-            middle = at[min(at, key=lambda epoch: abs(epoch - (low + high) / 2))]
-            applied, energy = (optax.tree.sub(getattr(at[high], name), getattr(at[low], name)) for name in ("applied", "energy"))
-            mean = jax.tree.map(lambda a, e: a / jnp.maximum(e, jnp.finfo(e.dtype).tiny), applied, energy)
-            found.append(Segment(middle.params, mean, float(steps_per_epoch * (high - low))))
+            applied, size = (optax.tree.sub(getattr(known[high], part), getattr(known[low], part)) for part in ("applied", "size"))
+            mean = jax.tree.map(lambda a, g: a / jnp.maximum(g, jnp.finfo(g.dtype).tiny), applied, size)
+            found.append(Segment(nearest((low + high) / 2).params, mean, float(high - low)))
         return tuple(found)

@@ -25,7 +25,7 @@ from ifru_jax.sparse import capacity_of
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
 from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
 from ifru_jax.training.objective import Objective
-from ifru_jax.training.record import Segment
+from ifru_jax.training.record import Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +37,7 @@ class Trained:
       params: θ.
       training_set: the interactions it stands for now (D, or D_r after requests), with their graph.
       config: hyper-parameters of training.
-      record: segments of the training, for requests that follow it (`training.record`); empty if there is none.
+      record: of the training, for requests that follow it (`training.record`); None if there is none.
     """
 
     objective: Objective
@@ -45,7 +45,7 @@ class Trained:
     training_set: TrainingSet
     config: TrainConfig
     # Not of `init`, so that no copy with other parameters or data has the old one, which holds what was forgotten since.
-    record: tuple[Segment, ...] = field(default=(), init=False)
+    record: Record | None = field(default=None, init=False)
 
     @classmethod
     def of(
@@ -86,7 +86,7 @@ class Trained:
             self.loss.check(change.after.interactions)
         return change
 
-    def with_record(self, record: tuple[Segment, ...]) -> Self:
+    def with_record(self, record: Record | None) -> Self:
         """The same with the record of its training."""
         found = copy(self)
         object.__setattr__(found, "record", record)

@@ -1,23 +1,19 @@
 """The step along the training: from its record, segment by segment, to where it would have gone without what is forgotten.
 
-    δ ← 0;  for k = 1 … K:   b_k = ∇L(θ_k; D, G) − ∇L(θ_k; D_r, G_r),   S_k = (n_k P_k)^½
-                             δ ← δ + S_k f(S_k H_k S_k) S_k (b_k − H_k δ),   f(t) = (1 − e^{−|t|}) / |t|
+    δ ← 0;  for k = 1 … K:   r_k = ρ_k ∇L(θ_k; D, G) − ∇L(θ_k + δ; D_r, G_r),   S_k = (n_k P_r,k)^½
+                             δ ← δ + S_k f(S_k H_k S_k) S_k r_k,   H_k = ∇²L(θ_k + δ; D_r, G_r)
 
-In segment k, of n_k steps, the training is a gradient flow in the metric of its preconditioner P_k. Under a lasting change b_k of
-the force, and with H_k what brings two trainings together or apart, their difference grows as the filter f says: no damping is
-chosen, since time and metric were measured. Along negative curvature, which only a flow that goes on for ever would grow along
-without bound, |t| takes the place of t. Sources: Bae et al., "Training data attribution via approximate unrolling" (NeurIPS
-2024), segments and their filter; Hara et al., "Data cleansing for models trained with SGD" (NeurIPS 2019), influence along a
-training.
+In segment k, of n_k steps, a training is a flow along P(−∇L), and Adam's P depends on what it saw: P ∇L(θ_k; D) against
+P_r ∇L(θ_k + δ; D_r), with P = ρ P_r (`preconditioner`). So P_r r_k is how fast the two trainings part, where the second is at
+θ_k + δ, and H_k is what brings them together again or drives them apart. Under a lasting force their difference grows over the
+segment as the filter f says (`solvers.spectral`, "growing-flow"): no damping and no exponent is chosen, since time and metric were
+measured. With b_k = ∇L(θ_k; D, G) − ∇L(θ_k; D_r, G_r) and to the first order, r_k = b_k − H_k δ − (1 − ρ_k) ∇L(θ_k; D, G).
 
-**Adam divides by the gradients it saw**, so that without an interaction the others of its rows push harder:
-
-    P_r = P / √(1 − φ),   φ = Σ_{z ∈ D_f} (∂ℓ_z)² / Σ_{z ∈ D} (∂ℓ_z)²   per row
-
-φ is estimated by random signs ε: the square of ∇ Σ ε_z ℓ_z is Σ (∂ℓ_z)² on average, over signs and the columns of a row.
+Sources: Bae et al., "Training data attribution via approximate unrolling" (NeurIPS 2024), segments and their filter; Hara et al.,
+"Data cleansing for models trained with SGD" (NeurIPS 2019), influence along a training. Theirs keep P and are linear in δ.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -27,96 +23,130 @@ import optax
 from ifru_jax.graph import Batch, Change
 from ifru_jax.influence import right_hand_side, touched_terms
 from ifru_jax.models import Params
-from ifru_jax.models.tables import clear_rows, per_row
+from ifru_jax.models.tables import clear_rows
+from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution, spectral_step
 from ifru_jax.training import Objective
-from ifru_jax.training.record import Segment
+from ifru_jax.training.record import Record, Segment
+from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, mean_squares
 from ifru_jax.unlearning.step import scaled_problem, without_data
 
-# Draws of signs for φ.
-PROBES = 4
-# φ is never taken to be nearer to 1: a row that loses all its data is set to zero anyway.
-MOST_SHARE = 0.95
+
+@dataclass(frozen=True)
+class SegmentSolve:
+    """How a segment is solved; compiled for.
+
+    Attributes:
+      num_steps: products at the most.
+      tolerance: relative error of δ, as Lanczos estimates it, at which there are enough.
+    """
+
+    num_steps: int
+    tolerance: float
+
+
+@pytree
+class Course:
+    """How far the training without the forgotten data has come, and how.
+
+    Attributes:
+      delta: δ, where it is from the training that was recorded.
+      squares: what Adam remembers in either.
+    """
+
+    delta: Params
+    squares: MeanSquares
 
 
 def along_training(
-    objective: Objective, record: tuple[Segment, ...], change: Change, *, num_steps: int = 5
+    objective: Objective, record: Record, change: Change, *, solve: SegmentSolve
 ) -> tuple[Params, tuple[Segment, ...], Solution]:
     """Where the training would have gone without what is forgotten, or with labels set right.
 
     Args:
       objective: L.
-      record: of the training on `change.before`, at least one segment.
+      record: of the training on `change.before`.
       change: D, G and D_r, G_r.
-      num_steps: products per segment; one more is taken, for H δ.
+      solve: how each segment is solved.
 
     Returns:
-      δ at the end of the training; the record that it would have had, without a trace of rows that are left without data; and the
+      δ at the end of the training; the segments that it would have had, without a trace of rows that are left without data; and the
       evidence of the last solve, with the products of all.
     """
-    delta, found, solution = optax.tree.zeros_like(record[0].params), [], None
-    touched, _ = touched_terms(change)
-    parts = Batch(touched, change.before.graph), change.before.batch
-    gone = without_data(change.after.examples)
-    for number, segment in enumerate(record):
-        share = forgotten_share(objective, segment.params, *parts, jax.random.key(number))
-        applied = jax.tree.map(lambda p, s: p / jnp.sqrt(1 - s), segment.applied, share)
-        before = delta
-        delta, solution = follow_segment(objective, replace(segment, applied=applied), change, delta, num_steps=num_steps)
+    touched, replaced = touched_terms(change)
+    before, after = change.before.batch, change.after.batch
+    sides = Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph))
+    start = record.segments[0].params
+    course = Course(optax.tree.zeros_like(start), MeanSquares.none(start))
+    gone, tables, found, solutions = without_data(after.examples), objective.model.tables, [], []
+    for number, segment in enumerate(record.segments):
+        rhs, _ = right_hand_side(objective, segment.params, change)
+        key, size = jax.random.key(number), float(record.batch_size)
+        past = course.delta
+        course, applied, solution = follow_segment(solve, objective, segment, course, rhs, sides, batch_size=size, key=key)
         # The middle of the segment has moved about half as far as its ends have together.
-        middle = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, before, delta)
-        tables = objective.model.tables
+        middle = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, past, course.delta)
         found.append(Segment(clear_rows(tables, middle, gone), clear_rows(tables, applied, gone), segment.steps))
-    assert solution is not None
-    return delta, tuple(found), replace(solution, num_steps=jnp.asarray(len(record) * (num_steps + 1)))
-
-
-def follow_segment(
-    objective: Objective, segment: Segment, change: Change, delta: Params, *, num_steps: int
-) -> tuple[Params, Solution]:
-    """δ at the end of a segment, from δ at its beginning."""
-    rhs, _ = right_hand_side(objective, segment.params, change)
-    return _step(num_steps, objective, segment, rhs, delta, change.after.batch)
+        solutions.append(solution)
+    products = sum(solution.num_steps for solution in solutions)
+    return course.delta, tuple(found), replace(solutions[-1], num_steps=jnp.asarray(products))
 
 
 @partial(jax.jit, static_argnums=0)
-def _step(
-    num_steps: int, objective: Objective, segment: Segment, rhs: Params, delta: Params, retained: Batch
-) -> tuple[Params, Solution]:
-    """δ + S f(S H S) S (b − H δ)."""
-    product = objective.hessian_product(segment.params, retained)
-    scale = jax.tree.map(lambda p: jnp.sqrt(segment.steps * p), segment.applied)
-    problem = scaled_problem(product, optax.tree.sub(rhs, product(delta)), scale)
-    # The filter of gradient flow for a time of 1.
-    solution = spectral_step(num_steps=num_steps)(problem.product, problem.rhs, floor=1.0, damping=1.0)
-    return optax.tree.add(delta, problem.to_params(solution.solution)), solution
+def follow_segment(
+    solve: SegmentSolve,
+    objective: Objective,
+    segment: Segment,
+    course: Course,
+    rhs: Params,
+    sides: Sides,
+    *,
+    batch_size: jax.Array | float,
+    key: jax.Array,
+) -> tuple[Course, Params, Solution]:
+    """From the beginning of a segment to its end, with its P_r and the evidence of the solve; `rhs` is b_k."""
+    params = optax.tree.add(segment.params, course.delta)
+    recorded, ahead = objective.gradient(segment.params, sides.before), objective.gradient(params, sides.after)
+    places, gradients = (segment.params, params), (recorded, ahead)
+    now = mean_squares(objective, places, gradients, sides, batch_size=batch_size, key=key)
+    middle = course.squares.then(now, segment.steps / 2)
+    forces = Forces(rhs, recorded, ahead, middle.root_ratio)
+    delta, applied, solution = part(solve, objective, segment, course.delta, forces, sides.after)
+    return Course(delta, middle.then(now, segment.steps / 2)), applied, solution
 
 
-@jax.jit
-def forgotten_share(objective: Objective, params: Params, touched: Batch, whole: Batch, key: jax.Array) -> Params:
-    """φ of every row, shaped to broadcast against the parameters; of shared ones one number."""
-    gone, everything = (_energy(objective, params, batch, key) for batch in (touched, whole))
-    return jax.tree.map(lambda g, e: jnp.clip(g / jnp.maximum(e, jnp.finfo(e.dtype).tiny), 0, MOST_SHARE), gone, everything)
+@pytree
+class Forces:
+    """What drives two trainings apart in a segment.
+
+    Attributes:
+      rhs: b_k.
+      recorded: ∇L(θ_k; D, G).
+      ahead: ∇L(θ_k + δ; D_r, G_r).
+      ratio: ρ_k.
+    """
+
+    rhs: Params
+    recorded: Params
+    ahead: Params
+    ratio: Params
 
 
-def _energy(objective: Objective, params: Params, batch: Batch, key: jax.Array) -> Params:
-    """Σ_z w_z (∂ℓ_z)², a mean over the columns of a row."""
+def part(
+    solve: SegmentSolve, objective: Objective, segment: Segment, delta: Params, forces: Forces, after: Batch
+) -> tuple[Params, Params, Solution]:
+    """δ at the end of a segment from δ at its beginning, and P_r."""
+    applied = jax.tree.map(jnp.divide, segment.applied, forces.ratio)
+    # ρ g − g′ as b − (1 − ρ) g + (g − b − g′): where nothing has moved yet, the last is no more than rounding, and left out.
+    moved = jnp.any(jnp.stack([jnp.any(leaf != 0) for leaf in jax.tree.leaves(delta)]))
 
-    def one(key: jax.Array) -> Params:
-        weights = batch.examples.weights * jax.random.rademacher(key, batch.examples.weights.shape, batch.examples.weights.dtype)
-        signed = Batch(replace(batch.examples, weights=weights), batch.graph)
-        return jax.tree.map(jnp.square, jax.grad(objective.losses)(params, signed))
+    def force(b: jax.Array, g: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
+        return b - (1 - ratio) * g + jnp.where(moved, g - b - ahead, 0)
 
-    total = optax.tree.zeros_like(params)
-    for probe in jax.random.split(key, PROBES):
-        total = optax.tree.add(total, one(probe))
-    tables = objective.model.tables
-
-    def of_row(name: str) -> jax.Array:
-        value = total[name]
-        if name not in tables:
-            return jnp.mean(value)
-        rows = value.reshape(value.shape[0], -1).mean(axis=1)
-        return per_row(rows, value)
-
-    return {name: of_row(name) for name in total}
+    total = jax.tree.map(force, forces.rhs, forces.recorded, forces.ahead, forces.ratio)
+    scale = jax.tree.map(lambda p: jnp.sqrt(segment.steps * p), applied)
+    problem = scaled_problem(objective.hessian_product(optax.tree.add(segment.params, delta), after), total, scale)
+    step = spectral_step(num_steps=solve.num_steps, filter="growing-flow", tolerance=solve.tolerance)
+    # The filter for a time of 1, which is in the scale.
+    solution = step(problem.product, problem.rhs, floor=1.0, damping=1.0)
+    return optax.tree.add(delta, problem.to_params(solution.solution)), applied, solution

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args, get_type_hints
 
 from ifru_jax.errors import DataError, check_whole
-from ifru_jax.solvers import FilterName
 
 SHARED = ("update", "freeze", "subspace")
 
@@ -37,7 +36,8 @@ class IFRUConfig:
       shared_rank: dimensions of that subspace.
       follow: whether a request to all rows follows the record of the training, where there is one (`TrainConfig.record`). A
         confined request starts from its end, and the record is left behind.
-      segment_steps: products per segment of the record; λ, metric and filter are those of the training then.
+      segment_steps: products per segment of the record at the most; λ, metric and filter are those of the training then.
+      segment_tolerance: relative error of δ, as Lanczos estimates it, at which a segment has had enough of them.
       chunk_size: interactions that a gradient or product over the whole data scores at a time; None takes all at once where an
         estimate of the memory allows it, as for inner products. It changes the memory and the time, not the result.
     """
@@ -49,7 +49,7 @@ class IFRUConfig:
     spillover: Literal["auto", "whole-graph", "neighbourhood", "none"] = "auto"
     curvature: Literal["hessian", "gauss-newton"] = "hessian"
     solver: Literal["lanczos", "cg"] = "lanczos"
-    filter: FilterName = "gradient-flow"
+    filter: Literal["gradient-flow", "absolute"] = "gradient-flow"
     num_steps: int = 10
     metric_exponent: float = 0.4
     damping: float | None = None
@@ -57,7 +57,8 @@ class IFRUConfig:
     shared: Literal["update", "freeze", "subspace"] | tuple[str, ...] = "update"
     shared_rank: int = 32
     follow: bool = True
-    segment_steps: int = 5
+    segment_steps: int = 16
+    segment_tolerance: float = 0.2
     chunk_size: int | None = None
 
     def __post_init__(self) -> None:
@@ -85,6 +86,8 @@ class IFRUConfig:
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise DataError(f"{name} is {size}: it must be positive.")
+        if not self.segment_tolerance >= 0:
+            raise DataError(f"segment_tolerance is {self.segment_tolerance}: it is a relative error, 0 or more.")
         if self.num_steps < 1:
             raise DataError(f"num_steps is {self.num_steps}: a solve takes at least one step.")
         if self.damping is not None and not self.damping > 0:

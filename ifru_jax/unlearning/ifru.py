@@ -15,11 +15,11 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.splits import Split
 from ifru_jax.graph import Change
 from ifru_jax.influence import importance_scope, right_hand_side
-from ifru_jax.models import Recommender, Scorer
-from ifru_jax.solvers import check
-from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
-from ifru_jax.training.record import Segment
-from ifru_jax.unlearning.along import along_training
+from ifru_jax.models import Params, Recommender, Scorer
+from ifru_jax.solvers import Solution, check
+from ifru_jax.training import LossLike, Objective, TrainConfig, Trained, bce, train
+from ifru_jax.training.record import Record
+from ifru_jax.unlearning.along import SegmentSolve, along_training
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.in_parts import forget_in_parts, parts_needed
@@ -28,6 +28,7 @@ from ifru_jax.unlearning.method import check_model
 from ifru_jax.unlearning.prepare import Prepared, prepare
 from ifru_jax.unlearning.report import Report, Scope, Solve
 from ifru_jax.unlearning.step import StepProblem, Update, moved, solve_step
+from ifru_jax.unlearning.stopping import gone_on
 
 
 @dataclass(frozen=True)
@@ -101,22 +102,33 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     clock.part("scope")
     rhs, influence = right_hand_side(objective, state.params, change, spillover=step.spillover)
     clock.part("influence", rhs)
-    record: tuple[Segment, ...] = ()
     if follows(state):
-        delta, record, solution = along_training(objective, state.record, change, num_steps=step.segment_steps)
+        delta, solution, record = _along(state, objective, change)
     else:
         delta, solution = solve_step(step, StepProblem(objective, state.params, rhs, after.batch, rows, state.floor))
+        record = None
     clock.part("solve", delta)
     params = moved(state.model, state.params, delta, after.examples)
     norm_step = float(optax.tree.norm(delta))
     return Update(params, solution, norm_step, influence, Scope.of(scope, left_out_nodes=left_out), record=record)
 
 
+def _along(state: Prepared, objective: Objective, change: Change) -> tuple[Params, Solution, Record]:
+    """δ along the recorded training and on to where it would have stopped, and the record that it would have."""
+    assert state.record is not None
+    solve = SegmentSolve(state.step.segment_steps, state.step.segment_tolerance)
+    delta, segments, solution = along_training(objective, state.record, change, solve=solve)
+    record = state.record.without(change.after.interactions, segments)
+    params = moved(state.model, state.params, delta, change.after.examples)
+    further, record = gone_on(objective, params, record, change.after)
+    return optax.tree.add(delta, further), solution, record
+
+
 def follows(state: Prepared) -> bool:
     """Whether a request to all rows follows the recorded training; other steps, and ablations of this one, start from its end."""
     step, plain = state.step, IFRUConfig()
     ablations = ("curvature", "solver", "filter", "damping", "shared", "spillover", "scope")
-    return bool(state.record) and step.follow and all(getattr(step, name) == getattr(plain, name) for name in ablations)
+    return state.record is not None and step.follow and all(getattr(step, name) == getattr(plain, name) for name in ablations)
 
 
 def _in_parts(state: Prepared, request: ForgetRequest, count: int, clock: Clock) -> tuple[Prepared, Report]:

@@ -23,10 +23,11 @@ from ifru_jax.models import Params
 from ifru_jax.models.open_model import propagations_of
 from ifru_jax.solvers import SPECTRUM_RATIO, check
 from ifru_jax.training import Objective, Trained
-from ifru_jax.training.record import Segment
+from ifru_jax.training.record import Record
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.shared_weights import free_parameters
 from ifru_jax.unlearning.step import StepProblem, solve_step
+from ifru_jax.unlearning.stopping import peak
 
 # Lanczos steps to the most negative eigenvalue: more than a request takes, since every request relies on them.
 SPECTRUM_STEPS = 20
@@ -73,9 +74,7 @@ class Prepared(Trained):
         """λ_floor for the filter of `step`."""
         return self.damping.scale / SPECTRUM_RATIO[self.step.filter]
 
-    def after(
-        self, change: Change, params: Params, propagations: Propagations | None = None, record: tuple[Segment, ...] = ()
-    ) -> Self:
+    def after(self, change: Change, params: Params, propagations: Propagations | None = None, record: Record | None = None) -> Self:
         """The model that serves once a change is carried out; without a new record it has none, for the old one holds what goes."""
         found = replace(self, params=params, training_set=change.after).with_record(record)
         return found.with_propagations(propagations)
@@ -114,7 +113,16 @@ def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
     same = known and known.damping.exponent == step.metric_exponent
     damping = known.damping if known and same else _spectrum(trained, step)
     state = Prepared(trained.objective, trained.params, trained.training_set, trained.config, step, damping)
-    return state.with_record(trained.record).with_propagations(propagations)
+    return state.with_record(_with_peak(trained)).with_propagations(propagations)
+
+
+def _with_peak(trained: Trained) -> Record | None:
+    """The record with where its validation metric peaks, if that isn't known."""
+    record = trained.record
+    if record is None or record.peak is not None:
+        return record
+    found = peak(trained.objective, trained.params, record, trained.training_set)
+    return replace(record, peak=None if found is None else found.share)
 
 
 def _check_applies(trained: Trained, config: IFRUConfig) -> bool:

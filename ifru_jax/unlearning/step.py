@@ -25,7 +25,7 @@ from ifru_jax.models.tables import Rows, clear_rows
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import SPECTRUM_RATIO, Solution, conjugate_gradient, spectral_step
 from ifru_jax.training import Objective
-from ifru_jax.training.record import Segment
+from ifru_jax.training.record import Record
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.report import Scope
 from ifru_jax.unlearning.shared_weights import coordinates, free_parameters
@@ -74,7 +74,7 @@ class Update:
     influence: Influence
     scope: Scope
     propagations: Propagations | None = None
-    record: tuple[Segment, ...] = ()
+    record: Record | None = None
 
 
 class ScaledProblem(NamedTuple):

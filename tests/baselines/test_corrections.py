@@ -6,8 +6,9 @@ import pytest
 
 from ifru_jax import ForgetRequest, Status, TrainConfig, mf
 from ifru_jax.baselines import SISA, Retrain
-from ifru_jax.baselines.retrain import next_key, surviving
+from ifru_jax.baselines.retrain import next_key
 from ifru_jax.training import fit_params, training_set_for
+from ifru_jax.training.validation import surviving
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,8 @@ import pytest
 
 from ifru_jax import DataError, ForgetRequest, Trained, mf, retrain
 from ifru_jax.baselines import Retrain
-from ifru_jax.baselines.retrain import surviving
 from ifru_jax.training import train
+from ifru_jax.training.validation import surviving
 from ifru_jax.unlearning import prepare
 from tests.unlearning.conftest import CONFIG
 

@@ -9,10 +9,10 @@ import pytest
 
 from ifru_jax import DataError, ForgetRequest, ModelError, Status, TrainConfig, Trained, bce, lightgcn, mf
 from ifru_jax.baselines import SISA, RecEraser, ShardedModel
-from ifru_jax.baselines.retrain import surviving
 from ifru_jax.baselines.sharded.aggregation import Aggregation, aggregated, freeze
 from ifru_jax.graph import IndexPairs, build_training_set
 from ifru_jax.training import Objective, fit_params
+from ifru_jax.training.validation import surviving
 
 pytestmark = pytest.mark.slow
 
@@ -102,7 +102,7 @@ def test_requests_one_by_one_are_requests_at_once_and_compile_nothing(fitted, fo
     both, _ = method.forget(state, pairs_of_one_shard | user)
     with compilations() as compiled:
         in_turn, report = method.forget(forgotten[0], user)
-    assert not [name for name in compiled if "_epoch" in name]
+    assert not [name for name in compiled if "_steps" in name]
     assert all(equal(a, b) for a, b in zip(parts(both), parts(in_turn), strict=True))
     assert report.cleared_users == 1
     # Without a trace: rows, tables, ids of the data and of the validation data, in every shard.

@@ -10,7 +10,12 @@ def _filter(name: str, values: np.ndarray, damping: np.ndarray) -> np.ndarray:
     size = np.abs(values)
     if name == "absolute":
         return 1 / (size + damping)
-    return np.where(size == 0, 1 / damping, -np.expm1(-size / damping) / np.where(size == 0, 1, size))
+    flow = np.where(size == 0, 1 / damping, -np.expm1(-size / damping) / np.where(size == 0, 1, size))
+    return flow * np.exp(np.clip(-values / damping, 0, 1)) if name == "growing-flow" else flow
+
+
+# max_t λ f(t).
+MOST = {"gradient-flow": 1.0, "absolute": 1.0, "growing-flow": np.e - 1}
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ifru_jax.errors import NumericsError
 from ifru_jax.solvers import FILTERS, SPECTRUM_RATIO, check, damping_from_spectrum, damping_path, lanczos, spectral_step
 from ifru_jax.status import Status
+from tests.solvers.conftest import MOST
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -76,7 +77,7 @@ def test_evidence_of_a_partial_solve(name, seed, damping):
 def test_no_step_is_longer_than_the_filter_allows(name, seed):
     matrix, b = problem(seed)
     solution = by_rule(4, name, matrix, b)
-    assert np.linalg.norm(solution.solution) <= np.linalg.norm(b) / solution.damping * (1 + 1e-12)
+    assert np.linalg.norm(solution.solution) <= MOST[name] * np.linalg.norm(b) / solution.damping * (1 + 1e-12)
     assert np.dot(solution.solution, b) >= 0
     assert solution.predicted_decrease >= 0
 
@@ -98,7 +99,7 @@ def test_filters(dense_filter, name):
     for damping in (1e-6, 0.3, 1e4):
         gains = np.asarray(FILTERS[name](jnp.asarray(values), damping))
         np.testing.assert_allclose(gains, dense_filter(name, values, damping), rtol=1e-13)
-        assert gains.argmax() == 46 or gains.max() == gains[46]
+        assert gains.max() <= MOST[name] / damping * (1 + 1e-12)
         np.testing.assert_allclose(gains[46], 1 / damping, rtol=1e-15)
         assert (values * gains <= 1 + 1e-15).all()
 
@@ -106,7 +107,30 @@ def test_filters(dense_filter, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_filters_at_the_ends_of_float32(name):
     values, damping = jnp.array([0, 1e-38, 1e30, -1e30], jnp.float32), jnp.float32(1e-30)
-    np.testing.assert_allclose(FILTERS[name](values, damping), [1e30, 1e30, 1e-30, 1e-30], rtol=1e-5)
+    least = np.e * 1e-30 if name == "growing-flow" else 1e-30
+    np.testing.assert_allclose(FILTERS[name](values, damping), [1e30, 1e30, 1e-30, least], rtol=1e-5)
+
+
+def test_the_growing_flow_is_the_true_one_where_it_grows_by_no_more_than_e():
+    times = np.array([-1.0, -0.5, 1e-3, 2.0])
+    np.testing.assert_allclose(FILTERS["growing-flow"](jnp.asarray(times), 1.0), -np.expm1(-times) / times, rtol=1e-12)
+    assert FILTERS["growing-flow"](jnp.asarray(-50.0), 1.0) < 0.06
+
+
+@pytest.mark.parametrize(("tolerance", "most"), [(0.2, 15), (0.02, 20)])
+def test_a_tolerance_ends_the_products_where_the_error_is_below(tolerance, most):
+    solve = spectral_step(num_steps=30, filter="growing-flow", tolerance=tolerance)
+    run = jax.jit(lambda m, b: solve(lambda v: m @ v, b, floor=1.0, damping=1.0))
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        matrix, b = rng.normal(size=(60, 60)), rng.normal(size=60)
+        matrix = matrix @ matrix.T / 3
+        values, vectors = np.linalg.eigh(matrix)
+        exact = vectors @ (-np.expm1(-values) / values * (vectors.T @ b))
+        few = run(matrix, b)
+        assert check(few) is Status.STEPS_SPENT
+        assert 2 < few.num_steps < most
+        assert np.linalg.norm(few.solution - exact) < tolerance / 2 * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize(

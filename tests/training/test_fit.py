@@ -68,15 +68,15 @@ def test_the_regulariser_keeps_its_weight_when_data_is_removed(split):
 
 
 def test_training_and_retraining_share_one_compilation(split):
-    from ifru_jax.training.fit import _epoch
+    from ifru_jax.training.fit import _steps
 
     whole = build_training_set(split.train)
     objective = Objective(MODEL, bce, float(len(whole)), CONFIG.reg)
     fit_params(jax.random.key(0), objective, whole, split.valid, replace(CONFIG, epochs=1))
-    before = _epoch._cache_size()
+    before = _steps._cache_size()
     rest = whole.without(np.arange(50))
     fit_params(jax.random.key(1), objective, rest, split.valid, replace(CONFIG, epochs=1, learning_rate=1e-3))
-    assert _epoch._cache_size() == before
+    assert _steps._cache_size() == before
 
 
 def test_bad_data_and_divergence(split):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import jax
 import numpy as np
 
-from ifru_jax.baselines.retrain import surviving, training_of
+from ifru_jax.baselines.retrain import training_of
 from ifru_jax.baselines.sharded.aggregation import Aggregation, aggregated, freeze
 from ifru_jax.baselines.sharded.partition import PartitionBy, balanced_partition
 from ifru_jax.baselines.sharded.shards import ShardedModel, fit_shards, forget_in_shards, report_of
@@ -26,6 +26,7 @@ from ifru_jax.data.splits import Split
 from ifru_jax.errors import ModelError
 from ifru_jax.models import Params, Recommender, Scorer, Side
 from ifru_jax.training import Loss, TrainConfig, Trained, bce, fit_params, train
+from ifru_jax.training.validation import surviving
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.method import check_model
 from ifru_jax.unlearning.report import Report, Training

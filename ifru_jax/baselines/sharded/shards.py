@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.baselines.retrain import surviving
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
@@ -24,6 +23,7 @@ from ifru_jax.models import Recommender, Side
 from ifru_jax.models.tables import clear_rows
 from ifru_jax.status import Status
 from ifru_jax.training import Loss, TrainConfig, Trained, fit_params
+from ifru_jax.training.validation import surviving
 from ifru_jax.unlearning.report import Report, Shards
 
 # Validation pairs of shards are padded to a multiple of this: they are scored after every epoch, so a power of two costs too much.

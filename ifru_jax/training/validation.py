@@ -1,0 +1,78 @@
+"""What stops a training: the metric of validation pairs, and which pairs still count once something is forgotten."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax.data.groups import leaders_of
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.errors import DataError
+from ifru_jax.graph import Batch, Examples, IndexPairs
+from ifru_jax.graph.examples import padded_leaders
+from ifru_jax.host_arrays import padded
+from ifru_jax.metrics import auc
+from ifru_jax.models import Params
+from ifru_jax.sparse import capacity_of, on_device
+from ifru_jax.training.objective import Objective
+
+
+def valid_metric(objective: Objective, params: Params, batch: Batch) -> jax.Array:
+    """What training is stopped by (`History.valid_metric`); NaN if a score that counts is not finite."""
+    valid = batch.examples
+    scores, counted = objective.model.score(params, valid.pairs, batch.graph), valid.weights > 0
+    # Infinite scores can be ranked, but a model that gives them has diverged.
+    sound = jnp.all(jnp.isfinite(scores) | ~counted)
+    if valid.leaders is None:
+        found = auc(scores, valid.labels, counted, within=None if objective.loss.fixes_levels else valid.pairs.users)
+    else:
+        found = _pairs_in_order(scores, valid)
+    return jnp.where(sound, found, jnp.nan)
+
+
+def _pairs_in_order(scores: jax.Array, valid: Examples) -> jax.Array:
+    """Share of the pairs of a leader with another member in which the positive scores higher, ties counting one half."""
+    positive, leaders = valid.labels > 0.5, valid.leaders
+    margin = scores[leaders] - scores
+    margin = jnp.where(positive[leaders], margin, -margin)
+    counts = jnp.where(positive != positive[leaders], valid.weights, 0)
+    return jnp.sum(counts * (0.5 + 0.5 * jnp.sign(margin))) / jnp.sum(counts)
+
+
+def validation_pairs(valid: Interactions, capacity: int | None = None, *, compared: bool) -> Examples:
+    """Validation interactions on the device.
+
+    Args:
+      valid: the interactions.
+      capacity: pairs to pad to; None takes the next power of two.
+      compared: whether the loss compares the members of a group, and so does the metric.
+
+    Raises:
+      DataError: more pairs than the capacity, or groups of one label only.
+    """
+    capacity = capacity_of(len(valid)) if capacity is None else capacity
+    if len(valid) > capacity:
+        raise DataError(f"{len(valid)} validation interactions don't fit a capacity of {capacity}: raise valid_capacity.")
+    dtype, leaders = jnp.result_type(float), None
+    if compared and valid.groups is not None:
+        leaders = leaders_of(valid)
+        if not both_labels(valid, compared=True):
+            raise DataError("no validation group has a positive and a negative: sample negatives for the whole split.")
+    users, items = (padded(rows, capacity, np.int32) for rows in (valid.users, valid.items))
+    labels, weights = (padded(column, capacity, dtype) for column in (valid.labels, np.ones(len(valid))))
+    users, items, *columns = on_device((users, items, labels, weights, padded_leaders(leaders, capacity)))
+    return Examples(IndexPairs(users, items), *columns)
+
+
+def surviving(valid: Interactions, retained: Interactions) -> Interactions:
+    """The validation interactions of users and items that still have a retained interaction; rows only, no original ids."""
+    users, items = retained.user_degrees() > 0, retained.item_degrees() > 0
+    return replace(valid.select(users[valid.users] & items[valid.items]), user_ids=None, item_ids=None)
+
+
+def both_labels(valid: Interactions, *, compared: bool) -> bool:
+    """Whether a metric has an answer on these pairs; where groups are `compared`, whether one of them has both labels."""
+    if compared and valid.groups is not None:
+        return bool(np.any(valid.labels[leaders_of(valid)] != valid.labels))
+    return len(np.unique(valid.labels > 0.5)) == 2
