@@ -22,6 +22,7 @@ import optax
 
 from ifru_jax.graph import Batch, Change
 from ifru_jax.influence import right_hand_side, touched_terms
+from ifru_jax.influence.right_hand_side import SpilloverForm
 from ifru_jax.models import Params
 from ifru_jax.models.tables import clear_rows
 from ifru_jax.pytree import pytree
@@ -39,10 +40,12 @@ class SegmentSolve:
     Attributes:
       num_steps: products at the most.
       tolerance: relative error of δ, as Lanczos estimates it, at which there are enough.
+      spillover: how b_k is computed.
     """
 
     num_steps: int
     tolerance: float
+    spillover: SpilloverForm = "auto"
 
 
 @pytree
@@ -80,7 +83,7 @@ def along_training(
     course = Course(optax.tree.zeros_like(start), MeanSquares.none(start))
     gone, tables, found, solutions = without_data(after.examples), objective.model.tables, [], []
     for number, segment in enumerate(record.segments):
-        rhs, _ = right_hand_side(objective, segment.params, change)
+        rhs, _ = right_hand_side(objective, segment.params, change, spillover=solve.spillover)
         key, size = jax.random.key(number), float(record.batch_size)
         past = course.delta
         course, applied, solution = follow_segment(solve, objective, segment, course, rhs, sides, batch_size=size, key=key)

@@ -116,7 +116,7 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
 def _along(state: Prepared, objective: Objective, change: Change) -> tuple[Params, Solution, Record]:
     """δ along the recorded training and on to where it would have stopped, and the record that it would have."""
     assert state.record is not None
-    solve = SegmentSolve(state.step.segment_steps, state.step.segment_tolerance)
+    solve = SegmentSolve(state.step.segment_steps, state.step.segment_tolerance, state.step.spillover)
     delta, segments, solution = along_training(objective, state.record, change, solve=solve)
     record = state.record.without(change.after.interactions, segments)
     params = moved(state.model, state.params, delta, change.after.examples)
@@ -127,8 +127,9 @@ def _along(state: Prepared, objective: Objective, change: Change) -> tuple[Param
 def follows(state: Prepared) -> bool:
     """Whether a request to all rows follows the recorded training; other steps, and ablations of this one, start from its end."""
     step, plain = state.step, IFRUConfig()
-    ablations = ("curvature", "solver", "filter", "damping", "shared", "spillover", "scope")
-    return state.record is not None and step.follow and all(getattr(step, name) == getattr(plain, name) for name in ablations)
+    ablations = ("curvature", "solver", "filter", "damping", "metric_exponent", "shared", "scope")
+    same = all(getattr(step, name) == getattr(plain, name) for name in ablations)
+    return state.record is not None and step.follow and same and step.spillover != "none"
 
 
 def _in_parts(state: Prepared, request: ForgetRequest, count: int, clock: Clock) -> tuple[Prepared, Report]:

@@ -6,9 +6,10 @@
 Training stops where its validation metric is best. Without what is forgotten that is elsewhere: later, for instance, if it was
 noise that training began to learn by heart. So from the unlearned θ′ the flow of the training goes on, by
 
-    τ*(θ′, D_r) − τ*(θ̂, D)    of the length of the training, if that is more than nothing.
+    τ*(θ′, D_r) − τ*(θ̂, D) − 1/√n    of the length of the training, if that is more than nothing.
 
-The difference, since a flow without the scatter of minibatches peaks elsewhere than the training it stands for; both see the same
+n validation pairs don't tell τ* any finer: what a few forgotten interactions move it by is no reason to train on. The difference,
+since a flow without the scatter of minibatches peaks elsewhere than the training it stands for; both see the same
 validation pairs, so that what is left is what the request changed. Where nothing is forgotten it is nothing. All τ come from one
 Krylov space, see `solvers.spectral`.
 """
@@ -33,6 +34,8 @@ from ifru_jax.unlearning.step import scaled_problem
 
 # Where the metric is looked at, in lengths of the training; backwards only to see the top.
 SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2])
+# With fewer validation pairs the metric is a staircase.
+LEAST_PAIRS = 1000
 # The gradient is small and points along few directions.
 PRODUCTS = 2
 
@@ -65,9 +68,9 @@ class Peak(NamedTuple):
 
 
 def peak(objective: Objective, params: Params, record: Record, data: TrainingSet) -> Peak | None:
-    """τ* of parameters that stand for `data`; None where the validation pairs that are left can't tell."""
+    """τ* of parameters that stand for `data`; None where the validation pairs that are left are too few to tell."""
     valid = surviving(record.valid, data.interactions)
-    if not both_labels(valid, compared=objective.loss.grouped):
+    if len(valid) < LEAST_PAIRS or not both_labels(valid, compared=objective.loss.grouped):
         return None
     pairs = Batch(validation_pairs(valid, compared=objective.loss.grouped), data.graph)
     flow = _flow(objective, params, record.segments[-1].applied, record.steps, data.batch)
@@ -77,9 +80,9 @@ def peak(objective: Objective, params: Params, record: Record, data: TrainingSet
 def gone_on(objective: Objective, params: Params, record: Record, data: TrainingSet) -> tuple[Params, Record]:
     """The step from θ′ to where training on what is retained would have stopped, and the record of a training that long."""
     found = None if record.peak is None else peak(objective, params, record, data)
-    if found is None or record.peak is None or not found.share > record.peak:
+    share = 0.0 if found is None or record.peak is None else found.share - record.peak - len(record.valid) ** -0.5
+    if found is None or not share > 0:
         return optax.tree.zeros_like(params), record
-    share = found.share - record.peak
     return found.flow.after(share), record.longer(share)
 
 

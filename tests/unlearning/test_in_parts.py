@@ -39,14 +39,15 @@ def test_a_large_request_is_the_stream_of_its_parts(trained):
     request = third_of(trained.interactions)
     unlearned, report = forget(trained, request)
     assert report.parts == 5  # a third is more than four times .08
-    state = trained
+    state, products = trained, 0
     for part in split_request(request, report.parts):
         state, last = forget(state, part, config=ONE_STEP)
+        products += last.solve.num_products
     for name, value in state.params.items():
         np.testing.assert_array_equal(unlearned.params[name], value)
     assert report.forgotten == len(request.pairs)
     assert report.retained == len(unlearned.interactions) == last.retained
-    assert report.solve.num_products == 5 * last.solve.num_products
+    assert report.solve.num_products == products
     assert report.solve.damping == last.solve.damping
     assert report.seconds["total"] == pytest.approx(sum(value for name, value in report.seconds.items() if name != "total"))
     assert report.seconds["split"] >= 0
