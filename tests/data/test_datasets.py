@@ -60,7 +60,7 @@ def test_path(folder):
         assert (dataset.name, dataset.label_above) == (suffix[0], above)
     with pytest.raises(DataError, match="there is no such file"):
         load_dataset(folder / "missing.csv")
-    with pytest.raises(DataError, match="unknown kind of file"):
+    with pytest.raises(DataError, match="there is no such file"):
         load_dataset(str(folder / "missing"))
 
 

@@ -12,7 +12,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 6), st.integers(1, 5
 
 def interactions(rows):
     users, items, ratings = zip(*rows, strict=True)
-    return Interactions.from_arrays(users, items, ratings, timestamps=np.arange(len(rows)))
+    return Interactions.from_arrays(users, items, ratings, timestamps=np.arange(len(rows)), keep_duplicates=True)
 
 
 def as_set(data):
@@ -34,7 +34,7 @@ def test_k_core_is_the_naive_one_in_any_order(rows, k, random):
     expected = naive_k_core(rows, k)
     shuffled = random.sample(rows, len(rows))
     users, items, ratings, times = zip(*shuffled, strict=True)
-    data = Interactions.from_arrays(users, items, ratings, timestamps=times)
+    data = Interactions.from_arrays(users, items, ratings, timestamps=times, keep_duplicates=True)
     if not expected:
         with pytest.raises(DataError, match="no interaction is left in the"):
             k_core(data, k)
