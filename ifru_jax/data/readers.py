@@ -43,7 +43,7 @@ def read_interactions(path: str | Path, **options: Unpack[ReadOptions]) -> Inter
     Args:
       path: a file whose name ends in .csv, .tsv, .inter, .jsonl, .parquet, .txt, .dat or .data, also packed (.gz, .bz2, .xz, or
         .zip with one file in it); a file of any name with `format`; or a folder.
-      options: those of `Reading`, such as user="customer", rating=None, columns=("user", "item", "rating", "timestamp") for a
+      options: those of `ReadOptions`, such as user="customer", rating=None, columns=("user", "item", "rating", "timestamp") for a
         file without a header, separator="::", encoding="latin-1", unrated=0.
 
     Returns:
@@ -70,7 +70,7 @@ def from_frame(frame: Any, **options: Unpack[FrameOptions]) -> Interactions:
 
     Args:
       frame: the frame.
-      options: those of `Reading` that are not about files.
+      options: those of `ReadOptions` that are not about files, of `FrameOptions`.
     """
     return _interactions(table_of(frame), frame_reading(**options), source="the frame")
 
@@ -97,7 +97,7 @@ def _interactions(table: Table, reading: Reading, source: str) -> Interactions:
         raise DataError(f"{source}: {error}") from error
     if len(kept) < table.size:
         notes.append(f"{table.size - len(kept)} of {table.size} rows have the rating {reading.unrated} and were dropped")
-    for note in (*notes, *_on_columns(table, columns, reading), *_on_zeros(data)):
+    for note in (*notes, *_on_columns(table, columns, reading), *_on_unrated(data)):
         tell(f"{source}: {note}.")
     tell_of_duplicates(
         f"{source}: ", len(data), len(one_each), timed=data.timestamps is not None and reading.duplicates == "latest"
@@ -125,17 +125,18 @@ def _on_columns(table: Table, columns: Columns, reading: Reading) -> list[str]:
     return [f"{table.names[columns.rating]!r} was taken for the rating, {listed(others)} ignored: rating= chooses"]
 
 
-def _on_zeros(data: Interactions) -> list[str]:
-    """A hint where 0 looks like "not rated" rather than like the lowest rating."""
+def _on_unrated(data: Interactions) -> list[str]:
+    """A hint where 0, or what is below it, looks like "not rated" rather than like the lowest rating."""
     distinct, counts = np.unique(data.labels, return_counts=True)
-    if distinct[0] != 0 or len(distinct) - 1 not in _SCALE:
+    if len(distinct) - 1 not in _SCALE or distinct[0] > 0 or distinct[1] <= 0:
         return []
     step = np.diff(distinct[1:]).min()
-    if distinct[1] < 2 * step and counts[0] < _OFTEN * counts[1]:
+    if distinct[0] == 0 and distinct[1] < 2 * step and counts[0] < _OFTEN * counts[1]:
         return []
+    lowest = f"{distinct[0]:g}"
     return [
-        f"{counts[0]} of {len(data)} ratings are 0, and the next is {distinct[1]:g}: if 0 means that there is no rating, "
-        "drop these rows by unrated=0"
+        f"{counts[0]} of {len(data)} ratings are {lowest}, and the next is {distinct[1]:g}: if {lowest} means that there is "
+        f"no rating, drop these rows by unrated={lowest}"
     ]
 
 

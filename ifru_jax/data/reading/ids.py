@@ -92,7 +92,7 @@ def _as_number(value: Any) -> int | None:
         return whole_number(value.strip())
     if isinstance(value, float | np.floating):
         return int(value) if abs(value) < _EXACT and value == int(value) else None
-    return int(value) if isinstance(value, int | np.integer) else None
+    return int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else None
 
 
 def _numbers(cells: Cells, values: np.ndarray, kind: str) -> np.ndarray:

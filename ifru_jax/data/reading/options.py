@@ -18,7 +18,7 @@ MISSING = ("", "null", "na", "n/a", "#n/a", "nan", "<na>", "none", "nat", "\\n")
 
 
 class FrameOptions(TypedDict, total=False):
-    """What can be said of any table; `Reading` says what each means."""
+    """Those of `ReadOptions` that can be said of a frame."""
 
     user: str
     item: str
@@ -31,7 +31,24 @@ class FrameOptions(TypedDict, total=False):
 
 
 class ReadOptions(FrameOptions, total=False):
-    """What can be said of a file besides; `Reading` says what each means."""
+    """What can be said of a file.
+
+    Attributes:
+      user: name of the column; "user", the default, stands for all known names, such as userId, uid, reviewerID or customer_id.
+      item: the same; "item" stands for movieId, asin, ISBN, business_id and others as well.
+      rating: the same (rating, stars, label, weight, overall, val, …); None ignores ratings, and every label is 1.
+      timestamp: the same (timestamp, time, date, unixReviewTime, …); None ignores times.
+      unrated: rows with this rating, such as 0, are dropped.
+      decimal: what stands before the fraction of a number in text, "." or ",".
+      missing: texts that stand for a missing cell, in any case.
+      duplicates: which of several rows of a user with an item stays: "latest", the one with the latest time where there are
+        times and the last one else, or "last".
+      columns: names of the columns of a file without a header, None for one that is to be ignored.
+      format: of the file, where its name doesn't say: csv, tsv, inter (RecBole), text (the separator is found), adjacency (a
+        user and the user's items per line), jsonl or parquet.
+      separator: of the cells of a line, one or more characters; a blank stands for any number of blanks.
+      encoding: of a text file, such as latin-1; by default UTF-8, or UTF-16 where its first bytes say so.
+    """
 
     columns: tuple[str | None, ...] | None
     format: Format | None
@@ -41,23 +58,7 @@ class ReadOptions(FrameOptions, total=False):
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table is to be read.
-
-    Attributes:
-      user: name of the column; `user` stands for all known names, such as userId, uid, reviewerID or customer_id.
-      item: the same; movieId, asin, ISBN, business_id and others are known.
-      rating: the same (rating, stars, label, weight, overall, val, …); None ignores ratings, and every label is 1.
-      timestamp: the same (timestamp, time, date, unixReviewTime, …); None ignores times.
-      unrated: rows with this rating, such as 0, are dropped.
-      decimal: what stands before the fraction of a number in text.
-      missing: texts that stand for a missing cell, in any case.
-      duplicates: which of several rows of a user with an item stays: the one with the latest time, where there are times, or
-        the last one.
-      columns: names of the columns of a file without a header, None for one that is to be ignored.
-      format: of the file, where its name doesn't say: csv, tsv, inter (RecBole), text (the separator is found), adjacency (a
-        user and the user's items per line), jsonl or parquet.
-      separator: of the cells of a line, one or more characters; a blank stands for any number of blanks.
-      encoding: of a text file, such as latin-1; by default UTF-8, or UTF-16 where its first bytes say so.
+    """The options of `ReadOptions` with their defaults.
 
     Raises:
       DataError: a value that is none of these.
