@@ -136,8 +136,8 @@ def _of_pandas(column: Any) -> _Parts:
 
 
 def _of_array(column: Any) -> _Parts:
-    # Before NumPy could cut zeros off the ends of strings, or make strings of numbers beside them.
-    if isinstance(column, list | tuple) and any(isinstance(value, str) for value in column):
+    # Before NumPy could cut zeros off the ends of strings, make strings of numbers beside them, or floats of large integers.
+    if isinstance(column, list | tuple) and any(isinstance(v, str) or (isinstance(v, int) and v >= 2**63) for v in column):
         return _of_objects(list(column))
     try:
         array = np.asarray(column)
