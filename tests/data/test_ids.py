@@ -71,12 +71,10 @@ def test_refused(tmp_path, values, dtype, message):
             read()
 
 
-@pytest.mark.parametrize(
-    "values", [["a", "a\0"], ["a\nb", "c"], ["a\r\nb", "c"], ["a\u2028b", "c"], ["a\ud800", "c"], ["a", "b\x1f"]]
-)
-def test_control_characters_are_refused_where_they_can_be(values):
+@pytest.mark.parametrize("text", ["a\0", "a\nb", "a\r\nb", "a\u2028b", "a\ud800", "a\x1f"])
+def test_control_characters_are_refused(text):
     with pytest.raises(DataError, match="has a tab, a line break or another control character in it"):
-        Interactions.from_arrays(values, [1, 2])
+        Interactions.from_arrays(["a", text], [1, 2])
 
 
 def test_a_line_break_in_quotes_is_refused(tmp_path):
@@ -128,7 +126,7 @@ def test_two_columns_of_one_name():
 def test_missing_texts_are_a_choice(tmp_path):
     (tmp_path / "x.csv").write_text("user,item\nNA,1\n-,2\n")
     assert read_interactions(tmp_path / "x.csv", missing=()).user_ids.tolist() == ["-", "NA"]
-    with pytest.raises(DataError, match="user of line 3 is missing .*it reads '-'"):
+    with pytest.raises(DataError, match=r"user of line 3 is missing .*it reads '-'"):
         read_interactions(tmp_path / "x.csv", missing=("-",))
     assert Interactions.from_arrays(["NA", "b"], [1, 2], missing=()).user_ids.tolist() == ["NA", "b"]
 
@@ -142,19 +140,18 @@ def test_integers_are_found_however_they_are_written(wanted):
     assert INTEGERS.user_index([wanted]).tolist() == [0]
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    ["007", "7.5", 7.5, float("nan"), float("inf"), True, None, -1, 2**53 + 1, float(2**53), 2**63, np.uint64(2**63), 2**70, ""],
-)
+LARGE = [-1, 2**53 + 1, float(2**53), 2**63, np.uint64(2**63), 2**70]
+
+
+@pytest.mark.parametrize("wanted", ["007", "7.5", 7.5, float("nan"), float("inf"), True, None, "", *LARGE])
 def test_nobody_else_is_found(wanted):
     with pytest.raises(DataError, match=r"is not in the data \(1 unknown of 1\)"):
         INTEGERS.user_index([wanted])
 
 
 def test_texts_are_found_as_they_are():
-    assert TEXTS.user_index(["1.0", "1", 1, " a b "]).tolist() == [
-        TEXTS.user_ids.tolist().index(text) for text in ("1.0", "1", "1", "a b")
-    ]
+    rows = TEXTS.user_index(["1.0", "1", 1, " a b "])
+    assert TEXTS.user_ids[rows].tolist() == ["1.0", "1", "1", "a b"]
     for wanted in ("x\0", "", "01", None, 7):
         with pytest.raises(DataError, match="is not in the data"):
             TEXTS.user_index([wanted])
