@@ -31,6 +31,10 @@ def check(split, data):
     assert split.train.user_degrees().min() > 0
     assert split.train.item_degrees().min() > 0
     labels = dict(zip(named(data), data.labels.tolist(), strict=True))
+    left = set(named(data)) - set(rows)
+    assert sum(part.interactions for part in split.dropped) == len(left)
+    users, items = ({row[side] for row in left} - known for side, known in ((0, train_users), (1, train_items)))
+    assert (sum(part.users for part in split.dropped), sum(part.items for part in split.dropped)) == (len(users), len(items))
     for part in split.parts:
         assert part.user_ids.tolist() == sorted(train_users)
         assert part.item_ids.tolist() == sorted(train_items)

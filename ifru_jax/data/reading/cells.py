@@ -136,13 +136,9 @@ def _of_pandas(column: Any) -> _Parts:
 
 
 def _of_array(column: Any) -> _Parts:
-    # Before NumPy could cut zeros off the ends of strings, make strings of numbers beside them, or floats of large integers.
-    if isinstance(column, list | tuple) and any(isinstance(v, str) or (isinstance(v, int) and v >= 2**63) for v in column):
-        return _of_objects(list(column))
-    try:
-        array = np.asarray(column)
-    except ValueError as error:
-        raise DataError(f"a column can't be made an array ({error}): give one value per row.") from error
+    if isinstance(column, list | tuple):
+        return _of_objects(list(column))  # NumPy would cut zeros off strings, and make floats of integers beside them
+    array = np.asarray(column)
     if array.ndim != 1:
         raise DataError(f"a column has shape {array.shape}: give a one-dimensional, non-empty one.")
     if array.dtype.kind == "U":
@@ -154,6 +150,9 @@ def _of_array(column: Any) -> _Parts:
 
 
 def _of_objects(values: list[Any]) -> _Parts:
+    kinds = set(map(type, values))
+    if kinds == {float} or (kinds == {int} and -(2**63) <= min(values) <= max(values) < 2**63):
+        return _each(np.array(values, np.float64 if float in kinds else np.int64), np.ones(len(values), bool))
     present = np.array([not _is_missing(value) for value in values], bool)
     return _distinct([value for value, there in zip(values, present, strict=True) if there], present)
 

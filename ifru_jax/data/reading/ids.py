@@ -101,9 +101,7 @@ def _numbers(cells: Cells, values: np.ndarray, kind: str) -> np.ndarray:
         return values
     if values.dtype.kind != "f":
         raise DataError(f"{kind} ids have dtype {values.dtype}: {kind} ids are whole numbers or texts.")
-    fractional = ~(np.abs(values) < _EXACT) | (values != np.floor(values))
-    remedy = f"{kind} ids are whole numbers, below 2^53 where they are floats, or texts"
-    _refuse(cells, fractional, kind, "is not a whole number", remedy)
+    _refuse_fractions(cells, values, kind)
     return values.astype(np.int64)
 
 
@@ -117,6 +115,8 @@ def _texts(cells: Cells, values: list[Any], kind: str) -> np.ndarray:
             f"{kind} id {_shown(value)} of {place} is a {type(value).__name__} ({count} such): "
             f"{kind} ids are whole numbers or texts."
         )
+    floats = np.array([v if isinstance(v, float | np.floating) else 0 for v in values], np.float64)
+    _refuse_fractions(cells, floats, kind)
     texts = [value if isinstance(value, str) else str(value) for value in values]
     _refuse(
         cells,
@@ -135,6 +135,12 @@ def _refuse(cells: Cells, bad: np.ndarray, kind: str, what: str, remedy: str) ->
     if bad.any():
         value, place, count = cells.first(bad)
         raise DataError(f"{kind} id {_shown(value)} of {place} {what} ({count} such): {remedy}.")
+
+
+def _refuse_fractions(cells: Cells, values: np.ndarray, kind: str) -> None:
+    fractional = ~(np.abs(values) < _EXACT) | (values != np.floor(values))
+    remedy = f"{kind} ids are whole numbers, below 2^53 where they are floats, or texts"
+    _refuse(cells, fractional, kind, "is not a whole number", remedy)
 
 
 def _refuse_cut(cells: Cells, kind: str, texts: np.ndarray, numbers: list[int | None]) -> None:
