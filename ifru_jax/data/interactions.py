@@ -113,7 +113,7 @@ class Interactions:
           users, items: original ids, [n].
           labels: ratings, [n].
           timestamps: seconds, ISO 8601 or datetime64, [n].
-          missing: texts that stand for a missing cell, in lower case.
+          missing: texts that stand for a missing cell, in any case.
           keep_duplicates: leaves all rows of a user with an item, instead of the one with the latest time, or the last.
 
         Raises:
@@ -208,7 +208,7 @@ def of_cells(cells: Mapping[str, Cells], *, missing: Sequence[str] = MISSING, de
 
     Args:
       cells: "user" and "item", and "rating" and "timestamp" where there are such; [n] each.
-      missing: texts that stand for a missing cell, in lower case.
+      missing: texts that stand for a missing cell, in any case.
       decimal: what stands before the fraction of a number in text.
 
     Raises:

@@ -15,9 +15,11 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from ifru_jax.data.filters import compact, drop_duplicates
+from ifru_jax.data.corrections import row_name
+from ifru_jax.data.filters import compact
 from ifru_jax.data.interactions import Interactions, of_cells, tell_of_duplicates
 from ifru_jax.data.notes import DuplicateWarning, tell
+from ifru_jax.data.pair_keys import pair_keys
 from ifru_jax.data.reading.columns import KINDS, Columns, find_columns, missing_column, rating_names
 from ifru_jax.data.reading.duplicates import latest
 from ifru_jax.data.reading.formats import read_table
@@ -90,19 +92,18 @@ def _interactions(table: Table, reading: Reading, source: str) -> Interactions:
         if not len(kept):
             raise DataError(f"all ratings are {reading.unrated}, the one that unrated= drops: nothing is left.")
         data = _without_rows(data, kept)
-        one_each = drop_duplicates(data) if reading.duplicates == "latest" else data.select(latest(data.users, data.items))
-        if len(one_each) < len(data):
-            _refuse_kinds(table, columns, data, kept)
+        timed = data.timestamps is not None and reading.duplicates == "latest"
+        stays = latest(data.users, data.items, data.timestamps if timed else None)
+        if columns.rating is not None and reading.duplicates == "latest" and len(stays) < len(data):
+            _refuse_kinds(table, columns, data, kept, stays)
     except DataError as error:
         raise DataError(f"{source}: {error}") from error
     if len(kept) < table.size:
         notes.append(f"{table.size - len(kept)} of {table.size} rows have the rating {reading.unrated} and were dropped")
     for note in (*notes, *_on_columns(table, columns, reading), *_on_unrated(data)):
         tell(f"{source}: {note}.")
-    tell_of_duplicates(
-        f"{source}: ", len(data), len(one_each), timed=data.timestamps is not None and reading.duplicates == "latest"
-    )
-    return one_each
+    tell_of_duplicates(f"{source}: ", len(data), len(stays), timed=timed)
+    return data if len(stays) == len(data) else data.select(stays)
 
 
 def _without_rows(data: Interactions, kept: np.ndarray) -> Interactions:
@@ -126,9 +127,9 @@ def _on_columns(table: Table, columns: Columns, reading: Reading) -> list[str]:
 
 
 def _on_unrated(data: Interactions) -> list[str]:
-    """A hint where 0, or what is below it, looks like "not rated" rather than like the lowest rating."""
+    """A hint where 0, or −1, looks like "not rated" rather than like the lowest rating."""
     distinct, counts = np.unique(data.labels, return_counts=True)
-    if len(distinct) - 1 not in _SCALE or distinct[0] > 0 or distinct[1] <= 0:
+    if len(distinct) - 1 not in _SCALE or distinct[0] not in (0, -1) or distinct[1] <= 0:
         return []
     step = np.diff(distinct[1:]).min()
     if distinct[0] == 0 and distinct[1] < 2 * step and counts[0] < _OFTEN * counts[1]:
@@ -140,32 +141,36 @@ def _on_unrated(data: Interactions) -> list[str]:
     ]
 
 
-def _refuse_kinds(table: Table, columns: Columns, data: Interactions, kept: np.ndarray) -> None:
-    """Refuses rows of one pair with different labels that a column of a few texts tells apart, such as purchase and play.
+def _refuse_kinds(table: Table, columns: Columns, data: Interactions, kept: np.ndarray, stays: np.ndarray) -> None:
+    """Refuses a row that gives way to one with another label and of another kind, such as purchase to play.
+
+    A column of a few texts says of which kind a row is; where there are times, only one that is called so.
+
+    Args:
+      table, columns: as they were read.
+      data: the interactions of the rows at `kept`.
+      stays: places of the interactions that stay, one per pair.
 
     Raises:
       DataError: with the column, the two kinds and the pair.
     """
-    if columns.rating is None:
-        return  # all labels are 1, whichever row stays
-    order = np.lexsort([data.items, data.users])
-    same = (np.diff(data.users[order]) == 0) & (np.diff(data.items[order]) == 0) & (np.diff(data.labels[order]) != 0)
-    first, second = order[:-1][same], order[1:][same]
-    for place in columns.left if len(first) else ():
-        if data.timestamps is not None and folded(table.names[place]) not in KINDS:
-            continue
+    keys = pair_keys(data.users, data.items, data.num_items)
+    by_key = stays[np.argsort(keys[stays])]
+    winner = by_key[np.searchsorted(keys[by_key], keys)]
+    other_label = data.labels != data.labels[winner]
+    for place in columns.left if other_label.any() else ():
         cells = table.cells(place)
-        if not isinstance(cells.values, list) or not 2 <= len(cells.values) <= _FEW_KINDS:
+        named = folded(table.names[place]) in KINDS
+        if not isinstance(cells.values, list) or len(cells.values) > _FEW_KINDS or not (named or data.timestamps is None):
             continue
-        codes = cells.codes[kept]
-        other = np.flatnonzero(codes[first] != codes[second])
-        if other.size:
-            at = first[other[0]], second[other[0]]
-            kinds = " and ".join(repr(cells.values[codes[row]]) if codes[row] >= 0 else "nothing" for row in at)
-            user, item = (
-                ids[rows[at[0]]] for ids, rows in ((data.user_ids, data.users), (data.item_ids, data.items)) if ids is not None
-            )
+        kinds = cells.codes[kept]
+        rows = np.flatnonzero(other_label & (kinds != kinds[winner]))
+        if rows.size:
+            row = rows[0]
+            shown = " and ".join(repr((*cells.values, None)[kinds[at]]) for at in (row, winner[row]))
+            user, item = row_name(int(data.users[row]), data.user_ids), row_name(int(data.items[row]), data.item_ids)
             raise DataError(
-                f"the rows of user {user} with item {item} are of the kinds {kinds} in the column {table.names[place]!r} and have "
-                f"different ratings ({other.size} such pairs of rows): give the rows of one kind only, or rating=None."
+                f"the rows of user {user} with item {item} are of the kinds {shown} in the column {table.names[place]!r} and have "
+                f"different ratings ({rows.size} such rows): give the rows of one kind only, or rating=None, or "
+                'duplicates="last", which takes the last one whatever its kind.'
             )

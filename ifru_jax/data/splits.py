@@ -186,4 +186,4 @@ def _joined(first: Interactions, second: Interactions) -> Interactions:
     if first.timestamps is not None and second.timestamps is not None:
         timestamps = np.concatenate([first.timestamps, second.timestamps])
     labels = np.concatenate([first.labels, second.labels])
-    return Interactions.from_arrays(users, items, labels, timestamps=timestamps, keep_duplicates=True)
+    return Interactions.from_arrays(users, items, labels, timestamps=timestamps, missing=(), keep_duplicates=True)

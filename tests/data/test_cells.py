@@ -164,6 +164,11 @@ def test_rows_of_several_kinds_are_a_question():
         from_frame(STEAM)
     assert from_frame(STEAM.filter(pl.col("behavior") == "play")).labels.tolist() == [273]
     with pytest.warns(DuplicateWarning):
+        assert from_frame(STEAM, duplicates="last").labels.tolist() == [273, 1]
+    more = {"user": [1, 1, 1], "item": [5, 5, 5], "behavior": ["purchase", "play", "play"], "value": [1.0, 1.0, 273.0]}
+    with pytest.raises(DataError, match=r"'purchase' and 'play' .* \(1 such rows\)"):
+        from_frame(pl.DataFrame(more))
+    with pytest.warns(DuplicateWarning):
         assert len(from_frame(STEAM, rating=None)) == 2
     timed = STEAM.with_columns(timestamp=pl.Series([1, 2, 3]))
     with pytest.raises(DataError, match="'behavior'"):

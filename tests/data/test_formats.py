@@ -183,6 +183,9 @@ def test_a_folder_is_read_as_one_table(tmp_path):
         (tmp_path / "data" / f"timestamp={year}0101").mkdir(parents=True)
         table = pl.DataFrame({"user": [year], "item": [1 if year == 2020 else "x"]}, strict=False)
         table.write_parquet(tmp_path / "data" / f"timestamp={year}0101" / "part.parquet")
+    (tmp_path / "one" / "user=7").mkdir(parents=True)
+    (tmp_path / "one" / "user=7" / "x.csv").write_text("item\n1\n2\n")
+    assert read_interactions(tmp_path / "one").user_ids.tolist() == [7]
     with pytest.warns(DataWarning, match="read as days"):
         data = read_interactions(tmp_path / "data")
     assert data.user_ids.tolist() == [2020, 2021]

@@ -140,7 +140,7 @@ def test_integers_are_found_however_they_are_written(wanted):
     assert INTEGERS.user_index([wanted]).tolist() == [0]
 
 
-LARGE = [-1, 2**53 + 1, float(2**53), 2**63, np.uint64(2**63), 2**70]
+LARGE = [-1, 2**53 + 1, float(2**53), 2**63, "1" * 5000, np.uint64(2**63), 2**70]
 
 
 @pytest.mark.parametrize("wanted", ["007", "7.5", 7.5, float("nan"), float("inf"), True, None, "", *LARGE])

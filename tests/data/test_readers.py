@@ -1,12 +1,9 @@
 import gzip
 import sys
 
-import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ifru_jax.data import from_frame, read_interactions
 from ifru_jax.data.readers import DuplicateWarning
@@ -94,18 +91,6 @@ def test_duplicates_are_told_and_the_last_wins(tmp_path):
     assert sorted(data.labels.tolist()) == [4, 5]
     with pytest.warns(DuplicateWarning):
         from_frame(pl.read_csv(path))
-
-
-@given(st.lists(st.tuples(st.integers(0, 2**53), st.integers(0, 50), st.floats(-1e6, 1e6, width=32)), min_size=1))
-def test_files_say_what_frames_say(tmp_path_factory, rows):
-    frame = pl.DataFrame(rows, schema=["user", "item", "rating"], orient="row").unique(["user", "item"])
-    folder = tmp_path_factory.mktemp("files")
-    frame.write_csv(folder / "x.csv")
-    frame.write_parquet(folder / "x.parquet")
-    expected = from_frame(frame)
-    for data in (read_interactions(folder / "x.csv"), read_interactions(folder / "x.parquet")):
-        for name in ("users", "items", "labels", "user_ids", "item_ids"):
-            np.testing.assert_array_equal(getattr(data, name), getattr(expected, name))
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,12 @@ def test_given_split_without_ids_or_with_mixed_ones():
     assert named(split.test) == [(1, 0)]
 
 
+def test_given_split_of_ids_that_look_missing():
+    train = Interactions.from_arrays(["NA", "NA", "none"], ["a", "b", "a"], missing=())
+    test = Interactions.from_arrays(["none"], ["b"], missing=())
+    assert named(given_split(train, test, valid_share=0).test) == [("none", "b")]
+
+
 def test_errors():
     data = interactions([(0, 0), (0, 1), (1, 0)])
     for shares in ((0.5, 0.2, 0.2), (1.2, -0.1, -0.1), (0, 0.5, 0.5)):

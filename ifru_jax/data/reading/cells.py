@@ -55,7 +55,7 @@ class Cells:
 
         Args:
           kind: what a message calls them: user, item, rating or timestamp.
-          missing: texts that stand for a missing cell, in lower case.
+          missing: texts that stand for a missing cell, in any case; the empty one always does.
 
         Raises:
           DataError: a row without a value, or whose value is one of these texts.
@@ -65,7 +65,8 @@ class Cells:
         gone = np.zeros(len(self.values) + 1, bool)
         gone[-1] = True
         if isinstance(self.values, list):
-            gone[:-1] = [isinstance(value, str) and value.strip().lower() in missing for value in self.values]
+            words = {"", *(text.strip().lower() for text in missing)}
+            gone[:-1] = [isinstance(value, str) and value.strip().lower() in words for value in self.values]
         rows = np.flatnonzero(gone[self.codes])
         if rows.size:
             code = self.codes[rows[0]]

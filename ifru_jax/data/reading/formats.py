@@ -42,7 +42,7 @@ def read_table(path: str | Path, reading: Reading) -> Table:
     path = Path(path)
     files = files_of(path)
     tables = [_table(file, reading) for file in files]
-    if len(tables) == 1:
+    if path.is_file():
         return tables[0]
     tables = [_with_partition(table, file.relative_to(path)) for file, table in zip(files, tables, strict=True)]
     for file, table in zip(files, tables, strict=True):

@@ -37,7 +37,7 @@ def ids(cells: Cells, kind: str, missing: Sequence[str] = MISSING) -> tuple[np.n
     Args:
       cells: [n] numbers or texts.
       kind: what a message calls them, "user" or "item".
-      missing: texts that stand for a missing cell, in lower case.
+      missing: texts that stand for a missing cell, in any case.
 
     Raises:
       DataError: a missing, negative or fractional id, one with a control character or of more than LONGEST characters, or
@@ -65,7 +65,7 @@ def ids(cells: Cells, kind: str, missing: Sequence[str] = MISSING) -> tuple[np.n
 
 def whole_number(text: str) -> int | None:
     """The whole number that a text writes, or None."""
-    if found := _WHOLE.fullmatch(text):
+    if len(text) <= LONGEST and (found := _WHOLE.fullmatch(text)):
         return int(found[1])
     if _EXPONENT.fullmatch(text):
         number = float(text)
@@ -145,13 +145,11 @@ def _refuse_fractions(cells: Cells, values: np.ndarray, kind: str) -> None:
 
 def _refuse_cut(cells: Cells, kind: str, texts: np.ndarray, numbers: list[int | None]) -> None:
     """Refuses 9.78E+12 among whole numbers: many ids became one when it was written."""
-    cut = np.array(
-        [number is None and _CUT.fullmatch(text) is not None for text, number in zip(texts.tolist(), numbers, strict=True)]
-    )
-    if all(number is not None or lost for number, lost in zip(numbers, cut, strict=True)):
-        _refuse(
-            cells, cut, kind, "is a number that lost its last digits", "write all digits, as a spreadsheet does in columns of text"
-        )
+    each = list(zip(texts.tolist(), numbers, strict=True))
+    cut = np.array([number is None and _CUT.fullmatch(text) is not None for text, number in each])
+    if all(number is not None or lost for (_, number), lost in zip(each, cut, strict=True)):
+        remedy = "write all digits, as spreadsheets do in columns of text"
+        _refuse(cells, cut, kind, "is a number that lost its last digits", remedy)
 
 
 def _refuse_merged(cells: Cells, kind: str, texts: np.ndarray, numbers: list[Any]) -> None:
@@ -167,5 +165,5 @@ def _refuse_merged(cells: Cells, kind: str, texts: np.ndarray, numbers: list[Any
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else str(value)
-    return repr(text if len(text) <= 40 else text[:40] + "…") if isinstance(value, str) or len(text) > 40 else text
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 40 else text[:40] + "…"

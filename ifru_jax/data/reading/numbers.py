@@ -28,7 +28,7 @@ def numbers(cells: Cells, kind: str, *, decimal: str = ".", missing: Sequence[st
       cells: [n].
       kind: what a message calls them, "rating" or "timestamp".
       decimal: "." or ",", what stands before the fraction in texts.
-      missing: texts that stand for a missing cell, in lower case.
+      missing: texts that stand for a missing cell, in any case.
 
     Raises:
       DataError: a missing or infinite cell, or one that is no number. The message names its row.

@@ -13,8 +13,8 @@ from ifru_jax.errors import DataError
 Format = Literal["csv", "tsv", "inter", "text", "adjacency", "jsonl", "parquet"]
 Duplicates = Literal["latest", "last"]
 
-# Texts that stand for a missing cell, in any case and with blanks around them.
-MISSING = ("", "null", "na", "n/a", "#n/a", "nan", "<na>", "none", "nat", "\\n")
+# Texts that stand for a missing cell, as the empty one does, in any case and with blanks around them.
+MISSING = ("null", "na", "n/a", "#n/a", "nan", "<na>", "none", "nat", "\\n")
 
 
 class FrameOptions(TypedDict, total=False):
@@ -87,7 +87,6 @@ class Reading:
         for name in ("missing", "columns"):
             if isinstance(vars(self)[name], str):
                 raise DataError(f"{name} is {vars(self)[name]!r}: give a tuple of texts.")
-        object.__setattr__(self, "missing", tuple(text.strip().lower() for text in self.missing))
 
     def names(self) -> list[str] | None:
         """The names given by `columns`, "" for one that is to be ignored."""
