@@ -156,18 +156,19 @@ def _refuse_kinds(table: Table, columns: Columns, data: Interactions, kept: np.n
     """
     keys = pair_keys(data.users, data.items, data.num_items)
     by_key = stays[np.argsort(keys[stays])]
-    winner = by_key[np.searchsorted(keys[by_key], keys)]
-    other_label = data.labels != data.labels[winner]
+    gone = np.delete(np.arange(len(data)), stays)
+    winner = by_key[np.searchsorted(keys[by_key], keys[gone])]
+    other_label = data.labels[gone] != data.labels[winner]
     for place in columns.left if other_label.any() else ():
         cells = table.cells(place)
         named = folded(table.names[place]) in KINDS
         if not isinstance(cells.values, list) or len(cells.values) > _FEW_KINDS or not (named or data.timestamps is None):
             continue
         kinds = cells.codes[kept]
-        rows = np.flatnonzero(other_label & (kinds != kinds[winner]))
+        rows = np.flatnonzero(other_label & (kinds[gone] != kinds[winner]))
         if rows.size:
-            row = rows[0]
-            shown = " and ".join(repr((*cells.values, None)[kinds[at]]) for at in (row, winner[row]))
+            row = gone[rows[0]]
+            shown = " and ".join(repr((*cells.values, None)[kinds[at]]) for at in (row, winner[rows[0]]))
             user, item = row_name(int(data.users[row]), data.user_ids), row_name(int(data.items[row]), data.item_ids)
             raise DataError(
                 f"the rows of user {user} with item {item} are of the kinds {shown} in the column {table.names[place]!r} and have "

@@ -70,6 +70,20 @@ def test_polars_times(column):
     assert times_of(column) == [86400]
 
 
+def test_times_of_arrays_and_indices():
+    index = pd.DatetimeIndex(["1970-01-02T05:30"]).tz_localize("Asia/Kolkata")
+    for times in (index, pd.to_datetime(["1970-01-02"]), [np.datetime64("1970-01-02")], [pd.Timestamp("1970-01-02")], index.array):
+        assert Interactions.from_arrays([1], [2], timestamps=times).timestamps.tolist() == [86400]
+    for users in (pd.Index([7]), pd.array([7]), pd.Categorical([7]), pl.Series([7]), (7,), np.array([7], np.uint8)):
+        assert Interactions.from_arrays(users, [2]).user_ids.tolist() == [7]
+    for users in (pd.DataFrame({"user": [7]}), pl.DataFrame({"user": [7]}), np.array([[7]]), np.array(7), 7, {7}):
+        with pytest.raises(DataError, match=r"a column (has shape|is a DataFrame)"):
+            Interactions.from_arrays(users, [2])
+    for labels in ([np.datetime64("1970-01-02")], [b"1"], [[1]], [1j], [datetime.datetime(1970, 1, 2)], ["x"]):
+        with pytest.raises(DataError, match=r"rating .* of row 0 is not a number"):
+            Interactions.from_arrays([1], [2], labels)
+
+
 def test_numpy_times():
     for unit in ("D", "s", "ms", "ns"):
         times = np.array(["1970-01-02"], f"datetime64[{unit}]")

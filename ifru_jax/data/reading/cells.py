@@ -106,6 +106,8 @@ def library_of(value: Any) -> str | None:
 def _of_polars(column: Any) -> _Parts:
     import polars
 
+    if not isinstance(column, polars.Series):
+        raise DataError(f"a column is a {type(column).__name__} of polars: give a Series.")
     present = column.is_not_null().to_numpy()
     column = column.drop_nulls()
     dtype = column.dtype
@@ -122,6 +124,11 @@ def _of_polars(column: Any) -> _Parts:
 
 
 def _of_pandas(column: Any) -> _Parts:
+    import pandas
+
+    if isinstance(column, pandas.DataFrame):
+        raise DataError(f"a column has shape {column.shape}: give a one-dimensional, non-empty one.")
+    column = pandas.Series(column)  # an index or an array of pandas as well
     present = ~np.asarray(column.isna())
     column = column[present]
     dtype = column.dtype

@@ -6,6 +6,8 @@ array([0, 2])
 
 import numpy as np
 
+from ifru_jax.data.pair_keys import pair_keys
+
 
 def latest(users: np.ndarray, items: np.ndarray, times: np.ndarray | None = None) -> np.ndarray:
     """int64 [k] ascending: the places of one row per pair, that with the latest time; of equal ones, or without times, the last.
@@ -14,7 +16,11 @@ def latest(users: np.ndarray, items: np.ndarray, times: np.ndarray | None = None
       users, items: int [n].
       times: float [n], or None.
     """
-    keys = [items, users] if times is None else [times, items, users]
-    order = np.lexsort(keys)  # stable, so that of equal rows the last comes last
-    ends = np.flatnonzero((np.diff(users[order], append=-1) != 0) | (np.diff(items[order], append=-1) != 0))
-    return np.sort(order[ends])
+    keys = pair_keys(users, items, int(items.max(initial=0)) + 1)
+    order = np.argsort(keys, kind="stable")
+    last = np.append(np.diff(keys[order]) != 0, [True] * bool(len(keys)))
+    if last.all():
+        return np.arange(len(keys))
+    if times is not None:
+        order = np.lexsort([times, keys])  # stable too, so that of equal times the last comes last
+    return np.sort(order[last])

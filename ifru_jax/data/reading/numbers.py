@@ -69,6 +69,7 @@ def _number(value: Any, decimal: str) -> float | None:
         if decimal == ",":
             text = text.replace(".", "?").replace(",", ".")
         return float(text) if _NUMBER.fullmatch(text) else None
-    if isinstance(value, complex) or not hasattr(value, "__float__"):
+    try:
+        return None if isinstance(value, complex | bytes) else float(value)
+    except (TypeError, ValueError):
         return None
-    return float(value)

@@ -65,6 +65,8 @@ def _dates(values: np.ndarray | list[Any]) -> tuple[np.ndarray, np.ndarray]:
 def _date(value: Any) -> datetime | None:
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
+    if isinstance(value, np.datetime64):
+        value = value.astype("datetime64[us]").item()
     if isinstance(value, str):
         text = value.strip().removesuffix(" UTC")
         try:
