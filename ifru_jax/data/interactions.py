@@ -20,7 +20,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from ifru_jax.data.notes import DuplicateWarning, tell
+from ifru_jax.data.notes import tell, tell_of_duplicates
 from ifru_jax.data.reading.cells import Cells, cells_of
 from ifru_jax.data.reading.duplicates import latest
 from ifru_jax.data.reading.ids import as_written, ids
@@ -232,13 +232,6 @@ def of_cells(cells: Mapping[str, Cells], *, missing: Sequence[str] = MISSING, de
         item_ids=item_ids,
     )
     return data, [note] if note else []
-
-
-def tell_of_duplicates(source: str, rows: int, kept: int, *, timed: bool) -> None:
-    """Warns where fewer rows were kept than came in. `source`: how the message begins."""
-    if kept < rows:
-        which = "with the latest time" if timed else "that came last"
-        tell(f"{source}{rows - kept} of {rows} rows repeat a user and item; of each the one {which} was kept.", DuplicateWarning)
 
 
 def erased_mark(dtype: np.dtype) -> int | str:

@@ -19,3 +19,10 @@ def tell(message: str, category: type[DataWarning] = DataWarning) -> None:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+def tell_of_duplicates(source: str, rows: int, kept: int, *, timed: bool) -> None:
+    """Warns where fewer rows were kept than came in. `source`: how the message begins."""
+    if kept < rows:
+        which = "with the latest time" if timed else "that came last"
+        tell(f"{source}{rows - kept} of {rows} rows repeat a user and item; of each the one {which} was kept.", DuplicateWarning)
