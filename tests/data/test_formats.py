@@ -5,6 +5,7 @@ import gzip
 import json
 import zipfile
 
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given
@@ -227,6 +228,11 @@ def test_known_names_answer_in_any_spelling(known, random):
     spelled = "".join(random.choice([sign.lower(), sign.upper()]) + random.choice(["", "_", "-", " "]) for sign in name)
     assert folded(spelled) == name
     assert vars(find_columns(["x", spelled], Reading()))[kind] == 1
+
+
+def test_names_of_frames_may_be_numbers():
+    data = from_frame(pd.DataFrame([[7, 8, 4.0]]), user=0, item=1, rating=2)  # pyright: ignore[reportArgumentType]
+    assert (data.user_ids.tolist(), data.item_ids.tolist(), data.labels.tolist()) == ([7], [8], [4])
 
 
 def test_a_name_that_is_given_answers_before_others(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from ifru_jax import DataError, Interactions, from_frame, read_interactions
@@ -120,6 +121,8 @@ def test_two_columns_of_one_name():
     frame = pd.DataFrame([[1, 2, 3]], columns=["user", "item", "user"])
     with pytest.raises(DataError, match="several columns may be the user: 'user', 'user'"):
         from_frame(frame)
+    with pytest.raises(DataError, match="give each column a name of its own"):
+        from_frame(pa.table([[1], [2], [3]], names=["user", "item", "user"]))
     assert len(from_frame(pd.DataFrame([[1, 2, 3, 4]], columns=["user", "item", "x", "x"]), rating=None)) == 1
 
 

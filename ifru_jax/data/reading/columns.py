@@ -76,6 +76,7 @@ def find_column(names: Sequence[str], kind: str, wanted: str | None) -> int | No
     """
     if wanted is None:
         return None
+    wanted = str(wanted)  # pandas has numbers for names, too
     short = [folded(name) for name in names]
     levels: list[list[int]] = [[place for place, name in enumerate(names) if name == wanted]]
     called = (folded(wanted),), (f"{folded(wanted)}id",)
@@ -96,7 +97,7 @@ def find_column(names: Sequence[str], kind: str, wanted: str | None) -> int | No
 def missing_column(names: Sequence[str], kind: str) -> DataError:
     """The error for a table without a user or an item."""
     return DataError(
-        f"no column of {listed(names)} is known to be the {kind}: name it, such as {kind}={names[0]!r}; for a file without names "
+        f"no column of {listed(names)} is known to be the {kind}: name it by {kind}=; for a file without names "
         'in its first line give columns=("user", "item", "rating", "timestamp"), and separator= if the columns were not split.'
     )
 

@@ -42,7 +42,11 @@ def table_of(frame: Any) -> Table:
     if library == "polars" and type(frame).__name__ == "LazyFrame":
         frame = frame.collect()
     elif library is None and hasattr(frame, "__arrow_c_stream__"):
-        frame = needed("polars", "Arrow tables need polars", extra="data").DataFrame(frame)
+        polars = needed("polars", "Arrow tables need polars", extra="data")
+        try:
+            frame = polars.DataFrame(frame)
+        except polars.exceptions.PolarsError as error:
+            raise DataError(f"the Arrow table can't be taken ({error}): give each column a name of its own.") from error
     elif library is None or not hasattr(frame, "columns"):
         raise DataError(
             f"from_frame takes a pandas or polars frame or an Arrow table, got {type(frame).__name__}: "
