@@ -12,7 +12,7 @@ a request can name them and an answer can be read.
 array([1], dtype=int32)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -253,7 +253,10 @@ def _check_rows(kind: str, rows: np.ndarray, size: int, ids: np.ndarray | None) 
 
 
 def _look_up(kind: str, ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
-    wanted = ids if isinstance(ids, np.ndarray) else list(ids)
+    if isinstance(ids, np.ndarray):
+        wanted = np.atleast_1d(ids)
+    else:
+        wanted = list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]
     if not len(wanted):
         return np.zeros(0, np.int32)
     table = np.arange(size) if known is None else known

@@ -152,6 +152,12 @@ def test_nobody_else_is_found(wanted):
         INTEGERS.user_index([wanted])
 
 
+def test_one_id_or_any_iterable():
+    for wanted in (7, "7", {7}, {7: 1}.keys(), (x for x in [7]), pd.Series([7]), pl.Series([7]), np.array(7), np.array(["7"])):
+        assert INTEGERS.user_index(wanted).tolist() == [0]  # pyright: ignore[reportArgumentType]
+    assert TEXTS.user_index("a b").tolist() == [TEXTS.user_ids.tolist().index("a b")]  # pyright: ignore[reportArgumentType]
+
+
 def test_texts_are_found_as_they_are():
     rows = TEXTS.user_index(["1.0", "1", 1, " a b "])
     assert TEXTS.user_ids[rows].tolist() == ["1.0", "1", "1", "a b"]
