@@ -8,7 +8,7 @@ layers and methods. Writes into DIR: results.jsonl (a line per method and seed),
 report.md, comparison.png and comparison.svg.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -25,6 +25,7 @@ from experiments.run.model_store import ModelStore
 from experiments.run.models import ModelName, ObjectiveName
 from experiments.run.setup import set_up
 from experiments.run.verdicts import Verdicts
+from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.errors import DataError
 
 
@@ -34,8 +35,8 @@ class Compare:
 
     Attributes:
       data: a data set by name (movielens-small, ml-100k, ml-1m, bookcrossing, amazon, gowalla, or a NAME in the folder
-        IFRU_JAX_DATA), or the path of a CSV, CSV.GZ, TSV, Parquet or RecBole .inter file with user, item, rating
-        [, timestamp].
+        IFRU_JAX_DATA), or the path of a file with user, item and, where there are such, rating and timestamp: CSV, TSV, RecBole
+        .inter, other text, JSON lines or Parquet, also packed.
       out: folder for the results; made if it isn't there.
       label_above: ratings above it are positive; by default the paper's for known data, the middle of the scale else.
       model: what is trained.
@@ -43,13 +44,15 @@ class Compare:
       objective: bce; wmse (weighted squares), bpr or softmax (over a positive and its sampled negatives), which turn ratings into
         positives and sampled negatives where they compare, or full-softmax.
       forget: noise:SHARE, interaction:SHARE, user:SHARE, item:SHARE, core:SHARE and edge:SHARE (the most and the least active
-        users), or file:PATH of a CSV with user,item.
+        users), or file:PATH of a file with user and item, or one of them.
       methods: names with commas between; original and retrain are always run.
       seeds: of initialisation and batch order.
       own_yardsticks: also measures methods with a model of their own (sisa, receraser) against their own retraining; two
         trainings of that model each.
       verify: puts verdicts on the first seed of each method into the report (`ifru_jax.verify`).
       models: folder to keep trained models in, so that another run does not train again; it will hold the training data.
+      reading: how the file of the data is read (`ifru_jax.read_interactions`).
+      request: how the file of the request is read.
     """
 
     data: str
@@ -64,6 +67,8 @@ class Compare:
     own_yardsticks: bool = True
     verify: bool = True
     models: Path | None = None
+    reading: tyro.conf.OmitArgPrefixes[ReadOptions] = field(default_factory=ReadOptions)
+    request: ReadOptions = field(default_factory=ReadOptions)
 
 
 def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
@@ -73,9 +78,17 @@ def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
     methods = parse_methods(options.methods)
     if options.seeds < 1:
         raise DataError(f"seeds is {options.seeds}: compare at least one.")
-    about = {"label_above": options.label_above, "objective": options.objective}
-    setup = set_up(options.data, options.model, options.layers, options.forget, **about)
-    console.print(f"{setup.dataset}: {setup.split}, to forget {setup.forget}")
+    setup = set_up(
+        options.data,
+        options.model,
+        options.layers,
+        options.forget,
+        label_above=options.label_above,
+        objective=options.objective,
+        reading=options.reading,
+        request_reading=options.request,
+    )
+    console.print(f"{setup.dataset}, to forget {setup.forget}: {setup.split}", markup=False)
     options.out.mkdir(parents=True, exist_ok=True)
     # Line by line beside the results of an earlier run, which stay until this one is complete.
     unfinished = options.out / "results.unfinished.jsonl"
@@ -96,6 +109,7 @@ def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
             records.append(record)
     unfinished.replace(options.out / "results.jsonl")
     notes = [] if setup.params.tuned else ["This data set and model were not tuned: default hyper-parameters were used."]
+    notes += [f"Left out of the data: {left_out}." for left_out in setup.split.dropped]
     title = f"Forgetting {setup.forget} on {setup.dataset} with {setup.model}"
     notes += verdicts.notes
     summary = write_report(options.out, records, title=title, notes=notes, seeds=options.seeds, verification=verdicts.found)

@@ -2,8 +2,8 @@
 
 >>> import jax, numpy as np, ifru_jax
 >>> rng = np.random.default_rng(0)
->>> users, items = rng.integers(0, 30, 600), rng.integers(0, 40, 600)
->>> data = ifru_jax.drop_duplicates(ifru_jax.Interactions.from_arrays(users, items, (users + items) % 2))
+>>> users, items = np.divmod(rng.choice(1200, 500, replace=False), 40)
+>>> data = ifru_jax.Interactions.from_arrays(users, items, (users + items) % 2)
 >>> split = ifru_jax.random_split(data)
 >>> trained = ifru_jax.fit(jax.random.key(0), ifru_jax.mf(embedding_size=8), split, progress=False)
 >>> unlearned, report = ifru_jax.unlearn(trained, users=[3])
@@ -26,7 +26,7 @@ from ifru_jax.data import (
     read_interactions,
     temporal_split,
 )
-from ifru_jax.errors import DataError, IfruError, ModelError, NumericsError
+from ifru_jax.errors import DataError, DataWarning, IfruError, ModelError, NumericsError
 from ifru_jax.evaluation import verify
 from ifru_jax.models import FlaxRecommender, from_nnx, lightgcn, mf
 from ifru_jax.status import Status
@@ -37,6 +37,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DataError",
+    "DataWarning",
     "FlaxRecommender",
     "ForgetRequest",
     "IFRUConfig",

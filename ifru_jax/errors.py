@@ -12,6 +12,10 @@ class DataError(IfruError):
     """Data, a file or a request that can't be used."""
 
 
+class DataWarning(UserWarning):
+    """Something in the data was decided for its owner, or looks wrong; the message says what, and how to decide otherwise."""
+
+
 class NotApplicable(DataError):  # noqa: N818 — an answer rather than a failure
     """A method that has no meaning for this data, model or request; the message says why."""
 

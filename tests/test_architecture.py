@@ -21,6 +21,10 @@ EXPERIMENTS = PACKAGE.parent / "experiments"
 ORDER = [
     "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "baselines", "evaluation",
 ]  # fmt: skip
+# From bytes to values; `duplicates` is asked last.
+READING = [
+    "options", "files", "cells", "table", "columns", "text", "json_lines", "formats", "ids", "numbers", "times", "duplicates",
+]  # fmt: skip
 # Without a folder: what everyone may use, and the calls on top of everything.
 FOUNDATIONS = {"errors", "files", "host_arrays", "metrics", "pytree", "status"}
 TOP = {"api", "checkpoint", "__init__"}
@@ -59,6 +63,19 @@ def test_imports_run_one_way(path):
     if home == "metrics":
         allowed = {"errors"}
     assert imported(path) <= allowed
+
+
+def test_reading_goes_one_way():
+    """Each file uses those before it, and none knows of interactions; formats know nothing of what cells mean."""
+    folder = PACKAGE / "data" / "reading"
+    assert {path.stem for path in folder.glob("*.py")} == {*READING, "__init__"}
+    meaning = {"ids", "numbers", "times", "duplicates"}
+    for place, name in enumerate(READING):
+        used = {node.module.removeprefix("ifru_jax.data.") for node in nodes(folder / f"{name}.py", ast.ImportFrom) if node.module}
+        siblings = {module.removeprefix("reading.") for module in used if module.startswith("reading.")}
+        assert siblings <= set(READING[:place]), name
+        assert not siblings & meaning or name in meaning, name
+        assert "interactions" not in used, name
 
 
 def test_flax_is_imported_only_by_models():

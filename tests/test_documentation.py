@@ -32,6 +32,7 @@ def files(tmp_path, monkeypatch):
     rows = zip(data.user_ids[data.users], data.item_ids[data.items], data.labels, strict=True)
     (tmp_path / "ratings.csv").write_text("user,item,rating\n" + "".join(f"{u},{i},{r}\n" for u, i, r in rows))
     (tmp_path / "erase.csv").write_text("user\n42\n")
+    (tmp_path / "ratings.dat").write_text("1::7::4::978300760\n1::8::2::978302109\n")
 
 
 @pytest.mark.slow

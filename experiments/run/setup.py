@@ -10,9 +10,12 @@ from experiments.run.models import LAYERED, ModelName, build_model, with_own_ter
 from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
 from ifru_jax.data.forget_sets import random_corrections, random_interactions, random_items, random_users
 from ifru_jax.data.groups import leads_group
+from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.models import FlaxRecommender, Recommender
 from ifru_jax.sparse import capacity_of
 from ifru_jax.training import LOSSES, Loss, bce
+
+_AS_IT_IS = ReadOptions()
 
 
 @dataclass(frozen=True)
@@ -40,19 +43,31 @@ class Setup:
 
 
 def set_up(
-    data: str, model: ModelName, layers: int, forget: str, *, label_above: float | None = None, objective: str = "bce"
+    data: str,
+    model: ModelName,
+    layers: int,
+    forget: str,
+    *,
+    label_above: float | None = None,
+    objective: str = "bce",
+    reading: ReadOptions = _AS_IT_IS,
+    request_reading: ReadOptions = _AS_IT_IS,
 ) -> Setup:
     """Loads, splits, draws the forget set; all fixed by the data, not by a seed.
 
     For an objective that compares, ratings become implicit data: the positives, with sampled negatives.
+
+    Args:
+      data, model, layers, forget, label_above, objective: see `experiments.compare`.
+      reading, request_reading: how files of data and of requests are read.
     """
     layers = layers if model in LAYERED else 0
     loss = LOSSES[objective]()
-    dataset = load_dataset(data)
+    dataset = load_dataset(data, **reading)
     if loss.grouped:
         dataset, label_above = _positives(dataset, label_above), None
     split = protocol_split(dataset, label_above=label_above)
-    train, request = parse_forget(forget)(split.train)
+    train, request = parse_forget(forget, **request_reading)(split.train)
     request.touches(train)  # refuses a request for everything before any model is trained
 
     def build(init_std: float) -> FlaxRecommender:

@@ -11,16 +11,19 @@ ForgetRequest(0 interactions, 7 users, 0 items)
 """
 
 from ifru_jax.data.datasets import Dataset, load_dataset, protocol_split
-from ifru_jax.data.filters import binarize, drop_duplicates, k_core
+from ifru_jax.data.filters import Dropped, binarize, drop_duplicates, k_core
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.forget_sets import label_noise, parse_forget, random_interactions, read_request
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.negatives import sample_negatives
+from ifru_jax.data.notes import DuplicateWarning
 from ifru_jax.data.readers import from_frame, read_interactions
 from ifru_jax.data.splits import Split, given_split, leave_last_out, random_split, temporal_split
 
 __all__ = [
     "Dataset",
+    "Dropped",
+    "DuplicateWarning",
     "ForgetRequest",
     "Interactions",
     "Split",

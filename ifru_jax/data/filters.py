@@ -11,13 +11,41 @@ Interactions(4 of 2 users with 2 items)
 array([1., 0., 1., 0., 1.], dtype=float32)
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.pair_keys import pair_keys
+from ifru_jax.data.reading.duplicates import latest
 from ifru_jax.errors import DataError
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What a step left out.
+
+    Attributes:
+      why: what was missing, such as "not in the 5-core".
+      interactions, users, items: how many of them.
+    """
+
+    why: str
+    interactions: int
+    users: int
+    items: int
+
+    @classmethod
+    def between(cls, before: Interactions, after: Interactions, where: str) -> tuple[Self, ...]:
+        """What is in `before` and not in `after`, which is part of it; nothing where that is nothing."""
+        counts = [len(before) - len(after)]
+        for old, new in ((before.user_degrees(), after.user_degrees()), (before.item_degrees(), after.item_degrees())):
+            counts.append(int((old > 0).sum() - (new > 0).sum()))
+        return (cls(f"not {where}", *counts),) if any(counts) else ()
+
+    def __str__(self) -> str:
+        rows = [f"{self.users:,} users"] * bool(self.users) + [f"{self.items:,} items"] * bool(self.items)
+        return f"{self.interactions:,} interactions{' with ' if rows else ''}{' and '.join(rows)} {self.why}"
 
 
 def k_core(data: Interactions, k: int = 5) -> Interactions:
@@ -77,7 +105,6 @@ def binarize(data: Interactions, above: float) -> Interactions:
 
 
 def drop_duplicates(data: Interactions) -> Interactions:
-    """One interaction per user and item: the last one, in its place. Tables keep their size."""
-    keys = pair_keys(data.users, data.items, data.num_items)
-    _, last_from_end = np.unique(keys[::-1], return_index=True)
-    return data if len(last_from_end) == len(data) else data.select(np.sort(len(data) - 1 - last_from_end))
+    """One interaction per user and item, in its place: that with the latest time, else the last. Tables keep their size."""
+    kept = latest(data.users, data.items, data.timestamps)
+    return data if len(kept) == len(data) else data.select(kept)

@@ -12,14 +12,20 @@ input only for label noise, which is put into the data before training and forgo
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.groups import leads_group
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.readers import find_column, read_table
+from ifru_jax.data.notes import tell
+from ifru_jax.data.reading.cells import Cells
+from ifru_jax.data.reading.columns import find_column
+from ifru_jax.data.reading.formats import read_table
+from ifru_jax.data.reading.numbers import numbers
+from ifru_jax.data.reading.options import Reading, ReadOptions, listed
+from ifru_jax.data.reading.table import Table
 from ifru_jax.errors import DataError
 
 ForgetMaker = Callable[[Interactions], tuple[Interactions, ForgetRequest]]
@@ -90,44 +96,73 @@ def random_items(train: Interactions, share: float, seed: int = 0) -> ForgetRequ
     return ForgetRequest(items=_sample(np.unique(train.items), share, seed))
 
 
-def read_request(path: str | Path, data: Interactions) -> ForgetRequest:
+def read_request(path: str | Path, data: Interactions, **options: Unpack[ReadOptions]) -> ForgetRequest:
     """The interactions listed in a file with columns user and item, in original ids.
 
     A file with one of the two columns asks for whole users or whole items. With a third column, `corrected` or `new_label`,
     the interactions are not forgotten but get the labels it holds. Formats and names of columns are those of
     `read_interactions`; further columns, such as rating, are ignored.
 
+    Args:
+      path: the file.
+      data: whose ids they are.
+      options: how the file is read; those of `read_interactions`.
+
     Raises:
-      DataError: a file that can't be read or has neither column, new labels without both, an empty cell, an id that is not in
+      DataError: a file that can't be read or has neither column, new labels without both, a missing cell, an id that is not in
         the data, a new label that is not a number.
+
+    Warns:
+      DataWarning: a request for whole users or items in a file that has further columns, which are named.
     """
-    table = read_table(path)
-    user, item, *labels = (find_column(table.columns, name, required=False) for name in ("user", "item", "corrected", "new_label"))
-    label = next(filter(None, labels), None)
-    if user is None and item is None:
-        raise DataError(f"{path}: a request needs the columns user and item, or one of them; it has {table.columns}.")
-    if label and not (user and item):
-        raise DataError(f"{path}: new labels need the columns user and item; it has {table.columns}.")
-    columns = []
-    for name in filter(None, (user, item, label)):
-        gaps = np.flatnonzero(table[name].is_null().to_numpy())
-        if gaps.size:
-            raise DataError(f"{path}: {name} of row {gaps[0]} is missing ({gaps.size} such): give one in every row.")
-        columns.append(table[name].to_list())
-    argument = "corrected" if label else "interactions" if user and item else "users" if user else "items"
-    given: Any = zip(*columns, strict=True) if len(columns) > 1 else columns[0]
+    reading = Reading(**options)
+    table = read_table(path, reading)
     try:
-        return ForgetRequest.of(data, **{argument: given})
+        return _request(table, reading, data, str(path))
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def parse_forget(spec: str) -> ForgetMaker:
+def _request(table: Table, reading: Reading, data: Interactions, source: str) -> ForgetRequest:
+    wanted = {"user": reading.user, "item": reading.item, "corrected": "corrected", "new_label": "new_label"}
+    found = {kind: find_column(table.names, kind, name) for kind, name in wanted.items()}
+    user, item = found["user"], found["item"]
+    label = found["new_label"] if found["corrected"] is None else found["corrected"]
+    names = listed(table.names)
+    if user is None and item is None:
+        raise DataError(f"a request needs the columns user and item, or one of them; it has {names}: name them by user= and item=.")
+    if label is not None and (user is None or item is None):
+        raise DataError(f"new labels need the columns user and item; it has {names}.")
+    columns = {kind: table.cells(place) for kind, place in (("user", user), ("item", item)) if place is not None}
+    given = [_written(cells.present(kind, reading.missing)) for kind, cells in columns.items()]
+    if label is not None:
+        new = numbers(table.cells(label), "new label", decimal=reading.decimal, missing=reading.missing)
+        return ForgetRequest.of(data, corrected=zip(*given, new.tolist(), strict=True))
+    if len(given) == 2:
+        return ForgetRequest.of(data, interactions=zip(*given, strict=True))
+    kind = next(iter(columns))
+    ignored = [name for place, name in enumerate(table.names) if place not in (user, item)]
+    if ignored:
+        tell(f"{source}: asks for whole {kind}s; {listed(ignored)} were ignored.")
+    return ForgetRequest.of(data, users=given[0]) if kind == "user" else ForgetRequest.of(data, items=given[0])
+
+
+def _written(cells: Cells) -> list[Any]:
+    """The cells as they are written, [n]; the data decides whether its ids are numbers or texts."""
+    values = cells.values.tolist() if isinstance(cells.values, np.ndarray) else cells.values
+    return [values[code] for code in cells.codes]
+
+
+def parse_forget(spec: str, **options: Unpack[ReadOptions]) -> ForgetMaker:
     """The maker that a specification such as "noise:0.02" names.
 
     noise:SHARE flips and forgets the last share of the interactions, correct:SHARE flips the same ones and corrects them;
     interaction:SHARE, user:SHARE and item:SHARE forget a random share of the interactions, users or items, core:SHARE and
     edge:SHARE the most and the least active users; file:PATH forgets or corrects what `read_request` finds.
+
+    Args:
+      spec: the specification.
+      options: how a file is read; those of `read_interactions`.
 
     Returns:
       A function from train interactions to (interactions to train on, request).
@@ -137,7 +172,7 @@ def parse_forget(spec: str) -> ForgetMaker:
     """
     kind, _, rest = spec.partition(":")
     if kind == "file" and rest:
-        return lambda train: (train, read_request(rest, train))
+        return lambda train: (train, read_request(rest, train, **options))
     noises = {"noise": label_noise, "correct": label_correction}
     makers = {
         "interaction": random_interactions,

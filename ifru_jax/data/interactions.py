@@ -12,15 +12,21 @@ a request can name them and an answer can be read.
 array([1], dtype=int32)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
+from ifru_jax.data.notes import tell, tell_of_duplicates
+from ifru_jax.data.reading.cells import Cells, cells_of
+from ifru_jax.data.reading.duplicates import latest
+from ifru_jax.data.reading.ids import as_written, ids
+from ifru_jax.data.reading.numbers import numbers
+from ifru_jax.data.reading.options import MISSING
+from ifru_jax.data.reading.times import times
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError
 from ifru_jax.host_arrays import drop_entries
@@ -98,24 +104,37 @@ class Interactions:
         labels: npt.ArrayLike | None = None,
         *,
         timestamps: npt.ArrayLike | None = None,
-    ) -> Self:
+        missing: tuple[str, ...] = MISSING,
+        keep_duplicates: bool = False,
+    ) -> "Interactions":
         """Numbers original ids (integers or strings, [n]) in sorted order; without labels every interaction is a 1.
+
+        Args:
+          users, items: original ids, [n].
+          labels: ratings, [n].
+          timestamps: seconds, ISO 8601 or datetime64, [n].
+          missing: texts that stand for a missing cell, in any case.
+          keep_duplicates: leaves all rows of a user with an item, instead of the one with the latest time, or the last.
 
         Raises:
           DataError: empty data, ids that are neither integers nor strings, or anything `Interactions` refuses.
+
+        Warns:
+          DuplicateWarning: with the number of rows that were dropped.
         """
-        user_ids, user_rows = _number("user", users)
-        item_ids, item_rows = _number("item", items)
-        return cls(
-            users=user_rows,
-            items=item_rows,
-            labels=np.ones(user_rows.shape, np.float32) if labels is None else _as_float("rating", labels),
-            num_users=len(user_ids),
-            num_items=len(item_ids),
-            timestamps=None if timestamps is None else _as_float("timestamp", timestamps),
-            user_ids=user_ids,
-            item_ids=item_ids,
-        )
+        given = {"user": users, "item": items, "rating": labels, "timestamp": timestamps}
+        cells = {kind: cells_of(column) for kind, column in given.items() if column is not None}
+        lengths = {kind: len(column) for kind, column in cells.items()}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"the columns have {lengths} rows: give one value per interaction.")
+        data, notes = of_cells(cells, missing=missing)
+        for note in notes:
+            tell(f"{note}.")
+        if keep_duplicates:
+            return data
+        kept = latest(data.users, data.items, data.timestamps)
+        tell_of_duplicates("", len(data), len(kept), timed=timestamps is not None)
+        return data if len(kept) == len(data) else data.select(kept)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -184,6 +203,37 @@ class Interactions:
         )
 
 
+def of_cells(cells: Mapping[str, Cells], *, missing: Sequence[str] = MISSING, decimal: str = ".") -> tuple[Interactions, list[str]]:
+    """The interactions in these columns, duplicates included, and what there is to say of how they were read.
+
+    Args:
+      cells: "user" and "item", and "rating" and "timestamp" where there are such; [n] each.
+      missing: texts that stand for a missing cell, in any case.
+      decimal: what stands before the fraction of a number in text.
+
+    Raises:
+      DataError: a cell that is missing or not what it should be; the message names its row.
+    """
+    user_ids, users = ids(cells["user"], "user", missing)
+    item_ids, items = ids(cells["item"], "item", missing)
+    labels, seconds, note = np.ones(users.shape, np.float32), None, ""
+    if "rating" in cells:
+        labels = numbers(cells["rating"], "rating", decimal=decimal, missing=missing)
+    if "timestamp" in cells:
+        seconds, note = times(cells["timestamp"], decimal=decimal, missing=missing)
+    data = Interactions(
+        users=users,
+        items=items,
+        labels=labels,
+        num_users=len(user_ids),
+        num_items=len(item_ids),
+        timestamps=seconds,
+        user_ids=user_ids,
+        item_ids=item_ids,
+    )
+    return data, [note] if note else []
+
+
 def erased_mark(dtype: np.dtype) -> int | str:
     """What stands in place of an erased id: "" among strings, the smallest integer among integers."""
     return "" if dtype.kind == "U" else int(np.iinfo(dtype).min)
@@ -202,62 +252,15 @@ def _check_rows(kind: str, rows: np.ndarray, size: int, ids: np.ndarray | None) 
         raise DataError(f"{kind}_ids has shape {ids.shape}, expected ({size},): one original id per {kind}.")
 
 
-def _number(kind: str, ids: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted distinct ids and the row of each entry."""
-    array = np.asarray(ids)
-    if array.ndim != 1 or array.size == 0:
-        raise DataError(f"{kind} ids have shape {array.shape}: give a one-dimensional, non-empty column.")
-    if array.dtype.kind in "OT":
-        array = _plain(kind, array)
-    if array.dtype.kind == "f":
-        bad = np.flatnonzero(~(np.abs(array) < 2.0**53) | (array != np.floor(array)))
-        if bad.size:
-            raise DataError(f"{kind} id {array[bad[0]]} of row {bad[0]} is not a whole number: {kind} ids are integers or strings.")
-        array = array.astype(np.int64)
-    if array.dtype.kind not in "iuU":
-        raise DataError(f"{kind} ids have dtype {array.dtype}: {kind} ids are integers or strings.")
-    if array.dtype.kind in "iu":
-        array = array.astype(np.int64)
-        if array.min() < 0:
-            row = int(np.flatnonzero(array < 0)[0])
-            raise DataError(f"{kind} id {array[row]} of row {row} is negative: {kind} ids are 0 or above, or strings.")
-    elif (array == "").any():
-        raise DataError(f"{kind} id of row {np.flatnonzero(array == '')[0]} is empty: give every interaction a {kind}.")
-    distinct, rows = np.unique(array, return_inverse=True)
-    return distinct, rows.astype(np.int32)
-
-
-def _plain(kind: str, array: np.ndarray) -> np.ndarray:
-    """Python objects as integers where all of them are, as strings otherwise."""
-    missing = np.flatnonzero([entry is None or entry != entry for entry in array])
-    if missing.size:
-        raise DataError(f"{kind} id of row {missing[0]} is missing ({missing.size} such): drop these rows.")
-    return np.array(array.tolist()) if all(isinstance(entry, int) for entry in array) else array.astype(str)
-
-
-def _as_float(kind: str, values: npt.ArrayLike) -> np.ndarray:
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        row, value = _first_not_a_number(np.asarray(values))
-        raise DataError(f"{kind} {value!r} of row {row} is not a number: give numeric {kind}s.") from error
-
-
-def _first_not_a_number(values: np.ndarray) -> tuple[int, object]:
-    for row, value in enumerate(values.tolist()):
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            return row, value
-    return 0, values  # each is a number, yet together they are no column, such as complex or nested ones
-
-
 def _look_up(kind: str, ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
-    wanted = np.atleast_1d(np.asarray(ids))
-    if wanted.size == 0:
+    if isinstance(ids, np.ndarray):
+        wanted = np.atleast_1d(ids)
+    else:
+        wanted = list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]
+    if not len(wanted):
         return np.zeros(0, np.int32)
     table = np.arange(size) if known is None else known
-    keys = _as_table_type(wanted, table.dtype)
+    keys = as_written(wanted, table.dtype)
     if not size:
         raise DataError(f"{kind} {wanted[0]!s} is not in the data: it has no {kind}s.")
     order = np.argsort(table, kind="stable")
@@ -266,21 +269,10 @@ def _look_up(kind: str, ids: Sequence[int | str] | np.ndarray, known: np.ndarray
     bad = np.flatnonzero(~found)
     if bad.size:
         raise DataError(
-            f"{kind} {wanted[bad[0]]!s} is not in the data ({bad.size} unknown of {wanted.size}): "
+            f"{kind} {wanted[bad[0]]!s} is not in the data ({bad.size} unknown of {len(wanted)}): "
             f"ask for {kind}s the model was trained on; one that was already forgotten can't be forgotten again."
         )
     return rows.astype(np.int32)
-
-
-def _as_table_type(wanted: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """The wanted ids as the table writes them: a request read from a file may hold "7" where the table holds 7."""
-    if dtype.kind == "U":
-        return wanted.astype(str)
-    if wanted.dtype.kind in "iuf":
-        return wanted
-    text = wanted.astype(str)
-    whole = np.char.isdecimal(text) & (np.char.str_len(text) < 19)  # longer ones don't fit in 64 bits
-    return np.where(whole, text, "-1").astype(np.int64)  # no id is negative, so that -1 is never found
 
 
 def _erase(ids: np.ndarray | None, rows: np.ndarray, size: int) -> np.ndarray | None:

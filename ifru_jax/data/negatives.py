@@ -54,7 +54,8 @@ def sample_negatives(split: Split, *, per_positive: int = 1, seed: int = 0) -> S
     ends = np.cumsum([len(part) for part in split.parts])
     negatives = np.split(drawn.reshape(-1, per_positive), ends[:-1])
     groups = np.split(np.arange(len(users)), ends[:-1])
-    return Split(*(_interleave(*each) for each in zip(split.parts, negatives, groups, strict=True)))
+    parts = (_interleave(*each) for each in zip(split.parts, negatives, groups, strict=True))
+    return Split(*parts, dropped=split.dropped)
 
 
 def _draw(users: np.ndarray, observed: np.ndarray, num_items: int, rng: np.random.Generator) -> np.ndarray:

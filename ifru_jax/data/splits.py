@@ -10,13 +10,15 @@ rows.
 ... )
 >>> leave_last_out(data)  # item 6 is in valid alone, so it vanishes
 Split(train=2, valid=0, test=2 interactions of 2 users with 2 items)
+  left out: 2 interactions with 1 items not in train
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ifru_jax.data.filters import restrict
+from ifru_jax.data.filters import Dropped, restrict
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.errors import DataError
@@ -26,6 +28,10 @@ from ifru_jax.errors import DataError
 class Split:
     """Interactions to train on, to stop training by, and to report on; the three have the same tables.
 
+    Attributes:
+      train, valid, test: the interactions.
+      dropped: what the steps that made it left out of the data, in their order.
+
     Raises:
       DataError: the tables differ in size.
     """
@@ -33,6 +39,7 @@ class Split:
     train: Interactions
     valid: Interactions
     test: Interactions
+    dropped: tuple[Dropped, ...] = ()
 
     def __post_init__(self) -> None:
         sizes = [(part.num_users, part.num_items) for part in self.parts]
@@ -43,10 +50,16 @@ class Split:
     def parts(self) -> tuple[Interactions, Interactions, Interactions]:
         return self.train, self.valid, self.test
 
+    def of_parts(self, change: Callable[[Interactions], Interactions]) -> "Split":
+        """The split of what `change` makes of each part."""
+        train, valid, test = (change(part) for part in self.parts)
+        return replace(self, train=train, valid=valid, test=test)
+
     def __repr__(self) -> str:
         train, valid, test = (f"{len(part):,}" for part in self.parts)
         users, items = f"{self.train.num_users:,}", f"{self.train.num_items:,}"
-        return f"Split(train={train}, valid={valid}, test={test} interactions of {users} users with {items} items)"
+        left_out = "\n  left out: " + "; ".join(map(str, self.dropped)) if self.dropped else ""
+        return f"Split(train={train}, valid={valid}, test={test} interactions of {users} users with {items} items){left_out}"
 
 
 def random_split(data: Interactions, *, shares: tuple[float, float, float] = (0.6, 0.2, 0.2), seed: int = 0) -> Split:
@@ -138,7 +151,10 @@ def _seen_in_train(data: Interactions, train: np.ndarray, valid: np.ndarray, tes
         raise DataError(f"no interaction of {data} is left for train: give more data, or train a larger share.")
     selected = data.select(train)
     users, items = selected.user_degrees() > 0, selected.item_degrees() > 0
-    return Split(*(restrict(data.select(part), users, items) for part in (train, valid, test)))
+    parts = [restrict(data.select(part), users, items) for part in (train, valid, test)]
+    kept = data.select(np.concatenate([train, valid, test]))
+    in_train = users[kept.users] & items[kept.items]
+    return Split(*parts, dropped=Dropped.between(kept, kept.select(in_train), "in train"))
 
 
 def _check_shares(shares: tuple[float, float, float]) -> None:
@@ -169,4 +185,5 @@ def _joined(first: Interactions, second: Interactions) -> Interactions:
     timestamps = None
     if first.timestamps is not None and second.timestamps is not None:
         timestamps = np.concatenate([first.timestamps, second.timestamps])
-    return Interactions.from_arrays(users, items, np.concatenate([first.labels, second.labels]), timestamps=timestamps)
+    labels = np.concatenate([first.labels, second.labels])
+    return Interactions.from_arrays(users, items, labels, timestamps=timestamps, missing=(), keep_duplicates=True)

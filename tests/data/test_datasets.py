@@ -4,7 +4,7 @@ import pytest
 
 from ifru_jax.data import Dataset, Interactions, load_dataset, protocol_split
 from ifru_jax.data.datasets import LABEL_ABOVE
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, DataWarning
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_path(folder):
         assert (dataset.name, dataset.label_above) == (suffix[0], above)
     with pytest.raises(DataError, match="there is no such file"):
         load_dataset(folder / "missing.csv")
-    with pytest.raises(DataError, match="unknown kind of file"):
+    with pytest.raises(DataError, match="there is no such file"):
         load_dataset(str(folder / "missing"))
 
 
@@ -127,3 +127,43 @@ def test_sizes_of_the_shared_data(shared_data, monkeypatch, name, train, valid, 
     split = protocol_split(load_dataset(name))
     assert [len(part) for part in split.parts] == [train, valid, test]
     assert (split.train.num_users, split.train.num_items) == (users, items)
+
+
+def test_a_path_is_read_by_the_arguments_of_interactions(folder):
+    users, items = complete(6, 6)
+    text = "".join(f"{user}::{item}::{1 + user % 5}\n" for user, item in zip(users, items, strict=True))
+    (folder / "x.dat").write_text(text)
+    dataset = load_dataset(folder / "x.dat", columns=("user", "item", "rating"))
+    assert (dataset.name, dataset.label_above, len(dataset.interactions)) == ("x", 3, 36)
+    (folder / "parts").mkdir()
+    for part in (0, 1):
+        write(folder / "parts" / f"{part}.csv", users[part::2], items[part::2], 1 + users[part::2] % 5)
+    assert len(load_dataset(str(folder / "parts")).interactions) == 36
+    with pytest.raises(DataError, match="separator is about files, and movielens-small is none"):
+        load_dataset("movielens-small", separator=",")
+
+
+def test_a_threshold_that_leaves_few_of_one_label_is_told():
+    users, items = complete(40, 30)
+    plays = np.where(np.arange(1200) % 300 == 0, 5000, 1 + np.arange(1200) % 7)
+    data = Interactions.from_arrays(users, items, plays)
+    with pytest.warns(
+        DataWarning, match=r"0\.\d+% of the train interactions of interactions are positive, those above 2500.5"
+    ) as caught:
+        protocol_split(data)
+    assert caught[0].filename == __file__
+    with pytest.warns(DataWarning, match=r"99\.\d+% of the train interactions"):
+        protocol_split(Dataset("x", data.with_labels(np.where(plays == 5000, 0, 1)), label_above=0.5))
+    protocol_split(data, label_above=3)
+
+
+def test_what_is_left_out_is_counted():
+    users, items = complete(30, 20)
+    rows = [*zip(users, items, strict=True), (30, 0), (31, 0), (31, 1), (0, 20)]
+    users, items = map(np.array, zip(*rows, strict=True))
+    split = protocol_split(Dataset("x", Interactions.from_arrays(users, items, 1 + (users + items) % 5), label_above=3))
+    assert [(part.why, part.interactions, part.users, part.items) for part in split.dropped] == [("not in the 5-core", 4, 2, 1)]
+    assert repr(split).endswith("left out: 4 interactions with 2 users and 1 items not in the 5-core")
+    kept = protocol_split(Dataset("x", Interactions.from_arrays(users[::2], items[::2])), k=0)  # with sampled negatives
+    observed = sum(int((part.labels > 0.5).sum()) for part in kept.parts)
+    assert observed + sum(part.interactions for part in kept.dropped) == len(rows[::2])

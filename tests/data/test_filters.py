@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifru_jax.data import Interactions, binarize, drop_duplicates, k_core
+from ifru_jax.data import Dropped, Interactions, binarize, drop_duplicates, k_core
 from ifru_jax.data.filters import compact, restrict
 from ifru_jax.errors import DataError
 
@@ -12,7 +12,7 @@ ROWS = st.lists(st.tuples(st.integers(0, 7), st.integers(0, 6), st.integers(1, 5
 
 def interactions(rows):
     users, items, ratings = zip(*rows, strict=True)
-    return Interactions.from_arrays(users, items, ratings, timestamps=np.arange(len(rows)))
+    return Interactions.from_arrays(users, items, ratings, timestamps=np.arange(len(rows)), keep_duplicates=True)
 
 
 def as_set(data):
@@ -34,7 +34,7 @@ def test_k_core_is_the_naive_one_in_any_order(rows, k, random):
     expected = naive_k_core(rows, k)
     shuffled = random.sample(rows, len(rows))
     users, items, ratings, times = zip(*shuffled, strict=True)
-    data = Interactions.from_arrays(users, items, ratings, timestamps=times)
+    data = Interactions.from_arrays(users, items, ratings, timestamps=times, keep_duplicates=True)
     if not expected:
         with pytest.raises(DataError, match="no interaction is left in the"):
             k_core(data, k)
@@ -44,6 +44,19 @@ def test_k_core_is_the_naive_one_in_any_order(rows, k, random):
     assert core.user_degrees().min() >= max(k, 1)
     assert core.item_degrees().min() >= max(k, 1)
     assert as_set(k_core(core, k)) == as_set(core)
+
+
+@given(ROWS, st.integers(0, 3))
+def test_what_a_k_core_drops_is_counted(rows, k):
+    data = interactions(rows)
+    expected = naive_k_core([tuple(row) for row in rows], k)
+    if not expected:
+        return
+    lost = [len({row[side] for row in rows}) - len({row[side] for row in expected}) for side in (0, 1)]
+    found = Dropped.between(data, k_core(data, k), "in the core")
+    gone = len(rows) - len(expected)
+    assert found == ((Dropped("not in the core", gone, *lost),) if gone else ())
+    assert [str(part).split()[0] for part in found] == [str(gone)] * bool(gone)
 
 
 def test_k_core_refuses_negative_k():

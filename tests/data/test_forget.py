@@ -20,7 +20,7 @@ def grouped(per_positive=1):
 
 @given(PAIRS, st.data())
 def test_select_is_the_naive_one(rows, drawn):
-    data = Interactions.from_arrays(*zip(*rows, strict=True))
+    data = Interactions.from_arrays(*zip(*rows, strict=True), keep_duplicates=True)
     pairs = drawn.draw(st.lists(st.sampled_from(rows), max_size=3))
     users = drawn.draw(st.lists(st.sampled_from([user for user, _ in rows]), max_size=2))
     items = drawn.draw(st.lists(st.sampled_from([item for _, item in rows]), max_size=2))
@@ -138,7 +138,7 @@ TRIPLES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0
 
 @given(TRIPLES, st.data())
 def test_what_is_left_is_the_naive_answer(rows, drawn):
-    data = Interactions.from_arrays(*zip(*rows, strict=True))
+    data = Interactions.from_arrays(*zip(*rows, strict=True), keep_duplicates=True)
     pairs = sorted({row[:2] for row in rows})
     chosen = drawn.draw(st.permutations(pairs))
     bounds = sorted(drawn.draw(st.tuples(*[st.integers(0, len(pairs))] * 2)))

@@ -3,7 +3,7 @@ import pytest
 
 from ifru_jax.data import Interactions, Split, label_noise, parse_forget, random_interactions, read_request, sample_negatives
 from ifru_jax.data.forget_sets import label_correction, random_corrections, random_items, random_users
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, DataWarning
 
 
 def train_data(num_users=20, num_items=10):
@@ -129,13 +129,13 @@ def test_a_rating_column_corrects_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n", r"needs the columns user and item, or one of them; it has \['a', 'b'\]"),
-        ("user,item\n100,i3\n101,\n", "item of row 1 is missing"),
+        ("a,b\n1,2\n", r"needs the columns user and item, or one of them; it has 'a', 'b'"),
+        ("user,item\n100,i3\n101,\n", "item of line 3 is missing"),
         ("user,item\n100,i77\n", "item i77 is not in the data"),
         ("user,item\n7,i3\n", "user 7 is not in the data"),
-        ("user,corrected\n100,1\n", r"new labels need the columns user and item; it has \['user', 'corrected'\]"),
-        ("user,item,corrected\n100,i3,\n", "corrected of row 0 is missing"),
-        ("user,item,corrected\n100,i3,good\n", "new label of user 100 with item i3 is 'good': give a number"),
+        ("user,corrected\n100,1\n", r"new labels need the columns user and item; it has 'user', 'corrected'"),
+        ("user,item,corrected\n100,i3,\n", "new label of line 2 is missing"),
+        ("user,item,corrected\n100,i3,good\n", "new label 'good' of line 2 is not a number"),
     ],
 )
 def test_bad_request_files(tmp_path, text, message):
@@ -148,7 +148,8 @@ def test_bad_request_files(tmp_path, text, message):
 
 def test_core_and_edge_are_the_most_and_the_least_active_users():
     rng = np.random.default_rng(0)
-    data = Interactions.from_arrays(rng.choice(20, 300, p=np.arange(1, 21) / 210), rng.integers(0, 9, 300))
+    users = rng.choice(20, 300, p=np.arange(1, 21) / 210)
+    data = Interactions.from_arrays(users, rng.integers(0, 9, 300), keep_duplicates=True)
     degrees = data.user_degrees()
     for spec, sign in (("core:0.25", -1), ("edge:0.25", 1)):
         _, request = parse_forget(spec)(data)
@@ -160,3 +161,43 @@ def test_core_and_edge_are_the_most_and_the_least_active_users():
 def test_bad_specs_list_the_valid_forms(spec):
     with pytest.raises(DataError, match=r"noise:SHARE, correct:SHARE, interaction:SHARE, user:SHARE, .* edge:SHARE .* file:PATH"):
         parse_forget(spec)
+
+
+def test_a_request_is_read_by_the_arguments_of_interactions(tmp_path):
+    train = train_data()
+    expected = read_written(tmp_path, "user,item\n100,i3\n102,i0\n", train)
+    assert expected.pairs.tolist() == [[0, 3], [2, 0]]
+    for name, text, options in [
+        ("x.dat", "100::i3\n102::i0\n", {"columns": ("user", "item")}),
+        ("x.csv", "wer;was\n100;i3\n102;i0\n", {"user": "wer", "item": "was"}),
+        ("x.txt", "100 i3\n102 i0\n", {"format": "adjacency"}),
+        ("x.jsonl", '{"user_id": 100, "movieId": "i3"}\n{"user_id": "102", "movieId": "i0"}\n', {}),
+        ("x.inter", "user_id:token\titem_id:token\n100.0\ti3\n102.0\t i0\n", {}),
+    ]:
+        np.testing.assert_array_equal(read_written(tmp_path, text, train, name, **options).pairs, expected.pairs)
+    path = tmp_path / "x.dat"
+    _, request = parse_forget(f"file:{path}", columns=("user", "item"))(train)
+    np.testing.assert_array_equal(request.pairs, expected.pairs)
+
+
+def read_written(tmp_path, text, data, name="x.csv", **options):
+    (tmp_path / name).write_text(text)
+    return read_request(tmp_path / name, data, **options)
+
+
+def test_ids_of_a_request_are_those_of_the_data(tmp_path):
+    texts = Interactions.from_arrays(["1", "1.0", "x"], [0, 1, 2])
+    for written in ("1", "1.0"):
+        request = read_written(tmp_path, f"user\n{written}\n", texts)
+        assert texts.user_ids[request.users].tolist() == [written]  # and not whom it would be as a number
+    for missing in ("NULL", "", "nan"):
+        with pytest.raises(DataError, match="user of line 2 is missing"):
+            read_written(tmp_path, f"user,item\n{missing},1\n", texts)
+    with pytest.raises(DataError, match="line 2 has a quote that opens a cell"):
+        read_written(tmp_path, 'user\n"x\n', texts)
+
+
+def test_columns_that_a_request_for_users_leaves_are_named(tmp_path):
+    with pytest.warns(DataWarning, match="asks for whole users; 'titel' were ignored"):
+        request = read_written(tmp_path, "user,titel\n101,i3\n", train_data())
+    assert len(request.users) == 1

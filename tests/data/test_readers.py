@@ -1,12 +1,9 @@
 import gzip
 import sys
 
-import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from ifru_jax.data import from_frame, read_interactions
 from ifru_jax.data.readers import DuplicateWarning
@@ -96,34 +93,22 @@ def test_duplicates_are_told_and_the_last_wins(tmp_path):
         from_frame(pl.read_csv(path))
 
 
-@given(st.lists(st.tuples(st.integers(0, 2**53), st.integers(0, 50), st.floats(-1e6, 1e6, width=32)), min_size=1))
-def test_files_say_what_frames_say(tmp_path_factory, rows):
-    frame = pl.DataFrame(rows, schema=["user", "item", "rating"], orient="row").unique(["user", "item"])
-    folder = tmp_path_factory.mktemp("files")
-    frame.write_csv(folder / "x.csv")
-    frame.write_parquet(folder / "x.parquet")
-    expected = from_frame(frame)
-    for data in (read_interactions(folder / "x.csv"), read_interactions(folder / "x.parquet")):
-        for name in ("users", "items", "labels", "user_ids", "item_ids"):
-            np.testing.assert_array_equal(getattr(data, name), getattr(expected, name))
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "the file is empty"),
         (" \n\n", "the file is empty"),
         ("user,item,rating\n", "no rows below the columns"),
-        ("user,rating\n1,2\n", r"no column 'item' among \['user', 'rating'\]"),
-        ("user;item\n1;2\n", r"no column 'user' among \['user;item'\]"),
-        ("User,USER,item\n1,2,3\n", "several columns answer to 'user'"),
-        ("user,item,rating\n1,2,3\n1,3,\n", r"rating of row 1 is missing \(1 such\)"),
-        ("user,item,rating\n1,2,3\n1,3,nan\n", "rating of interaction 1 is nan"),
-        ("user,item,rating\n1,2,3\n1,3,good\n", "rating 'good' of row 1 is not a number"),
-        ("user,item,timestamp\n1,2,3\n1,3,monday\n", "timestamp 'monday' of row 1 is not a number"),
-        ("user,item\n1,2\n,3\n", "user of row 1 is missing"),
-        ("user,item\n1,2\n-4,3\n", "user id -4 of row 1 is negative"),
-        ("user,item\n1,2,3\n", "can't be split at ','"),
+        ("user,rating\n1,2\n", r"no column of 'user', 'rating' is known to be the item"),
+        ("user-item\n1-2\n", "no column of 'user-item' is known to be the user"),
+        ("User,USER,item\n1,2,3\n", "several columns may be the user: 'User', 'USER'"),
+        ("user,item,rating\n1,2,3\n1,3,\n", r"rating of line 3 is missing \(1 such\)"),
+        ("user,item,rating\n1,2,3\n1,3,nan\n", "rating of line 3 is missing .1 such; it reads 'nan'"),
+        ("user,item,rating\n1,2,3\n1,3,good\n", "rating 'good' of line 3 is not a number"),
+        ("user,item,timestamp\n1,2,3\n1,3,monday\n", "timestamp 'monday' of line 3 is not a time"),
+        ("user,item\n1,2\n,3\n", "user of line 3 is missing"),
+        ("user,item\n1,2\n-4,3\n", "user id '-4' of line 3 is negative"),
+        ("user,item\n1,2,3\n", "line 2 has 3 cells where there are 2 columns"),
         (b"user,item\n\xff,2\n", "byte 10 is not UTF-8"),
     ],
 )
@@ -138,11 +123,10 @@ def test_bad_text_files(tmp_path, text, message):
     ("frame", "message"),
     [
         (pl.DataFrame({"user": [1, None], "item": [1, 2]}), "user of row 1 is missing"),
-        (pl.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1.0, float("nan")]}), "interaction 1 is nan"),
+        (pl.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1.0, float("nan")]}), "rating of row 1 is missing"),
         (pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [None, 3]}), "rating of row 0 is missing"),
         (pd.DataFrame({"user": ["a", None], "item": [1, 2]}), "user of row 1 is missing"),
         (pd.DataFrame({"user": [], "item": []}), "no rows"),
-        (pl.DataFrame({"user": [1]}).lazy(), "got LazyFrame"),
         ({"user": [1]}, "got dict"),
     ],
 )
@@ -153,17 +137,15 @@ def test_bad_frames(frame, message):
 
 def test_a_named_rating_column_has_to_be_there(tmp_path):
     path = write(tmp_path / "x.csv", "user,item,rating\n1,2,3\n")
-    with pytest.raises(DataError, match="no column 'stars'"):
+    with pytest.raises(DataError, match="no column 'stars' among 'user', 'item', 'rating'"):
         read_interactions(path, rating="stars")
 
 
 def test_bad_files(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
         read_interactions(tmp_path / "x.csv")
-    with pytest.raises(DataError, match=r"unknown kind of file '\.xlsx': give a file ending in \.csv"):
-        read_interactions(tmp_path / "x.xlsx")
-    with pytest.raises(DataError, match="unknown kind of file"):
-        read_interactions(tmp_path / "x.parquet.gz")
+    with pytest.raises(DataError, match=r"unknown kind of file '\.xlsx': give a file ending in \.csv, .* or say by format="):
+        read_interactions(write(tmp_path / "x.xlsx", "user,item\n1,2\n"))
     with pytest.raises(DataError, match="can't be read as Parquet"):
         read_interactions(write(tmp_path / "x.parquet", "user,item\n1,2\n"))
 
@@ -183,5 +165,5 @@ def test_damaged_gzip(tmp_path):
 
 def test_without_polars(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "polars", None)
-    with pytest.raises(DataError, match=r'pip install "ifru_jax\[experiments\]"'):
+    with pytest.raises(DataError, match=r'pip install "\.\[data\]"'):
         read_interactions(write(tmp_path / "x.csv", "user,item\n1,2\n"))

@@ -31,6 +31,10 @@ def check(split, data):
     assert split.train.user_degrees().min() > 0
     assert split.train.item_degrees().min() > 0
     labels = dict(zip(named(data), data.labels.tolist(), strict=True))
+    left = set(named(data)) - set(rows)
+    assert sum(part.interactions for part in split.dropped) == len(left)
+    users, items = ({row[side] for row in left} - known for side, known in ((0, train_users), (1, train_items)))
+    assert (sum(part.users for part in split.dropped), sum(part.items for part in split.dropped)) == (len(users), len(items))
     for part in split.parts:
         assert part.user_ids.tolist() == sorted(train_users)
         assert part.item_ids.tolist() == sorted(train_items)
@@ -50,10 +54,8 @@ def test_random_split(pairs, seed, random):
 
 def test_random_split_of_timed_duplicates_does_not_depend_on_the_order():
     users, items, labels, times = np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]), np.array([1, 1, 0, 1]), np.arange(4)
-    splits = [
-        random_split(Interactions.from_arrays(users[o], items[o], labels[o], timestamps=times[o]), shares=(1, 0, 0))
-        for o in (np.arange(4), np.array([2, 0, 3, 1]))
-    ]
+    data = Interactions.from_arrays(users, items, labels, timestamps=times, keep_duplicates=True)
+    splits = [random_split(data.select(order), shares=(1, 0, 0)) for order in (np.arange(4), np.array([2, 0, 3, 1]))]
     np.testing.assert_array_equal(splits[0].train.timestamps, splits[1].train.timestamps)
 
 
@@ -111,7 +113,13 @@ def test_given_split_without_ids_or_with_mixed_ones():
     plain = Interactions(np.array([0, 1]), np.array([0, 1]), np.ones(2), num_users=2, num_items=2)
     named_test = Interactions.from_arrays(["1"], ["0"])
     split = given_split(plain, named_test, valid_share=0)
-    assert named(split.test) == [("1", "0")]
+    assert named(split.test) == [(1, 0)]
+
+
+def test_given_split_of_ids_that_look_missing():
+    train = Interactions.from_arrays(["NA", "NA", "none"], ["a", "b", "a"], missing=())
+    test = Interactions.from_arrays(["none"], ["b"], missing=())
+    assert named(given_split(train, test, valid_share=0).test) == [("none", "b")]
 
 
 def test_errors():

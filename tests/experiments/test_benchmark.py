@@ -20,7 +20,8 @@ from ifru_jax.unlearning import IFRUConfig, prepare
 @pytest.fixture(scope="module")
 def trained():
     rng = np.random.default_rng(0)
-    data = drop_duplicates(Interactions.from_arrays(rng.integers(0, 15, 200), rng.integers(0, 12, 200), rng.random(200) < 0.5))
+    drawn = rng.integers(0, 15, 200), rng.integers(0, 12, 200), rng.random(200) < 0.5
+    data = drop_duplicates(Interactions.from_arrays(*drawn, keep_duplicates=True))
     config = TrainConfig(learning_rate=1e-2, batch_size=64, reg=1e-4, epochs=10)
     return prepare(train(jax.random.key(0), mf(embedding_size=4, init_std=0.1), random_split(data), config))
 

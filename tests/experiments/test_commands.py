@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from experiments.benchmark.__main__ import benchmark
 from experiments.run.command_line import status_of
 from experiments.suite.__main__ import suite
 from experiments.tuning.__main__ import tune
+from ifru_jax import DataError, DataWarning
 
 ROOT = Path(__file__).parents[2]
 # The command, and words of what comes out.
@@ -57,3 +59,14 @@ def test_what_cannot_be_run_is_told_in_a_line(capsys, run, options, message):
 
 def test_a_status_is_passed_on():
     assert [status_of(lambda options: options, status) for status in (None, 0, 3)] == [0, 0, 3]
+
+
+def test_messages_are_shown_as_they_are(capsys):
+    """Square brackets are no markup, and a warning about data is a line without a place in the code."""
+
+    def run():
+        warnings.warn("columns [a] and [bold]", DataWarning, stacklevel=1)
+        raise DataError('pip install ".[data]"')
+
+    assert status_of(run) == 2
+    assert " ".join(capsys.readouterr().err.split()) == 'warning: columns [a] and [bold] error: pip install ".[data]"'

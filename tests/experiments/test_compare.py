@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tyro
 
 from experiments.compare import Compare, compare
 from experiments.run.command_line import status_of
+from ifru_jax import DataWarning
 from ifru_jax.data import ForgetRequest
 from ifru_jax.unlearning.in_parts import split_request
 
@@ -97,3 +99,21 @@ def test_a_request_is_split_without_loss():
     assert len(parts) == 10
     np.testing.assert_array_equal(np.unique(np.concatenate([p.pairs for p in parts]), axis=0), request.pairs)
     np.testing.assert_array_equal(np.unique(np.concatenate([p.users for p in parts])), request.users)
+
+
+def test_files_are_read_by_the_options_of_the_command(ratings, tmp_path):
+    """A file without a header in another encoding, and a request whose column has a name of its own."""
+    rows = [line.split(",") for line in ratings.read_text().splitlines()[1:]]
+    rows.append(["zz-seldom", rows[0][1], "1"])
+    (tmp_path / "r.dat").write_text("".join("::".join(["é" + row[0], *row[1:]]) + "\n" for row in rows), encoding="latin-1")
+    (tmp_path / "e.csv").write_text("who;when\n" + "".join(f"é{user};now\n" for user in sorted({row[0] for row in rows})[:3]))
+    arguments = ["--data", str(tmp_path / "r.dat"), "--columns", "user", "item", "rating", "--encoding", "latin-1"]
+    arguments += ["--forget", f"file:{tmp_path / 'e.csv'}", "--request.user", "who", "--out", str(tmp_path / "out"), "--seeds", "1"]
+    options = tyro.cli(Compare, args=[*arguments, "--no-verify"])
+    with pytest.warns(DataWarning, match="'when' were ignored"):
+        compare(options)
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["dataset"] == "r"
+    records = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    assert all(record["evidence"]["forgotten"] > 3 for record in records if record["method"] == "ifru")
+    assert "Left out of the data: 1 interactions with 1 users not in the 5-core." in (tmp_path / "out" / "report.md").read_text()

@@ -19,8 +19,8 @@ def tastes(seed: int = 0) -> Interactions:
     rng = np.random.default_rng(seed)
     users, items = rng.integers(0, NUM_USERS, 1200), rng.integers(0, NUM_ITEMS, 1200)
     likes = ((users % 2) == (items % 2)) ^ (rng.random(1200) < 0.1)
-    data = Interactions.from_arrays([f"user-{u:04d}-secret" for u in users], [f"item-{i:04d}-secret" for i in items], likes)
-    return drop_duplicates(data)
+    names = [f"user-{u:04d}-secret" for u in users], [f"item-{i:04d}-secret" for i in items]
+    return drop_duplicates(Interactions.from_arrays(*names, likes, keep_duplicates=True))
 
 
 @pytest.fixture(scope="session")
