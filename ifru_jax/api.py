@@ -35,8 +35,8 @@ def fit(
       data: `data.train` is learned, `data.valid` stops the training.
       config: hyper-parameters.
       loss: one of `bce`, `wmse`, `bpr`, `softmax`, a `Loss` of your own, or a function (logits [n], labels [n]) → [n].
-      record: segments of the training to record, so that requests follow it instead of reading all off its end; None takes what
-        the configuration says, by default none.
+      record: segments of the training to record, which requests follow; 0 records nothing, and they read all they know of it off
+        its end. None takes what the configuration says, by default three.
       progress: shows epochs and validation AUC while it trains.
 
     Returns:

@@ -79,7 +79,7 @@ def subject(data: str, model: ModelName, layers: int, *, path: Path = TRAININGS)
         config = TrainConfig(setting.learning_rate, setting.batch_size, setting.reg, epochs=EPOCHS, patience=setting.patience)
         built = build_model(model, layers=layers, init_std=setting.init_std, data=split.train)
         objective = Objective(built, bce, float(len(train)), config.reg)
-        _, history = fit_params(jax.random.key(seed), objective, train, split.valid, config)
+        _, history = fit_params(jax.random.key(seed), objective, train, split.valid, config.unrecorded)
         candidate = {name: value for name, value in asdict(setting).items() if name != "patience"}
         record = {
             **{"data": data, "model": model, "layers": layers},

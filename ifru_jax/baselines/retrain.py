@@ -58,7 +58,7 @@ class Retrain:
         valid, initial = surviving(state.valid, change.after.interactions), self.start(state, change)
         clock.part("graph", change.after.batch, initial)
         key, fresh = next_key(state.key)
-        params, history = fit_params(fresh, before.objective, change.after, valid, self.train_config, initial=initial)
+        params, history = fit_params(fresh, before.objective, change.after, valid, self.train_config.unrecorded, initial=initial)
         clock.part("training", params)
         after = replace(before.with_params(params), training_set=change.after)
         report = Report.of(change, Status.RETRAINED, before.model.tables, clock.seconds(), training=training_of(history))
@@ -104,7 +104,7 @@ def retrain(
     found = []
     for seed in range(seeds):
         fresh = jax.random.fold_in(key, seed)
-        params, _ = fit_params(fresh, trained.objective, data, valid, config, on_epoch=on_epoch)
+        params, _ = fit_params(fresh, trained.objective, data, valid, config.unrecorded, on_epoch=on_epoch)
         found.append(replace(trained.with_params(params), training_set=data, config=config))
     return found
 

@@ -8,7 +8,7 @@ many interactions remain, so training and retraining share one compilation.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,8 @@ class TrainConfig:
       reg: λ₂, the weight of ‖θ‖²/2 beside the mean loss over N interactions.
       epochs: at the most.
       patience: epochs without a better validation metric before training stops.
-      record: segments of the training that are recorded, for requests that follow it; 0 records nothing.
+      record: segments of the training that are recorded, for requests that follow it; 0 records nothing, and requests then read all
+        they know of the training off its end.
     """
 
     learning_rate: float = 1e-3
@@ -48,6 +49,11 @@ class TrainConfig:
     epochs: int = 1000
     patience: int = 10
     record: int = 3
+
+    @property
+    def unrecorded(self) -> Self:
+        """The same without a record, for a model that no request will come to."""
+        return replace(self, record=0)
 
     def __post_init__(self) -> None:
         check_whole(self, "batch_size", "epochs", "patience", "record")
@@ -181,6 +187,8 @@ def fit_params(
             )
         if metrics[-1] > metrics[best_epoch]:
             best_epoch = epoch
+        if best_epoch == epoch:
+            recorder.best_so_far()
         if on_epoch is not None:
             on_epoch(epoch, metrics[-1])
         if epoch - best_epoch >= config.patience:

@@ -7,9 +7,10 @@ preconditioner P_k that Adam really applied, weighted by the size of the gradien
 on a row comes and goes with them. From these a request follows the training (`unlearning.along`) instead of guessing it from its
 end.
 
-How long a training lasts is known when it is over. So boundaries are kept at every `stride` steps, and where there are more than
-four times as many as segments, every second is dropped and the stride doubles. Memory: three times the parameters per boundary
-while it trains, twice the parameters per segment afterwards.
+How long a training lasts is known when it is over, and it goes on for a while after its best epoch. So boundaries are kept at every
+`stride` steps; where there are too many up to the best epoch, or since, every second is dropped and the stride doubles. Memory:
+three times the parameters per boundary while it trains, at most twelve of them per segment; twice the parameters per segment
+afterwards.
 """
 
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ from ifru_jax.training.validation import surviving
 
 # Of the first epochs, before the stride has grown.
 PARTS = 4
+# Boundaries per segment at the most: up to the best epoch, and since.
+EARLY, LATE = 8, 4
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -121,13 +124,19 @@ class Boundary:
 
 
 class Recorder:
-    """Keeps boundaries while a training runs."""
+    """Keeps boundaries while a training runs.
+
+    Attributes:
+      early: boundaries up to the best epoch so far.
+      late: those since, for the case that a better one comes.
+    """
 
     def __init__(self, segments: int, per_epoch: int) -> None:
         """Of K segments, of a training with so many steps an epoch."""
         self.count, self.per_epoch = segments, per_epoch
-        self.stride = max(1, per_epoch // PARTS)
-        self.kept: list[Boundary] = []
+        self.stride = self.late_stride = max(1, per_epoch // PARTS)
+        self.early: list[Boundary] = []
+        self.late: list[Boundary] = []
 
     def stops(self, epoch: int) -> Iterator[int]:
         """Steps within an epoch at which to stop for a boundary; the last is its end."""
@@ -135,22 +144,29 @@ class Recorder:
         while at < self.per_epoch:
             # The stride may have grown meanwhile.
             past = epoch * self.per_epoch + at
-            at = min(self.per_epoch, at + self.stride - past % self.stride) if self.count else self.per_epoch
+            at = min(self.per_epoch, at + self.late_stride - past % self.late_stride) if self.count else self.per_epoch
             yield at
 
     def add(self, boundary: Boundary) -> None:
         """Of the beginning, and of every stop."""
-        if boundary.step % self.stride:
+        if boundary.step % self.late_stride:
             return
-        self.kept.append(boundary)
-        # The beginning, and two boundaries a segment at the least: its end and its middle.
-        while len(self.kept) > 4 * self.count + 1:
+        self.late.append(boundary)
+        while len(self.late) > LATE * self.count:
+            self.late_stride *= 2
+            self.late = _every(self.late_stride, self.late)
+
+    def best_so_far(self) -> None:
+        """The epoch that ended is the best; what was kept since the last such belongs to the training now."""
+        self.early, self.late = self.early + self.late, []
+        while len(self.early) > EARLY * self.count + 1:
             self.stride *= 2
-            self.kept = [one for one in self.kept if one.step % self.stride == 0]
+            self.early = _every(self.stride, self.early)
+        self.late_stride = self.stride
 
     def segments_to(self, last: Boundary) -> tuple[Segment, ...]:
         """The segments up to `last`, which training came back to: those of the best epoch."""
-        known = {one.step: one for one in self.kept if one.step < last.step} | {last.step: last}
+        known = {one.step: one for one in self.early if one.step < last.step} | {last.step: last}
 
         def nearest(step: float) -> Boundary:
             return min(known.values(), key=lambda one: abs(one.step - step))
@@ -162,3 +178,7 @@ class Recorder:
             mean = jax.tree.map(lambda a, g: a / jnp.maximum(g, jnp.finfo(g.dtype).tiny), applied, size)
             found.append(Segment(nearest((low + high) / 2).params, mean, float(high - low)))
         return tuple(found)
+
+
+def _every(stride: int, boundaries: list[Boundary]) -> list[Boundary]:
+    return [one for one in boundaries if one.step % stride == 0]

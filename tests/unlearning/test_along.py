@@ -51,34 +51,37 @@ def test_recording_changes_nothing_and_covers_the_training(recorded, split):
             assert (np.asarray(applied) >= 0).all(), name
 
 
-@pytest.mark.parametrize("per_epoch", [1, 3, 10, 117])
-def test_boundaries_are_few_however_long_a_training_is(per_epoch):
-    recorder, epochs = Recorder(2, per_epoch), 90
-    recorder.add(Boundary(0, *[{"a": jnp.zeros(1)}] * 3))
+def recorded_epochs(count, per_epoch, epochs, best=None):
+    """A training whose sums are its steps, and whose every epoch up to `best` is the best so far."""
+    recorder = Recorder(count, per_epoch)
+    recorder.add(at_step(0))
     for epoch in range(epochs):
         stops = list(recorder.stops(epoch))
         assert stops[-1] == per_epoch
         for stop in stops:
-            step = epoch * per_epoch + stop
-            recorder.add(Boundary(step, {"a": jnp.full(1, step)}, {"a": jnp.full(1, 1.0 * step)}, {"a": jnp.full(1, 2.0 * step)}))
-        assert len(recorder.kept) <= 9
-    total = epochs * per_epoch
-    last = Boundary(total, {"a": jnp.full(1, total)}, {"a": jnp.full(1, 1.0 * total)}, {"a": jnp.full(1, 2.0 * total)})
-    first, second = recorder.segments_to(last)
-    assert float(first.steps) + float(second.steps) == total
-    assert abs(float(first.params["a"][0]) - total / 4) <= total / 8
-    np.testing.assert_allclose([first.applied["a"], second.applied["a"]], 0.5)
+            recorder.add(at_step(epoch * per_epoch + stop))
+        if best is None or epoch < best:
+            recorder.best_so_far()
+        assert len(recorder.early) <= 8 * count + 1
+        assert len(recorder.late) <= 4 * count
+    return recorder
 
 
-def test_a_training_of_few_epochs_is_cut_within_them():
-    recorder = Recorder(3, 100)
-    recorder.add(Boundary(0, *[{"a": jnp.zeros(1)}] * 3))
-    for epoch in range(2):
-        for stop in recorder.stops(epoch):
-            recorder.add(Boundary(100 * epoch + stop, {"a": jnp.full(1, 100 * epoch + stop)}, *[{"a": jnp.ones(1)}] * 2))
-    segments = recorder.segments_to(Boundary(200, *[{"a": jnp.ones(1)}] * 3))
-    assert [float(segment.steps) for segment in segments] == [75, 50, 75]
-    assert [float(segment.params["a"][0]) for segment in segments][1:] == [100, 150]
+def at_step(step):
+    return Boundary(step, *({"a": jnp.full(1, part * step)} for part in (1.0, 1.0, 2.0)))
+
+
+@pytest.mark.parametrize("per_epoch", [1, 3, 10, 117])
+@pytest.mark.parametrize("best", [None, 6, 30])
+def test_a_training_is_cut_evenly_however_long_it_is_and_goes_on(per_epoch, best):
+    recorder = recorded_epochs(3, per_epoch, 90, best)
+    total = (best or 90) * per_epoch
+    segments = recorder.segments_to(at_step(total))
+    assert sum(float(segment.steps) for segment in segments) == total
+    for k, segment in enumerate(segments):
+        assert abs(float(segment.steps) - total / 3) <= max(1, total / 12)
+        assert abs(float(segment.params["a"][0]) - total * (k + 0.5) / 3) <= max(1, total / 8)
+    np.testing.assert_allclose([segment.applied["a"] for segment in segments], 0.5)
 
 
 def one_segment(trained, segment, change, **solve):

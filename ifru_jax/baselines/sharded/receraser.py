@@ -119,7 +119,7 @@ class RecEraser:
             # Training hands the graph on to the model and never looks inside.
             replace(blank.training_set, graph=frozen),
             surviving(shards.valid, shards.interactions),
-            self._on_all,
+            self._on_all.unrecorded,
             initial=aggregation.initial(init_key, submodels),
         )
         served = blank.with_params(aggregated(aggregation, params, frozen))

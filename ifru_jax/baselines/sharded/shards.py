@@ -75,7 +75,7 @@ class ShardedModel:
             )
         key = jax.random.fold_in(self.key, shard)
         capacity = self.valid_capacity
-        params, _ = fit_params(key, blank.objective, blank.training_set, known, blank.config, valid_capacity=capacity)
+        params, _ = fit_params(key, blank.objective, blank.training_set, known, blank.config.unrecorded, valid_capacity=capacity)
         users, items = (jnp.asarray(rows) for rows in blank.training_set.without_data)
         return blank.with_params(clear_rows(model.tables, params, (users, items)))
 
