@@ -1,4 +1,4 @@
-"""Blocks of pages with one table each: docs/benchmark.md, docs/damping_table.md and docs/figures.md."""
+"""Blocks of pages with one table each: docs/benchmark.md, docs/damping_table.md, docs/step.md and docs/figures.md."""
 
 import json
 from collections import defaultdict
@@ -11,9 +11,12 @@ from experiments.benchmark.catalogue import BENCHMARKS
 from experiments.pages.blocks import block
 from experiments.pages.columns import FIDELITY
 from experiments.reporting.definitions import FIGURES
-from experiments.reporting.main_table import markdown, plain, seconds
+from experiments.reporting.main_table import MISSING, markdown, plain, seconds
 from experiments.reporting.records import read_records
 from experiments.studies.damping import PATH
+from experiments.studies.step import DEVELOPMENT
+from experiments.studies.step import PATH as STEP
+from experiments.suite.cell import NOISE
 
 # Details of a benchmark that its row shows.
 # On data sets that are compared the errors are told one by one.
@@ -81,3 +84,57 @@ def damping() -> str:
 def figures() -> str:
     """Name and meaning of each figure."""
     return "\n".join(["| figure | meaning |", "| --- | --- |", *(f"| `{name}` | {what} |" for name, what in FIGURES.items())])
+
+
+STEP_VARIANTS = ("end", "along", "along and on")
+
+
+@block
+def step(role: str) -> str:
+    """The study of the step: cells of development or confirmation sets, of other models and requests, or numbers of segments."""
+    cells: dict[str, dict[str, Any]] = defaultdict(dict)
+    for record in read_records(STEP):
+        cells[record["cell"]][record["method"]] = record
+    chosen = [found for found in cells.values() if _role(found["original"]) == role or role == "segments"]
+    return _segments(chosen) if role == "segments" else markdown(_STEP_HEADS, [_step_row(found) for found in chosen])
+
+
+_STEP_HEADS = (
+    *("data, model, request", "undone: end", "along", "along and on", "between", "slope: end", "along and on"),
+    *("undone, test pairs: end", "along and on", "forget gap (ideal)", "AUC: original", "along and on", "retrained", "products"),
+)
+
+
+def _step_row(found: dict[str, Any]) -> list[str]:
+    end, along, on = (found[name]["figures"] for name in STEP_VARIANTS)
+    retrained = found["retrain"]["figures"]
+    known = on["forget_undone_low"] is not None
+    return [
+        f"{found['original']['dataset']}, {found['original']['model']}, {found['original']['forget']}",
+        *(plain(one["forget_undone"], 2) for one in (end, along, on)),
+        f"{plain(on['forget_undone_low'], 2)} – {plain(on['forget_undone_high'], 2)}" if known else MISSING,
+        *(plain(one["slope"] if known else None, 2) for one in (end, on)),
+        *(plain(one["undone"], 2) for one in (end, on)),
+        f"{plain(on['forget_gap'], 2)} ({plain(on['ideal_forget_gap'], 2)})",
+        *(plain(one["auc"], 4) for one in (found["original"]["figures"], on)),
+        f"{plain(retrained['auc'], 4)} ± {plain(retrained['auc_std'], 4)}",
+        plain(on["products"], 0),
+    ]
+
+
+def _segments(cells: list[dict[str, Any]]) -> str:
+    names = sorted({name for found in cells for name in found if "K = " in name})
+    rows = []
+    for found in cells:
+        if any(name in found for name in names):
+            shown = [found[name]["figures"] if name in found else {} for name in ("along and on", *names)]
+            cell = f"{found['original']['dataset']}, {found['original']['model']}"
+            rows.append([cell, *(f"{plain(one.get('forget_undone'), 2)} / {plain(one.get('slope'), 2)}" for one in shown)])
+    return markdown(["undone / slope", "K = 3", *(name.removeprefix("along and on, ") for name in names)], rows)
+
+
+def _role(record: dict[str, Any]) -> str:
+    """Which table a cell belongs to."""
+    if record["forget"] != NOISE or not record["model"].startswith(("mf", "lightgcn")):
+        return "others"
+    return "development" if record["dataset"] in DEVELOPMENT else "confirmation"

@@ -17,7 +17,7 @@ from ifru_jax.errors import DataError
 # What every method reports, applicable or not, so that a reader of summary.json needs no special case.
 ALWAYS = (
     *("auc", "auc_or", "auc_and", "ndcg@20", "recall@20", "forget_loss"),
-    *("gap", "forget_gap", "forget_slope", "rms", "forget_rms", "score_std"),
+    *("forget_undone", "slope", "undone", "gap", "forget_gap", "forget_slope", "rms", "forget_rms", "score_std"),
     *("seconds.total", "seconds.first_call", "seconds.prepare", "speedup_vs_retrain"),
 )
 

@@ -105,11 +105,14 @@ def run(
             context = replace(context, budget_seconds=entry.budget * float(np.median(pace)))
         try:
             doing: Tell = partial(lambda name, text: tell(f"{name}, {text}"), name)
+            answers: list[PairScores] = []
             for trial in trials(entry, context, setup, originals, own_yardsticks=own_yardsticks, tell=doing):
+                answers.append(yardsticks.scores(trial.after))
                 if name == PACEMAKER:
                     pace.append(trial.report.seconds["total"])
                 if name in methods:
-                    yield compare.trial(name, trial)
+                    last = len(answers) == len(originals) and not trial.before
+                    yield compare.trial(name, trial, yardsticks.over_seeds(answers) if last else {})
                     was, others = (trial.before, trial.yardsticks) if trial.before else (originals[trial.seed], retrained)
                     if len(others) >= 2:
                         look(Outcome(name, trial.seed, was, trial.after, others, trial.report))
@@ -161,9 +164,9 @@ class _Comparer:
             "evidence": {name: value for name, value in evidence.items() if name != "seconds"},
         }
 
-    def trial(self, name: str, trial: Trial) -> dict[str, Any]:
-        """The record of a method and a seed."""
-        measure, extra = self.yardsticks, dict[str, float | None](trial.figures)
+    def trial(self, name: str, trial: Trial, over_seeds: dict[str, float | None]) -> dict[str, Any]:
+        """The record of a method and a seed; the last of them has the figures over all seeds beside its own."""
+        measure, extra = self.yardsticks, dict[str, float | None](trial.figures) | over_seeds
         original = measure.originals[trial.seed]
         if trial.before is not None:
             original = measure.scores(trial.before)

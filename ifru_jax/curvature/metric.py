@@ -6,7 +6,7 @@
 Adam moves rows of rare and of popular nodes about equally far, and shared weights no further, while curvature grows with the
 interactions that touch a parameter. A damping λI would hold rare rows back; λM does not. Shared weights get half the exponent: with
 none their negative curvature sets λ, and the rows forget too little; with all of it nothing of them is left in λ, and a perceptron
-forgets too much. Source: design study in docs/damping.md.
+forgets too much. Source: design study in docs/step.md.
 """
 
 from typing import NamedTuple

@@ -14,7 +14,7 @@ a direction with t < 0 is one that training was still escaping along when it sto
 
     λ = max(|t_min| / c, λ_floor)
 
-with t_min the most negative Ritz value, c = 2.5 for the gradient flow and 3 for the absolute filter (measured: docs/damping.md).
+with t_min the most negative Ritz value, c = 2.5 for the gradient flow and 3 for the absolute filter (measured: docs/step.md).
 Every λ can be read off the same space (`damping_path`). The growing flow is the true one, (1 − e^{−t/λ}) / t, down to t = −λ, and
 less below; it is for times 1/λ that are known (`unlearning.along`), not for the rule. Source: |t| in place of t is the
 "saddle-free" step of Dauphin et al. (NeurIPS 2014), §4; early stopping as the spectral filter 1 − e^{−tτ}: Ali, Kolter, Tibshirani

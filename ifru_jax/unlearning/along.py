@@ -86,7 +86,7 @@ def along_training(
         rhs, _ = right_hand_side(objective, segment.params, change, spillover=solve.spillover)
         key, size = jax.random.key(number), float(record.batch_size)
         past = course.delta
-        course, applied, solution = follow_segment(solve, objective, segment, course, rhs, sides, batch_size=size, key=key)
+        course, applied, solution = _follow_segment(solve, objective, segment, course, rhs, sides, batch_size=size, key=key)
         # The middle of the segment has moved about half as far as its ends have together.
         middle = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, past, course.delta)
         found.append(Segment(clear_rows(tables, middle, gone), clear_rows(tables, applied, gone), segment.steps))
@@ -96,7 +96,7 @@ def along_training(
 
 
 @partial(jax.jit, static_argnums=0)
-def follow_segment(
+def _follow_segment(
     solve: SegmentSolve,
     objective: Objective,
     segment: Segment,
@@ -113,40 +113,43 @@ def follow_segment(
     places, gradients = (segment.params, params), (recorded, ahead)
     now = mean_squares(objective, places, gradients, sides, batch_size=batch_size, key=key)
     middle = course.squares.then(now, segment.steps / 2)
-    forces = Forces(rhs, recorded, ahead, middle.root_ratio)
-    delta, applied, solution = part(solve, objective, segment, course.delta, forces, sides.after)
+    parting = Parting(segment, course.delta, rhs, recorded, ahead, middle.root_ratio)
+    delta, applied, solution = part(solve, objective, parting, sides.after)
     return Course(delta, middle.then(now, segment.steps / 2)), applied, solution
 
 
 @pytree
-class Forces:
+class Parting:
     """What drives two trainings apart in a segment.
 
     Attributes:
+      segment: θ_k, n_k, P_k.
+      delta: δ at its beginning.
       rhs: b_k.
       recorded: ∇L(θ_k; D, G).
       ahead: ∇L(θ_k + δ; D_r, G_r).
       ratio: ρ_k.
     """
 
+    segment: Segment
+    delta: Params
     rhs: Params
     recorded: Params
     ahead: Params
     ratio: Params
 
 
-def part(
-    solve: SegmentSolve, objective: Objective, segment: Segment, delta: Params, forces: Forces, after: Batch
-) -> tuple[Params, Params, Solution]:
-    """δ at the end of a segment from δ at its beginning, and P_r."""
-    applied = jax.tree.map(jnp.divide, segment.applied, forces.ratio)
+def part(solve: SegmentSolve, objective: Objective, parting: Parting, after: Batch) -> tuple[Params, Params, Solution]:
+    """δ at the end of a segment, P_r, and the evidence of the solve."""
+    segment, delta = parting.segment, parting.delta
+    applied = jax.tree.map(jnp.divide, segment.applied, parting.ratio)
     # ρ g − g′ as b − (1 − ρ) g + (g − b − g′): where nothing has moved yet, the last is no more than rounding, and left out.
     moved = jnp.any(jnp.stack([jnp.any(leaf != 0) for leaf in jax.tree.leaves(delta)]))
 
     def force(b: jax.Array, g: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
         return b - (1 - ratio) * g + jnp.where(moved, g - b - ahead, 0)
 
-    total = jax.tree.map(force, forces.rhs, forces.recorded, forces.ahead, forces.ratio)
+    total = jax.tree.map(force, parting.rhs, parting.recorded, parting.ahead, parting.ratio)
     scale = jax.tree.map(lambda p: jnp.sqrt(segment.steps * p), applied)
     problem = scaled_problem(objective.hessian_product(optax.tree.add(segment.params, delta), after), total, scale)
     step = spectral_step(num_steps=solve.num_steps, filter="growing-flow", tolerance=solve.tolerance)

@@ -15,7 +15,7 @@ from ifru_jax.influence import right_hand_side, touched_terms
 from ifru_jax.training import Pointwise, Trained, train
 from ifru_jax.training.record import Boundary, Record, Recorder, Segment
 from ifru_jax.unlearning import forget, prepare
-from ifru_jax.unlearning.along import Forces, SegmentSolve, along_training, part
+from ifru_jax.unlearning.along import Parting, SegmentSolve, along_training, part
 from ifru_jax.unlearning.preconditioner import Sides, mean_squares
 from tests.unlearning.conftest import CONFIG, tastes
 
@@ -204,9 +204,9 @@ def followed(split, request_of, segments):
         rhs, _ = right_hand_side(objective, middle, change)
         ahead = objective.gradient(jax.tree.map(jnp.add, middle, delta), change.after.batch)
         # Gradient descent divides by nothing: ρ = 1.
-        forces = Forces(rhs, objective.gradient(middle, change.before.batch), ahead, jax.tree.map(jnp.ones_like, start))
+        recorded, ones = objective.gradient(middle, change.before.batch), jax.tree.map(jnp.ones_like, start)
         solve = SegmentSolve(num_steps=data.num_users + data.num_items, tolerance=0.0)
-        delta, _, _ = part(solve, objective, segment, delta, forces, change.after.batch)
+        delta, _, _ = part(solve, objective, Parting(segment, delta, rhs, recorded, ahead, ones), change.after.batch)
     return np.asarray(ravel_pytree(delta)[0]), without.after(steps) - with_all.after(steps)
 
 
