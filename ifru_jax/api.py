@@ -97,16 +97,17 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
     scores free, AUC is of scores without levels.
     """
     test = test.select(survivors(trained.interactions, test))
-    model = comparable(trained, trained.loss.fixes_levels, trained.interactions.num_users, trained.interactions.num_items)
-    return {"auc": auc_or_none(model.score(test.users, test.items), test.labels), **rank(trained, test, k=k)}
+    model = comparable(trained, trained.loss.fixes_levels, trained.interactions)
+    return {"auc": auc_or_none(model.score_rows(test.users, test.items), test.labels), **rank(trained, test, k=k)}
 
 
 def rank(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
     """NDCG, Recall, hit rate, MRR and MAP at k over the full ranking; None without a relevant item.
 
-    The items a user has in the interactions of the model are left out of the ranking.
+    The items a user has in the interactions of the model are left out of the ranking, and so are items without an interaction; test
+    pairs of users and items without one are not asked about.
     """
-    return ranking_metrics(trained.score_grid, trained.interactions, test, k=k)
+    return ranking_metrics(trained.score_grid, trained.interactions, test.select(survivors(trained.interactions, test)), k=k)
 
 
 @contextmanager

@@ -106,7 +106,7 @@ class ForgetRequest:
         labels = np.array([as_label(*triple) for triple in zip(new, who, what, strict=True)], np.float64)
         # Here, where the ids are known, so that a message can name them.
         rows, labels = one_label_each(rows_of(who, what), labels, data.user_ids, data.item_ids)
-        return cls(rows_of(*forgotten), data.user_index(_listed(users)), data.item_index(_listed(items)), rows, labels)
+        return cls(rows_of(*forgotten), data.user_index(listed(users)), data.item_index(listed(items)), rows, labels)
 
     def __repr__(self) -> str:
         corrected = f", {len(self.corrected):,} corrected" if len(self.corrected) else ""
@@ -215,7 +215,8 @@ def _keys(pairs: np.ndarray, data: Interactions) -> np.ndarray:
     return pair_keys(pairs[:, 0], pairs[:, 1], data.num_items)
 
 
-def _listed(ids: Ids | None) -> Sequence[int | str] | np.ndarray:
+def listed(ids: Ids | None) -> Sequence[int | str] | np.ndarray:
+    """Ids as a sequence, be they any iterable, a single one or none."""
     if ids is None or isinstance(ids, np.ndarray):
         return np.zeros(0, np.int32) if ids is None else ids
     return list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]

@@ -173,6 +173,14 @@ class Interactions:
         """int32 rows of the items with these original ids; an unknown id raises DataError."""
         return _look_up("item", ids, self.item_ids, self.num_items)
 
+    def user_rows(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
+        """int32 rows of the users with these original ids; −1 for an unknown id."""
+        return _find(ids, self.user_ids, self.num_users)
+
+    def item_rows(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
+        """int32 rows of the items with these original ids; −1 for an unknown id."""
+        return _find(ids, self.item_ids, self.num_items)
+
     def erase_ids(self, users: np.ndarray, items: np.ndarray) -> "Interactions":
         """Replaces the original ids of these rows by a mark and their features by 0, so that nothing tells who was forgotten."""
         return replace(
@@ -252,24 +260,28 @@ def _first_not_a_number(values: np.ndarray) -> tuple[int, object]:
     return 0, values  # each is a number, yet together they are no column, such as complex or nested ones
 
 
-def _look_up(kind: str, ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
+def _find(ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
+    """int32 rows of the wanted ids; −1 for those that are not known."""
     wanted = np.atleast_1d(np.asarray(ids))
-    if wanted.size == 0:
-        return np.zeros(0, np.int32)
+    if not wanted.size or not size:
+        return np.full(wanted.size, -1, np.int32)
     table = np.arange(size) if known is None else known
     keys = _as_table_type(wanted, table.dtype)
-    if not size:
-        raise DataError(f"{kind} {wanted[0]!s} is not in the data: it has no {kind}s.")
     order = np.argsort(table, kind="stable")
     rows = order[np.minimum(np.searchsorted(table, keys, sorter=order), size - 1)]
-    found = (table[rows] == keys) & (keys != erased_mark(table.dtype))
-    bad = np.flatnonzero(~found)
+    return np.where((table[rows] == keys) & (keys != erased_mark(table.dtype)), rows, -1).astype(np.int32)
+
+
+def _look_up(kind: str, ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
+    rows = _find(ids, known, size)
+    bad = np.flatnonzero(rows < 0)
     if bad.size:
+        wanted = np.atleast_1d(np.asarray(ids))
         raise DataError(
             f"{kind} {wanted[bad[0]]!s} is not in the data ({bad.size} unknown of {wanted.size}): "
             f"ask for {kind}s the model was trained on; one that was already forgotten can't be forgotten again."
         )
-    return rows.astype(np.int32)
+    return rows
 
 
 def _as_table_type(wanted: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -14,6 +14,7 @@ spread        the same for figures: an interval from the retrained models
 membership    membership inference: loss threshold, LiRA, RMIA, a membership oracle
 masks         which pairs count: survivors, and those touched by the request
 figures       all figures of one method and one seed
+facts         what is known of the data of the models before anything is measured
 views         what is compared of each model in a verification
 verdicts      measures with limits and verdicts
 verification  all measures of one model, with verdicts

@@ -7,7 +7,7 @@ optimiser state.
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Self
 
 import jax
@@ -121,7 +121,7 @@ class Trained:
         """The same with other parameters; what was derived from the old ones is left behind."""
         return Trained(self.objective, params, self.training_set, self.config)
 
-    def score(self, users: npt.ArrayLike, items: npt.ArrayLike) -> np.ndarray:
+    def score_rows(self, users: npt.ArrayLike, items: npt.ArrayLike) -> np.ndarray:
         """Logits float [n] of user rows int [n] with item rows int [n].
 
         Raises:
@@ -138,11 +138,29 @@ class Trained:
         pairs = IndexPairs(*(jnp.asarray(np.pad(r, (0, padding)).astype(np.int32)) for r in (user_rows, item_rows)))
         return np.asarray(_score(self.model, self.params, pairs, self.training_set.graph))[: len(user_rows)]
 
-    def score_grid(self, users: npt.ArrayLike) -> jax.Array:
-        """Logits float [b, num_items] of user rows int [b] with every item; one compilation per b."""
+    def grid_logits(self, users: npt.ArrayLike) -> jax.Array:
+        """Logits float [b, num_items] of user rows int [b] with every item, with or without data; one compilation per b."""
         grid = GridPairs(jnp.asarray(users), jnp.arange(self.interactions.num_items, dtype=jnp.int32))
         scores = _score(self.model, self.params, grid, self.training_set.graph)
         return scores.reshape(-1, self.interactions.num_items)
+
+    def score_grid(self, users: npt.ArrayLike) -> jax.Array:
+        """`grid_logits`, −∞ where the user or the item has no interaction: nothing is known of it, so it is in no list."""
+        return without_unknown(self.grid_logits(users), jnp.asarray(users), self._known)
+
+    @cached_property
+    def _known(self) -> tuple[jax.Array, jax.Array]:
+        users, items = self.training_set.without_data
+        return jnp.asarray(~users), jnp.asarray(~items)
+
+
+@jax.jit
+def without_unknown(grid: jax.Array, users: jax.Array, known: tuple[jax.Array, jax.Array]) -> jax.Array:
+    """Scores [b, num_items] of user rows int [b], −∞ for users and items that are not `known` (bool [num_users], [num_items]).
+
+    A row of zeros scores 0, which is above all that a model doesn't want to recommend.
+    """
+    return jnp.where(known[0][users][:, None] & known[1], grid, -jnp.inf)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -53,7 +53,7 @@ def answer():
         "auc": Measure("quality", 0.7, 0.8, 0.7, 0.69, None, 0.0, "pass", False),
         "map@20": Measure("quality", 0.1, None, None),
     }
-    return Verification(False, ("forget_loss",), measures, {}, {"forgotten_interactions": 1234}).as_dict()
+    return Verification.of(measures, {}, counts={"forgotten_interactions": 1234}).as_dict()
 
 
 def written(folder, made, **options):

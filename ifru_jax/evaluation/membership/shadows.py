@@ -134,9 +134,9 @@ def train_shadows(
         shadow = train(
             jax.random.fold_in(key, s), model, replace(split, train=join(retained, asked.select(which))), config, loss=loss
         )
-        confidences.append(confidence(shadow.score(asked.users, asked.items), asked.labels))
+        confidences.append(confidence(shadow.score_rows(asked.users, asked.items), asked.labels))
         at_large = candidates.population
-        population.append(confidence(shadow.score(at_large.users, at_large.items), at_large.labels))
+        population.append(confidence(shadow.score_rows(at_large.users, at_large.items), at_large.labels))
     return Shadows(candidates, np.stack(confidences), trained_on, np.stack(population))
 
 
