@@ -4,6 +4,7 @@ Rows of the tables are asked by `Trained.score_rows` and `Trained.score_grid`.
 """
 
 from collections.abc import Iterable
+from itertools import compress
 
 import numpy as np
 
@@ -36,16 +37,17 @@ def recommend(trained: Trained, *, users: Ids | None = None, k: int = 10) -> dic
     data = trained.interactions
     if users is None:
         rows = np.flatnonzero(data.user_degrees())
-        asked = rows if data.user_ids is None else data.user_ids[rows]
+        asked = (rows if data.user_ids is None else data.user_ids[rows]).tolist()
     else:
-        asked = np.asarray(listed(users))
-        rows = data.user_rows(asked)
+        named = listed(users)
+        # As they were given: an array of all would make strings of numbers beside strings.
+        asked, rows = named.tolist() if isinstance(named, np.ndarray) else list(named), data.user_rows(named)
     known = rows >= 0
     observed = data if data.groups is None else data.select(leads_group(data))
     found = scored_lists(trained.score_grid, observed, rows[known], known=data, k=k)
     ids = np.arange(data.num_items) if data.item_ids is None else data.item_ids
-    lists: dict[int | str, list[tuple[int | str, float]]] = {user: [] for user in asked.tolist()}
-    for user, items, scores in zip(asked[known].tolist(), found.items, found.scores, strict=True):
+    lists: dict[int | str, list[tuple[int | str, float]]] = {user: [] for user in asked}
+    for user, items, scores in zip(compress(asked, known), found.items, found.scores, strict=True):
         count = int((items != NO_ITEM).sum())
         lists[user] = list(zip(ids[items[:count]].tolist(), scores[:count].tolist(), strict=True))
     return lists

@@ -28,7 +28,7 @@ class Status(IntEnum):
 
 
 _MESSAGES = {
-    Status.NOTHING_TO_FORGET: "the request was empty, so the model is the very same.",
+    Status.NOTHING_TO_FORGET: "the request was empty, or names nothing that is still there, so the model is the very same.",
     Status.ZERO_RIGHT_HAND_SIDE: "the request has no influence on the gradient, so the step is 0.",
     Status.CONVERGED: "the residual is below the tolerance.",
     Status.SPACE_EXHAUSTED: "the Krylov space is invariant (β → 0): the answer in it is exact.",

@@ -21,7 +21,7 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.negatives import sample_negatives
 from ifru_jax.data.readers import SEPARATORS, read_interactions
 from ifru_jax.data.splits import Split, given_split, random_split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_kind
 
 DATA_VARIABLE = "IFRU_JAX_DATA"
 
@@ -98,6 +98,7 @@ def protocol_split(dataset: Dataset | Interactions, *, label_above: float | None
     Raises:
       DataError: a threshold that leaves train with one kind of label, or an empty k-core.
     """
+    check_kind("dataset", dataset, (Dataset, Interactions), "read it first: load_dataset(name or path), read_interactions(path)")
     if isinstance(dataset, Interactions):
         dataset = Dataset("interactions", dataset, _middle_of_scale(dataset))
     if dataset.given_test is None:

@@ -23,7 +23,7 @@ from ifru_jax.data.corrections import as_label, as_rows, one_label_each, row_nam
 from ifru_jax.data.groups import group_leaders
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_kind
 from ifru_jax.host_arrays import FEW
 
 _NOTHING = np.zeros(0, np.int32)
@@ -97,6 +97,8 @@ class ForgetRequest:
           DataError: an id that is not in the data, a pair or triple that isn't one, a label that is not a finite number, or
             a pair that is corrected to two different labels.
         """
+
+        check_kind("data", data, Interactions, "give interactions, such as trained.interactions")
 
         def rows_of(user_column: list, item_column: list) -> np.ndarray:
             return np.stack([data.user_index(user_column), data.item_index(item_column)], axis=1)

@@ -279,7 +279,8 @@ def _look_up(kind: str, ids: Sequence[int | str] | np.ndarray, known: np.ndarray
         wanted = np.atleast_1d(np.asarray(ids))
         raise DataError(
             f"{kind} {wanted[bad[0]]!s} is not in the data ({bad.size} unknown of {wanted.size}): "
-            f"ask for {kind}s the model was trained on; one that was already forgotten can't be forgotten again."
+            f"ask for {kind}s the model was trained on. Those that were forgotten before are unknown, too: "
+            'unlearn(…, missing="report") allows that.'
         )
     return rows
 

@@ -1,8 +1,9 @@
 """What can be known of a verification before anything is measured: what each model was trained on, or what it has left.
 
 The original has to stand for D, the unlearned model and every retrained one for D_r, what the request leaves of D; and they have to
-be trainings of their own: no two retrained models score alike, and neither the original nor the unlearned model is one of them. A model that holds a forgotten interaction has not forgotten it, however it scores. A retrained model that holds one,
-or lacks others, sets wrong limits: the noise between models of little data passes everything.
+be trainings of their own: no two retrained models score alike, and neither the original nor the unlearned model is one of them. A
+model that holds a forgotten interaction has not forgotten it, however it scores. A retrained model that holds one, or lacks others,
+sets wrong limits: the noise between models of little data passes everything.
 
 >>> from ifru_jax.data.interactions import Interactions
 >>> data = Interactions.from_arrays(["ann", "bob", "ann"], [7, 7, 9], [1, 0, 1])

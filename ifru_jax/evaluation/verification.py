@@ -22,7 +22,7 @@ import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_kind
 from ifru_jax.evaluation import fidelity
 from ifru_jax.evaluation.closeness import ratio_and_limit
 from ifru_jax.evaluation.discordance import discordance
@@ -79,6 +79,8 @@ def verify(
         no scikit-learn for membership inference.
       NumericsError: scores that are not finite.
     """
+    check_kind("split", split, Split, "give the split that the original was trained on")
+    check_kind("request", request, ForgetRequest, "make one with ForgetRequest.of(split.train, users=[…])")
     if len(retrained) < 2:
         raise DataError(f"{len(retrained)} retrained models: give at least two, since the noise between them sets every limit.")
     known = facts_of(original, unlearned, retrained, split.train, request)

@@ -7,7 +7,7 @@ deterministic and twice differentiable in `params`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ Params = dict[str, Any]
 Side = Literal["user", "item"]
 
 
+@runtime_checkable
 class Recommender(Protocol):
     """A differentiable recommender. Instances are hashable: they are static arguments of compiled functions."""
 

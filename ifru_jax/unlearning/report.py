@@ -112,6 +112,7 @@ class Report:
       forgotten: interactions that were forgotten.
       corrected: interactions that got another label.
       retained: interactions that remain.
+      missing: of what the request named, how much wasn't there (any more); only where that was allowed.
       cleared_users, cleared_items: rows of tables set to zero by this request because no interaction was left.
       parts: steps that a large request was cut into.
       norm_step: Euclidean norm of what the parameters moved by, rows set to zero apart.
@@ -128,6 +129,7 @@ class Report:
     retained: int
     forgotten: int = 0
     corrected: int = 0
+    missing: int = 0
     cleared_users: int = 0
     cleared_items: int = 0
     parts: int = 1
