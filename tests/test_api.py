@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 import ifru_jax
-from ifru_jax import DataError, ForgetRequest, Interactions, ModelError, Split, Status, Trained, fit, mf, unlearn
+from ifru_jax import DataError, ForgetRequest, Interactions, ModelError, Split, Status, TrainConfig, Trained, fit, mf, unlearn
+from ifru_jax.baselines import SISA
 from ifru_jax.data.present import present_part
 from ifru_jax.unlearning import Prepared
 from ifru_jax.unlearning.config import IFRUConfig
@@ -135,3 +136,46 @@ def test_nothing_is_counted_twice(data):
     request, missing = present_part(labelled, users=[7, "7", 7], corrected=[(7, "i1", 1), (7, "i1", 0)])
     assert (len(request), missing) == (0, 2)
     assert present_part(labelled, users=[])[1] == 0
+
+
+def test_a_model_shows_itself_in_three_lines(trained):
+    shown = repr(trained).splitlines()
+    assert shown[0] == "Prepared(MF(embedding_size=3, init_std=0.5), 54 parameters,"
+    assert len(shown) == 3
+    assert "BCE()" in shown[1]
+    assert shown[2] == "  Interactions(50 of 10 users with 8 items))"
+    plain = Trained.of(MODEL, trained.params, trained.interactions)
+    assert repr(plain).startswith("Trained(MF(")
+    assert len(repr(unlearn(trained, users=[20])[0])) < 300
+
+
+def test_what_is_taken_along_is_told(trained):
+    """Item i-only is user 20's alone, user 10 has one interaction and it is with i-both; whoever is named is not taken along."""
+    users, items = [10, 20, 20, 20, 30, 30, 40, 40], ["both", "both", "only", "p", "p", "q", "q", "p"]
+    data = Interactions.from_arrays(users, items, [1, 0, 1, 1, 0, 1, 0, 1])
+    plain = Trained.of(MODEL, MODEL.init(KEY, data.num_users, data.num_items), data)
+    small = Prepared(plain.objective, plain.params, plain.training_set, plain.config, trained.step, trained.damping)
+    cases = {
+        (20,): ([], ["only"]),
+        (10, 20): ([], ["both", "only"]),
+        (): ([10], ["both"]),
+    }
+    for named, (along_users, along_items) in cases.items():
+        pairs = [] if named else [(10, "both"), (20, "both")]
+        request = ForgetRequest.of(data, users=named, interactions=pairs)
+        assert request.takes_along(data) == (along_users, along_items)
+        # In one step, in parts, and where shards are retrained.
+        for share in (None, 0.2):
+            _, report = unlearn(small, request, config=replace(small.step, max_share=share))
+            assert (report.users_taken_along, report.items_taken_along) == (len(along_users), len(along_items))
+        assert (report.parts > 1) == (len(request) > 1)
+    both = ForgetRequest.of(data, users=[20], items=["only"])
+    assert both.takes_along(data) == ([], [])
+    assert unlearn(small, both, config=replace(small.step, max_share=0.2))[1].items_taken_along == 0
+    _, report = SISA(MODEL, small.config).forget(shards_of(data), ForgetRequest.of(data, users=[20]))
+    assert (report.users_taken_along, report.items_taken_along) == (0, 1)
+
+
+def shards_of(data):
+    """Of one model each, whose training is not looked at."""
+    return SISA(MODEL, TrainConfig(epochs=1), num_shards=1).fit(KEY, Split(data, data, data))

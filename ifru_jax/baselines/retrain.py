@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import jax
 
+from ifru_jax.data.filters import known_pairs
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
@@ -126,5 +127,4 @@ def next_key(key: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def surviving(valid: Interactions, retained: Interactions) -> Interactions:
     """The validation interactions of users and items that still have a retained interaction; rows only, no original ids."""
-    users, items = retained.user_degrees() > 0, retained.item_degrees() > 0
-    return replace(valid.select(users[valid.users] & items[valid.items]), user_ids=None, item_ids=None)
+    return replace(valid.select(known_pairs(valid, retained)), user_ids=None, item_ids=None)

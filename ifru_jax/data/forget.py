@@ -183,6 +183,18 @@ class ForgetRequest:
             data = data.with_labels(labels)
         return data.select(~gone)
 
+    def takes_along(self, data: Interactions) -> tuple[list, list]:
+        """Original ids of the users and of the items that lose their last interaction without being named. Errors of `select`."""
+        left, found = data.select(~self.select(data)), []
+        sides = (
+            (data.user_degrees(), left.user_degrees(), self.users, data.user_ids),
+            (data.item_degrees(), left.item_degrees(), self.items, data.item_ids),
+        )
+        for had, have, named, ids in sides:
+            rows = np.setdiff1d(np.flatnonzero((had > 0) & (have == 0)), named)
+            found.append((rows if ids is None else ids[rows]).tolist())
+        return found[0], found[1]
+
     def still_in(self, data: Interactions) -> "ForgetRequest":
         """Without what has no interaction in `data` any more, because an earlier request took it along."""
         present = distinct(pair_keys(data.users, data.items, data.num_items))

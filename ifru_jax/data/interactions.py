@@ -12,11 +12,12 @@ a request can name them and an answer can be read.
 array([1], dtype=int32)
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,17 @@ import numpy.typing as npt
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError
 from ifru_jax.host_arrays import drop_entries
+
+
+class UnknownWarning(UserWarning):
+    """Interactions were left out, because they are of users or items that a table does not have."""
+
+
+class Numbered(Protocol):
+    """What stands for interactions, such as a model that was trained on some."""
+
+    @property
+    def interactions(self) -> "Interactions": ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,6 +192,34 @@ class Interactions:
     def item_rows(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
         """int32 rows of the items with these original ids; −1 for an unknown id."""
         return _find(ids, self.item_ids, self.num_items)
+
+    def aligned(self, to: "Interactions | Numbered") -> "Interactions":
+        """These interactions in the tables of other data, or of a model, by original ids.
+
+        What was read anew can then be given to the model. Interactions of users or items that the tables don't have are left out.
+
+        Raises:
+          DataError: none of the interactions is of a user and an item that the tables have.
+
+        Warns:
+          UnknownWarning: with the numbers of what was left out.
+        """
+        tables = to if isinstance(to, Interactions) else to.interactions
+        who = np.arange(self.num_users) if self.user_ids is None else self.user_ids
+        what = np.arange(self.num_items) if self.item_ids is None else self.item_ids
+        users, items = tables.user_rows(who)[self.users], tables.item_rows(what)[self.items]
+        known = (users >= 0) & (items >= 0)
+        if not known.all():
+            left_out = f"{(~known).sum():,} of {len(self):,} interactions are of users or items that {tables} doesn't have"
+            if not known.any():
+                raise DataError(f"{left_out}: name users and items by the same ids in both.")
+            counts = [len(np.unique(rows[found < 0])) for rows, found in ((self.users, users), (self.items, items))]
+            warnings.warn(
+                f"{left_out} ({counts[0]:,} users, {counts[1]:,} items): they are left out.", UnknownWarning, stacklevel=2
+            )
+        part = self.select(known)
+        sides = ("user_ids", "item_ids", "user_features", "item_features", "num_users", "num_items")
+        return replace(part, users=users[known], items=items[known], **{name: getattr(tables, name) for name in sides})
 
     def erase_ids(self, users: np.ndarray, items: np.ndarray) -> "Interactions":
         """Replaces the original ids of these rows by a mark and their features by 0, so that nothing tells who was forgotten."""

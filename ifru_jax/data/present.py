@@ -62,5 +62,5 @@ def check_missing(missing: str) -> None:
 def _pairs(data: Interactions, users: list, items: list) -> tuple[np.ndarray, set[tuple[str, str]]]:
     """Rows int32 [k, 2] of pairs of ids, −1 for unknown ones; and the pairs with an unknown id."""
     rows = np.stack([data.user_rows(users), data.item_rows(items)], axis=1)
-    unknown = (rows < 0).any(axis=1).tolist()
-    return rows, {(str(user), str(item)) for user, item, bad in zip(users, items, unknown, strict=True) if bad}
+    unknown = np.flatnonzero((rows < 0).any(axis=1))
+    return rows, {(str(users[k]), str(items[k])) for k in unknown}

@@ -48,7 +48,7 @@ class _NoGraph(GraphView):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FlaxRecommender:
     """Wraps a module whose `__call__(pairs, graph)` returns logits [n].
 
@@ -73,6 +73,12 @@ class FlaxRecommender:
     user_features: int = 0
     item_features: int = 0
     history_length: int = 0
+
+    def __repr__(self) -> str:
+        hidden = {"parent", "name", "num_users", "num_items"}
+        shown = [field.name for field in dataclasses.fields(self.module) if field.name not in hidden]
+        fields = ", ".join(f"{name}={getattr(self.module, name)!r}" for name in shown)
+        return f"{type(self.module).__name__}({fields})"
 
     @property
     def tables(self) -> Mapping[str, Side]:

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from ifru_jax.data.filters import binarize, known_pairs
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.readers import read_interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
 from ifru_jax.graph import Batch, Change, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
@@ -28,7 +31,7 @@ from ifru_jax.training.objective import Objective
 from ifru_jax.training.record import Segment
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trained:
     """A trained recommender that can forget. `Trained.of` makes one, wherever its parameters come from.
 
@@ -75,6 +78,15 @@ class Trained:
         objective = Objective(model, loss, float(len(interactions) if total is None else total), config.reg)
         return cls(objective, in_precision(params), training_set, config)
 
+    def __repr__(self) -> str:
+        size = sum(leaf.size for leaf in jax.tree.leaves(self.params))
+        record = f", {len(self.record)} segments recorded" if self.record else ""
+        return (
+            f"{type(self).__name__}({self.model!r}, {size:,} parameters,\n"
+            f"  {self.loss!r}, reg={self.config.reg:g}, N={self.total:,}{record},\n"
+            f"  {self.interactions})"
+        )
+
     def resolved(self, request: ForgetRequest) -> Change:
         """A request resolved on what the model stands for.
 
@@ -116,6 +128,28 @@ class Trained:
     def batch(self) -> Batch:
         """What its objective is evaluated on."""
         return self.training_set.batch
+
+    def read(self, path: str | Path, *, label_above: float | None = None, **options: Any) -> Interactions:
+        """Interactions of a file in the rows of this model, by original ids; what the model doesn't know is left out and counted.
+
+        Args:
+          path: the file.
+          label_above: labels are 1 above this rating and 0 up to it; None takes the ratings as they are.
+          options: of `read_interactions`.
+
+        Raises:
+          DataError: as `read_interactions` and `Interactions.aligned`, or ratings on another scale than the labels of the model.
+        """
+        found = read_interactions(path, **options)
+        if label_above is not None:
+            found = binarize(found, label_above)
+        scales = [(float(data.labels.min()), float(data.labels.max())) for data in (self.interactions, found) if len(data)]
+        if len(scales) > 1 and scales[0][0] >= 0 and scales[0][1] <= 1 < scales[1][1]:
+            raise DataError(
+                f"ratings of {path} go up to {scales[1][1]:g}, labels of the model from 0 to 1: say above which rating an "
+                "interaction is positive, such as label_above=3."
+            )
+        return found.aligned(to=self)
 
     def with_params(self, params: Params) -> "Trained":
         """The same with other parameters; what was derived from the old ones is left behind."""
@@ -195,9 +229,13 @@ def train(
     loss: LossLike = bce,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> Trained:
-    """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors."""
+    """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors.
+
+    Validation pairs of users and items that train has nothing of don't stop it: a forgotten user has no say.
+    """
     loss = as_loss(loss)
     training_set = training_set_for(model, loss, data.train)
     objective = Objective(model, loss, float(len(data.train)), config.reg)
-    params, history = fit_params(key, objective, training_set, data.valid, config, on_epoch=on_epoch)
+    valid = data.valid.select(known_pairs(data.valid, data.train))
+    params, history = fit_params(key, objective, training_set, valid, config, on_epoch=on_epoch)
     return Trained(objective, params, training_set, config).with_record(history.record)

@@ -26,7 +26,7 @@ from ifru_jax.unlearning.in_parts import forget_in_parts, parts_needed
 from ifru_jax.unlearning.local.step import confined_update
 from ifru_jax.unlearning.method import check_model
 from ifru_jax.unlearning.prepare import Prepared, prepare
-from ifru_jax.unlearning.report import Report, Scope, Solve
+from ifru_jax.unlearning.report import Report, Scope, Solve, alongside
 from ifru_jax.unlearning.step import StepProblem, Update, moved, solve_step
 
 
@@ -81,7 +81,9 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
         clock.part("prepare", state.propagations)
     count = parts_needed(len(change) / len(trained.interactions), state.step.max_share)
     if count > 1:
-        return _in_parts(state, request, count, clock)
+        unlearned, report = _in_parts(state, request, count, clock)
+        # A part can't know what another names.
+        return unlearned, replace(report, **alongside(change))
     update = (confined_update if state.confined else whole_update)(state, change, clock)
     status = check(update.solution)
     unlearned = state.after(change, update.params, update.propagations, record=update.record)

@@ -200,7 +200,7 @@ def test_a_request_through_the_whole_step(name, params, data, training_set):
     unlearned, report = forget(trained, request, config=config)
     size = np.sqrt(sum(np.sum(np.square(v)) for v in params.values()))
     assert 0 < report.norm_step < 0.5 * size
-    assert np.isfinite(unlearned.score(data.users, data.items)).all()
+    assert np.isfinite(unlearned.score_rows(data.users, data.items)).all()
 
 
 def test_a_description_is_enough_to_rebuild_it(name):
