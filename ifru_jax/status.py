@@ -17,9 +17,10 @@ class Status(IntEnum):
     STEPS_SPENT = 5
     BUDGET_SPENT = 6
     VALIDATION_STOPPED = 7
-    NEGATIVE_CURVATURE = 8
-    DIVERGED = 9
-    NOT_FINITE = 10
+    UNRESOLVED = 8
+    NEGATIVE_CURVATURE = 9
+    DIVERGED = 10
+    NOT_FINITE = 11
 
     @property
     def message(self) -> str:
@@ -36,6 +37,11 @@ _MESSAGES = {
     Status.STEPS_SPENT: "all steps were taken; the residual says how far that is from the limit: raise num_steps if it is large.",
     Status.BUDGET_SPENT: "the budget of seconds or steps ended it: give it a larger one if too little was forgotten.",
     Status.VALIDATION_STOPPED: "validation did not improve any more, and the best candidate was taken.",
+    Status.UNRESOLVED: (
+        "the products resolved little of the problem, its curvatures are too far apart for so few: more than half of the residual "
+        "is left, and the step is far from the one it stands for. Raise num_steps until the residual is below a tenth, raise the "
+        "damping, or retrain."
+    ),
     Status.NEGATIVE_CURVATURE: (
         "conjugate gradients or a line search met negative curvature and stopped before it: use the Lanczos solver or damp more."
     ),

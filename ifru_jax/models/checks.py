@@ -52,6 +52,23 @@ def check_recommender(model: Recommender, params: Params, graph: Graph) -> None:
         )
 
 
+def check_params(params: Params, tables: Mapping[str, Side], *, num_users: int, num_items: int) -> None:
+    """Parameters that somebody gives to a model: all are real floating numbers, and its tables are there with a row for each.
+
+    Raises:
+      ModelError: names the parameter.
+    """
+    for name, value in params.items():
+        kinds = {jnp.asarray(leaf).dtype for leaf in jax.tree.leaves(value)}
+        if bad := [kind for kind in kinds if not jnp.issubdtype(kind, jnp.floating)]:
+            raise ModelError(f"parameter {name!r} is of {bad[0]}: give real floating numbers, such as float32.")
+    sizes = {"user": num_users, "item": num_items}
+    for name, side in tables.items():
+        if name not in params or jnp.shape(params[name])[:1] != (sizes[side],):
+            found = f"has shape {jnp.shape(params[name])}" if name in params else f"is not among {sorted(params)}"
+            raise ModelError(f"the {side} table {name!r} {found}: the data has {sizes[side]} {side}s, give a row of it for each.")
+
+
 def check_tables(params: Params, tables: Mapping[str, Side], shared: Sequence[str], *, num_users: int, num_items: int) -> None:
     """Every declared table has one row per user or item, and everything that looks like a table is declared.
 

@@ -67,8 +67,12 @@ def lanczos(*, num_steps: int) -> Callable[[Callable[[Any], Any], Any], Krylov]:
         length = norm(b)
         first = jnp.where(length > 0, b / jnp.where(length > 0, length, 1), 0)
 
-        def step(j, state):
-            basis, diagonal, off_diagonal, q, alive, taken, size = state
+        def running(state):
+            *_, alive, taken, _ = state
+            return alive & (taken < num_steps)
+
+        def step(state):
+            basis, diagonal, off_diagonal, q, _, j, size = state
             basis = basis.at[j].set(q)
             image = ravel_pytree(product(unravel(q)))[0]
             scale = norm(image)
@@ -80,18 +84,18 @@ def lanczos(*, num_steps: int) -> Callable[[Callable[[Any], Any], Any], Krylov]:
             beta = jnp.linalg.norm(rest)
             # No ‖H q‖ exceeds ‖H‖; below the rounding of that, what is left of the image is noise.
             size = jnp.maximum(size, scale)
-            diagonal = diagonal.at[j].set(jnp.where(alive, scale * alpha, 0))
-            taken = taken + alive
-            alive = alive & (scale * beta > 10 * tiny * size)
+            diagonal = diagonal.at[j].set(scale * alpha)
+            alive = scale * beta > 10 * tiny * size
             off_diagonal = off_diagonal.at[j].set(jnp.where(alive, scale * beta, 0))
             q = jnp.where(alive, rest / jnp.where(beta > 0, beta, 1), 0)
-            return basis, diagonal, off_diagonal, q, alive, taken, size
+            return basis, diagonal, off_diagonal, q, alive, j + 1, size
 
         zeros = jnp.zeros((num_steps,), dtype)
         start = (
             jnp.zeros((num_steps, b.shape[0]), dtype), zeros, zeros, first, length > 0, jnp.int32(0), jnp.zeros((), dtype)
         )  # fmt: skip
-        basis, diagonal, off_diagonal, _, _, taken, _ = jax.lax.fori_loop(0, num_steps, step, start)
+        # An exhausted space asks for no product more, however many steps were allowed.
+        basis, diagonal, off_diagonal, _, _, taken, _ = jax.lax.while_loop(running, step, start)
         return Krylov(basis, diagonal, off_diagonal, length, taken)
 
     return decompose

@@ -21,9 +21,10 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.readers import read_interactions
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, ModelError
 from ifru_jax.graph import Batch, Change, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
 from ifru_jax.models import Params, Recommender
+from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
 from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
@@ -72,11 +73,14 @@ class Trained:
           loss: what its objective sums over the interactions.
           total: N, interactions it was first trained on; None takes those there are.
           capacities: see `graph.build_training_set`, and for its errors.
+
+        Raises:
+          ModelError: parameters that are no floating numbers, or tables of other sizes than the data's.
         """
         loss = as_loss(loss)
         training_set = training_set_for(model, loss, interactions, capacities=capacities)
         objective = Objective(model, loss, float(len(interactions) if total is None else total), config.reg)
-        return cls(objective, in_precision(params), training_set, config)
+        return cls(objective, _given(model, params, interactions), training_set, config)
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves(self.params))
@@ -152,8 +156,16 @@ class Trained:
         return found.aligned(to=self)
 
     def with_params(self, params: Params) -> "Trained":
-        """The same with other parameters; what was derived from the old ones is left behind."""
-        return Trained(self.objective, params, self.training_set, self.config)
+        """The same with other parameters, in the precision in use; what was derived from the old ones is left behind.
+
+        Raises:
+          ModelError: parameters that are no floating numbers, or of other names or shapes.
+        """
+        given = _given(self.model, params, self.interactions)
+        wanted, found = ({name: jax.tree.map(jnp.shape, value) for name, value in of.items()} for of in (self.params, given))
+        if wanted != found:
+            raise ModelError(f"the parameters are {found}, but the model's are {wanted}: give all of them in these shapes.")
+        return Trained(self.objective, given, self.training_set, self.config)
 
     def score_rows(self, users: npt.ArrayLike, items: npt.ArrayLike) -> np.ndarray:
         """Logits float [n] of user rows int [n] with item rows int [n].
@@ -186,6 +198,13 @@ class Trained:
     def _known(self) -> tuple[jax.Array, jax.Array]:
         users, items = self.training_set.without_data
         return jnp.asarray(~users), jnp.asarray(~items)
+
+
+def _given(model: Recommender, params: Params, data: Interactions) -> Params:
+    """Parameters that were given from outside, checked and in the precision in use."""
+    arrays = {name: jax.tree.map(jnp.asarray, value) for name, value in params.items()}
+    check_params(arrays, model.tables, num_users=data.num_users, num_items=data.num_items)
+    return in_precision(arrays)
 
 
 @jax.jit
