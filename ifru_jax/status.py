@@ -19,8 +19,9 @@ class Status(IntEnum):
     VALIDATION_STOPPED = 7
     UNRESOLVED = 8
     NEGATIVE_CURVATURE = 9
-    DIVERGED = 10
-    NOT_FINITE = 11
+    RETRAIN_INSTEAD = 10
+    DIVERGED = 11
+    NOT_FINITE = 12
 
     @property
     def message(self) -> str:
@@ -44,6 +45,10 @@ _MESSAGES = {
     ),
     Status.NEGATIVE_CURVATURE: (
         "conjugate gradients or a line search met negative curvature and stopped before it: use the Lanczos solver or damp more."
+    ),
+    Status.RETRAIN_INSTEAD: (
+        "retrain instead: the request is larger than any that was validated, or the objective did not do what its quadratic model "
+        "promised (the report's linearity); the answer may be far from retraining."
     ),
     Status.DIVERGED: (
         "the residual grew beyond that of the zero step: raise the damping or take fewer terms, the series does not converge."

@@ -168,7 +168,7 @@ def test_what_is_taken_along_is_told(trained):
         for share in (None, 0.2):
             _, report = unlearn(small, request, config=replace(small.step, max_share=share))
             assert (report.users_taken_along, report.items_taken_along) == (len(along_users), len(along_items))
-        assert (report.parts > 1) == (len(request) > 1)
+        assert report.parts > 1
     both = ForgetRequest.of(data, users=[20], items=["only"])
     assert both.takes_along(data) == ([], [])
     assert unlearn(small, both, config=replace(small.step, max_share=0.2))[1].items_taken_along == 0

@@ -5,6 +5,7 @@
 Source: Zhang et al., "Recommendation Unlearning via Influence Function" (arXiv 2307.02147, ACM TORS 2024).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -22,7 +23,8 @@ from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.along import along_training
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.in_parts import forget_in_parts, parts_needed
+from ifru_jax.unlearning.in_parts import cut_request, forget_each, most_at_once
+from ifru_jax.unlearning.linearity import beyond, with_linearity
 from ifru_jax.unlearning.local.step import confined_update
 from ifru_jax.unlearning.method import check_model
 from ifru_jax.unlearning.prepare import Prepared, prepare
@@ -79,9 +81,10 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
     state = prepare(trained, config=config)
     if state is not trained:
         clock.part("prepare", state.propagations)
-    count = parts_needed(len(change) / len(trained.interactions), state.step.max_share)
-    if count > 1:
-        unlearned, report = _in_parts(state, request, count, clock)
+    most = most_at_once(len(trained.interactions), state.step.max_share)
+    if len(change) > most:
+        unlearned, report = _in_parts(state, cut_request(request, trained.interactions, most), clock)
+        report = beyond(with_linearity(report, trained, unlearned), len(trained.interactions))
         # A part can't know what another names.
         return unlearned, replace(report, **alongside(change))
     update = (confined_update if state.confined else whole_update)(state, change, clock)
@@ -121,9 +124,9 @@ def follows(state: Prepared) -> bool:
     return bool(state.record) and step.follow and all(getattr(step, name) == getattr(plain, name) for name in ablations)
 
 
-def _in_parts(state: Prepared, request: ForgetRequest, count: int, clock: Clock) -> tuple[Prepared, Report]:
+def _in_parts(state: Prepared, parts: Sequence[ForgetRequest], clock: Clock) -> tuple[Prepared, Report]:
     one_step = prepare(state, config=replace(state.step, max_share=None))
-    unlearned, report = forget_in_parts(one_step, request, count, forget)
+    unlearned, report = forget_each(one_step, parts, forget)
     unlearned = prepare(unlearned, config=state.step)
     clock.part("split", unlearned.params)
     before, within = clock.seconds(), report.seconds
