@@ -13,6 +13,7 @@ import numpy as np
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Graph, IndexPairs
+from ifru_jax.models.probes import check_scores, reach
 from ifru_jax.models.recommender import Params, Recommender, Side
 
 # Primitives that may answer differently each time, as they stand in the text of a trace.
@@ -20,10 +21,11 @@ _OUTSIDE = re.compile(r"\b(io_callback|pure_callback|rng_uniform|rng_bit_generat
 
 
 def check_recommender(model: Recommender, params: Params, graph: Graph) -> None:
-    """Traces the score twice; nothing is computed or compiled.
+    """Traces the score twice, and scores four pairs.
 
     Raises:
-      ModelError: a parameter that is no floating array, scores that are not [n], or not deterministic.
+      ModelError: a parameter that is no floating array, scores that are not [n], not deterministic, not of their pair alone or all
+        the same, or that reach farther over the graph than is declared.
     """
     name = type(getattr(model, "module", model)).__name__
     for parameter, value in params.items():
@@ -50,6 +52,12 @@ def check_recommender(model: Recommender, params: Params, graph: Graph) -> None:
             f"{name} does not score the same way twice: it samples, or calls out of JAX. Influence needs a deterministic score: "
             "turn dropout and sampling off, or draw once with a fixed key (jax.random.key) and keep what was drawn."
         )
+    if (hops := reach(first.jaxpr)) > model.num_hops:
+        raise ModelError(
+            f"{name} propagates {hops} times, one after the other, but is declared with num_hops={model.num_hops}: scores would "
+            f"change beyond what a request looks at. Declare num_hops={hops}."
+        )
+    check_scores(name, model, params, graph)
 
 
 def check_params(params: Params, tables: Mapping[str, Side], *, num_users: int, num_items: int) -> None:

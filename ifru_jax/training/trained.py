@@ -27,9 +27,10 @@ from ifru_jax.models import Params, Recommender
 from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
-from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
+from ifru_jax.training.losses import Loss, LossLike, Pointwise, WithAuxiliary, as_loss, bce
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.record import Segment
+from ifru_jax.training.smoothness import check_smooth
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -77,7 +78,7 @@ class Trained:
         Raises:
           ModelError: parameters that are no floating numbers, or tables of other sizes than the data's.
         """
-        loss = as_loss(loss)
+        loss = twice_differentiable(as_loss(loss))
         training_set = training_set_for(model, loss, interactions, capacities=capacities)
         objective = Objective(model, loss, float(len(interactions) if total is None else total), config.reg)
         return cls(objective, _given(model, params, interactions), training_set, config)
@@ -221,6 +222,14 @@ def _score(model: Recommender, params: Params, pairs: Pairs, graph: Graph) -> ja
     return model.score(params, pairs, graph)
 
 
+def twice_differentiable(loss: Loss) -> Loss:
+    """The loss, once its curvature was found to be that of its gradient; see `check_smooth` for the error."""
+    of_pairs = loss.loss if isinstance(loss, WithAuxiliary) else loss
+    if isinstance(of_pairs, Pointwise):
+        check_smooth(of_pairs.terms, repr(of_pairs))
+    return loss
+
+
 def training_set_for(
     model: Recommender, loss: Loss, interactions: Interactions, *, capacities: tuple[int | None, int | None] = (None, None)
 ) -> TrainingSet:
@@ -252,7 +261,7 @@ def train(
 
     Validation pairs of users and items that train has nothing of don't stop it: a forgotten user has no say.
     """
-    loss = as_loss(loss)
+    loss = twice_differentiable(as_loss(loss))
     training_set = training_set_for(model, loss, data.train)
     objective = Objective(model, loss, float(len(data.train)), config.reg)
     valid = data.valid.select(known_pairs(data.valid, data.train))

@@ -5,6 +5,7 @@
 Source: Zhang et al., "Recommendation Unlearning via Influence Function" (arXiv 2307.02147, ACM TORS 2024).
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -89,6 +90,13 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
         return unlearned, replace(report, **alongside(change))
     update = (confined_update if state.confined else whole_update)(state, change, clock)
     status = check(update.solution)
+    if update.norm_step == 0:
+        warnings.warn(
+            f"the step is exactly 0 ({status.name}): nothing that the other rows learned from the request was undone. Look whether "
+            "the scores depend on what may change, and whether the loss has a gradient there.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     unlearned = state.after(change, update.params, update.propagations, record=update.record)
     clock.part("update", update.params)
     evidence = {"norm_step": update.norm_step, "influence": update.influence, "scope": update.scope}

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ifru_jax import ForgetRequest, IFRUConfig, Interactions, ModelError, Trained, load, mf, save
+from ifru_jax import ForgetRequest, IFRUConfig, Interactions, ModelError, Split, TrainConfig, Trained, bce, load, mf, save
+from ifru_jax.training import WithAuxiliary, as_loss, train, wmse
 from ifru_jax.unlearning import forget, prepare
 
 MODEL = mf(embedding_size=4, init_std=0.7)
@@ -67,3 +68,40 @@ def test_the_damping_is_that_of_the_new_parameters(trained):
     np.testing.assert_array_equal(*steps)
     assert prepare(given).damping.scale == prepare(made).damping.scale
     assert prepare(given).damping.scale != pytest.approx(trained.damping.scale, rel=0.05)
+
+
+def hinge(logits, labels):
+    return jnp.maximum(0.0, 1 - (2 * labels - 1) * logits)
+
+
+def smooth(logits, labels):
+    """A hinge whose corner is rounded over a few tenths."""
+    return 0.2 * jax.nn.softplus((1 - (2 * labels - 1) * logits) / 0.2)
+
+
+@pytest.mark.parametrize("loss", [hinge, lambda s, y: jnp.abs(s - y), WithAuxiliary(as_loss(hinge), lambda p, g: jnp.zeros(()))])
+def test_losses_without_the_curvature_of_their_gradient_are_refused(trained, loss):
+    with pytest.raises(ModelError, match=r"the gradient of .* jumps: .* twice differentiable"):
+        Trained.of(MODEL, trained.params, trained.interactions, loss=loss)
+    split = Split(trained.interactions, trained.interactions, trained.interactions)
+    with pytest.raises(ModelError, match="twice differentiable"):
+        train(jax.random.key(0), MODEL, split, TrainConfig(epochs=1), loss=loss)
+
+
+@pytest.mark.parametrize("loss", [bce, wmse, smooth, lambda s, y: (s - y) ** 2, lambda s, y: jnp.logaddexp(0, -(2 * y - 1) * s)])
+def test_smooth_losses_are_not(trained, loss):
+    Trained.of(MODEL, trained.params, trained.interactions, loss=loss)
+
+
+def test_a_step_of_exactly_zero_is_told(trained):
+    """A loss that has nothing to say of labels of 0: forgetting them moves nothing."""
+    positives = as_loss(lambda s, y: y * jax.nn.softplus(-s))
+    model = Trained.of(MODEL, trained.params, trained.interactions, loss=positives)
+    data = model.interactions
+    kept = (data.user_degrees()[data.users] > 1) & (data.item_degrees()[data.items] > 1)
+    place = np.flatnonzero((data.labels == 0) & kept)[0]
+    request = ForgetRequest(pairs=np.array([[data.users[place], data.items[place]]]))
+    with pytest.warns(RuntimeWarning, match=r"the step is exactly 0 \(ZERO_RIGHT_HAND_SIDE\)"):
+        unlearned, report = forget(model, request)
+    assert report.norm_step == 0
+    assert len(unlearned.interactions) == len(data) - 1
