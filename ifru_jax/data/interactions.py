@@ -204,22 +204,7 @@ class Interactions:
         Warns:
           UnknownWarning: with the numbers of what was left out.
         """
-        tables = to if isinstance(to, Interactions) else to.interactions
-        who = np.arange(self.num_users) if self.user_ids is None else self.user_ids
-        what = np.arange(self.num_items) if self.item_ids is None else self.item_ids
-        users, items = tables.user_rows(who)[self.users], tables.item_rows(what)[self.items]
-        known = (users >= 0) & (items >= 0)
-        if not known.all():
-            left_out = f"{(~known).sum():,} of {len(self):,} interactions are of users or items that {tables} doesn't have"
-            if not known.any():
-                raise DataError(f"{left_out}: name users and items by the same ids in both.")
-            counts = [len(np.unique(rows[found < 0])) for rows, found in ((self.users, users), (self.items, items))]
-            warnings.warn(
-                f"{left_out} ({counts[0]:,} users, {counts[1]:,} items): they are left out.", UnknownWarning, stacklevel=2
-            )
-        part = self.select(known)
-        sides = ("user_ids", "item_ids", "user_features", "item_features", "num_users", "num_items")
-        return replace(part, users=users[known], items=items[known], **{name: getattr(tables, name) for name in sides})
+        return in_tables(self, to if isinstance(to, Interactions) else to.interactions, stacklevel=3)
 
     def erase_ids(self, users: np.ndarray, items: np.ndarray) -> "Interactions":
         """Replaces the original ids of these rows by a mark and their features by 0, so that nothing tells who was forgotten."""
@@ -230,6 +215,24 @@ class Interactions:
             user_features=None if self.user_features is None else self.user_features.erase(users),
             item_features=None if self.item_features is None else self.item_features.erase(items),
         )
+
+
+def in_tables(data: Interactions, tables: Interactions, *, stacklevel: int = 2) -> Interactions:
+    """See `Interactions.aligned`; `stacklevel` is whose line a warning names."""
+    who = np.arange(data.num_users) if data.user_ids is None else data.user_ids
+    what = np.arange(data.num_items) if data.item_ids is None else data.item_ids
+    users, items = tables.user_rows(who)[data.users], tables.item_rows(what)[data.items]
+    known = (users >= 0) & (items >= 0)
+    if not known.all():
+        left_out = f"{(~known).sum():,} of {len(data):,} interactions are of users or items that {tables} doesn't have"
+        if not known.any():
+            raise DataError(f"{left_out}: name users and items by the same ids in both.")
+        counts = [len(np.unique(rows[found < 0])) for rows, found in ((data.users, users), (data.items, items))]
+        text = f"{left_out} ({counts[0]:,} users, {counts[1]:,} items): they are left out."
+        warnings.warn(text, UnknownWarning, stacklevel=stacklevel)
+    sides = ("user_ids", "item_ids", "user_features", "item_features", "num_users", "num_items")
+    of_tables = {name: getattr(tables, name) for name in sides}
+    return replace(data.select(known), users=users[known], items=items[known], **of_tables)
 
 
 def erased_mark(dtype: np.dtype) -> int | str:

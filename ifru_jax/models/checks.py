@@ -103,6 +103,27 @@ def check_tables(params: Params, tables: Mapping[str, Side], shared: Sequence[st
                 f"{name!r} has shape {value.shape}, one row per user or item, but is not declared: rows of the forgotten "
                 "would stay in it. Name it in user_tables or item_tables, or in shared if its size is a coincidence."
             )
+        if name not in tables and name not in shared and value.ndim and (layout := _looks_joint(value.shape, num_users, num_items)):
+            raise ModelError(
+                f"{name!r} has shape {value.shape}, which looks like {layout}, and is not declared: rows of the forgotten would "
+                f"stay in it. Say what its rows are, in their order, with numbers for rows of nobody (padding, an offset): "
+                f'joint_tables={{"{name}": {layout}}}; or name it in shared if its size is a coincidence.'
+            )
+
+
+def _looks_joint(shape: tuple[int, ...], num_users: int, num_items: int) -> tuple[Side | int, ...] | None:
+    """What a table with this many rows may hold: both sides, or one with a row or two of nobody."""
+    extra: tuple[tuple[int, ...], ...] = ((), (1,), (2,))
+    for rows in extra:
+        if shape[0] == num_users + num_items + sum(rows):
+            return *rows, "user", "item"
+    sizes: dict[Side, int] = {"user": num_users, "item": num_items}
+    for side, size in sizes.items():
+        for rows in extra[1:]:
+            # Vectors of such a length are too many: biases of layers.
+            if len(shape) > 1 and shape[0] == size + sum(rows):
+                return *rows, side
+    return None
 
 
 def _plain(traced: jax.extend.core.ClosedJaxpr) -> list[np.ndarray]:

@@ -22,6 +22,7 @@ from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, Graph, GraphView, IndexPairs, Pairs
 from ifru_jax.graph.histories import Histories
 from ifru_jax.models.checks import check_tables
+from ifru_jax.models.joint_tables import JointTables, Layout, as_joint, cut, joined, joint_sides
 from ifru_jax.models.recommender import Params, Side
 from ifru_jax.sparse import build_edges
 
@@ -62,6 +63,8 @@ class FlaxRecommender:
       num_hops: see `Recommender`.
       shared: names of parameters that are no tables although their first axis is as long as one.
       history_length: items of a history that the module reads at a time; 0 for modules that read none.
+      joint_tables: parameters that hold users and items together, such as {"embedding": ("user", "item")}, or (1, "user", "item")
+        where a row of padding is before them; `models.joint_tables`.
       user_features, item_features: columns of side features that the module reads from the graph (which needs num_hops > 0).
     """
 
@@ -73,6 +76,15 @@ class FlaxRecommender:
     user_features: int = 0
     item_features: int = 0
     history_length: int = 0
+    joint_tables: Mapping[str, Layout] | JointTables = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "joint_tables", as_joint(self.joint_tables))
+
+    @property
+    def joint(self) -> JointTables:
+        """`joint_tables` in a form that can be a key."""
+        return as_joint(self.joint_tables)
 
     def __repr__(self) -> str:
         hidden = {"parent", "name", "num_users", "num_items"}
@@ -84,7 +96,7 @@ class FlaxRecommender:
     def tables(self) -> Mapping[str, Side]:
         users: dict[str, Side] = dict.fromkeys(self.user_tables, "user")
         items: dict[str, Side] = dict.fromkeys(self.item_tables, "item")
-        return users | items
+        return users | items | joint_sides(self.joint)
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         nothing = np.zeros(0, np.int32)
@@ -104,7 +116,11 @@ class FlaxRecommender:
                 "parameters, pairs and graph alone. Replace batch statistics by LayerNorm and counters by constants."
             )
         params: Params = traverse_util.flatten_dict(dict(variables["params"]), sep="/")
-        check_tables(params, self.tables, self.shared, num_users=num_users, num_items=num_items)
+        params, sizes = (
+            cut(params, self.joint, {"user": num_users, "item": num_items}),
+            {"num_users": num_users, "num_items": num_items},
+        )
+        check_tables(params, self.tables, self.shared, **sizes)
         return params
 
     def score(self, params: Params, pairs: Pairs, graph: Graph) -> jax.Array:
@@ -128,7 +144,8 @@ class FlaxRecommender:
                 "build the training set with_history=True; a neighbourhood of a graph has no histories."
             )
         try:
-            logits = module.apply({"params": traverse_util.unflatten_dict(params, sep="/")}, pairs, seen)
+            whole = joined(params, self.joint)
+            logits = module.apply({"params": traverse_util.unflatten_dict(whole, sep="/")}, pairs, seen)
         except errors.InvalidRngError as error:
             raise ModelError(
                 f"{type(self.module).__name__} asks for random numbers when it scores ({str(error).splitlines()[0]}): influence "
