@@ -36,17 +36,16 @@ class _NoGraph(GraphView):
 
     @property
     def user_features(self) -> jax.Array | None:
-        return self.read("user_features").user_features
+        return self.read("user_features", "side features come with the graph, for which num_hops=1 is enough").user_features
 
     @property
     def item_features(self) -> jax.Array | None:
-        return self.read("item_features").item_features
+        return self.read("item_features", "side features come with the graph, for which num_hops=1 is enough").item_features
 
-    def read(self, name: str) -> Graph:
-        raise ModelError(
-            f"{self.module} reads {name!r} of the graph but is declared with num_hops=0: set num_hops to the number of times "
-            "it propagates, so that removed edges reach its scores."
-        )
+    def read(
+        self, name: str, remedy: str = "set num_hops to the number of times it propagates, so that removed edges reach its scores"
+    ) -> Graph:
+        raise ModelError(f"{self.module} reads {name!r} of the graph but is declared with num_hops=0: {remedy}.")
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,11 +131,21 @@ class FlaxRecommender:
             ("user", self.user_features, graph.user_features),
             ("item", self.item_features, graph.item_features),
         ):
-            width = 0 if given is None else given.shape[1]
-            if wanted and wanted != width:
+            name = type(self.module).__name__
+            if wanted and not self.num_hops:
                 raise ModelError(
-                    f"{type(self.module).__name__} reads {wanted} columns of {side} features, the data has {width}: "
-                    f"build the model for its fields, or give the data {side}_features."
+                    f"{name} reads {side} features and is declared with num_hops=0: side features come with the graph, declare "
+                    "num_hops as the number of times it propagates, or 1 if it doesn't."
+                )
+            if wanted and given is None:
+                raise ModelError(
+                    f"{name} reads {wanted} columns of {side} features, the data has none: replace(data, {side}_features=…), one "
+                    f"row per {side} in the order of data.{side}_ids."
+                )
+            if wanted and given is not None and wanted != given.shape[1]:
+                raise ModelError(
+                    f"{name} reads {wanted} columns of {side} features, the data has {given.shape[1]}: build the model for its "
+                    "fields."
                 )
         if self.history_length and graph.history is None:
             raise ModelError(

@@ -275,5 +275,5 @@ def test_a_model_for_features_that_the_data_lacks(data):
     plain = build_training_set(Interactions(data.users, data.items, data.labels, USERS, ITEMS)).graph
     model = MODELS["fm"]
     params = jax.eval_shape(lambda key: model.init(key, USERS, ITEMS), jax.random.key(0))
-    with pytest.raises(ModelError, match="reads 5 columns of item features, the data has 0"):
+    with pytest.raises(ModelError, match="reads 5 columns of item features, the data has none: replace"):
         model.score(params, GridPairs(jnp.arange(2), jnp.arange(2)), plain)
