@@ -111,7 +111,7 @@ def protocol_split(dataset: Dataset | Interactions, *, label_above: float | None
         split = given_split(dataset.interactions, dataset.given_test, valid_share=0.1, seed=seed, stable=dataset.stable)
     above = dataset.label_above if label_above is None else label_above
     if above is None:
-        return sample_negatives(Split(*(binarize(part, above=0) for part in split.parts)), seed=seed)
+        return sample_negatives(Split(*(binarize(part, above=0) for part in split.parts)), seed=seed, stable=dataset.stable)
     ratings = split.train.labels
     if not ratings.min() <= above < ratings.max():
         raise DataError(

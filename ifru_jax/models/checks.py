@@ -119,10 +119,9 @@ def _looks_joint(shape: tuple[int, ...], num_users: int, num_items: int) -> tupl
             return *rows, "user", "item"
     sizes: dict[Side, int] = {"user": num_users, "item": num_items}
     for side, size in sizes.items():
-        for rows in extra[1:]:
-            # Vectors of such a length are too many: biases of layers.
-            if len(shape) > 1 and shape[0] == size + sum(rows):
-                return *rows, side
+        # One row of padding. Layers are as wide by chance, so vectors, such as their biases, are let alone.
+        if len(shape) > 1 and shape[0] == size + 1:
+            return 1, side
     return None
 
 

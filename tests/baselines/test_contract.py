@@ -178,5 +178,5 @@ def test_retraining_in_parts(whole, split, forgetting):
 
 def test_every_status_says_what_it_means():
     messages = [status.message for status in Status]
-    assert len(set(messages)) == len(messages) == 11
+    assert len(set(messages)) == len(messages) == 13
     assert all(message.endswith(".") for message in messages)
