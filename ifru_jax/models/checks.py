@@ -112,7 +112,7 @@ def check_tables(params: Params, tables: Mapping[str, Side], shared: Sequence[st
 
 
 def _looks_joint(shape: tuple[int, ...], num_users: int, num_items: int) -> tuple[Side | int, ...] | None:
-    """What a table with this many rows may hold: both sides, or one with a row or two of nobody."""
+    """What a table with this many rows may hold: both sides with up to two rows of nobody, or one side with one."""
     extra: tuple[tuple[int, ...], ...] = ((), (1,), (2,))
     for rows in extra:
         if shape[0] == num_users + num_items + sum(rows):
