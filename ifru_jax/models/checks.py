@@ -103,7 +103,12 @@ def check_tables(params: Params, tables: Mapping[str, Side], shared: Sequence[st
                 f"{name!r} has shape {value.shape}, one row per user or item, but is not declared: rows of the forgotten "
                 "would stay in it. Name it in user_tables or item_tables, or in shared if its size is a coincidence."
             )
-        if name not in tables and name not in shared and value.ndim and (layout := _looks_joint(value.shape, num_users, num_items)):
+        if (
+            name not in tables
+            and name not in shared
+            and value.ndim > 1
+            and (layout := _looks_joint(value.shape, num_users, num_items))
+        ):
             raise ModelError(
                 f"{name!r} has shape {value.shape}, which looks like {layout}, and is not declared: rows of the forgotten would "
                 f"stay in it. Say what its rows are, in their order, with numbers for rows of nobody (padding, an offset): "
@@ -119,8 +124,7 @@ def _looks_joint(shape: tuple[int, ...], num_users: int, num_items: int) -> tupl
             return *rows, "user", "item"
     sizes: dict[Side, int] = {"user": num_users, "item": num_items}
     for side, size in sizes.items():
-        # One row of padding. Layers are as wide by chance, so vectors, such as their biases, are let alone.
-        if len(shape) > 1 and shape[0] == size + 1:
+        if shape[0] == size + 1:
             return 1, side
     return None
 
