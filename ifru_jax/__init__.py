@@ -29,6 +29,7 @@ from ifru_jax.data import (
 from ifru_jax.errors import DataError, DataWarning, IfruError, ModelError, NumericsError
 from ifru_jax.evaluation import verify
 from ifru_jax.models import FlaxRecommender, from_nnx, lightgcn, mf
+from ifru_jax.serving import recommend, score
 from ifru_jax.status import Status
 from ifru_jax.training import TrainConfig, Trained, bce, bpr
 from ifru_jax.unlearning import IFRUConfig, Report, warm_up
@@ -64,8 +65,10 @@ __all__ = [
     "protocol_split",
     "random_split",
     "read_interactions",
+    "recommend",
     "retrain",
     "save",
+    "score",
     "temporal_split",
     "unlearn",
     "verify",

@@ -1,15 +1,18 @@
 """The library in three calls: fit, unlearn, evaluate."""
 
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from inspect import isfunction
 
 import jax
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.present import Missing, check_missing, present_part, still_there
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.evaluation import comparable, ranking_metrics, survivors
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Recommender
@@ -47,6 +50,7 @@ def fit(
       ModelError: a model that isn't one deterministic logit per pair.
       NumericsError: training diverged.
     """
+    check_training(key, model, data)
     config = config if record is None else replace(config, record=record)
     with training_progress(config.epochs, shown=progress) as on_epoch:
         trained = train(key, model, data, config, loss=loss, on_epoch=on_epoch)
@@ -61,6 +65,7 @@ def unlearn(
     users: Iterable[int | str] | None = None,
     items: Iterable[int | str] | None = None,
     corrected: Iterable[tuple[int | str, int | str, float]] | None = None,
+    missing: Missing = "error",
     config: IFRUConfig | None = None,
 ) -> tuple[Prepared, Report]:
     """Forgets interactions, users or items, or corrects labels, named by original ids or by a `ForgetRequest`.
@@ -72,6 +77,8 @@ def unlearn(
       users: with all their interactions.
       items: with all their interactions.
       corrected: (user, item, label), the label that is right.
+      missing: what to do about that which isn't in the data, or not any more: "error" refuses the request, "report" answers the
+        rest and counts what is missing in the report, so that a request may be repeated.
       config: how; None: as the model was prepared for, or the defaults.
 
     Returns:
@@ -81,12 +88,21 @@ def unlearn(
       DataError: unknown ids, or nothing would be left.
       NumericsError: the step was not finite; the model given is unchanged, as always.
     """
+    check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
+    check_missing(missing)
     names = {"interactions": interactions, "users": users, "items": items, "corrected": corrected}
-    if request is None:
+    absent = 0
+    if request is not None:
+        check_kind("request", request, ForgetRequest, "name ids with users=[…], items=[…] or interactions=[(user, item), …]")
+        if any(given is not None for given in names.values()):
+            raise DataError("both a request and ids were given: give one of the two.")
+    if missing == "report":
+        data = trained.interactions
+        request, absent = present_part(data, **names) if request is None else still_there(data, request)
+    elif request is None:
         request = ForgetRequest.of(trained.interactions, **names)
-    elif any(given is not None for given in names.values()):
-        raise DataError("both a request and ids were given: give one of the two.")
-    return forget(trained, request, config=config)
+    unlearned, report = forget(trained, request, config=config)
+    return unlearned, replace(report, missing=absent) if absent else report
 
 
 def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
@@ -96,17 +112,36 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
     constants. None where a figure has no answer (one label only, no relevant item). For a loss that leaves the level of each user's
     scores free, AUC is of scores without levels.
     """
+    check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
+    check_kind("test", test, Interactions, "give interactions, such as split.test")
     test = test.select(survivors(trained.interactions, test))
-    model = comparable(trained, trained.loss.fixes_levels, trained.interactions.num_users, trained.interactions.num_items)
-    return {"auc": auc_or_none(model.score(test.users, test.items), test.labels), **rank(trained, test, k=k)}
+    model = comparable(trained, trained.loss.fixes_levels, trained.interactions)
+    return {"auc": auc_or_none(model.score_rows(test.users, test.items), test.labels), **rank(trained, test, k=k)}
 
 
 def rank(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
     """NDCG, Recall, hit rate, MRR and MAP at k over the full ranking; None without a relevant item.
 
-    The items a user has in the interactions of the model are left out of the ranking.
+    The items a user has in the interactions of the model are left out of the ranking, and so are items without an interaction; test
+    pairs of users and items without one are not asked about.
     """
-    return ranking_metrics(trained.score_grid, trained.interactions, test, k=k)
+    return ranking_metrics(trained.score_grid, trained.interactions, test.select(survivors(trained.interactions, test)), k=k)
+
+
+def check_training(key: jax.Array, model: Recommender, data: Split) -> None:
+    """Refuses what is no key, model or split.
+
+    Raises:
+      DataError: no key or no split.
+      ModelError: no model.
+    """
+    if not isinstance(key, jax.Array):
+        raise DataError(f"key is {reprlib.repr(key)}: give jax.random.key({key if isinstance(key, int) else 0}).")
+    if isinstance(model, type) or not isinstance(model, Recommender):
+        name = getattr(model, "__name__", type(model).__name__)
+        hint = f"call it, {name}()" if isfunction(model) else "wrap it: FlaxRecommender or from_nnx"
+        raise ModelError(f"{name} is no model that can be trained: {hint}, or take one that ships, such as mf() or lightgcn().")
+    check_kind("data", data, Split, "split it first: protocol_split(interactions), random_split(interactions)")
 
 
 @contextmanager

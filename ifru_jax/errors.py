@@ -1,6 +1,7 @@
 """Errors of ifru_jax. Each message names the value that is wrong and what to do about it."""
 
 import operator
+import reprlib
 from typing import Any
 
 
@@ -40,3 +41,13 @@ def check_whole(config: Any, *names: str) -> None:
             operator.index(0 if value is None else value)
         except TypeError as error:
             raise DataError(f"{name} is {value!r}: give a whole number.") from error
+
+
+def check_kind(name: str, value: Any, kind: type | tuple[type, ...], remedy: str) -> None:
+    """Refuses an argument of another kind; `remedy` says what to give.
+
+    Raises:
+      DataError: the value is no instance of `kind`.
+    """
+    if not isinstance(value, kind):
+        raise DataError(f"{name} is {reprlib.repr(value)}, a {type(value).__name__}: {remedy}.")

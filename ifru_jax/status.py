@@ -17,9 +17,11 @@ class Status(IntEnum):
     STEPS_SPENT = 5
     BUDGET_SPENT = 6
     VALIDATION_STOPPED = 7
-    NEGATIVE_CURVATURE = 8
-    DIVERGED = 9
-    NOT_FINITE = 10
+    UNRESOLVED = 8
+    NEGATIVE_CURVATURE = 9
+    RETRAIN_INSTEAD = 10
+    DIVERGED = 11
+    NOT_FINITE = 12
 
     @property
     def message(self) -> str:
@@ -28,7 +30,7 @@ class Status(IntEnum):
 
 
 _MESSAGES = {
-    Status.NOTHING_TO_FORGET: "the request was empty, so the model is the very same.",
+    Status.NOTHING_TO_FORGET: "the request was empty, or names nothing that is still there, so the model is the very same.",
     Status.ZERO_RIGHT_HAND_SIDE: "the request has no influence on the gradient, so the step is 0.",
     Status.CONVERGED: "the residual is below the tolerance.",
     Status.SPACE_EXHAUSTED: "the Krylov space is invariant (β → 0): the answer in it is exact.",
@@ -36,8 +38,17 @@ _MESSAGES = {
     Status.STEPS_SPENT: "all steps were taken; the residual says how far that is from the limit: raise num_steps if it is large.",
     Status.BUDGET_SPENT: "the budget of seconds or steps ended it: give it a larger one if too little was forgotten.",
     Status.VALIDATION_STOPPED: "validation did not improve any more, and the best candidate was taken.",
+    Status.UNRESOLVED: (
+        "the products resolved little of the problem, its curvatures are too far apart for so few: more than half of the residual "
+        "is left, and the step is far from the one it stands for. Raise num_steps until the residual is below a tenth, raise the "
+        "damping, or retrain."
+    ),
     Status.NEGATIVE_CURVATURE: (
         "conjugate gradients or a line search met negative curvature and stopped before it: use the Lanczos solver or damp more."
+    ),
+    Status.RETRAIN_INSTEAD: (
+        "retrain instead: the request is larger than any that was validated, or the objective did not do what its quadratic model "
+        "promised (the report's linearity); the answer may be far from retraining."
     ),
     Status.DIVERGED: (
         "the residual grew beyond that of the zero step: raise the damping or take fewer terms, the series does not converge."

@@ -23,6 +23,13 @@ settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_compiled_functions() -> Iterator[None]:
+    """What a module compiled goes with it: each compiled function keeps memory mapped, of which a process has so much only."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder with the data sets that can't be in the repository; tests that need it are skipped without it."""

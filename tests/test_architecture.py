@@ -27,7 +27,7 @@ READING = [
 ]  # fmt: skip
 # Without a folder: what everyone may use, and the calls on top of everything.
 FOUNDATIONS = {"errors", "files", "host_arrays", "metrics", "pytree", "status"}
-TOP = {"api", "checkpoint", "__init__"}
+TOP = {"api", "checkpoint", "serving", "__init__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # JAX calls a rule of a primitive with every array of a pattern.
 ASKED_BY_NOBODY = {"method", "state", "trained", "prepared"}

@@ -80,7 +80,7 @@ def errors(trained: Trained, exact: Sequence[Reference], config: IFRUConfig) -> 
 def _scores(state: Trained, trained: Trained) -> np.ndarray:
     """Scores that the state gives to the interactions of `trained`, float64 [n]."""
     data = trained.interactions
-    return np.asarray(state.score(data.users, data.items), np.float64)
+    return np.asarray(state.score_rows(data.users, data.items), np.float64)
 
 
 def _kept_change(trained: Trained, request: ForgetRequest, after: Params, before: Params) -> np.ndarray:

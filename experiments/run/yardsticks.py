@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from experiments.run.setup import Setup
+from ifru_jax.data import Interactions
 from ifru_jax.evaluation import ComparedPairs, PairScores, comparable, fidelity, figures, figures_over_seeds, ranking_metrics
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Scorer
@@ -16,6 +17,7 @@ class Yardsticks:
     """Pairs, how a model scores them (without levels where the loss doesn't fix them), and those scores before and after."""
 
     setup: Setup
+    retained: Interactions
     pairs: ComparedPairs
     scores: Callable[[Scorer], PairScores]
     originals: list[PairScores]
@@ -25,14 +27,14 @@ class Yardsticks:
     def of(cls, setup: Setup, originals: Sequence[Trained], retrained: Sequence[Trained]) -> Self:
         """On the test pairs and on the forgotten interactions."""
         data, test = originals[0].interactions, setup.split.test
-        forgotten = data.select(setup.request.touches(data))
+        forgotten, retained = data.select(setup.request.touches(data)), retrained[0].interactions
 
         def scores(model: Scorer) -> PairScores:
-            seen = comparable(model, setup.loss.fixes_levels, data.num_users, data.num_items)
-            return PairScores(seen.score(test.users, test.items), seen.score(forgotten.users, forgotten.items))
+            seen = comparable(model, setup.loss.fixes_levels, retained)
+            return PairScores(seen.score_rows(test.users, test.items), seen.score_rows(forgotten.users, forgotten.items))
 
-        pairs = ComparedPairs.of(retrained[0].interactions, forgotten, test)
-        return cls(setup, pairs, scores, [scores(one) for one in originals], [scores(one) for one in retrained])
+        pairs = ComparedPairs.of(retained, forgotten, test)
+        return cls(setup, retained, pairs, scores, [scores(one) for one in originals], [scores(one) for one in retrained])
 
     def figures(self, model: Scorer, original: PairScores, **options: Any) -> dict[str, Any]:
         """Of a model that was `original` before the request."""
@@ -59,4 +61,4 @@ class Yardsticks:
     def ranking(self, model: Scorer) -> dict[str, float | None]:
         """On the pairs that the other figures use, out of the same candidates for every method: what was in no training data."""
         kept = self.setup.split.test.select(self.pairs.test_survives)
-        return ranking_metrics(model.score_grid, self.setup.split.train, kept, k=20)
+        return ranking_metrics(model.score_grid, self.setup.split.train, kept, known=self.retained, k=20)

@@ -30,6 +30,7 @@ from ifru_jax.unlearning import IFRUConfig, Prepared, forget, prepare
 
 PATH = RESULTS / "step.jsonl"
 DEVELOPMENT, CONFIRMATION = ("filmtrust", "movielens-small", "ml-100k", "amazon"), ("bookcrossing", "yelp", "gowalla", "ml-1m")
+PAPER: tuple[tuple[ModelName, int], ...] = (("mf", 0), ("lightgcn", 1))
 OTHERS: tuple[tuple[ModelName, int], ...] = (
     *(("bias-mf", 0), ("gmf", 0), ("fm", 0), ("neumf", 0), ("deepfm", 0)),
     *(("ngcf", 1), ("simgcl", 1), ("multvae", 0), ("sasrec", 0)),
@@ -62,8 +63,8 @@ CELLS = (
     *(StudyCell(data, "lightgcn", 1) for data in DEVELOPMENT),
     *(StudyCell(data, "mf", 0, forget) for data in ("filmtrust", "ml-100k") for forget in ("user:0.05", "correct:0.02")),
     *(StudyCell(data, "lightgcn", 1, forget) for data in ("filmtrust", "ml-100k") for forget in ("user:0.05", "correct:0.02")),
-    *(StudyCell("bookcrossing", model, layers) for model, layers in (("mf", 0), ("lightgcn", 1))),
-    *(StudyCell("yelp", model, layers) for model, layers in (("mf", 0), ("lightgcn", 1))),
+    *(StudyCell("bookcrossing", model, layers) for model, layers in PAPER),
+    *(StudyCell("yelp", model, layers) for model, layers in PAPER),
     *(StudyCell(data, "lightgcn", 2) for data in ("filmtrust", "movielens-small", "ml-100k")),
     *(StudyCell("filmtrust", model, layers) for model, layers in OTHERS),
     *(StudyCell("ml-100k", model, layers, seeds=3) for model, layers in OTHERS),

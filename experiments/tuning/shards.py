@@ -75,7 +75,7 @@ def subject(data: str, model: ModelName, layers: int, method: str, *, path: Path
         began = time.perf_counter()
         try:
             state = trained.served(trained.fit(jax.random.key(seed), split))
-            logits = np.asarray(state.score(split.valid.users, split.valid.items))
+            logits = np.asarray(state.score_rows(split.valid.users, split.valid.items))
             reached = float(auc(logits, split.valid.labels, np.ones(len(split.valid), bool)))
         except NumericsError:
             # It diverged: on record, so that a search that goes on doesn't stop here again, and behind all that did not.

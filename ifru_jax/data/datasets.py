@@ -25,7 +25,7 @@ from ifru_jax.data.readers import read_interactions
 from ifru_jax.data.reading.formats import is_file_name
 from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.data.splits import Split, given_split, random_split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_kind
 
 DATA_VARIABLE = "IFRU_JAX_DATA"
 
@@ -52,12 +52,15 @@ class Dataset:
       interactions: all of them, with ratings as labels; the train interactions where `given_test` is set.
       label_above: ratings above it are positive; None for implicit data, where every interaction is.
       given_test: the test interactions of a published split, with a numbering of their own, or None.
+      stable: whether it is split so that every interaction stays where it is when others go. False for the data sets by name, whose
+        committed results were drawn before.
     """
 
     name: str
     interactions: Interactions
     label_above: float | None = None
     given_test: Interactions | None = None
+    stable: bool = True
 
 
 def load_dataset(name_or_path: str | Path, *, base_url: str | None = None, **options: Unpack[ReadOptions]) -> Dataset:
@@ -80,7 +83,7 @@ def load_dataset(name_or_path: str | Path, *, base_url: str | None = None, **opt
     if name == "movielens-small":
         if options:
             raise DataError(f"{', '.join(options)} is about files, and movielens-small is none: leave it out.")
-        return Dataset(name, movielens_small(), LABEL_ABOVE[name])
+        return Dataset(name, movielens_small(), LABEL_ABOVE[name], stable=False)
     # A file that is there needs no folder of data sets.
     files = [] if Path(name).is_file() else _files(name, base_url)
     if not files and (is_file_name(name) or os.sep in name or Path(name).exists()):
@@ -90,12 +93,13 @@ def load_dataset(name_or_path: str | Path, *, base_url: str | None = None, **opt
     parts = [read_interactions(path, **options) for path in files]
     by_name = str(name_or_path) in LABEL_ABOVE
     above = LABEL_ABOVE[name] if by_name else _middle_of_scale(parts[0])
-    return Dataset(name, parts[0], above, given_test=parts[1] if len(parts) > 1 else None)
+    return Dataset(name, parts[0], above, given_test=parts[1] if len(parts) > 1 else None, stable=not by_name)
 
 
 def protocol_split(dataset: Dataset | Interactions, *, label_above: float | None = None, k: int = 5, seed: int = 0) -> Split:
     """The split of the IFRU paper with labels 0 and 1: k-core, 60/20/20 at random, positive above the threshold.
 
+    Own data is split by its ids (`random_split`): an interaction stays where it is when others go, unless it leaves the k-core.
     Implicit data gets one sampled negative for each positive. A published split keeps its test interactions and skips
     the k-core; a tenth of its train interactions becomes valid.
 
@@ -114,18 +118,19 @@ def protocol_split(dataset: Dataset | Interactions, *, label_above: float | None
     Warns:
       DataWarning: fewer than 1 % of the train interactions are positive, or more than 99 %.
     """
+    check_kind("dataset", dataset, (Dataset, Interactions), "read it first: load_dataset(name or path), read_interactions(path)")
     if isinstance(dataset, Interactions):
         dataset = Dataset("interactions", dataset, _middle_of_scale(dataset))
     if dataset.given_test is None:
         core = k_core(dataset.interactions, k)
-        split = random_split(core, seed=seed)
+        split = random_split(core, seed=seed, stable=dataset.stable)
         left_out = Dropped.between(dataset.interactions, core, f"in the {k}-core")
         split = replace(split, dropped=(*left_out, *split.dropped))
     else:
-        split = given_split(dataset.interactions, dataset.given_test, valid_share=0.1, seed=seed)
+        split = given_split(dataset.interactions, dataset.given_test, valid_share=0.1, seed=seed, stable=dataset.stable)
     above = dataset.label_above if label_above is None else label_above
     if above is None:
-        return sample_negatives(split.of_parts(lambda part: binarize(part, above=0)), seed=seed)
+        return sample_negatives(split.of_parts(lambda part: binarize(part, above=0)), seed=seed, stable=dataset.stable)
     ratings = split.train.labels
     if not ratings.min() <= above < ratings.max():
         raise DataError(

@@ -97,6 +97,12 @@ def restrict(data: Interactions, users: np.ndarray, items: np.ndarray) -> Intera
     )
 
 
+def known_pairs(pairs: Interactions, data: Interactions) -> np.ndarray:
+    """bool [n]: the pairs whose user and item both have an interaction in the data, whatever its label; tables are the same."""
+    users, items = data.user_degrees() > 0, data.item_degrees() > 0
+    return users[pairs.users] & items[pairs.items]
+
+
 def binarize(data: Interactions, above: float) -> Interactions:
     """Labels 1 where the rating is above the threshold, else 0."""
     if not np.isfinite(above):

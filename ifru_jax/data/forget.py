@@ -23,7 +23,7 @@ from ifru_jax.data.corrections import as_label, as_rows, one_label_each, row_nam
 from ifru_jax.data.groups import group_leaders
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_kind
 from ifru_jax.host_arrays import FEW
 
 _NOTHING = np.zeros(0, np.int32)
@@ -98,6 +98,8 @@ class ForgetRequest:
             a pair that is corrected to two different labels.
         """
 
+        check_kind("data", data, Interactions, "give interactions, such as trained.interactions")
+
         def rows_of(user_column: list, item_column: list) -> np.ndarray:
             return np.stack([data.user_index(user_column), data.item_index(item_column)], axis=1)
 
@@ -106,7 +108,7 @@ class ForgetRequest:
         labels = np.array([as_label(*triple) for triple in zip(new, who, what, strict=True)], np.float64)
         # Here, where the ids are known, so that a message can name them.
         rows, labels = one_label_each(rows_of(who, what), labels, data.user_ids, data.item_ids)
-        return cls(rows_of(*forgotten), data.user_index(_listed(users)), data.item_index(_listed(items)), rows, labels)
+        return cls(rows_of(*forgotten), data.user_index(listed(users)), data.item_index(listed(items)), rows, labels)
 
     def __repr__(self) -> str:
         corrected = f", {len(self.corrected):,} corrected" if len(self.corrected) else ""
@@ -181,6 +183,18 @@ class ForgetRequest:
             data = data.with_labels(labels)
         return data.select(~gone)
 
+    def takes_along(self, data: Interactions) -> tuple[list, list]:
+        """Original ids of the users and of the items that lose their last interaction without being named. Errors of `select`."""
+        left, found = data.select(~self.select(data)), []
+        sides = (
+            (data.user_degrees(), left.user_degrees(), self.users, data.user_ids),
+            (data.item_degrees(), left.item_degrees(), self.items, data.item_ids),
+        )
+        for had, have, named, ids in sides:
+            rows = np.setdiff1d(np.flatnonzero((had > 0) & (have == 0)), named)
+            found.append((rows if ids is None else ids[rows]).tolist())
+        return found[0], found[1]
+
     def still_in(self, data: Interactions) -> "ForgetRequest":
         """Without what has no interaction in `data` any more, because an earlier request took it along."""
         present = distinct(pair_keys(data.users, data.items, data.num_items))
@@ -215,7 +229,8 @@ def _keys(pairs: np.ndarray, data: Interactions) -> np.ndarray:
     return pair_keys(pairs[:, 0], pairs[:, 1], data.num_items)
 
 
-def _listed(ids: Ids | None) -> Sequence[int | str] | np.ndarray:
+def listed(ids: Ids | None) -> Sequence[int | str] | np.ndarray:
+    """Ids as a sequence, be they any iterable, a single one or none."""
     if ids is None or isinstance(ids, np.ndarray):
         return np.zeros(0, np.int32) if ids is None else ids
     return list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]

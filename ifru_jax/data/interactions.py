@@ -12,10 +12,12 @@ a request can name them and an answer can be read.
 array([1], dtype=int32)
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,17 @@ from ifru_jax.data.reading.times import times
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError
 from ifru_jax.host_arrays import drop_entries
+
+
+class UnknownWarning(UserWarning):
+    """Interactions were left out, because they are of users or items that a table does not have."""
+
+
+class Numbered(Protocol):
+    """What stands for interactions, such as a model that was trained on some."""
+
+    @property
+    def interactions(self) -> "Interactions": ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,6 +205,27 @@ class Interactions:
         """int32 rows of the items with these original ids; an unknown id raises DataError."""
         return _look_up("item", ids, self.item_ids, self.num_items)
 
+    def user_rows(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
+        """int32 rows of the users with these original ids; −1 for an unknown id."""
+        return _find(ids, self.user_ids, self.num_users)
+
+    def item_rows(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
+        """int32 rows of the items with these original ids; −1 for an unknown id."""
+        return _find(ids, self.item_ids, self.num_items)
+
+    def aligned(self, to: "Interactions | Numbered") -> "Interactions":
+        """These interactions in the tables of other data, or of a model, by original ids.
+
+        What was read anew can then be given to the model. Interactions of users or items that the tables don't have are left out.
+
+        Raises:
+          DataError: none of the interactions is of a user and an item that the tables have.
+
+        Warns:
+          UnknownWarning: with the numbers of what was left out.
+        """
+        return in_tables(self, to if isinstance(to, Interactions) else to.interactions, stacklevel=3)
+
     def erase_ids(self, users: np.ndarray, items: np.ndarray) -> "Interactions":
         """Replaces the original ids of these rows by a mark and their features by 0, so that nothing tells who was forgotten."""
         return replace(
@@ -234,6 +268,24 @@ def of_cells(cells: Mapping[str, Cells], *, missing: Sequence[str] = MISSING, de
     return data, [note] if note else []
 
 
+def in_tables(data: Interactions, tables: Interactions, *, stacklevel: int = 2) -> Interactions:
+    """See `Interactions.aligned`; `stacklevel` is whose line a warning names."""
+    who = np.arange(data.num_users) if data.user_ids is None else data.user_ids
+    what = np.arange(data.num_items) if data.item_ids is None else data.item_ids
+    users, items = tables.user_rows(who)[data.users], tables.item_rows(what)[data.items]
+    known = (users >= 0) & (items >= 0)
+    if not known.all():
+        left_out = f"{(~known).sum():,} of {len(data):,} interactions are of users or items that {tables} doesn't have"
+        if not known.any():
+            raise DataError(f"{left_out}: name users and items by the same ids in both.")
+        counts = [len(np.unique(rows[found < 0])) for rows, found in ((data.users, users), (data.items, items))]
+        text = f"{left_out} ({counts[0]:,} users, {counts[1]:,} items): they are left out."
+        warnings.warn(text, UnknownWarning, stacklevel=stacklevel)
+    sides = ("user_ids", "item_ids", "user_features", "item_features", "num_users", "num_items")
+    of_tables = {name: getattr(tables, name) for name in sides}
+    return replace(data.select(known), users=users[known], items=items[known], **of_tables)
+
+
 def erased_mark(dtype: np.dtype) -> int | str:
     """What stands in place of an erased id: "" among strings, the smallest integer among integers."""
     return "" if dtype.kind == "U" else int(np.iinfo(dtype).min)
@@ -252,27 +304,36 @@ def _check_rows(kind: str, rows: np.ndarray, size: int, ids: np.ndarray | None) 
         raise DataError(f"{kind}_ids has shape {ids.shape}, expected ({size},): one original id per {kind}.")
 
 
-def _look_up(kind: str, ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
+def _wanted(ids: Sequence[int | str] | np.ndarray) -> np.ndarray | list:
+    """One or several ids, as a sequence."""
     if isinstance(ids, np.ndarray):
-        wanted = np.atleast_1d(ids)
-    else:
-        wanted = list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]
-    if not len(wanted):
-        return np.zeros(0, np.int32)
+        return np.atleast_1d(ids)
+    return list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]
+
+
+def _find(ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
+    """int32 rows of the wanted ids; −1 for those that are not known."""
+    wanted = _wanted(ids)
+    if not len(wanted) or not size:
+        return np.full(len(wanted), -1, np.int32)
     table = np.arange(size) if known is None else known
     keys = as_written(wanted, table.dtype)
-    if not size:
-        raise DataError(f"{kind} {wanted[0]!s} is not in the data: it has no {kind}s.")
     order = np.argsort(table, kind="stable")
     rows = order[np.minimum(np.searchsorted(table, keys, sorter=order), size - 1)]
-    found = (table[rows] == keys) & (keys != erased_mark(table.dtype))
-    bad = np.flatnonzero(~found)
+    return np.where((table[rows] == keys) & (keys != erased_mark(table.dtype)), rows, -1).astype(np.int32)
+
+
+def _look_up(kind: str, ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
+    rows = _find(ids, known, size)
+    bad = np.flatnonzero(rows < 0)
     if bad.size:
+        wanted = _wanted(ids)
         raise DataError(
             f"{kind} {wanted[bad[0]]!s} is not in the data ({bad.size} unknown of {len(wanted)}): "
-            f"ask for {kind}s the model was trained on; one that was already forgotten can't be forgotten again."
+            f"ask for {kind}s the model was trained on. Those that were forgotten before are unknown, too: "
+            'unlearn(…, missing="report") allows that.'
         )
-    return rows.astype(np.int32)
+    return rows
 
 
 def _erase(ids: np.ndarray | None, rows: np.ndarray, size: int) -> np.ndarray | None:

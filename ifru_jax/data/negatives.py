@@ -22,6 +22,7 @@ import numpy as np
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.data.splits import Split
+from ifru_jax.data.stable_negatives import draw_by_ids, draw_from_rest
 from ifru_jax.errors import DataError
 
 # Rejection sampling takes this many rounds before the rest is drawn from lists of what is left. A round settles all but
@@ -29,10 +30,17 @@ from ifru_jax.errors import DataError
 _ROUNDS = 12
 
 
-def sample_negatives(split: Split, *, per_positive: int = 1, seed: int = 0) -> Split:
+def sample_negatives(split: Split, *, per_positive: int = 1, seed: int = 0, stable: bool = True) -> Split:
     """The split with `per_positive` negatives behind each interaction, which all have to be positives (label above 0).
 
     Groups are numbered across the split; timestamps are those of the positive.
+
+    Args:
+      split: of positives.
+      per_positive: negatives of each.
+      seed: of the draw.
+      stable: whether the negatives of a positive follow from its user, its item and the seed, so that those of a user stay as they
+        are when other users go (`data.stable_negatives`); False draws them one after the other.
 
     Raises:
       DataError: `per_positive` below 1, data that has groups already or labels that are not positive, or a user who has
@@ -50,7 +58,10 @@ def sample_negatives(split: Split, *, per_positive: int = 1, seed: int = 0) -> S
     num_items = split.train.num_items
     observed = distinct(pair_keys(users, items, num_items))
     _check_some_left(split.train, observed)
-    drawn = _draw(np.repeat(users, per_positive), observed, num_items, np.random.default_rng(seed))
+    if stable:
+        drawn = draw_by_ids(split.train, (users, items), observed, per_positive=per_positive, seed=seed)
+    else:
+        drawn = _draw(np.repeat(users, per_positive), observed, num_items, np.random.default_rng(seed))
     ends = np.cumsum([len(part) for part in split.parts])
     negatives = np.split(drawn.reshape(-1, per_positive), ends[:-1])
     groups = np.split(np.arange(len(users)), ends[:-1])
@@ -76,18 +87,8 @@ def _draw(users: np.ndarray, observed: np.ndarray, num_items: int, rng: np.rando
             return items
     for user in distinct(users[pending]):
         mine = pending[users[pending] == user]
-        items[mine] = _draw_from_rest(user, len(mine), taken, observed, num_items, rng)
+        items[mine] = draw_from_rest(user, len(mine), taken, observed, num_items, rng)
     return items
-
-
-def _draw_from_rest(
-    user: int, count: int, taken: np.ndarray, observed: np.ndarray, num_items: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Items that nobody took yet first; when these run out, all unobserved ones in turn."""
-    keys = int(user) * num_items + np.arange(num_items)
-    fresh = rng.permutation(np.flatnonzero(~contains(taken, keys)))
-    again = rng.permutation(np.flatnonzero(~contains(observed, keys)))
-    return np.concatenate([fresh, np.resize(again, max(0, count - len(fresh)))])[:count]
 
 
 def _check_some_left(train: Interactions, observed: np.ndarray) -> None:

@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ifru_jax.data.draws import uniform_draws
 from ifru_jax.data.filters import Dropped, restrict
-from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.interactions import Interactions, Numbered
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.errors import DataError
 
@@ -46,6 +47,10 @@ class Split:
         if len(set(sizes)) > 1:
             raise DataError(f"train, valid and test have tables of (users, items) {sizes}: number them together, then split.")
 
+    def aligned(self, to: Numbered) -> "Split":
+        """The three parts in the tables of other data or a model; see `Interactions.aligned`."""
+        return self.of_parts(lambda part: part.aligned(to))
+
     @property
     def parts(self) -> tuple[Interactions, Interactions, Interactions]:
         return self.train, self.valid, self.test
@@ -62,25 +67,36 @@ class Split:
         return f"Split(train={train}, valid={valid}, test={test} interactions of {users} users with {items} items){left_out}"
 
 
-def random_split(data: Interactions, *, shares: tuple[float, float, float] = (0.6, 0.2, 0.2), seed: int = 0) -> Split:
-    """A random split, the protocol of the IFRU paper (arXiv 2307.02147).
+def random_split(
+    data: Interactions, *, shares: tuple[float, float, float] = (0.6, 0.2, 0.2), seed: int = 0, stable: bool = True
+) -> Split:
+    """A random split; train is in random order, so that its last 2 % are a random sample of it.
 
-    The train interactions are in random order, so that its last 2 % are a random sample of it. The split depends on the
-    set of interactions and the seed, not on the order in which the interactions come.
+    Where an interaction goes depends on its user, its item and the seed alone: without a user, the others are split as they were,
+    and their order does not matter.
 
     Args:
       data: the interactions.
       shares: of train, valid and test in the interactions; they sum to 1, and train has some.
-      seed: of NumPy's generator.
+      seed: of the draw.
+      stable: False draws a permutation of all, the protocol of the IFRU paper (arXiv 2307.02147): parts have the shares to one
+        interaction, and all of them change with any.
 
     Raises:
       DataError: shares that are negative or don't sum to 1, or no interaction for train.
     """
-    return _split_at(data, _shuffled(data, seed), shares)
+    if not stable:
+        return _split_at(data, _shuffled(data, seed), shares)
+    _check_shares(shares)
+    draws, order = _drawn(data, seed)
+    ends = np.searchsorted(draws[order], [shares[0], shares[0] + shares[1]])
+    return _seen_in_train(data, *np.split(order, ends))
 
 
 def temporal_split(data: Interactions, *, shares: tuple[float, float, float] = (0.6, 0.2, 0.2)) -> Split:
     """The earliest interactions train, the latest test; among equal timestamps the order of the data decides.
+
+    The times at which it is cut depend on all interactions: without a user they are a little earlier or later.
 
     Raises:
       DataError: as `random_split`, and without timestamps.
@@ -107,13 +123,13 @@ def leave_last_out(data: Interactions) -> Split:
     return _seen_in_train(data, train, valid, test)
 
 
-def given_split(train: Interactions, test: Interactions, *, valid_share: float = 0.1, seed: int = 0) -> Split:
+def given_split(train: Interactions, test: Interactions, *, valid_share: float = 0.1, seed: int = 0, stable: bool = True) -> Split:
     """A split whose train and test were published; a random share of train becomes valid, train is in random order.
 
     Args:
       train, test: each with its own numbering; original ids say which users and items are the same.
       valid_share: share of the train interactions, at least 0 and below 1.
-      seed: of NumPy's generator.
+      seed, stable: as for `random_split`.
 
     Raises:
       DataError: a share outside its range, an interaction that is in train and in test, or side features.
@@ -127,16 +143,30 @@ def given_split(train: Interactions, test: Interactions, *, valid_share: float =
     if leaks.size:
         user, item = _original_ids(test)[0][leaks[0]], _original_ids(test)[1][leaks[0]]
         raise DataError(f"user {user} with item {item} is in train and in test ({leaks.size} such): drop it from one of the two.")
-    order = _shuffled(data.select(np.arange(len(train))), seed)
-    num_train = len(train) - round(valid_share * len(train))
+    learned = data.select(np.arange(len(train)))
+    if stable:
+        draws, order = _drawn(learned, seed)
+        num_train = int(np.searchsorted(draws[order], 1 - valid_share))
+    else:
+        order, num_train = _shuffled(learned, seed), len(train) - round(valid_share * len(train))
     return _seen_in_train(data, order[:num_train], order[num_train:], np.arange(len(train), len(data)))
+
+
+def _drawn(data: Interactions, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A number in [0, 1) for each interaction, and their ascending order [n]."""
+    draws = uniform_draws(data, seed=seed)
+    return draws, np.lexsort([*_canonical(data), draws])
 
 
 def _shuffled(data: Interactions, seed: int) -> np.ndarray:
     """Random order [n] of the interactions that depends on the seed and on the set of interactions alone."""
+    return np.random.default_rng(seed).permutation(np.lexsort(_canonical(data)))
+
+
+def _canonical(data: Interactions) -> list[np.ndarray]:
+    """Columns by which interactions are sorted whatever order they come in, the last one first."""
     keys = [data.labels, data.items, data.users]
-    canonical = np.lexsort(keys if data.timestamps is None else [data.timestamps, *keys])
-    return np.random.default_rng(seed).permutation(canonical)
+    return keys if data.timestamps is None else [data.timestamps, *keys]
 
 
 def _split_at(data: Interactions, order: np.ndarray, shares: tuple[float, float, float]) -> Split:

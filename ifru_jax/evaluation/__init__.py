@@ -15,6 +15,7 @@ membership    membership inference: loss threshold, LiRA, RMIA, a membership ora
 masks         which pairs count: survivors, and those touched by the request
 figures       all figures of one method and one seed
 over_seeds    those that take all seeds of a method at once
+facts         what is known of the data of the models before anything is measured
 views         what is compared of each model in a verification
 verdicts      measures with limits and verdicts
 verification  all measures of one model, with verdicts

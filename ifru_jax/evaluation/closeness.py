@@ -12,6 +12,9 @@ distances that grow as the shift does: 1 − the overlap of top-K lists, and the
 Trainings are not all equally noisy: one that stopped early may be farther from the others than that. So that no retrained model
 fails its own test, the limit is at least the largest ratio that one of them has when compared with the others (from three on).
 
+A model that forgot half has half the shift of the original: with g the original's gap, its gap is √(1 + (g² − 1) / 4) on average,
+and how much a gap varies from training to training is read off the retrained models' own.
+
 >>> round(SHIFT_LIMIT, 3)
 1.225
 >>> distance_ratio([0.2, 0.3], [0.25])
@@ -21,9 +24,11 @@ fails its own test, the limit is at least the largest ratio that one of them has
 import math
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+
+from ifru_jax.evaluation.spread import largest_spread
 
 SHIFT_LIMIT = math.sqrt(1.5)
 """Ratio of a distance that grows with the shift, at a shift as large as the noise of one training."""
@@ -47,21 +52,45 @@ def distance_ratio(to_retrained: Sequence[float] | np.ndarray, between_retrained
     return numerator / denominator if np.isfinite(numerator) and np.isfinite(denominator) and denominator > 0 else None
 
 
+class Closeness(NamedTuple):
+    """Distances of some models to retrained ones.
+
+    Attributes:
+      ratios: `distance_ratio` of each model, None if a distance is None.
+      limit: the ratio up to which a model is one of them: `SHIFT_LIMIT`, or more if a retrained model is farther from the others.
+      own: ratio of each retrained model to the others; empty with fewer than three.
+    """
+
+    ratios: list[float | None]
+    limit: float
+    own: list[float]
+
+    def power(self, original: float) -> float:
+        """Probability that a model that forgot half of what makes this ratio of the original is beyond the limit.
+
+        0 with fewer than three retrained models, which don't tell how much a ratio varies.
+        """
+        from scipy.special import stdtr  # the distribution of Student's t
+
+        if len(self.own) < 3:
+            return 0.0
+        half = math.sqrt(1 + max(original**2 - 1, 0.0) / 4)
+        freedom = len(self.own) - 1
+        spread = float(np.std(self.own, ddof=1)) * math.sqrt(1 + 1 / len(self.own)) * largest_spread(freedom)
+        return float(stdtr(freedom, (half - self.limit) / spread)) if spread > 0 else float(half > self.limit)
+
+
 def ratio_and_limit(
     distance: Callable[[Model, Model], float | None], models: Sequence[Model], retrained: Sequence[Model]
-) -> tuple[list[float | None], float]:
+) -> Closeness:
     """Ratio of each model's distance to retrained ones, and the limit up to which it is one of them.
 
     Args:
       distance: between two models, symmetric; None where it does not exist.
       models: to be judged.
       retrained: at least two.
-
-    Returns:
-      `distance_ratio` of each model, None if a distance is None; and the limit, larger than `SHIFT_LIMIT` if a retrained model is
-      farther from the others than that.
     """
-    size, limit = len(retrained), SHIFT_LIMIT
+    size, own = len(retrained), list[float]()
     between = np.full((size, size), np.nan)
     for i, j in combinations(range(size), 2):
         found = distance(retrained[i], retrained[j])
@@ -74,6 +103,7 @@ def ratio_and_limit(
     for one in range(size if size > 2 else 0):
         others = np.delete(np.arange(size), one)
         rest = between[np.ix_(others, others)]
-        own = distance_ratio(between[one, others], rest[np.triu_indices(size - 1, 1)])
-        limit = limit if own is None else max(limit, own)
-    return ratios, limit
+        ratio = distance_ratio(between[one, others], rest[np.triu_indices(size - 1, 1)])
+        if ratio is not None:
+            own.append(ratio)
+    return Closeness(ratios, max([SHIFT_LIMIT, *own]), own)

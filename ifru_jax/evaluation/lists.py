@@ -12,6 +12,7 @@ array([0.667])
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,39 +24,75 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError
 
 ScoreBlock = Callable[[np.ndarray], ArrayLike]
-"""int32 [b] users → [b, num_items] scores."""
+"""int32 [b] users → [b, num_items] scores; −∞ where an item is not to be shown."""
 
 NO_ITEM = -1
 """Stands in a list that is longer than the items a user has not seen."""
 
 
-def top_lists(score_block: ScoreBlock, seen: Interactions, users: np.ndarray, *, k: int = 20, batch: int = 256) -> np.ndarray:
+class Lists(NamedTuple):
+    """The lists of n users.
+
+    Attributes:
+      items: int32 [n, k], best first; `NO_ITEM` where no item is left.
+      scores: float [n, k]; −∞ where no item is left.
+    """
+
+    items: np.ndarray
+    scores: np.ndarray
+
+
+def top_lists(
+    score_block: ScoreBlock,
+    seen: Interactions,
+    users: np.ndarray,
+    *,
+    known: Interactions | None = None,
+    k: int = 20,
+    batch: int = 256,
+) -> np.ndarray:
+    """The items of `scored_lists`, int32 [n, min(k, num_items)]; arguments and errors are the same."""
+    return scored_lists(score_block, seen, users, known=known, k=k, batch=batch).items
+
+
+def scored_lists(
+    score_block: ScoreBlock,
+    seen: Interactions,
+    users: np.ndarray,
+    *,
+    known: Interactions | None = None,
+    k: int = 20,
+    batch: int = 256,
+) -> Lists:
     """The k best items of each user that the user does not have in `seen`.
+
+    An item without an interaction in `known` is in no list, and the list of a user without one is empty: a row that was cleared
+    scores 0, which says nothing and is above all that a model doesn't want to recommend.
 
     Args:
       score_block: takes int32 [b] users, returns [b, num_items] scores. b is the same in every call (the last block repeats user
         rows), so a jitted one compiles once.
       seen: interactions whose items leave the ranking, whatever their label.
       users: int [n], rows of the users whose lists are wanted.
+      known: what is known of users and items, whatever the label; None takes `seen`.
       k: length of the lists.
       batch: users per block; memory is batch × num_items scores.
 
     Returns:
-      int32 [n, min(k, num_items)], best first; among equal scores the smaller item number comes first. `NO_ITEM` at the end
-      of a list for which no item was left.
+      Lists of min(k, num_items) places; among equal scores the smaller item number comes first.
 
     Raises:
       DataError: k or batch below 1, or scores of another shape.
-      NumericsError: a score that is NaN or infinite.
+      NumericsError: a score that is NaN or +∞.
     """
     from scipy import sparse  # takes a tenth of a second to import
 
     if k < 1 or batch < 1:
         raise DataError(f"k is {k} and batch is {batch}: both must be at least 1.")
-    users = np.asarray(users, np.int32)
+    users, known = np.asarray(users, np.int32), seen if known is None else known
     length = min(k, seen.num_items)
     if not users.size:
-        return np.zeros((0, length), np.int32)
+        return Lists(np.zeros((0, length), np.int32), np.zeros((0, length), np.float32))
     batch = min(batch, users.size)
     blocks = np.concatenate([users, np.repeat(users[:1], -users.size % batch)]).reshape(-1, batch)
     shape = (seen.num_users, seen.num_items)
@@ -63,6 +100,7 @@ def top_lists(score_block: ScoreBlock, seen: Interactions, users: np.ndarray, *,
     seen_pairs = [np.stack(of_user[block].nonzero()).astype(np.int32) for block in blocks]
     # All blocks have as many pairs as the one with the most; those that fill up are of row b.
     width = max(pairs.shape[1] for pairs in seen_pairs)
+    has_data = known.user_degrees() > 0, jnp.asarray(known.item_degrees() > 0)
 
     # Each block is sent to the device before the one before it is read back.
     pending = []
@@ -71,14 +109,16 @@ def top_lists(score_block: ScoreBlock, seen: Interactions, users: np.ndarray, *,
         if scores.shape != (batch, seen.num_items):
             raise DataError(f"score_block returned shape {scores.shape} for {batch} users and {seen.num_items} items.")
         rows, items = np.pad(pairs, ((0, 0), (0, width - pairs.shape[1])), constant_values=batch)
-        pending.append(_top(scores, (rows, items), length))
-    lists, finite = (np.concatenate([np.asarray(part) for part in parts])[: users.size] for parts in zip(*pending, strict=True))
-    if not finite.all():
+        pending.append(_top(scores, (has_data[0][block], has_data[1]), (rows, items), length))
+    values, lists, sound = (
+        np.concatenate([np.asarray(part) for part in parts])[: users.size] for parts in zip(*pending, strict=True)
+    )
+    if not sound.all():
         raise NumericsError(
-            f"the scores of user {users[~finite][0]} are not finite ({int((~finite).sum())} such users): the model has "
+            f"the scores of user {users[~sound][0]} are not finite ({int((~sound).sum())} such users): the model has "
             "diverged, lower its learning rate or raise the damping."
         )
-    return lists
+    return Lists(lists, values)
 
 
 def list_overlap(lists: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -99,7 +139,14 @@ def list_overlap(lists: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames="k")
-def _top(scores: jax.Array, seen: tuple[ArrayLike, ArrayLike], k: int) -> tuple[jax.Array, jax.Array]:
-    """Items [b, k], and whether all scores of a user were finite [b]. Padded pairs have row b and are dropped."""
-    values, items = lax.top_k(scores.at[seen].set(-jnp.inf, mode="drop"), k)
-    return jnp.where(values > -jnp.inf, items, NO_ITEM), jnp.isfinite(scores).all(1)
+def _top(
+    scores: jax.Array, known: tuple[ArrayLike, ArrayLike], seen: tuple[ArrayLike, ArrayLike], k: int
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Scores and items [b, k], and whether no score of a user is NaN or +∞ [b]. Padded pairs have row b and are dropped.
+
+    −∞ is a score of its own: not to be shown.
+    """
+    sound = (scores < jnp.inf).all(1)
+    shown = jnp.asarray(known[0])[:, None] & jnp.asarray(known[1])
+    values, items = lax.top_k(jnp.where(shown, scores, -jnp.inf).at[seen].set(-jnp.inf, mode="drop"), k)
+    return values, jnp.where(values > -jnp.inf, items, NO_ITEM), sound

@@ -18,14 +18,15 @@ AUC-or and AUC-and look where unlearning could do harm (Zhang et al., arXiv 2307
 
 import numpy as np
 
+from ifru_jax.data.filters import known_pairs
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 
 
 def survivors(retained: Interactions, pairs: Interactions) -> np.ndarray:
     """bool [n]: pairs whose user and item both still have a retained interaction, whatever its label."""
-    user, item = _occur(retained, pairs)
-    return user & item
+    _check_tables(retained, pairs)
+    return known_pairs(pairs, retained)
 
 
 def touched_or(forgotten: Interactions, pairs: Interactions) -> np.ndarray:
@@ -42,6 +43,13 @@ def touched_and(forgotten: Interactions, pairs: Interactions) -> np.ndarray:
 
 def _occur(data: Interactions, pairs: Interactions) -> tuple[np.ndarray, np.ndarray]:
     """bool [n] twice: whether the user, and whether the item, of each pair occurs in the data."""
-    if (data.num_users, data.num_items) != (pairs.num_users, pairs.num_items):
-        raise DataError(f"{data} and {pairs} number different users or items: split one data set, don't read two.")
+    _check_tables(data, pairs)
     return data.user_degrees()[pairs.users] > 0, data.item_degrees()[pairs.items] > 0
+
+
+def _check_tables(data: Interactions, pairs: Interactions) -> None:
+    if (data.num_users, data.num_items) != (pairs.num_users, pairs.num_items):
+        raise DataError(
+            f"{data} and {pairs} number different users or items: split one data set, or bring what was read anew into its rows, "
+            "pairs.aligned(to=…)."
+        )

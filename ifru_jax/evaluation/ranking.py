@@ -13,9 +13,10 @@ item in R_u (He et al., "LightGCN", SIGIR 2020; Järvelin and Kekäläinen, TOIS
 >>> from ifru_jax.data.interactions import Interactions
 >>> table = {"num_users": 1, "num_items": 4}
 >>> train = Interactions(np.array([0]), np.array([0]), np.array([1.0]), **table)
+>>> known = Interactions(np.zeros(4, int), np.arange(4), np.ones(4), **table)  # all items are known, by whatever data
 >>> test = Interactions(np.array([0]), np.array([2]), np.array([1.0]), **table)
 >>> scores = np.array([[9.0, 3.0, 2.0, 1.0]])  # item 0 is seen, so item 2 has rank 2
->>> {name: round(value, 4) for name, value in ranking_metrics(lambda users: scores[users], train, test, k=2).items()}
+>>> {name: round(value, 4) for name, value in ranking_metrics(lambda users: scores[users], train, test, known=known, k=2).items()}
 {'ndcg@2': 0.6309, 'recall@2': 1.0, 'hr@2': 1.0, 'mrr@2': 0.5, 'map@2': 0.5}
 """
 
@@ -50,7 +51,13 @@ class UserRanking:
 
 
 def ranking_metrics(
-    score_block: ScoreBlock, train: Interactions, test: Interactions, *, k: int = 20, batch: int = 256
+    score_block: ScoreBlock,
+    train: Interactions,
+    test: Interactions,
+    *,
+    known: Interactions | None = None,
+    k: int = 20,
+    batch: int = 256,
 ) -> dict[str, float | None]:
     """NDCG, Recall, hit rate, MRR and MAP at k, each a mean over users.
 
@@ -58,6 +65,7 @@ def ranking_metrics(
       score_block: takes int32 [b] users, returns [b, num_items] scores; see `top_lists`.
       train: interactions whose items leave the ranking, whatever their label.
       test: interactions labelled 1 are relevant, others are ignored; so are pairs that occur in train.
+      known: users and items without an interaction in it are in no list; None takes `train`.
       k: length of the list.
       batch: users per block; memory is batch × num_items scores.
 
@@ -67,10 +75,10 @@ def ranking_metrics(
 
     Raises:
       DataError: train and test of different tables, k or batch below 1, or scores of another shape.
-      NumericsError: a score that is NaN or infinite.
+      NumericsError: a score that is NaN or +∞.
     """
     users = users_with_relevant(train, test)
-    lists = top_lists(score_block, train, users, k=k, batch=batch)
+    lists = top_lists(score_block, train, users, known=known, k=k, batch=batch)
     return averages(user_ranking(lists, users, train, test), k=k)
 
 

@@ -33,16 +33,47 @@ class PredictionInterval:
       mean: of the retrained models.
       scale: d √(1 + 1/R), the unit of z.
       low, high: ends of the interval.
+      freedom: R − 1, degrees of freedom.
     """
 
     mean: float
     scale: float
     low: float
     high: float
+    freedom: int
 
     def z(self, value: float) -> float | None:
         """Distance of a value from the mean in units of `scale`; None without spread."""
         return (value - self.mean) / self.scale if self.scale > 0 else None
+
+    def power(self, shift: float, *, lower_only: bool = False) -> float:
+        """Probability that a model whose figure is shifted by this much, with the noise of a retrained one, falls outside.
+
+        Both the value and the interval are uncertain: the probability is that of Student's t, noncentral by the shift in units of
+        the noise. The noise is taken at its upper limit (`largest_spread`); 0 with fewer than three retrained models.
+        """
+        from scipy.stats import nct
+
+        if self.freedom < 2:
+            return 0.0
+        if not self.scale > 0:
+            return float(shift < 0 if lower_only else shift != 0)
+        noise = self.scale * largest_spread(self.freedom)
+        # Farther away nothing changes, and the distribution has no digits left.
+        centre, reach = float(np.clip(shift / noise, -35, 35)), (self.high - self.mean) / self.scale
+        below = float(nct.cdf(-reach, self.freedom, centre))
+        found = below if lower_only else below + float(nct.sf(reach, self.freedom, centre))
+        return float(np.clip(np.nan_to_num(found), 0.0, 1.0))
+
+
+def largest_spread(freedom: int, confidence: float = 0.8) -> float:
+    """By what a standard deviation with so many degrees of freedom is multiplied to hold the true one with this confidence.
+
+    A few models may agree by chance, and whatever is computed from how well they agree is then too good to be true.
+    """
+    from scipy.special import chdtri  # the upper quantile of χ²
+
+    return math.sqrt(freedom / float(chdtri(freedom, confidence)))
 
 
 def prediction_interval(values: Sequence[float], *, alpha: float, resolution: float = 0.0) -> PredictionInterval:
@@ -68,4 +99,4 @@ def prediction_interval(values: Sequence[float], *, alpha: float, resolution: fl
     scale = deviation * math.sqrt(1 + 1 / len(found))
     width = float(stdtrit(len(found) - 1, 1 - alpha / 2)) * scale
     mean = float(found.mean())
-    return PredictionInterval(mean, scale, mean - width, mean + width)
+    return PredictionInterval(mean, scale, mean - width, mean + width, len(found) - 1)

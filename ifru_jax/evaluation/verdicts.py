@@ -5,12 +5,17 @@
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+from ifru_jax.evaluation.facts import Fact
 from ifru_jax.training.losses import LossLike
 
 Group = Literal["closeness", "forgetting", "membership", "quality"]
 Verdict = Literal["pass", "fail", "not judged"]
+Outcome = Literal["passed", "failed", "cannot tell"]
+
+POWER = 0.8
+"""A verification proves something if it would have found a model that forgot half, with this probability."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class Measure:
       z: distance from the retrained mean in units of a retrained model's uncertainty; None for distances.
       verdict: "pass", "fail", or "not judged" where there is no value or no limit.
       informative: whether the original model fails it, so that passing proves something; None if not judged.
+      power: probability that it fails a model halfway between the original and the retrained ones; None if nothing follows from it.
     """
 
     group: Group
@@ -37,6 +43,12 @@ class Measure:
     z: float | None = None
     verdict: Verdict = "not judged"
     informative: bool | None = None
+    power: float | None = None
+
+    @property
+    def telling(self) -> bool:
+        """Whether passing it shows that more than half was forgotten; as good as retraining is also who only learned more."""
+        return self.group != "quality" and bool(self.informative) and (self.power or 0.0) >= POWER
 
 
 @dataclass(frozen=True)
@@ -44,24 +56,64 @@ class Verification:
     """The answer of `verify`.
 
     Attributes:
-      passed: whether no measure failed and at least one was judged.
-      failed: names of the measures that failed.
+      verdict: "failed" if a fact doesn't hold or a measure failed; "passed" if none failed and one at least is telling, that is,
+        would have found a model that forgot half with a probability of 80 %; else "cannot tell".
+      why: what the verdict rests on, and what to do where there is none.
+      failed: names of the facts and measures that failed.
       measures: by name.
+      facts: by name, what is known of the data of the models (`ifru_jax.evaluation.facts`).
       attacks: what each membership attack achieved against "original", "unlearned" and "retrained" (a list), with intervals.
       counts: sizes, never ids.
       linearity: how well the step predicted what it did (`unlearning.linearity`), for whoever puts it here.
     """
 
-    passed: bool
+    verdict: Outcome
+    why: str
     failed: tuple[str, ...]
     measures: dict[str, Measure]
+    facts: dict[str, Fact] = field(default_factory=dict)
     attacks: dict[str, dict[str, Any]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     linearity: dict[str, float | None] | None = None
 
+    @classmethod
+    def of(cls, measures: dict[str, Measure], facts: dict[str, Fact], **found: Any) -> Self:
+        """The answer that follows from measures and facts; `found` are the other attributes."""
+        failed = [name for name, fact in facts.items() if not fact.holds]
+        failed += [name for name, measure in measures.items() if measure.verdict == "fail"]
+        telling = [name for name, measure in measures.items() if measure.telling]
+        if failed:
+            verdict, why = "failed", "; ".join(f"{name}: {fact.detail}" for name, fact in facts.items() if not fact.holds)
+            why = why or f"{len(failed)} measures tell it from a retrained model"
+        elif telling:
+            verdict, why = "passed", f"a model that forgot half would have failed {', '.join(telling)}"
+        else:
+            verdict, why = "cannot tell", _why_not(measures)
+        return cls(verdict, why, tuple(failed), measures, facts, **found)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is "passed", for an audit: never where it can't be told."""
+        return self.verdict == "passed"
+
     def as_dict(self) -> dict[str, Any]:
         """The same in types of JSON, without NaN."""
-        return asdict(self) | {"failed": list(self.failed)}
+        return {"passed": self.passed} | asdict(self) | {"failed": list(self.failed)}
+
+
+def _why_not(measures: dict[str, Measure]) -> str:
+    """What is in the way of a verdict, and what to do."""
+    about_data = [measure for measure in measures.values() if measure.group != "quality" and measure.informative]
+    powers = [measure.power for measure in about_data if measure.power is not None]
+    if not powers:
+        return (
+            "the original passes every measure that would show what others learned from the forgotten: the request is too small to "
+            "be seen in the noise of training. Verify a sample of requests together, or a larger one of the same kind"
+        )
+    return (
+        f"a model that forgot half would be found with a probability of {max(powers):.0%} only, less than {POWER:.0%}: give more "
+        "retrained models"
+    )
 
 
 @dataclass(frozen=True)
@@ -89,10 +141,11 @@ def judged(
     low: float | None = None,
     high: float | None = None,
     z: float | None = None,
+    power: float | None = None,
 ) -> Measure:
     """The measure of value and original (`before`) with the verdict that the limits give."""
 
     def inside(x: float) -> bool:
         return (low is None or x >= low) and (high is None or x <= high)
 
-    return Measure(group, value, before, mean, low, high, z, "pass" if inside(value) else "fail", not inside(before))
+    return Measure(group, value, before, mean, low, high, z, "pass" if inside(value) else "fail", not inside(before), power)

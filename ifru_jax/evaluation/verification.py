@@ -7,8 +7,10 @@ Every limit comes from the retrained models, since two of them differ as well:
     figures     inside the interval in which one more retrained model lies (`spread`); of figures of quality only the lower end
                 counts. α = 0.05 is shared by all of them, so that a retrained model passes *all* in 95 of 100 cases.
 
-A measure proves something only where the original model fails it: `informative` says so. No user, item or interaction is in the
-result, only counts, averages and verdicts.
+First come the facts (`facts`): what each model was trained on or has left. A measure proves something only where the original model
+fails it (`informative`), and where a model that forgot half would fail it too (`power`, at least 80 %). Without such a measure the
+verdict is "cannot tell". Cleared rows (`gone_scores`) prove nothing: whoever sets one row to zero has undone nothing of what the
+others learned from it. No user, item or interaction is in the result, only counts, averages and verdicts.
 """
 
 import math
@@ -20,10 +22,11 @@ import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_kind
 from ifru_jax.evaluation import fidelity
 from ifru_jax.evaluation.closeness import ratio_and_limit
 from ifru_jax.evaluation.discordance import discordance
+from ifru_jax.evaluation.facts import facts_of
 from ifru_jax.evaluation.lists import list_overlap
 from ifru_jax.evaluation.membership import Candidates, Shadows, audit
 from ifru_jax.evaluation.parameters import share_left
@@ -57,7 +60,7 @@ def verify(
     """Compares an unlearned model with retrained ones.
 
     Args:
-      original: the model that was asked to forget; anything with `score(users, items)` on rows of the tables of `split`.
+      original: the model that was asked to forget: a `Trained`, or any `Scorer` on rows of the tables of `split`.
       unlearned: what it became.
       retrained: at least two models trained without the forgotten interactions, with different seeds, none of them the original's.
         With two hardly any figure can fail; five make verdicts sharp.
@@ -69,15 +72,18 @@ def verify(
       config: how.
 
     Returns:
-      All measures with verdicts; `as_dict` is JSON.
+      A verdict with the facts and measures it rests on; `as_dict` is JSON.
 
     Raises:
       DataError: fewer than two retrained models, nothing forgotten or corrected, a request that `split.train` does not hold, or
         no scikit-learn for membership inference.
       NumericsError: scores that are not finite.
     """
+    check_kind("split", split, Split, "give the split that the original was trained on")
+    check_kind("request", request, ForgetRequest, "make one with ForgetRequest.of(split.train, users=[…])")
     if len(retrained) < 2:
         raise DataError(f"{len(retrained)} retrained models: give at least two, since the noise between them sets every limit.")
+    known = facts_of(original, unlearned, retrained, split.train, request)
     k, loss = config.k, config.loss
     if loss is None and isinstance(original, Trained):
         loss = original.loss
@@ -112,10 +118,8 @@ def verify(
     measures |= {name: _quality(name).unjudged(before, after, others) for name in reported}
     order = ("closeness", "forgetting", "membership", "quality")
     measures = dict(sorted(measures.items(), key=lambda item: order.index(item[1].group)))
-    failed = tuple(name for name, measure in measures.items() if measure.verdict == "fail")
-    any_judged = any(measure.verdict != "not judged" for measure in measures.values())
     counts = views.counts | {"retrained_models": len(retrained), "shadow_models": 0 if shadows is None else len(shadows)}
-    return Verification(any_judged and not failed, failed, measures, attacks, counts)
+    return Verification.of(measures, known, attacks=attacks, counts=counts)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,8 @@ class _Figure:
         # One tail holds all of alpha where only one side is judged.
         interval = prediction_interval(others, alpha=2 * alpha if self.lower_only else alpha, resolution=resolution)
         high = None if self.lower_only else interval.high
-        return judged(self.group, value, before, mean=interval.mean, low=interval.low, high=high, z=interval.z(value))
+        power = interval.power((before - interval.mean) / 2, lower_only=self.lower_only)
+        return judged(self.group, value, before, mean=interval.mean, low=interval.low, high=high, z=interval.z(value), power=power)
 
     def unjudged(self, original: ModelView, unlearned: ModelView, retrained: Sequence[ModelView]) -> Measure:
         mean = fidelity.mean_or_none([self.of(view) for view in retrained])
@@ -188,16 +193,19 @@ def _distances(original: ModelView, unlearned: ModelView, retrained: Sequence[Mo
         del kinds["forget_gap"]
     found = {}
     for name, (group, distance) in kinds.items():
-        (value, before), limit = ratio_and_limit(distance, [unlearned, original], retrained)
+        close = ratio_and_limit(distance, [unlearned, original], retrained)
+        value, before = close.ratios
         if value is None or before is None:
             found[name] = Measure(group, value, before, None)
         else:
-            found[name] = judged(group, value, before, mean=1.0, high=limit)
+            found[name] = judged(group, value, before, mean=1.0, high=close.limit, power=close.power(before))
     return found
 
 
 def _gone_scores(original: ModelView, unlearned: ModelView, retrained: Sequence[ModelView]) -> Measure:
     """Root mean square of the scores of forgotten pairs whose user or item has no data left, in units of the spread of scores.
+
+    It has no power: it may fail, but zeros in these rows say nothing of all others.
 
     Regularised retraining takes such rows to zero, and there is no noise between zeros to set a limit by.
     """

@@ -99,18 +99,19 @@ class Views:
         )
 
     def of_model(self, model: Scorer) -> ModelView:
-        pooled = comparable(model, self.fixes_levels, self.train.num_users, self.train.num_items)
-        test, forgotten = (np.asarray(pooled.score(p.users, p.items), np.float64) for p in (self.test, self.forgotten))
+        pooled = comparable(model, self.fixes_levels, self.retained)
+        test, forgotten = (np.asarray(pooled.score_rows(p.users, p.items), np.float64) for p in (self.test, self.forgotten))
         # Rows without data are zeros, and so are their scores with whatever level.
-        gone = np.asarray(model.score(self.gone.users, self.gone.items), np.float64)
+        gone = np.asarray(model.score_rows(self.gone.users, self.gone.items), np.float64)
         bad = sum(int((~np.isfinite(scores)).sum()) for scores in (test, forgotten, gone))
         if bad:
             raise NumericsError(
                 f"{bad} scores of a model are not finite: it has diverged; lower the learning rate or raise the damping."
             )
         losses = np.logaddexp(0, forgotten) - self.forgotten.labels * forgotten
-        # Candidates are what no training set holds, the forgotten ones included: the same lists' choice for every model.
-        lists = top_lists(model.score_grid, self.train, self.users, k=self.k)
+        # Candidates are what no training set holds, the forgotten ones included, of items that all have data of: the same lists'
+        # choice for every model.
+        lists = top_lists(model.score_grid, self.train, self.users, known=self.retained, k=self.k)
         ranking = user_ranking(lists, self.users, self.train, self.test)
         return ModelView(
             test=test,

@@ -9,7 +9,7 @@ interaction has a weight and a label before, and a weight and a label after.
 Everything that follows from it (the data after, the edges that change) is made when it is first asked for, and once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, Self
 
@@ -92,12 +92,14 @@ class Change:
       places: int64 [k], ascending, of the touched interactions in `before`.
       gone: bool [k], which of them leave; the others get another label.
       labels: float32 [k], the labels after; of those that leave, the ones they had.
+      request: what was asked for; what loses its data without being named is `taken_along`.
     """
 
     before: TrainingSet
     places: np.ndarray
     gone: np.ndarray
     labels: np.ndarray
+    request: ForgetRequest = field(default_factory=ForgetRequest)
 
     @classmethod
     def of(cls, before: TrainingSet, request: ForgetRequest) -> Self:
@@ -112,7 +114,7 @@ class Change:
         gone = np.flatnonzero(selected)
         places = np.concatenate([gone, corrected])
         order = np.argsort(places, kind="stable")
-        return cls(before, places[order], selected[places[order]], np.concatenate([data.labels[gone], labels])[order])
+        return cls(before, places[order], selected[places[order]], np.concatenate([data.labels[gone], labels])[order], request)
 
     def __len__(self) -> int:
         """The number of touched interactions; 0 changes nothing."""
@@ -132,6 +134,12 @@ class Change:
     def touched(self) -> Interactions:
         """The touched interactions as they were."""
         return self.before.interactions.select(self.places)
+
+    @property
+    def leaves_rows(self) -> bool:
+        """Whether a user or an item of a touched interaction has others left."""
+        users, items = self.touched.users, self.touched.items
+        return not bool(np.all(self.lost.users[users] & self.lost.items[items]))
 
     @property
     def retained(self) -> np.ndarray:
@@ -184,6 +192,11 @@ class Change:
         """Rows that lose their last interaction."""
         had, have = self.before.degrees, self.degrees_after
         return Nodes((had[0] > 0) & (have[0] == 0), (had[1] > 0) & (have[1] == 0))
+
+    @property
+    def taken_along(self) -> Nodes:
+        """Rows that lose their last interaction without being named by the request, such as an item that one user alone had."""
+        return self.lost & ~Nodes.of(self.request.users, self.request.items, self.before.sizes)
 
     @cached_property
     def edges(self) -> EdgeChange:

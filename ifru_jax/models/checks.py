@@ -13,6 +13,7 @@ import numpy as np
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Graph, IndexPairs
+from ifru_jax.models.probes import check_scores, reach
 from ifru_jax.models.recommender import Params, Recommender, Side
 
 # Primitives that may answer differently each time, as they stand in the text of a trace.
@@ -20,10 +21,11 @@ _OUTSIDE = re.compile(r"\b(io_callback|pure_callback|rng_uniform|rng_bit_generat
 
 
 def check_recommender(model: Recommender, params: Params, graph: Graph) -> None:
-    """Traces the score twice; nothing is computed or compiled.
+    """Traces the score twice, and scores four pairs.
 
     Raises:
-      ModelError: a parameter that is no floating array, scores that are not [n], or not deterministic.
+      ModelError: a parameter that is no floating array, scores that are not [n], not deterministic, not of their pair alone or all
+        the same, or that reach farther over the graph than is declared.
     """
     name = type(getattr(model, "module", model)).__name__
     for parameter, value in params.items():
@@ -50,6 +52,29 @@ def check_recommender(model: Recommender, params: Params, graph: Graph) -> None:
             f"{name} does not score the same way twice: it samples, or calls out of JAX. Influence needs a deterministic score: "
             "turn dropout and sampling off, or draw once with a fixed key (jax.random.key) and keep what was drawn."
         )
+    if (hops := reach(first.jaxpr)) > model.num_hops:
+        raise ModelError(
+            f"{name} propagates {hops} times, one after the other, but is declared with num_hops={model.num_hops}: scores would "
+            f"change beyond what a request looks at. Declare num_hops={hops}."
+        )
+    check_scores(name, model, params, graph)
+
+
+def check_params(params: Params, tables: Mapping[str, Side], *, num_users: int, num_items: int) -> None:
+    """Parameters that somebody gives to a model: all are real floating numbers, and its tables are there with a row for each.
+
+    Raises:
+      ModelError: names the parameter.
+    """
+    for name, value in params.items():
+        kinds = {jnp.asarray(leaf).dtype for leaf in jax.tree.leaves(value)}
+        if bad := [kind for kind in kinds if not jnp.issubdtype(kind, jnp.floating)]:
+            raise ModelError(f"parameter {name!r} is of {bad[0]}: give real floating numbers, such as float32.")
+    sizes = {"user": num_users, "item": num_items}
+    for name, side in tables.items():
+        if name not in params or jnp.shape(params[name])[:1] != (sizes[side],):
+            found = f"has shape {jnp.shape(params[name])}" if name in params else f"is not among {sorted(params)}"
+            raise ModelError(f"the {side} table {name!r} {found}: the data has {sizes[side]} {side}s, give a row of it for each.")
 
 
 def check_tables(params: Params, tables: Mapping[str, Side], shared: Sequence[str], *, num_users: int, num_items: int) -> None:
@@ -78,6 +103,30 @@ def check_tables(params: Params, tables: Mapping[str, Side], shared: Sequence[st
                 f"{name!r} has shape {value.shape}, one row per user or item, but is not declared: rows of the forgotten "
                 "would stay in it. Name it in user_tables or item_tables, or in shared if its size is a coincidence."
             )
+        if (
+            name not in tables
+            and name not in shared
+            and value.ndim > 1
+            and (layout := _looks_joint(value.shape, num_users, num_items))
+        ):
+            raise ModelError(
+                f"{name!r} has shape {value.shape}, which looks like {layout}, and is not declared: rows of the forgotten would "
+                f"stay in it. Say what its rows are, in their order, with numbers for rows of nobody (padding, an offset): "
+                f'joint_tables={{"{name}": {layout}}}; or name it in shared if its size is a coincidence.'
+            )
+
+
+def _looks_joint(shape: tuple[int, ...], num_users: int, num_items: int) -> tuple[Side | int, ...] | None:
+    """What a table with this many rows may hold: both sides with up to two rows of nobody, or one side with one."""
+    extra: tuple[tuple[int, ...], ...] = ((), (1,), (2,))
+    for rows in extra:
+        if shape[0] == num_users + num_items + sum(rows):
+            return *rows, "user", "item"
+    sizes: dict[Side, int] = {"user": num_users, "item": num_items}
+    for side, size in sizes.items():
+        if shape[0] == size + 1:
+            return 1, side
+    return None
 
 
 def _plain(traced: jax.extend.core.ClosedJaxpr) -> list[np.ndarray]:

@@ -22,6 +22,7 @@ from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, Graph, GraphView, IndexPairs, Pairs
 from ifru_jax.graph.histories import Histories
 from ifru_jax.models.checks import check_tables
+from ifru_jax.models.joint_tables import JointTables, Layout, as_joint, cut, joined, joint_sides
 from ifru_jax.models.recommender import Params, Side
 from ifru_jax.sparse import build_edges
 
@@ -35,20 +36,19 @@ class _NoGraph(GraphView):
 
     @property
     def user_features(self) -> jax.Array | None:
-        return self.read("user_features").user_features
+        return self.read("user_features", "side features come with the graph, for which num_hops=1 is enough").user_features
 
     @property
     def item_features(self) -> jax.Array | None:
-        return self.read("item_features").item_features
+        return self.read("item_features", "side features come with the graph, for which num_hops=1 is enough").item_features
 
-    def read(self, name: str) -> Graph:
-        raise ModelError(
-            f"{self.module} reads {name!r} of the graph but is declared with num_hops=0: set num_hops to the number of times "
-            "it propagates, so that removed edges reach its scores."
-        )
+    def read(
+        self, name: str, remedy: str = "set num_hops to the number of times it propagates, so that removed edges reach its scores"
+    ) -> Graph:
+        raise ModelError(f"{self.module} reads {name!r} of the graph but is declared with num_hops=0: {remedy}.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FlaxRecommender:
     """Wraps a module whose `__call__(pairs, graph)` returns logits [n].
 
@@ -62,6 +62,8 @@ class FlaxRecommender:
       num_hops: see `Recommender`.
       shared: names of parameters that are no tables although their first axis is as long as one.
       history_length: items of a history that the module reads at a time; 0 for modules that read none.
+      joint_tables: parameters that hold users and items together, such as {"embedding": ("user", "item")}, or (1, "user", "item")
+        where a row of padding is before them; `models.joint_tables`.
       user_features, item_features: columns of side features that the module reads from the graph (which needs num_hops > 0).
     """
 
@@ -73,12 +75,27 @@ class FlaxRecommender:
     user_features: int = 0
     item_features: int = 0
     history_length: int = 0
+    joint_tables: Mapping[str, Layout] | JointTables = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "joint_tables", as_joint(self.joint_tables))
+
+    @property
+    def joint(self) -> JointTables:
+        """`joint_tables` in a form that can be a key."""
+        return as_joint(self.joint_tables)
+
+    def __repr__(self) -> str:
+        hidden = {"parent", "name", "num_users", "num_items"}
+        shown = [field.name for field in dataclasses.fields(self.module) if field.name not in hidden]
+        fields = ", ".join(f"{name}={getattr(self.module, name)!r}" for name in shown)
+        return f"{type(self.module).__name__}({fields})"
 
     @property
     def tables(self) -> Mapping[str, Side]:
         users: dict[str, Side] = dict.fromkeys(self.user_tables, "user")
         items: dict[str, Side] = dict.fromkeys(self.item_tables, "item")
-        return users | items
+        return users | items | joint_sides(self.joint)
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         nothing = np.zeros(0, np.int32)
@@ -98,7 +115,11 @@ class FlaxRecommender:
                 "parameters, pairs and graph alone. Replace batch statistics by LayerNorm and counters by constants."
             )
         params: Params = traverse_util.flatten_dict(dict(variables["params"]), sep="/")
-        check_tables(params, self.tables, self.shared, num_users=num_users, num_items=num_items)
+        params, sizes = (
+            cut(params, self.joint, {"user": num_users, "item": num_items}),
+            {"num_users": num_users, "num_items": num_items},
+        )
+        check_tables(params, self.tables, self.shared, **sizes)
         return params
 
     def score(self, params: Params, pairs: Pairs, graph: Graph) -> jax.Array:
@@ -110,11 +131,21 @@ class FlaxRecommender:
             ("user", self.user_features, graph.user_features),
             ("item", self.item_features, graph.item_features),
         ):
-            width = 0 if given is None else given.shape[1]
-            if wanted and wanted != width:
+            name = type(self.module).__name__
+            if wanted and not self.num_hops:
                 raise ModelError(
-                    f"{type(self.module).__name__} reads {wanted} columns of {side} features, the data has {width}: "
-                    f"build the model for its fields, or give the data {side}_features."
+                    f"{name} reads {side} features and is declared with num_hops=0: side features come with the graph, declare "
+                    "num_hops as the number of times it propagates, or 1 if it doesn't."
+                )
+            if wanted and given is None:
+                raise ModelError(
+                    f"{name} reads {wanted} columns of {side} features, the data has none: replace(data, {side}_features=…), one "
+                    f"row per {side} in the order of data.{side}_ids."
+                )
+            if wanted and given is not None and wanted != given.shape[1]:
+                raise ModelError(
+                    f"{name} reads {wanted} columns of {side} features, the data has {given.shape[1]}: build the model for its "
+                    "fields."
                 )
         if self.history_length and graph.history is None:
             raise ModelError(
@@ -122,7 +153,8 @@ class FlaxRecommender:
                 "build the training set with_history=True; a neighbourhood of a graph has no histories."
             )
         try:
-            logits = module.apply({"params": traverse_util.unflatten_dict(params, sep="/")}, pairs, seen)
+            whole = joined(params, self.joint)
+            logits = module.apply({"params": traverse_util.unflatten_dict(whole, sep="/")}, pairs, seen)
         except errors.InvalidRngError as error:
             raise ModelError(
                 f"{type(self.module).__name__} asks for random numbers when it scores ({str(error).splitlines()[0]}): influence "

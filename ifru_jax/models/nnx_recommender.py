@@ -17,6 +17,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -26,6 +27,7 @@ from flax import nnx
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Graph, Pairs
 from ifru_jax.models.checks import check_tables
+from ifru_jax.models.joint_tables import JointTables, Layout, as_joint, cut, joined, joint_sides
 from ifru_jax.models.recommender import Params, Side
 
 # num_users, num_items, rngs ↦ module
@@ -42,16 +44,18 @@ class NNXRecommender:
     num_hops: int = 0
     shared: tuple[str, ...] = ()
     history_length: int = 0
+    joint_tables: JointTables = ()
 
     @property
     def tables(self) -> Mapping[str, Side]:
         users: dict[str, Side] = dict.fromkeys(self.user_tables, "user")
         items: dict[str, Side] = dict.fromkeys(self.item_tables, "item")
-        return users | items
+        return users | items | joint_sides(self.joint_tables)
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         state = self._split(self.build(num_users, num_items, nnx.Rngs(key)))[1]
         params: Params = {_name(path): variable[...] for path, variable in nnx.to_flat_state(state)}
+        params = cut(params, self.joint_tables, {"user": num_users, "item": num_items})
         check_tables(params, self.tables, self.shared, num_users=num_users, num_items=num_items)
         return params
 
@@ -61,7 +65,8 @@ class NNXRecommender:
         sizes = rows.get("user") or graph.num_users, rows.get("item") or graph.num_items
         # Only the structure of a module of this size; its numbers are the parameters.
         definition, state = self._split(nnx.eval_shape(lambda: self.build(*sizes, nnx.Rngs(0))))
-        filled = nnx.from_flat_state([(path, like.replace(params[_name(path)])) for path, like in nnx.to_flat_state(state)])
+        whole = joined(params, self.joint_tables)
+        filled = nnx.from_flat_state([(path, like.replace(whole[_name(path)])) for path, like in nnx.to_flat_state(state)])
         logits = nnx.merge(definition, filled)(pairs, graph)  # pyright: ignore[reportCallIssue]
         if jnp.shape(logits) != pairs.users.shape:
             raise ModelError(
@@ -88,6 +93,7 @@ def from_nnx(
     item_tables: tuple[str, ...] = (),
     num_hops: int = 0,
     shared: tuple[str, ...] = (),
+    joint_tables: Mapping[str, Layout] = MappingProxyType({}),
 ) -> NNXRecommender:
     """An NNX module as a recommender.
 
@@ -98,11 +104,14 @@ def from_nnx(
       item_tables: the same for items.
       num_hops: see `Recommender`.
       shared: names of parameters that are no tables although their first axis is as long as one.
+      joint_tables: see `FlaxRecommender`.
 
     Raises:
       ModelError: when it is used, for a module with other variables than `nnx.Param`, or whose output is not one logit per pair.
     """
-    return NNXRecommender(build, tuple(user_tables), tuple(item_tables), num_hops, tuple(shared))
+    return NNXRecommender(
+        build, tuple(user_tables), tuple(item_tables), num_hops, tuple(shared), joint_tables=as_joint(joint_tables)
+    )
 
 
 def _name(path: tuple[Any, ...]) -> str:

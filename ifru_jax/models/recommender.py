@@ -7,12 +7,13 @@ deterministic and twice differentiable in `params`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph import Graph, Pairs
 
 # By name; a parameter of a submodule is "submodule/parameter".
@@ -20,6 +21,7 @@ Params = dict[str, Any]
 Side = Literal["user", "item"]
 
 
+@runtime_checkable
 class Recommender(Protocol):
     """A differentiable recommender. Instances are hashable: they are static arguments of compiled functions."""
 
@@ -50,10 +52,15 @@ class Recommender(Protocol):
 class Scorer(Protocol):
     """A model that serves, whatever it is made of; `Trained` is one."""
 
-    def score(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    @property
+    def interactions(self) -> Interactions:
+        """What it stands for: the interactions it was trained on, or what requests have left of them."""
+        ...
+
+    def score_rows(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Logits float [n] of n pairs of rows."""
         ...
 
     def score_grid(self, users: np.ndarray) -> ArrayLike:
-        """Logits float [b, num_items] of b user rows with every item."""
+        """Logits float [b, num_items] of b user rows with every item; −∞ where the user or the item has no interaction."""
         ...

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.solvers.lanczos import MatVec, norm
-from ifru_jax.solvers.result import Solution, on_pytrees
+from ifru_jax.solvers.result import UNRESOLVED_RESIDUAL, Solution, on_pytrees
 from ifru_jax.status import Status
 
 
@@ -56,8 +56,13 @@ def conjugate_gradient(*, num_steps: int = 100, tolerance: float = 1e-4) -> Call
         relative = norm(r)
         solution = length * x
         status = jnp.select(
-            [~jnp.all(jnp.isfinite(solution)), length == 0, (status == Status.STEPS_SPENT) & (relative <= tolerance)],
-            [Status.NOT_FINITE, Status.ZERO_RIGHT_HAND_SIDE, Status.CONVERGED],
+            [
+                ~jnp.all(jnp.isfinite(solution)),
+                length == 0,
+                (status == Status.STEPS_SPENT) & (relative <= tolerance),
+                (status == Status.STEPS_SPENT) & (relative > UNRESOLVED_RESIDUAL),
+            ],
+            [Status.NOT_FINITE, Status.ZERO_RIGHT_HAND_SIDE, Status.CONVERGED, Status.UNRESOLVED],
             status,
         )
         finite = status != Status.NOT_FINITE

@@ -75,8 +75,7 @@ def lanczos(
         first = jnp.where(length > 0, b / jnp.where(length > 0, length, 1), 0)
 
         def step(state):
-            basis, diagonal, off_diagonal, q, alive, taken, size = state
-            j = taken
+            basis, diagonal, off_diagonal, q, _, j, size = state
             basis = basis.at[j].set(q)
             image = ravel_pytree(product(unravel(q)))[0]
             scale = norm(image)
@@ -89,11 +88,10 @@ def lanczos(
             # No ‖H q‖ exceeds ‖H‖; below the rounding of that, what is left of the image is noise.
             size = jnp.maximum(size, scale)
             diagonal = diagonal.at[j].set(scale * alpha)
-            taken = taken + 1
             alive = scale * beta > 10 * tiny * size
             off_diagonal = off_diagonal.at[j].set(jnp.where(alive, scale * beta, 0))
             q = jnp.where(alive, rest / jnp.where(beta > 0, beta, 1), 0)
-            return basis, diagonal, off_diagonal, q, alive, taken, size
+            return basis, diagonal, off_diagonal, q, alive, j + 1, size
 
         def goes_on(state):
             basis, diagonal, off_diagonal, _, alive, taken, _ = state
@@ -104,6 +102,7 @@ def lanczos(
         start = (
             jnp.zeros((num_steps, b.shape[0]), dtype), zeros, zeros, first, length > 0, jnp.int32(0), jnp.zeros((), dtype)
         )  # fmt: skip
+        # An exhausted space asks for no product more, however many steps were allowed.
         basis, diagonal, off_diagonal, _, _, taken, _ = jax.lax.while_loop(goes_on, step, start)
         return Krylov(basis, diagonal, off_diagonal, length, taken)
 

@@ -16,6 +16,11 @@ from ifru_jax.errors import NumericsError
 from ifru_jax.pytree import pytree
 from ifru_jax.status import Status
 
+UNRESOLVED_RESIDUAL = 0.5
+"""A solve that spent its steps and has more than this left answers little of what was asked. Of a diagonal H with curvatures from
+1e-6 to 1, f(H) b is off by less than .2 where the residual is below .3, and by more than .35 where it is above 1; on the data of
+the documented experiments it is .01 to .2."""
+
 
 @pytree
 class Solution:

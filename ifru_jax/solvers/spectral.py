@@ -28,7 +28,7 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.solvers.lanczos import Krylov, MatVec, lanczos
-from ifru_jax.solvers.result import Solution, on_pytrees
+from ifru_jax.solvers.result import UNRESOLVED_RESIDUAL, Solution, on_pytrees
 from ifru_jax.status import Status
 
 FilterName = Literal["gradient-flow", "absolute", "growing-flow"]
@@ -138,8 +138,8 @@ def _solution(krylov: Krylov, values: jax.Array, vectors: jax.Array, damping: ja
     last = jnp.maximum(krylov.num_steps - 1, 0)
     residual = krylov.off_diagonal[last] * jnp.abs(coefficients[last])
     status = jnp.select(
-        [~finite, length == 0, krylov.off_diagonal[last] == 0],
-        [Status.NOT_FINITE, Status.ZERO_RIGHT_HAND_SIDE, Status.SPACE_EXHAUSTED],
+        [~finite, length == 0, krylov.off_diagonal[last] == 0, residual > UNRESOLVED_RESIDUAL],
+        [Status.NOT_FINITE, Status.ZERO_RIGHT_HAND_SIDE, Status.SPACE_EXHAUSTED, Status.UNRESOLVED],
         Status.STEPS_SPENT,
     )
     return Solution(

@@ -8,6 +8,7 @@ import ctypes
 import importlib.util
 import platform
 import sys
+import threading
 import warnings
 from functools import cache
 from types import ModuleType
@@ -17,10 +18,17 @@ import jax
 
 from ifru_jax.sparse.edges import Edges
 
+_LOCK = threading.Lock()
 
-@cache
+
 def available() -> bool:
     """Whether Numba is here and works, and this machine's words are those that its handlers read."""
+    with _LOCK:
+        return _found()
+
+
+@cache
+def _found() -> bool:
     if sys.maxsize < 2**32 or sys.byteorder != "little" or platform.system() not in ("Linux", "Darwin"):
         return False
     if importlib.util.find_spec("numba") is None:
@@ -28,7 +36,7 @@ def available() -> bool:
     try:
         _kernels()
     except Exception as error:  # whatever keeps Numba from compiling here, there are other kernels
-        warnings.warn(f"Numba's kernels can't be loaded ({error}): slower ones are used.", RuntimeWarning, stacklevel=2)
+        warnings.warn(f"Numba's kernels can't be loaded ({error}): slower ones are used.", RuntimeWarning, stacklevel=3)
         return False
     return True
 
@@ -66,9 +74,15 @@ def sddmm(a: tuple[jax.Array, ...], b: tuple[jax.Array, ...], edges: Edges) -> j
     return jax.ffi.ffi_call(_register(f"sddmm_{a[0].dtype}")[0], result)(edges.rows, edges.cols, edges.mask, *factors)
 
 
-@cache
 def _register(name: str) -> tuple[str, Any]:
     """The name that XLA knows a kernel by; compiled when first asked for, and kept, since XLA holds its address."""
+    # Threads may ask for the first time together, and XLA takes a name once.
+    with _LOCK:
+        return _registered(name)
+
+
+@cache
+def _registered(name: str) -> tuple[str, Any]:
     target, compiled = f"ifru_{name}", _kernels().compile_handler(name)
     capsule = ctypes.pythonapi.PyCapsule_New
     capsule.restype, capsule.argtypes = ctypes.py_object, [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]

@@ -17,7 +17,7 @@ form everywhere. Why, and how fast: docs/engine.md.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from ifru_jax.errors import DataError
 from ifru_jax.sparse import cpu_kernels
 from ifru_jax.sparse.edges import Edges
 
@@ -45,7 +46,12 @@ def kernels(choice: Kernels) -> Iterator[None]:
 
     Args:
       choice: "auto", the fastest here; "xla", on CPU without Numba; "portable", without any special case for CPU.
+
+    Raises:
+      DataError: another name.
     """
+    if choice not in get_args(Kernels):
+        raise DataError(f"kernels are {choice!r}: choose among {', '.join(get_args(Kernels))}.")
     with _kernels(choice):
         yield
 

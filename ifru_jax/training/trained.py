@@ -7,28 +7,33 @@ optimiser state.
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Self
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
+from ifru_jax.data.filters import binarize, known_pairs
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.interactions import Interactions, in_tables
+from ifru_jax.data.readers import read_interactions
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, ModelError
 from ifru_jax.graph import Batch, Change, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
 from ifru_jax.models import Params, Recommender
+from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
-from ifru_jax.training.losses import Loss, LossLike, as_loss, bce
+from ifru_jax.training.losses import Loss, LossLike, Pointwise, WithAuxiliary, as_loss, bce
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.record import Record
+from ifru_jax.training.smoothness import check_smooth
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trained:
     """A trained recommender that can forget. `Trained.of` makes one, wherever its parameters come from.
 
@@ -69,11 +74,23 @@ class Trained:
           loss: what its objective sums over the interactions.
           total: N, interactions it was first trained on; None takes those there are.
           capacities: see `graph.build_training_set`, and for its errors.
+
+        Raises:
+          ModelError: parameters that are no floating numbers, or tables of other sizes than the data's.
         """
-        loss = as_loss(loss)
+        loss = twice_differentiable(as_loss(loss))
         training_set = training_set_for(model, loss, interactions, capacities=capacities)
         objective = Objective(model, loss, float(len(interactions) if total is None else total), config.reg)
-        return cls(objective, in_precision(params), training_set, config)
+        return cls(objective, _given(model, params, interactions), training_set, config)
+
+    def __repr__(self) -> str:
+        size = sum(leaf.size for leaf in jax.tree.leaves(self.params))
+        record = f", {len(self.record.segments)} segments recorded" if self.record else ""
+        return (
+            f"{type(self).__name__}({self.model!r}, {size:,} parameters,\n"
+            f"  {self.loss!r}, reg={self.config.reg:g}, N={self.total:,}{record},\n"
+            f"  {self.interactions})"
+        )
 
     def resolved(self, request: ForgetRequest) -> Change:
         """A request resolved on what the model stands for.
@@ -117,11 +134,41 @@ class Trained:
         """What its objective is evaluated on."""
         return self.training_set.batch
 
-    def with_params(self, params: Params) -> "Trained":
-        """The same with other parameters; what was derived from the old ones is left behind."""
-        return Trained(self.objective, params, self.training_set, self.config)
+    def read(self, path: str | Path, *, label_above: float | None = None, **options: Any) -> Interactions:
+        """Interactions of a file in the rows of this model, by original ids; what the model doesn't know is left out and counted.
 
-    def score(self, users: npt.ArrayLike, items: npt.ArrayLike) -> np.ndarray:
+        Args:
+          path: the file.
+          label_above: labels are 1 above this rating and 0 up to it; None takes the ratings as they are.
+          options: of `read_interactions`.
+
+        Raises:
+          DataError: as `read_interactions` and `Interactions.aligned`, or ratings on another scale than the labels of the model.
+        """
+        found = read_interactions(path, **options)
+        if label_above is not None:
+            found = binarize(found, label_above)
+        scales = [(float(data.labels.min()), float(data.labels.max())) for data in (self.interactions, found) if len(data)]
+        if len(scales) > 1 and scales[0][0] >= 0 and scales[0][1] <= 1 < scales[1][1]:
+            raise DataError(
+                f"ratings of {path} go up to {scales[1][1]:g}, labels of the model from 0 to 1: say above which rating an "
+                "interaction is positive, such as label_above=3."
+            )
+        return in_tables(found, self.interactions, stacklevel=3)
+
+    def with_params(self, params: Params) -> "Trained":
+        """The same with other parameters, in the precision in use; what was derived from the old ones is left behind.
+
+        Raises:
+          ModelError: parameters that are no floating numbers, or of other names or shapes.
+        """
+        given = _given(self.model, params, self.interactions)
+        wanted, found = ({name: jax.tree.map(jnp.shape, value) for name, value in of.items()} for of in (self.params, given))
+        if wanted != found:
+            raise ModelError(f"the parameters are {found}, but the model's are {wanted}: give all of them in these shapes.")
+        return Trained(self.objective, given, self.training_set, self.config)
+
+    def score_rows(self, users: npt.ArrayLike, items: npt.ArrayLike) -> np.ndarray:
         """Logits float [n] of user rows int [n] with item rows int [n].
 
         Raises:
@@ -138,16 +185,49 @@ class Trained:
         pairs = IndexPairs(*(jnp.asarray(np.pad(r, (0, padding)).astype(np.int32)) for r in (user_rows, item_rows)))
         return np.asarray(_score(self.model, self.params, pairs, self.training_set.graph))[: len(user_rows)]
 
-    def score_grid(self, users: npt.ArrayLike) -> jax.Array:
-        """Logits float [b, num_items] of user rows int [b] with every item; one compilation per b."""
+    def grid_logits(self, users: npt.ArrayLike) -> jax.Array:
+        """Logits float [b, num_items] of user rows int [b] with every item, with or without data; one compilation per b."""
         grid = GridPairs(jnp.asarray(users), jnp.arange(self.interactions.num_items, dtype=jnp.int32))
         scores = _score(self.model, self.params, grid, self.training_set.graph)
         return scores.reshape(-1, self.interactions.num_items)
+
+    def score_grid(self, users: npt.ArrayLike) -> jax.Array:
+        """`grid_logits`, −∞ where the user or the item has no interaction: nothing is known of it, so it is in no list."""
+        return without_unknown(self.grid_logits(users), jnp.asarray(users), self._known)
+
+    @cached_property
+    def _known(self) -> tuple[jax.Array, jax.Array]:
+        users, items = self.training_set.without_data
+        return jnp.asarray(~users), jnp.asarray(~items)
+
+
+def _given(model: Recommender, params: Params, data: Interactions) -> Params:
+    """Parameters that were given from outside, checked and in the precision in use."""
+    arrays = {name: jax.tree.map(jnp.asarray, value) for name, value in params.items()}
+    check_params(arrays, model.tables, num_users=data.num_users, num_items=data.num_items)
+    return in_precision(arrays)
+
+
+@jax.jit
+def without_unknown(grid: jax.Array, users: jax.Array, known: tuple[jax.Array, jax.Array]) -> jax.Array:
+    """Scores [b, num_items] of user rows int [b], −∞ for users and items that are not `known` (bool [num_users], [num_items]).
+
+    A row of zeros scores 0, which is above all that a model doesn't want to recommend.
+    """
+    return jnp.where(known[0][users][:, None] & known[1], grid, -jnp.inf)
 
 
 @partial(jax.jit, static_argnums=0)
 def _score(model: Recommender, params: Params, pairs: Pairs, graph: Graph) -> jax.Array:
     return model.score(params, pairs, graph)
+
+
+def twice_differentiable(loss: Loss) -> Loss:
+    """The loss, once its curvature was found to be that of its gradient; see `check_smooth` for the error."""
+    of_pairs = loss.loss if isinstance(loss, WithAuxiliary) else loss
+    if isinstance(of_pairs, Pointwise):
+        check_smooth(of_pairs.terms, repr(of_pairs))
+    return loss
 
 
 def training_set_for(
@@ -177,9 +257,13 @@ def train(
     loss: LossLike = bce,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> Trained:
-    """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors."""
-    loss = as_loss(loss)
+    """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors.
+
+    Validation pairs of users and items that train has nothing of don't stop it: a forgotten user has no say.
+    """
+    loss = twice_differentiable(as_loss(loss))
     training_set = training_set_for(model, loss, data.train)
     objective = Objective(model, loss, float(len(data.train)), config.reg)
-    params, history = fit_params(key, objective, training_set, data.valid, config, on_epoch=on_epoch)
+    valid = data.valid.select(known_pairs(data.valid, data.train))
+    params, history = fit_params(key, objective, training_set, valid, config, on_epoch=on_epoch)
     return Trained(objective, params, training_set, config).with_record(history.record)

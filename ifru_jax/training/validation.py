@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ifru_jax.data.filters import known_pairs
 from ifru_jax.data.groups import leaders_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
@@ -67,8 +68,7 @@ def validation_pairs(valid: Interactions, capacity: int | None = None, *, compar
 
 def surviving(valid: Interactions, retained: Interactions) -> Interactions:
     """The validation interactions of users and items that still have a retained interaction; rows only, no original ids."""
-    users, items = retained.user_degrees() > 0, retained.item_degrees() > 0
-    return replace(valid.select(users[valid.users] & items[valid.items]), user_ids=None, item_ids=None)
+    return replace(valid.select(known_pairs(valid, retained)), user_ids=None, item_ids=None)
 
 
 def both_labels(valid: Interactions, *, compared: bool) -> bool:

@@ -78,15 +78,14 @@ def along_training(
     """
     touched, replaced = touched_terms(change)
     before, after = change.before.batch, change.after.batch
-    sides = Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph))
+    sides = Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), float(record.batch_size))
     start = record.segments[0].params
     course = Course(optax.tree.zeros_like(start), MeanSquares.none(start))
     gone, tables, found, solutions = without_data(after.examples), objective.model.tables, [], []
     for number, segment in enumerate(record.segments):
         rhs, _ = right_hand_side(objective, segment.params, change, spillover=solve.spillover)
-        key, size = jax.random.key(number), float(record.batch_size)
-        past = course.delta
-        course, applied, solution = _follow_segment(solve, objective, segment, course, rhs, sides, batch_size=size, key=key)
+        past, key = course.delta, jax.random.key(number)
+        course, applied, solution = _follow_segment(solve, objective, segment, course, rhs, sides, key)
         # The middle of the segment has moved about half as far as its ends have together.
         middle = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, past, course.delta)
         found.append(Segment(clear_rows(tables, middle, gone), clear_rows(tables, applied, gone), segment.steps))
@@ -103,15 +102,13 @@ def _follow_segment(
     course: Course,
     rhs: Params,
     sides: Sides,
-    *,
-    batch_size: jax.Array | float,
     key: jax.Array,
 ) -> tuple[Course, Params, Solution]:
     """From the beginning of a segment to its end, with its P_r and the evidence of the solve; `rhs` is b_k."""
     params = optax.tree.add(segment.params, course.delta)
     recorded, ahead = objective.gradient(segment.params, sides.before), objective.gradient(params, sides.after)
     places, gradients = (segment.params, params), (recorded, ahead)
-    now = mean_squares(objective, places, gradients, sides, batch_size=batch_size, key=key)
+    now = mean_squares(objective, places, gradients, sides, key)
     middle = course.squares.then(now, segment.steps / 2)
     parting = Parting(segment, course.delta, rhs, recorded, ahead, middle.root_ratio)
     delta, applied, solution = part(solve, objective, parting, sides.after)

@@ -18,8 +18,8 @@ class IFRUConfig:
       max_nodes: rows in scope at the most, the most important ones; endpoints of forgotten interactions always stay. None: all.
       max_edges: retained interactions in the problem of a confined request at the most, the most important ones. None: all,
         which is exact. What the budgets left out is in the report.
-      max_share: share of the interactions that one step forgets at the most; a larger request is cut into equal parts, each a step
-        from where the last one ended. None: one step, whatever is asked.
+      max_share: share of the interactions that one step forgets at the most; a larger request is cut into parts of that size and a
+        rest, each a step from where the last one ended. None: one step, whatever is asked.
       spillover: over the "whole-graph", on the request's "neighbourhood", "auto" (the cheaper of the two) or "none" (an ablation).
         A confined request computes it on its own interactions, unless it is "none".
       curvature: "hessian" (exact) or "gauss-newton".

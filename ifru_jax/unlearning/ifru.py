@@ -5,6 +5,8 @@
 Source: Zhang et al., "Recommendation Unlearning via Influence Function" (arXiv 2307.02147, ACM TORS 2024).
 """
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jax
@@ -22,11 +24,12 @@ from ifru_jax.training.record import Record
 from ifru_jax.unlearning.along import SegmentSolve, along_training
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.in_parts import forget_in_parts, parts_needed
+from ifru_jax.unlearning.in_parts import cut_request, forget_each, most_at_once
+from ifru_jax.unlearning.linearity import beyond, with_linearity
 from ifru_jax.unlearning.local.step import confined_update
 from ifru_jax.unlearning.method import check_model
 from ifru_jax.unlearning.prepare import Prepared, prepare
-from ifru_jax.unlearning.report import Report, Scope, Solve
+from ifru_jax.unlearning.report import Report, Scope, Solve, alongside
 from ifru_jax.unlearning.step import StepProblem, Update, moved, solve_step
 from ifru_jax.unlearning.stopping import gone_on
 
@@ -80,11 +83,21 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
     state = prepare(trained, config=config)
     if state is not trained:
         clock.part("prepare", state.propagations)
-    count = parts_needed(len(change) / len(trained.interactions), state.step.max_share)
-    if count > 1:
-        return _in_parts(state, request, count, clock)
+    most = most_at_once(len(trained.interactions), state.step.max_share)
+    if len(change) > most:
+        unlearned, report = _in_parts(state, cut_request(request, trained.interactions, most), clock)
+        report = beyond(with_linearity(report, trained, unlearned), len(trained.interactions))
+        # A part can't know what another names.
+        return unlearned, replace(report, **alongside(change))
     update = (confined_update if state.confined else whole_update)(state, change, clock)
     status = check(update.solution)
+    if update.norm_step == 0 and change.leaves_rows:
+        warnings.warn(
+            f"the step is exactly 0 ({status.name}): nothing that the other rows learned from the request was undone. Look whether "
+            "the scores depend on what may change, and whether the loss has a gradient there.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     unlearned = state.after(change, update.params, update.propagations, record=update.record)
     clock.part("update", update.params)
     evidence = {"norm_step": update.norm_step, "influence": update.influence, "scope": update.scope}
@@ -132,9 +145,9 @@ def follows(state: Prepared) -> bool:
     return state.record is not None and step.follow and same and step.spillover != "none"
 
 
-def _in_parts(state: Prepared, request: ForgetRequest, count: int, clock: Clock) -> tuple[Prepared, Report]:
+def _in_parts(state: Prepared, parts: Sequence[ForgetRequest], clock: Clock) -> tuple[Prepared, Report]:
     one_step = prepare(state, config=replace(state.step, max_share=None))
-    unlearned, report = forget_in_parts(one_step, request, count, forget)
+    unlearned, report = forget_each(one_step, parts, forget)
     unlearned = prepare(unlearned, config=state.step)
     clock.part("split", unlearned.params)
     before, within = clock.seconds(), report.seconds

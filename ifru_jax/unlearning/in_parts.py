@@ -1,38 +1,94 @@
 """Large requests in parts.
 
 One step answers a quadratic model of the objective around θ̂; what a large request asks for may lie outside of it. So a request for
-more than `IFRUConfig.max_share` of the interactions is cut into equal parts, and each is a step from where the last one ended:
+more than `IFRUConfig.max_share` of the interactions is cut into parts of that size and a rest, and each is a step from where the
+last one ended:
 
     θ_{k+1} = θ_k + δ(θ_k; D_k ∖ P_k),   D_0 = D,   P_1 ∪ … ∪ P_n = D_f
 
-The damping λ stays that of the original, so every part is damped and the parts together forget a little less than one step would.
+so that a request that is a little larger than one part differs by a little from one that is not. Whoever has more interactions than
+a part holds is cut as well: interactions first, the user or the item itself in the last part. The damping λ stays that of the
+original.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
 
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.groups import leads_group
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.pair_keys import pair_keys
 from ifru_jax.influence import Influence
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.report import Report, Scope
 
 State = TypeVar("State", bound=Trained)
 Step = Callable[[State, ForgetRequest], tuple[State, Report]]
+_NAMES = ("pairs", "users", "items", "corrected")
 
 
-def parts_needed(share: float, max_share: float | None) -> int:
-    """How many parts a request for this share of all interactions is cut into: as many as keep each within `max_share`."""
-    return 1 if max_share is None else max(1, math.ceil(share / max_share - 1e-9))
+def most_at_once(size: int, max_share: float | None) -> int:
+    """How many of `size` interactions one step touches at the most."""
+    return size if max_share is None else max(1, math.floor(size * max_share + 1e-9))
+
+
+def cut_request(request: ForgetRequest, data: Interactions, most: int) -> list[ForgetRequest]:
+    """The request in parts of at most `most` interactions, all but the last about that large.
+
+    Which part a row is in is random but fixed. A single pair is never cut, whatever it takes along.
+    """
+    request, late = _without_large(request, data, most)
+    sizes = np.concatenate([_sizes(request, data, name) for name in _NAMES])
+    order = np.random.default_rng(0).permutation(len(sizes))
+    part_of, filled, current = np.zeros(len(sizes), np.int64), 0, 0
+    for unit in order.tolist():
+        if filled and filled + sizes[unit] > most:
+            filled, current = 0, current + 1
+        part_of[unit] = current
+        filled += sizes[unit]
+    parts_by_name = dict(
+        zip(_NAMES, np.split(part_of, np.cumsum([len(getattr(request, name)) for name in _NAMES])[:-1]), strict=True)
+    )
+    parts = []
+    for part in range(current + 1):
+        chosen = {name: getattr(request, name)[places == part] for name, places in parts_by_name.items()}
+        parts.append(ForgetRequest(**chosen, labels=request.labels[parts_by_name["corrected"] == part]))
+    return [part for part in (*parts[:-1], parts[-1] | late) if len(part)]
+
+
+def _without_large(request: ForgetRequest, data: Interactions, most: int) -> tuple[ForgetRequest, ForgetRequest]:
+    """The request with pairs in place of users and items that have more than `most` interactions; and those users and items."""
+    users, items = (getattr(request, side)[_sizes(request, data, side) > most] for side in ("users", "items"))
+    # Pairs take their groups along, so those that lead are enough; an item that was sampled for others goes with the item.
+    named = leads_group(data) & (np.isin(data.users, users) | np.isin(data.items, items))
+    pairs = np.stack([data.users[named], data.items[named]], axis=1)
+    rest = {"users": np.setdiff1d(request.users, users), "items": np.setdiff1d(request.items, items)}
+    return replace(request, pairs=np.concatenate([request.pairs, pairs]), **rest), ForgetRequest(users=users, items=items)
+
+
+def _sizes(request: ForgetRequest, data: Interactions, name: str) -> np.ndarray:
+    """int [k]: how many interactions each row of the request touches, those of a group with the one that leads it."""
+    rows, taken = getattr(request, name), np.ones(len(data), np.int64)
+    if data.groups is not None and name != "corrected":
+        _, group, counts = np.unique(data.groups, return_inverse=True, return_counts=True)
+        taken = np.where(leads_group(data), counts[group], 1 if name == "items" else 0)
+    if name in ("users", "items"):
+        side, size = (data.users, data.num_users) if name == "users" else (data.items, data.num_items)
+        return np.bincount(side, taken, minlength=size).astype(np.int64)[rows]
+    # A pair counts with all its copies.
+    pairs, place = np.unique(pair_keys(data.users, data.items, data.num_items), return_inverse=True)
+    found = np.searchsorted(pairs, pair_keys(rows[:, 0], rows[:, 1], data.num_items))
+    return np.maximum(np.bincount(place, taken).astype(np.int64)[found], 1) if len(rows) else np.zeros(0, np.int64)
 
 
 def split_request(request: ForgetRequest, count: int) -> list[ForgetRequest]:
     """The request in `count` parts of about equal size, none empty; which part a row falls into is random but fixed."""
     rng = np.random.default_rng(0)
-    orders = {name: rng.permutation(len(getattr(request, name))) for name in ("pairs", "users", "items", "corrected")}
+    orders = {name: rng.permutation(len(getattr(request, name))) for name in _NAMES}
     parts = [
         ForgetRequest(
             **{name: getattr(request, name)[order[start::count]] for name, order in orders.items()},
@@ -44,9 +100,14 @@ def split_request(request: ForgetRequest, count: int) -> list[ForgetRequest]:
 
 
 def forget_in_parts(trained: State, request: ForgetRequest, count: int, step: Step[State]) -> tuple[State, Report]:
-    """One part after the other, each `step(state, part)`; the report is of all, see `in_all`. An empty request changes nothing."""
+    """`forget_each` of about equal parts. An empty request changes nothing."""
+    return forget_each(trained, split_request(request, count), step)
+
+
+def forget_each(trained: State, parts: Sequence[ForgetRequest], step: Step[State]) -> tuple[State, Report]:
+    """One part after the other, each `step(state, part)`; the report is of all, see `in_all`."""
     reports: list[Report] = []
-    for part in split_request(request, count):
+    for part in parts:
         left = part.still_in(trained.interactions)
         if len(left):
             trained, report = step(trained, left)

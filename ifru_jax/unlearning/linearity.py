@@ -18,8 +18,14 @@ import optax
 from ifru_jax.errors import DataError
 from ifru_jax.graph import Batch
 from ifru_jax.models import Params
+from ifru_jax.status import Status
 from ifru_jax.training import Objective, Trained
 from ifru_jax.unlearning.report import Linearity, Report
+
+VALIDATED_SHARE = 0.2
+"""Of all interactions: the largest request that was compared with retraining (docs/forget_sets.md)."""
+VALIDATED_RATIO = (0.5, 2.0)
+"""Of actual and predicted decrease, outside of which the quadratic model says little of what happened."""
 
 
 def linearity(before: Trained, after: Trained) -> Linearity:
@@ -32,6 +38,15 @@ def linearity(before: Trained, after: Trained) -> Linearity:
         raise DataError("the two models are not before and after one request: pass what was given to forget and what it returned.")
     predicted, actual = _decreases(before.objective, before.params, after.params, after.batch)
     return Linearity(float(np.asarray(predicted)), float(np.asarray(actual)))
+
+
+def beyond(report: Report, size: int) -> Report:
+    """The report, whose status says to retrain where a request for part of `size` interactions is beyond what was validated."""
+    share, ratio = (report.forgotten + report.corrected) / size, report.linearity.ratio if report.linearity else None
+    mismatch = ratio is not None and not VALIDATED_RATIO[0] <= ratio <= VALIDATED_RATIO[1]
+    if share <= VALIDATED_SHARE and not mismatch:
+        return report
+    return replace(report, status=max(report.status, Status.RETRAIN_INSTEAD))
 
 
 def with_linearity(report: Report, before: Trained, after: Trained) -> Report:

@@ -33,12 +33,13 @@ LEAST_RATIO, MOST_RATIO = 0.05, 20.0
 
 @pytree
 class Sides:
-    """The data before a request and after it, and of both the terms that it touches."""
+    """The data before a request and after it, of both the terms that it touches, and B."""
 
     before: Batch
     after: Batch
     touched: Batch
     replaced: Batch
+    batch_size: jax.Array | float
 
 
 @pytree
@@ -76,8 +77,6 @@ def mean_squares(
     places: tuple[Params, Params],
     gradients: tuple[Params, Params],
     sides: Sides,
-    *,
-    batch_size: jax.Array | float,
     key: jax.Array,
 ) -> MeanSquares:
     """v at θ_k and v_r at θ_k + δ, the two `places`, from the gradients there.
@@ -91,8 +90,8 @@ def mean_squares(
 
     def of(energy: Params, gradient: Params, batch: Batch) -> Params:
         count = jnp.sum(batch.examples.weights)
-        mean = row_means(objective.model.tables, jax.tree.map(lambda g: jnp.square(g * objective.total / count), gradient))
-        return jax.tree.map(lambda e, m: e / (batch_size * count) + (1 - 1 / batch_size) * m, energy, mean)
+        mean = jax.tree.map(lambda g: jnp.square(g * objective.total / count), gradient)
+        return jax.tree.map(lambda e, m: e / (sides.batch_size * count) + (1 - 1 / sides.batch_size) * m, energy, mean)
 
     return MeanSquares(of(before, gradients[0], sides.before), of(there, gradients[1], sides.after))
 

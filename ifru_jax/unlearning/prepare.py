@@ -48,7 +48,7 @@ class Damping:
     exponent: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prepared(Trained):
     """A trained model that is ready for requests. `replace` and `with_params` leave its propagations to `prepare`.
 

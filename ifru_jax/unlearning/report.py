@@ -112,7 +112,10 @@ class Report:
       forgotten: interactions that were forgotten.
       corrected: interactions that got another label.
       retained: interactions that remain.
+      missing: of what the request named, how much wasn't there (any more); only where that was allowed.
       cleared_users, cleared_items: rows of tables set to zero by this request because no interaction was left.
+      users_taken_along, items_taken_along: users and items that lost their last interaction without being named, such as an item
+        that one user alone had; `ForgetRequest.takes_along` tells which, before the request.
       parts: steps that a large request was cut into.
       norm_step: Euclidean norm of what the parameters moved by, rows set to zero apart.
       influence: what is known of b.
@@ -128,8 +131,11 @@ class Report:
     retained: int
     forgotten: int = 0
     corrected: int = 0
+    missing: int = 0
     cleared_users: int = 0
     cleared_items: int = 0
+    users_taken_along: int = 0
+    items_taken_along: int = 0
     parts: int = 1
     norm_step: float | None = None
     influence: Influence | None = None
@@ -151,6 +157,7 @@ class Report:
             corrected=len(change.corrected),
             cleared_users=int(change.lost.users.sum()) if "user" in sides else 0,
             cleared_items=int(change.lost.items.sum()) if "item" in sides else 0,
+            **alongside(change),
             seconds=seconds,
             **evidence,
         )
@@ -172,3 +179,9 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; the status by its name."""
         return asdict(self) | {"status": self.status.name, "seconds": dict(self.seconds)}
+
+
+def alongside(change: Change) -> dict[str, int]:
+    """How many users and items a change takes along, by the names of the report."""
+    users, items = change.taken_along
+    return {"users_taken_along": int(users.sum()), "items_taken_along": int(items.sum())}

@@ -120,7 +120,7 @@ def test_what_is_served_scores_pairs_and_grids_alike(case, split):
     served, users, items = method.served(state), np.array([0, 3, 11]), np.arange(split.train.num_items)
     grid = np.asarray(served.score_grid(users))
     assert grid.shape == (3, split.train.num_items)
-    pairs = served.score(np.repeat(users, len(items)), np.tile(items, 3))
+    pairs = served.score_rows(np.repeat(users, len(items)), np.tile(items, 3))
     np.testing.assert_allclose(grid.ravel(), pairs, rtol=1e-5, atol=1e-6)
     assert np.ptp(grid) > 0
 
@@ -140,7 +140,7 @@ def test_reports_are_json_and_requests_follow_one_another(case, split, forgettin
     again, report = method.forget(after, ForgetRequest(users=np.array([8])))
     assert report.cleared_users == 1
     as_json(report)
-    assert np.isfinite(method.served(again).score(np.arange(40), np.arange(40))).all()
+    assert np.isfinite(method.served(again).score_rows(np.arange(40), np.arange(40))).all()
 
 
 def test_labels_are_corrected(case, split):
@@ -156,7 +156,7 @@ def test_labels_are_corrected(case, split):
     for a, b in zip(ordered(data_of(name, after)), ordered(request.applied(split.train)), strict=True):
         np.testing.assert_array_equal(a, b)
     users, items = request.corrected.T
-    assert np.any(method.served(after).score(users, items) != method.served(state).score(users, items))
+    assert np.any(method.served(after).score_rows(users, items) != method.served(state).score_rows(users, items))
 
 
 def test_retraining_in_parts(whole, split, forgetting):
@@ -178,5 +178,5 @@ def test_retraining_in_parts(whole, split, forgetting):
 
 def test_every_status_says_what_it_means():
     messages = [status.message for status in Status]
-    assert len(set(messages)) == len(messages) == 11
+    assert len(set(messages)) == len(messages) == 13
     assert all(message.endswith(".") for message in messages)

@@ -110,7 +110,7 @@ def test_requests_one_by_one_are_requests_at_once_and_compile_nothing(fitted, fo
     assert not (shards.interactions.users == 7).any()
     assert not (shards.valid.users == 7).any()
     assert all(not np.any(model.params["user_embedding"][7]) for model in shards.models)
-    assert not np.any(method.served(in_turn).score(np.full(5, 7), np.arange(5)))
+    assert not np.any(method.served(in_turn).score_rows(np.full(5, 7), np.arange(5)))
     assert "user-0007-secret" not in "".join(_texts(in_turn))
     assert "user-0008-secret" in "".join(_texts(in_turn))
 
@@ -144,10 +144,10 @@ def test_scores_and_full_ranking_agree(fitted):
     method, state = fitted
     users = np.array([0, 3, 11])
     grid = np.asarray(method.served(state).score_grid(users))
-    flat = method.served(state).score(np.repeat(users, 50), np.tile(np.arange(50), 3)).reshape(3, 50)
+    flat = method.served(state).score_rows(np.repeat(users, 50), np.tile(np.arange(50), 3)).reshape(3, 50)
     np.testing.assert_allclose(grid, flat, rtol=1e-5, atol=1e-6)
     if isinstance(method, SISA):
-        each = [shard.score(np.repeat(users, 50), np.tile(np.arange(50), 3)) for shard in state.models]
+        each = [shard.score_rows(np.repeat(users, 50), np.tile(np.arange(50), 3)) for shard in state.models]
         np.testing.assert_allclose(flat.ravel(), np.mean(each, axis=0), rtol=1e-5, atol=1e-7)
 
 
@@ -160,7 +160,7 @@ def test_a_shard_that_loses_everything_is_zero(fitted):
     assert report.shards.retrained == 1
     assert len(empty.interactions) == 0
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(empty.params))
-    assert np.isfinite(method.served(after).score(np.arange(40), np.arange(40))).all()
+    assert np.isfinite(method.served(after).score_rows(np.arange(40), np.arange(40))).all()
     with pytest.raises(DataError, match="nothing is left"):
         method.forget(state, ForgetRequest(users=np.arange(40)))
 

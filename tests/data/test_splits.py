@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from ifru_jax.data import Interactions, Split, given_split, leave_last_out, random_split, temporal_split
+from ifru_jax.data.draws import uniform_draws
 from ifru_jax.errors import DataError
 
+PINNED = (0.701267344060172, 0.21484410093556516)
 PAIRS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 7)), min_size=4, max_size=70, unique=True)
 
 
@@ -44,10 +47,13 @@ def check(split, data):
 @given(PAIRS, st.integers(0, 5), st.randoms(use_true_random=False))
 def test_random_split(pairs, seed, random):
     data = interactions(pairs)
-    split = random_split(data, seed=seed)
+    fixed = random_split(data, seed=seed, stable=False)
+    check(fixed, data)
+    assert len(fixed.train) == round(0.6 * len(data))
+    # So large a share of train that it is never empty.
+    split = random_split(data, seed=seed, shares=(0.99, 0.005, 0.005))
     check(split, data)
-    assert len(split.train) == round(0.6 * len(data))
-    reordered = random_split(interactions(random.sample(pairs, len(pairs))), seed=seed)
+    reordered = random_split(interactions(random.sample(pairs, len(pairs))), seed=seed, shares=(0.99, 0.005, 0.005))
     for part, again in zip(split.parts, reordered.parts, strict=True):
         assert named(part) == named(again)
 
@@ -102,7 +108,7 @@ def test_leave_last_out(pairs, drawn):
 @given(PAIRS, st.integers(1, 3))
 def test_given_split(pairs, size):
     train, test = interactions(pairs[size:]), interactions(pairs[:size])
-    split = given_split(train, test, valid_share=0.25, seed=3)
+    split = given_split(train, test, valid_share=0.25, seed=3, stable=False)
     check(split, interactions(pairs))
     assert len(split.train) == len(train) - round(0.25 * len(train))
     assert set(named(split.valid)) <= set(named(train))
@@ -139,3 +145,65 @@ def test_errors():
         given_split(data, interactions([(1, 1)]), valid_share=1.0)
     with pytest.raises(DataError, match="tables"):
         Split(data, data, interactions([(0, 0)]))
+
+
+@given(PAIRS, st.integers(0, 5), st.data())
+def test_an_interaction_stays_where_it_is_when_others_go(pairs, seed, drawn):
+    """Unless train has nothing of its user or its item any more."""
+    data = interactions(pairs)
+    keep = np.array(drawn.draw(st.lists(st.booleans(), min_size=len(pairs), max_size=len(pairs))))
+    try:
+        before, after = random_split(data, seed=seed), random_split(data.select(keep), seed=seed)
+    except DataError as error:
+        assert "left for train" in str(error)  # noqa: PT017
+        return
+    left = set(named(data.select(keep)))
+    for part, again in zip(before.parts, after.parts, strict=True):
+        train_users, train_items = (set(column) for column in zip(*named(after.train), strict=True))
+        expected = [(u, i) for u, i in named(part) if (u, i) in left and u in train_users and i in train_items]
+        # In the same order, too.
+        assert named(again) == expected
+
+
+def test_a_split_without_a_user_has_the_same_test_pairs():
+    data = interactions([(user, item) for user in range(40) for item in range(30) if (user * item) % 7])
+    before = random_split(data, seed=2)
+    gone = data.user_index([13])[0]
+    after = random_split(data.select(data.users != gone), seed=2)
+    assert named(after.test) == [pair for pair in named(before.test) if pair[0] != 13]
+    # A permutation of all is another one without a user.
+    fixed, again = (random_split(part, seed=2, stable=False) for part in (data, data.select(data.users != gone)))
+    assert set(named(again.test)) != {pair for pair in named(fixed.test) if pair[0] != 13}
+
+
+def test_the_shares_are_those_asked_for_and_ids_may_be_text():
+    pairs = [(user, item) for user in range(100) for item in range(80)]
+    data = interactions(pairs)
+    text = Interactions.from_arrays(*([str(name) for name in column] for column in zip(*pairs, strict=True)))
+    for seed in range(3):
+        split = random_split(data, shares=(0.7, 0.1, 0.2), seed=seed)
+        sizes = [len(part) / len(data) for part in split.parts]
+        np.testing.assert_allclose(sizes, (0.7, 0.1, 0.2), atol=0.02)
+        as_text = random_split(text, shares=(0.7, 0.1, 0.2), seed=seed)
+        # Text of whole numbers is read as these numbers.
+        assert set(named(as_text.test)) == set(named(split.test))
+        # Neither users nor items have more of their own in one part than chance gives them.
+        test_share = split.test.user_degrees() / 80
+        assert test_share.std() == pytest.approx(np.sqrt(0.2 * 0.8 / 80), rel=0.25)
+
+
+def test_the_draw_is_uniform_and_the_same_everywhere():
+    draws = uniform_draws(interactions([(user, item) for user in range(200) for item in range(100)]), seed=0)
+    assert stats.kstest(draws, "uniform").pvalue > 1e-3
+    # Pinned: a split of today is the split of tomorrow.
+    data = Interactions.from_arrays(["ann", "bob"], [7, 9])
+    np.testing.assert_allclose(uniform_draws(data, seed=1), PINNED, rtol=1e-12)
+
+
+def test_published_parts_keep_their_validation_pairs():
+    pairs = [(user, item) for user in range(20) for item in range(20)]
+    test, train = interactions(pairs[:20]), interactions(pairs[20:])
+    before = given_split(train, test, valid_share=0.25)
+    after = given_split(train.select(train.users != 4), test, valid_share=0.25)
+    gone = train.user_ids[4]
+    assert named(after.valid) == [pair for pair in named(before.valid) if pair[0] != gone]

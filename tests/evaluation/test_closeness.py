@@ -9,7 +9,7 @@ from ifru_jax.evaluation import discordance
 from ifru_jax.evaluation.closeness import SHIFT_LIMIT, ratio_and_limit
 from ifru_jax.evaluation.fidelity import rms
 from ifru_jax.evaluation.parameters import parameter_distance, share_left
-from ifru_jax.evaluation.spread import prediction_interval
+from ifru_jax.evaluation.spread import largest_spread, prediction_interval
 
 rng = np.random.default_rng(0)
 CENTRE, SHIFT = rng.normal(size=4000), rng.normal(size=4000)
@@ -61,3 +61,44 @@ def test_parameters_are_compared_name_by_name():
     assert share_left(first, first, first) is None
     with pytest.raises(ModelError, match="differ in name or shape"):
         parameter_distance(first, {"a": np.ones(3)})
+
+
+@pytest.mark.parametrize("size", [3, 5, 9])
+@pytest.mark.parametrize("lower_only", [False, True])
+def test_the_power_of_an_interval_is_how_often_a_shifted_value_falls_outside(size, lower_only):
+    """Of an interval whose spread is the true one; the noise is taken larger than the spread, as it may be."""
+    noise, shift, alpha = largest_spread(size - 1), -6.0, 0.2 if lower_only else 0.1
+    draws = noise * np.random.default_rng(1).normal(size=(4000, size + 1))
+    intervals = [prediction_interval(row[:size], alpha=alpha) for row in draws]
+    below = [value + shift < interval.low for interval, value in zip(intervals, draws[:, size], strict=True)]
+    above = [value + shift > interval.high for interval, value in zip(intervals, draws[:, size], strict=True)]
+    found = np.mean(below) if lower_only else np.mean(np.logical_or(below, above))
+    values = np.linspace(-1, 1, size)
+    power = prediction_interval(values / values.std(ddof=1), alpha=alpha).power(shift, lower_only=lower_only)
+    assert power == pytest.approx(found, abs=0.03)
+    assert 0.2 < power < 0.999
+
+
+def test_the_spread_is_at_most_what_is_said_as_often_as_is_said():
+    for size in (3, 5, 9):
+        found = np.random.default_rng(2).normal(size=(4000, size)).std(axis=1, ddof=1)
+        assert np.mean(found * largest_spread(size - 1) > 1) == pytest.approx(0.8, abs=0.02)
+
+
+def test_power_at_the_ends():
+    interval = prediction_interval([1.0, 1.0, 1.0], alpha=0.05)
+    assert (interval.power(0.0), interval.power(0.1)) == (0, 1)
+    spread = prediction_interval([1.0, 2.0, 3.0], alpha=0.05)
+    assert spread.power(0.0) == pytest.approx(0.05)
+    assert prediction_interval([1.0, 1.1], alpha=0.05).power(100.0) == 0
+    assert spread.power(1e9) == pytest.approx(1)
+    assert spread.power(1e9, lower_only=True) == pytest.approx(0)
+
+
+def test_the_power_of_a_distance_is_that_of_half_the_shift():
+    """Half of a shift of 1 is inside the limit, half of 4 outside; how surely follows from the retrained models' own ratios."""
+    for shift, low, high in ((1, 0, 0.05), (4, 0.95, 1)):
+        found = ratio_and_limit(rms, [model(shift)], RETRAINED)
+        assert low <= found.power(found.ratios[0]) <= high
+        assert (ratio_of(rms, model(shift / 2)) > found.limit) == (low > 0.5)
+    assert ratio_and_limit(rms, [model(4)], RETRAINED[:2]).power(5.0) == 0

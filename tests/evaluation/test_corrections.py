@@ -36,14 +36,18 @@ def test_membership_is_asked_of_what_was_forgotten_alone():
 
 @pytest.mark.parametrize(("request_", "attacked"), [(CORRECTED, False), (BOTH, True)])
 def test_verify_tells_corrected_labels_from_wrong_ones(request_, attacked):
-    def model(labels):
+    def model(labels, data):
         scores = rng.normal(size=(40, 30))
         scores[DATA.users[:50], DATA.items[:50]] += 8 * labels - 4
-        return SimpleNamespace(score=lambda users, items: scores[users, items], score_grid=lambda users: scores[users])
+        return SimpleNamespace(
+            interactions=data, score_rows=lambda users, items: scores[users, items], score_grid=lambda users: scores[users]
+        )
 
     wrong, right = DATA.labels[:50], 1 - DATA.labels[:50]
+    left = request_.applied(SPLIT.train)
     for unlearned, verdict in ((wrong, "fail"), (right, "pass")):
-        found = verify(model(wrong), model(unlearned), [model(right) for _ in range(5)], SPLIT, request_)
+        found = verify(model(wrong, SPLIT.train), model(unlearned, left), [model(right, left) for _ in range(5)], SPLIT, request_)
+        assert all(fact.holds for fact in found.facts.values())
         for name in ("forget_gap", "forget_loss"):
             assert found.measures[name].verdict == verdict
             assert found.measures[name].informative

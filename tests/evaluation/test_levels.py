@@ -24,8 +24,9 @@ class Table:
     """A model that is a table of scores."""
 
     scores: np.ndarray
+    interactions: Interactions
 
-    def score(self, users, items):
+    def score_rows(self, users, items):
         return self.scores[users, items]
 
     def score_grid(self, users):
@@ -40,13 +41,26 @@ def table():
 def test_a_number_for_each_user_is_not_seen(table):
     """More users than a block holds."""
     users, items = np.divmod(np.arange(USERS * ITEMS), ITEMS)
-    moved = Table(table + np.random.default_rng(1).normal(size=(USERS, 1)))
-    seen, seen_moved = (WithoutLevels(model, USERS, ITEMS).score(users, items) for model in (Table(table), moved))
+    data = Interactions(users, items, np.ones(len(users)), USERS, ITEMS)
+    moved = Table(table + np.random.default_rng(1).normal(size=(USERS, 1)), data)
+    seen, seen_moved = (WithoutLevels(model, data).score_rows(users, items) for model in (Table(table, data), moved))
     np.testing.assert_allclose(seen, (table - table.mean(axis=1, keepdims=True)).ravel(), atol=1e-6)
     np.testing.assert_allclose(seen_moved, seen, atol=1e-6)
-    grid = WithoutLevels(moved, USERS, ITEMS).score_grid(np.arange(9))
+    grid = WithoutLevels(moved, data).score_grid(np.arange(9))
     np.testing.assert_allclose(grid.ravel(), seen[: 9 * ITEMS], atol=1e-6)
-    assert comparable(moved, True, USERS, ITEMS) is moved
+    assert comparable(moved, True, data) is moved
+
+
+def test_levels_are_of_items_with_data(table):
+    """A row without data is no score of the user's, neither in the level of a model that masks it nor of one that doesn't."""
+    users, items = np.divmod(np.arange(USERS * ITEMS), ITEMS)
+    known = (users != 4) & (items != 2)
+    data = Interactions(users[known], items[known], np.ones(known.sum()), USERS, ITEMS)
+    masked = np.where((np.arange(USERS) == 4)[:, None] | (np.arange(ITEMS) == 2), -np.inf, table)
+    levels = [WithoutLevels(Table(scores, data), data).levels for scores in (table, masked)]
+    expected = np.delete(table, 2, axis=1).mean(axis=1) * (np.arange(USERS) != 4)
+    for found in levels:
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def shifted(loss, seed):
@@ -117,7 +131,7 @@ def test_a_verification_of_such_a_loss_does_not_see_levels():
         other = moved.measures[name].value
         assert other == (None if measure.value is None else pytest.approx(measure.value, rel=1e-4, abs=1e-5)), name
     # Also of models that are no `Trained`, where the loss is given.
-    wrapped = [Table(np.asarray(state.score_grid(np.arange(40)))) for state in (trained(0), trained(4, 5.0), *others)]
+    wrapped = [Table(np.asarray(state.grid_logits(np.arange(40))), split.train) for state in (trained(0), trained(4, 5.0), *others)]
     told = verify(wrapped[0], wrapped[1], wrapped[2:], split, request, config=LIST_LOSS)
     assert told.measures["gap"].value == pytest.approx(plain.measures["gap"].value, rel=1e-4)
     with pytest.raises(ModelError, match="'bpr' is no loss"):
@@ -141,7 +155,7 @@ def test_rows_without_data_are_looked_at_as_they_are():
     half = scores[1].copy()
     half[:, 3] = scores[0][:, 3] / 2
     for unlearned, verdict in ((scores[1], "pass"), (half, "fail")):
-        models = [Table(table) for table in (scores[0], unlearned, *scores[2:])]
+        models = [Table(scores[0], data), *(Table(table, request.applied(data)) for table in (unlearned, *scores[2:]))]
         found = verify(models[0], models[1], models[2:], split, request, config=LIST_LOSS)
         assert found.measures["gone_scores"].verdict == verdict
 

@@ -73,7 +73,9 @@ def test_a_pair_that_is_also_in_train_is_not_relevant():
     seen = Interactions(np.array([0]), np.array([1]), np.array([0.0]), 1, 3)
     test = Interactions(np.array([0, 0]), np.array([1, 2]), np.array([1.0, 1.0]), 1, 3)
     scores = np.array([[0.0, 9.0, 1.0]])
-    assert set(ranking_metrics(lambda users: scores[users], seen, test, k=1).values()) == {1.0}
+    everything = Interactions(np.zeros(3, int), np.arange(3), np.ones(3), 1, 3)
+    assert set(ranking_metrics(lambda users: scores[users], seen, test, known=everything, k=1).values()) == {1.0}
+    assert set(ranking_metrics(lambda users: scores[users], seen, test, k=1).values()) == {0.0}
 
 
 def test_users_come_in_blocks_of_one_size_so_a_jitted_model_compiles_once():

@@ -3,21 +3,38 @@ MovieLens-small had half of their labels flipped, and these are forgotten."""
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ifru_jax import DataError, ForgetRequest, NumericsError, TrainConfig, load_dataset, mf, protocol_split, verify
+from ifru_jax import (
+    DataError,
+    ForgetRequest,
+    Interactions,
+    NumericsError,
+    TrainConfig,
+    Trained,
+    lightgcn,
+    load_dataset,
+    mf,
+    protocol_split,
+    verify,
+)
 from ifru_jax.baselines import Retrain, RetrainState
 from ifru_jax.evaluation import VerifyConfig, train_shadows
+from ifru_jax.evaluation.facts import Fact, facts_of
+from ifru_jax.evaluation.verdicts import Measure, Verification
+from ifru_jax.graph import build_training_set
 from ifru_jax.training import train
 from ifru_jax.unlearning import forget, prepare
 
 pytestmark = pytest.mark.slow
 
 MODEL = mf(embedding_size=16)
+PLAIN = VerifyConfig(membership=False)
 CONFIG = TrainConfig(learning_rate=1e-2, batch_size=2048, reg=3e-5, epochs=40, patience=3)
 
 
@@ -73,6 +90,11 @@ def noise_on_the_embeddings(original, request):
     return original.with_params({name: noisy(name) for name in original.params})
 
 
+def without_the_data(model, request):
+    """A model of the retained data as its parameters are: what the facts can't tell from an unlearned one."""
+    return replace(model, training_set=model.resolved(request).after)
+
+
 def rows_of_touched_users_zeroed(original, request):
     users = np.unique(request.pairs[:, 0])
     return original.with_params(original.params | {"user_embedding": original.params["user_embedding"].at[users].set(0)})
@@ -97,7 +119,8 @@ def gradient_ascent_on_the_forgotten(original, request):
     "cheat", [unchanged, noise_on_the_embeddings, rows_of_touched_users_zeroed, gradient_ascent_on_the_forgotten]
 )
 def test_cheats_are_caught_by_two_measures_at_least(case, cheat):
-    found = check(case, cheat(case[2], case[1]))
+    found = check(case, without_the_data(cheat(case[2], case[1]), case[1]))
+    assert all(fact.holds for fact in found.facts.values())
     assert not found.passed
     assert len(found.failed) >= 2
     assert failed_groups(found) & {"forgetting", "membership"}
@@ -134,7 +157,147 @@ def test_measures_say_whether_the_original_fails_them(case):
     measures = check(case, case[3][0], membership=False).measures
     assert measures["forget_gap"].informative
     assert measures["forget_loss"].informative
+    # Half as much left would show in the distance; of one figure of five models that is not as sure.
+    assert measures["forget_gap"].telling
+    assert measures["forget_loss"].power < measures["forget_gap"].power
     assert measures["recall@20"].verdict == "not judged"
+
+
+def with_data(model, data):
+    return replace(model, training_set=build_training_set(data, with_graph=model.model.num_hops > 0))
+
+
+def test_models_that_were_trained_on_everything_are_no_yardstick(case):
+    split, request, original, retrained, _ = case
+    unlearned = forget(original, request)[0]
+    found = verify(original, unlearned, [with_data(one, split.train) for one in retrained], split, request, config=PLAIN)
+    assert found.verdict == "failed"
+    assert found.failed[0] == "retrained_data"
+    gone = int(request.select(split.train).sum())
+    assert f"5 of 5: {gone} of {gone} forgotten or corrected interactions are in its data" in found.why
+    # Nor are models of part of the data, whose noise would pass everything.
+    part = retrained[0].interactions.select(slice(0, None, 2))
+    found = verify(original, unlearned, [with_data(retrained[0], part), *retrained[1:]], split, request, config=PLAIN)
+    assert found.failed[0] == "retrained_data"
+    assert f"{len(retrained[0].interactions) - len(part)} of {len(retrained[0].interactions)} that remain are missing" in found.why
+
+
+def test_a_request_that_was_never_made_is_not_verified(case):
+    split, request, original, retrained, _ = case
+    found = verify(original, original, retrained, split, request, config=PLAIN)
+    assert not found.passed
+    assert "unlearned_data" in found.failed
+    # However it scores: as a further retrained model does, or with the request taken out twice over.
+    disguised = original.with_params(retrain(original, split, request, 5).params)
+    assert "unlearned_data" in verify(original, disguised, retrained, split, request, config=PLAIN).failed
+
+
+def test_a_request_for_other_pairs_is_not_verified(case):
+    split, request, original, retrained, _ = case
+    data = split.train
+    others = np.flatnonzero(~request.select(data))[: len(request)]
+    asked = ForgetRequest(pairs=np.stack([data.users[others], data.items[others]], axis=1))
+    found = verify(original, forget(original, asked)[0], retrained, split, request, config=PLAIN)
+    assert "unlearned_data" in found.failed
+    assert f"{len(others)} of {len(data) - len(others)} that remain are missing" in found.why
+    # More than was asked is not what was asked either.
+    found = verify(original, forget(original, asked | request)[0], retrained, split, request, config=PLAIN)
+    assert "unlearned_data" in found.failed
+    # And the original has to be the one that was trained on the data of the split.
+    found = verify(forget(original, asked)[0], retrain(original, split, request, 5), retrained, split, request, config=PLAIN)
+    assert found.failed[0] == "original_data"
+
+
+def test_trainings_are_counted_once(case):
+    split, request, original, retrained, _ = case
+    another = retrain(original, split, request, 6)
+    found = verify(original, another, [*retrained[:2], retrained[0]], split, request, config=PLAIN)
+    assert "own_trainings" in found.failed
+    assert "1 pairs of retrained models score alike" in found.why
+    assert "own_trainings" in verify(original, retrained[0], retrained, split, request, config=PLAIN).failed
+    assert verify(original, another, retrained, split, request, config=PLAIN).passed
+
+
+def test_an_old_graph_and_old_ids_are_traces():
+    """Removed edges that go on propagating, and the name of a user who is gone."""
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.permutation(20 * 15)[:200], 15)
+    data = Interactions.from_arrays([f"u{u}" for u in users], [f"i{i}" for i in items], rng.integers(2, size=200))
+    model, request = lightgcn(num_layers=1, embedding_size=4), ForgetRequest(users=np.array([3]))
+
+    def trained(seed, data):
+        return Trained.of(model, model.init(jax.random.key(seed), data.num_users, data.num_items), data)
+
+    original = trained(0, data)
+    after = original.resolved(request).after
+    unlearned = replace(trained(9, data), training_set=after)
+    others = [replace(trained(seed, data), training_set=after) for seed in (1, 2, 3)]
+    named = replace(after, interactions=replace(after.interactions, user_ids=data.user_ids))
+    stale = replace(after, graph=original.training_set.graph)
+    edges = int(((data.users == 3) & (data.labels > 0.5)).sum())
+    for training_set, detail in ((named, "1 ids of users or items"), (stale, f"{edges} edges of its graph"), (after, None)):
+        found = facts_of(original, replace(unlearned, training_set=training_set), others, data, request)
+        assert found["unlearned_data"].holds == (detail is None)
+        assert detail is None or detail in found["unlearned_data"].detail
+        assert all(fact.holds for name, fact in found.items() if name != "unlearned_data")
+
+
+def test_a_model_that_forgot_half_does_not_pass(case):
+    """Halfway between the original and retrained models, with the noise of one training."""
+    split, request, original, retrained, _ = case
+
+    def score(method, *rows):
+        before, fresh, *others = (np.asarray(getattr(one, method)(*rows), np.float64) for one in (original, another, *retrained))
+        return fresh + (before - np.mean(others, axis=0)) / 2
+
+    another = retrain(original, split, request, 5)
+    half = SimpleNamespace(
+        interactions=another.interactions,
+        score_rows=lambda users, items: score("score_rows", users, items),
+        score_grid=lambda users: score("grid_logits", users),
+    )
+    found = verify(original, half, retrained, split, request, config=PLAIN)
+    assert found.verdict == "failed"
+    assert found.measures["forget_gap"].verdict == "fail"
+
+
+def test_two_retrained_models_can_not_tell(case):
+    split, request, original, retrained, _ = case
+    another = retrain(original, split, request, 5)
+    found = verify(original, another, retrained[2:4], split, request, config=PLAIN)
+    assert found.verdict == "cannot tell"
+    assert not found.passed
+    assert not found.as_dict()["passed"]
+    assert "give more retrained models" in found.why
+    assert any(measure.informative for measure in found.measures.values())
+
+
+def test_a_zeroed_row_proves_nothing(case):
+    """One user, whose row is set to zero and whose data is taken out; nothing that others learned from the user is undone."""
+    split, _, original, _, _ = case
+    request = ForgetRequest(users=np.array([11]))
+    retrained = [retrain(original, split, request, seed) for seed in range(3)]
+    rows = original.params["user_embedding"].at[11].set(0)
+    zeroed = without_the_data(original.with_params(original.params | {"user_embedding": rows}), request)
+    found = verify(original, zeroed, retrained, split, request, config=PLAIN)
+    assert found.measures["gone_scores"].informative
+    assert found.measures["gone_scores"].verdict == "pass"
+    assert not found.passed
+
+
+def test_no_informative_measure_can_not_tell():
+    measures = {
+        "gap": Measure("closeness", 1.0, 1.1, 1.0, high=1.22, verdict="pass", informative=False, power=0.9),
+        "gone_scores": Measure("forgetting", 0.0, 0.9, 0.0, high=0.01, verdict="pass", informative=True),
+    }
+    found = Verification.of(measures, {})
+    assert (found.verdict, found.passed, found.failed) == ("cannot tell", False, ())
+    assert "too small" in found.why
+    telling = measures | {"forget_loss": Measure("forgetting", 0.0, 0.9, 0.0, verdict="pass", informative=True, power=0.81)}
+    assert Verification.of(telling, {}).passed
+    assert Verification.of(telling, {"unlearned_data": Fact(False, "3 are left")}).failed == ("unlearned_data",)
+    weak = measures | {"forget_loss": Measure("forgetting", 0.0, 0.9, 0.0, verdict="pass", informative=True, power=0.79)}
+    assert Verification.of(weak, {}).verdict == "cannot tell"
 
 
 def test_bad_input_is_refused(case):

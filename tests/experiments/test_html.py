@@ -2,12 +2,14 @@
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from experiments.reporting.report import write_report
 from ifru_jax.errors import DataError
+from ifru_jax.evaluation.facts import Fact
 from ifru_jax.evaluation.verdicts import Measure, Verification
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
@@ -53,7 +55,7 @@ def answer():
         "auc": Measure("quality", 0.7, 0.8, 0.7, 0.69, None, 0.0, "pass", False),
         "map@20": Measure("quality", 0.1, None, None),
     }
-    return Verification(False, ("forget_loss",), measures, {}, {"forgotten_interactions": 1234}).as_dict()
+    return Verification.of(measures, {}, counts={"forgotten_interactions": 1234}).as_dict()
 
 
 def written(folder, made, **options):
@@ -96,3 +98,19 @@ def test_without_verification_or_without_records(tmp_path):
     with pytest.raises(DataError):
         write_report(tmp_path / "none", [], title="t")
     assert not (tmp_path / "none").exists()
+
+
+def test_three_verdicts_are_told_apart(tmp_path):
+    """Also on the page: what can't be told has neither passed nor failed, and a fact that doesn't hold is no measure."""
+    measures = {"gap": Measure("closeness", 1.1, 2.0, 1.0, None, 1.22, None, "pass", True, 0.4)}
+    unsure = Verification.of(measures, {}).as_dict()
+    wrong = Verification.of(measures, {"unlearned_data": Fact(False, "7 of 9 forgotten interactions are in its data")}).as_dict()
+    sure = Verification.of({"gap": replace(measures["gap"], power=0.9)}, {}).as_dict()
+    for name, found, text in (
+        ("unsure", unsure, "It can&#39;t be told: a model that forgot half would be found with a probability of 40% only"),
+        ("wrong", wrong, "No, whatever it scores: unlearned_data: 7 of 9 forgotten interactions are in its data"),
+        ("sure", sure, "Yes, as far as these measures can tell"),
+    ):
+        page = written(tmp_path / name, records(), title="t", verification={"ifru": found})
+        assert text.replace("&#39;", "'") in page.replace("&#39;", "'")
+        assert ('class="verdict pass"' in page) == (name == "sure")

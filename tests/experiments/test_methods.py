@@ -48,14 +48,14 @@ class Popularity:
 class Liked:
     """Every user likes what most do."""
 
-    data: Interactions
+    interactions: Interactions
 
-    def score(self, users, items):
+    def score_rows(self, users, items):
         return self.score_grid(np.zeros(1, int))[0][items]
 
     def score_grid(self, users):
-        likes = np.bincount(self.data.items, self.data.labels - 0.5, minlength=self.data.num_items)
-        return np.tile(likes / np.maximum(self.data.item_degrees(), 1), (len(users), 1))
+        likes = np.bincount(self.interactions.items, self.interactions.labels - 0.5, minlength=self.interactions.num_items)
+        return np.tile(likes / np.maximum(self.interactions.item_degrees(), 1), (len(users), 1))
 
 
 @dataclass(frozen=True)

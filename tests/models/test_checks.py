@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from ifru_jax import FlaxRecommender, ModelError, from_nnx
+from ifru_jax import FlaxRecommender, ModelError, from_nnx, lightgcn
 from ifru_jax.graph import IndexPairs, build_graph, inner_products
 from ifru_jax.models import check_recommender
+from ifru_jax.models.probes import reach
 from ifru_jax.sparse import build_edges
 
 USERS, ITEMS = 4, 3
@@ -117,3 +118,71 @@ def test_an_nnx_module_with_state_is_refused(extra):
     model = from_nnx(lambda users, items, rngs: Factors(users, items, rngs, extra=extra))
     with pytest.raises(ModelError, match=r"Factors keeps state beside its parameters \(extra/.*without dropout"):
         model.init(jax.random.key(0), USERS, ITEMS)
+
+
+class Odd(nn.Module):
+    """A graph model that `kind` makes unfit in ways that one trace does not tell."""
+
+    kind: str = ""
+    num_users: int = 0
+    num_items: int = 0
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        users = self.param("user", nn.initializers.zeros, (self.num_users, 2))
+        items = self.param("item", nn.initializers.zeros, (self.num_items, 2))
+        if self.kind == "three propagations":
+            for _ in range(3):
+                users, items = graph.to_users(items), graph.to_items(users)
+        elif self.kind == "in a loop":
+            users, items = jax.lax.fori_loop(0, 3, lambda _, x: (graph.to_users(x[1]), graph.to_items(x[0])), (users, items))
+        elif self.kind == "in a scan":
+            step = jax.checkpoint(lambda x, _: ((graph.to_users(x[1]), graph.to_items(x[0])), None))
+            (users, items), _ = jax.lax.scan(step, (users, items), None, length=2)
+        else:
+            users = users + graph.to_users(items)
+        scores = inner_products(users, items, pairs)
+        if self.kind == "mean over the batch":
+            return scores - scores.mean()
+        if self.kind == "softmax over the batch":
+            return nn.log_softmax(scores)
+        if self.kind == "the same for all":
+            return jnp.zeros(scores.shape) + users.sum()
+        return jax.lax.stop_gradient(scores) if self.kind == "no derivative" else scores
+
+
+def odd(kind, hops=1):
+    return FlaxRecommender(Odd(kind), user_tables=("user",), item_tables=("item",), num_hops=hops)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("mean over the batch", "Odd scores a pair differently beside other pairs"),
+        ("softmax over the batch", "Odd scores a pair differently beside other pairs"),
+        ("three propagations", "Odd propagates 3 times, one after the other, but is declared with num_hops=1.*Declare num_hops=3"),
+        ("in a loop", "Odd propagates .* times"),
+        ("in a scan", "Odd propagates .* times"),
+        ("the same for all", "Odd gives every pair the same score"),
+        ("no derivative", "the scores of Odd don't depend on its parameters"),
+    ],
+)
+def test_what_one_trace_does_not_tell_is_refused(kind, message):
+    """Also where all parameters begin at zero, which hides it."""
+    model = odd(kind)
+    with pytest.raises(ModelError, match=message):
+        check_recommender(model, model.init(jax.random.key(0), USERS, ITEMS), GRAPH)
+
+
+def test_what_is_declared_and_of_its_pair_is_not_refused():
+    for kind, hops in (("", 1), ("three propagations", 3), ("three propagations", 4)):
+        model = odd(kind, hops)
+        check_recommender(model, model.init(jax.random.key(0), USERS, ITEMS), GRAPH)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+def test_the_reach_of_lightgcn_is_its_layers(num_layers):
+    model = lightgcn(num_layers=num_layers, embedding_size=2)
+    params = model.init(jax.random.key(0), USERS, ITEMS)
+    assert reach(jax.make_jaxpr(lambda p: model.score(p, PAIRS, GRAPH))(params).jaxpr) == num_layers
+    assert reach(jax.make_jaxpr(jax.jit(lambda p: model.score(p, PAIRS, GRAPH)))(params).jaxpr) == num_layers

@@ -1,6 +1,7 @@
 """Any Flax module as a recommender, and what is said of one that doesn't fit."""
 
 import dataclasses
+from dataclasses import replace
 
 import flax.linen as nn
 import jax
@@ -8,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ifru_jax import Interactions, Trained
+from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import IndexPairs, SortedPairs, build_graph, inner_products
 from ifru_jax.models import FlaxRecommender, describe_model, lightgcn, mf, model_from_description
@@ -157,3 +160,37 @@ def test_a_module_that_reads_the_graph_must_say_so():
     edges, _ = build_edges(np.array([0]), np.array([1]), num_rows=3, num_cols=4, capacity=1)
     with pytest.raises(ModelError, match="num_hops=0"):
         undeclared.score(params, SortedPairs(edges), build_graph(edges))
+
+
+class ReadsFeatures(nn.Module):
+    """A linear model of item features, which does not propagate."""
+
+    num_items: int = 0
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        bias = self.param("item", nn.initializers.normal(0.1), (self.num_items,))
+        weights = self.param("weights", nn.initializers.normal(0.1), (4,))
+        return (bias + graph.item_features @ weights)[pairs.items]
+
+
+def test_features_are_read_with_the_graph_and_errors_say_so():
+    """By id: rows of a table that is keyed by the ids of the data, in the order of its own ids."""
+    by_id = {"tea": [1, 0, 0, 0], "milk": [0, 1, 0, 0], "rum": [0, 0, 1, 1]}
+    data = Interactions.from_arrays(["ann", "bob", "ann", "cyd", "bob"], ["tea", "tea", "milk", "rum", "rum"], [1, 0, 1, 0, 1])
+    rows = np.array([by_id[name] for name in data.item_ids], np.float32)
+    features = SideFeatures(("kind",), (4,), rows)
+    with_features = replace(data, item_features=features)
+    declared = {"item_tables": ("item",), "item_features": 4}
+    model = FlaxRecommender(ReadsFeatures(), num_hops=1, **declared)
+    trained = Trained.of(model, model.init(jax.random.key(0), 3, 3), with_features)
+    expected = trained.params["item"] + rows @ trained.params["weights"]
+    np.testing.assert_allclose(trained.score_rows([0, 1, 2], [0, 1, 2]), expected, rtol=1e-5)
+    without = FlaxRecommender(ReadsFeatures(), **declared)
+    with pytest.raises(ModelError, match=r"reads item features and is declared with num_hops=0.*or 1 if it doesn't"):
+        Trained.of(without, trained.params, with_features).score_rows([0], [0])
+    with pytest.raises(ModelError, match="reads 4 columns of item features, the data has none: replace"):
+        Trained.of(model, trained.params, data).score_rows([0], [0])
+    narrow = replace(data, item_features=SideFeatures(("kind",), (3,), rows[:, :3]))
+    with pytest.raises(ModelError, match="reads 4 columns of item features, the data has 3"):
+        Trained.of(model, trained.params, narrow).score_rows([0], [0])

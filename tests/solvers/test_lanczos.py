@@ -133,3 +133,19 @@ def test_a_norm_of_what_has_none():
     assert norm(jnp.zeros(0)) == 0
     assert not np.isfinite(norm(jnp.array([1.0, jnp.inf])))
     assert not np.isfinite(norm(jnp.array([1.0, jnp.nan])))
+
+
+def test_an_exhausted_space_asks_for_no_product_more():
+    """Steps that were allowed beyond the space cost nothing: products are counted on the host."""
+    matrix, count = jnp.diag(jnp.arange(1.0, 6)), []
+
+    def product(v):
+        jax.debug.callback(lambda: count.append(1))
+        return matrix @ v
+
+    found = jax.jit(lanczos(num_steps=500), static_argnums=0)(product, jnp.ones(5))
+    jax.effects_barrier()
+    assert found.num_steps == 5
+    assert len(count) == 5
+    assert found.diagonal.shape == (500,)
+    assert not np.any(found.off_diagonal[5:])

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ifru_jax import ForgetRequest, IFRUConfig, Interactions, TrainConfig, Trained, mf
 from ifru_jax.errors import NumericsError
 from ifru_jax.solvers import FILTERS, SPECTRUM_RATIO, check, damping_from_spectrum, damping_path, lanczos, spectral_step
+from ifru_jax.solvers.result import UNRESOLVED_RESIDUAL
 from ifru_jax.status import Status
+from ifru_jax.unlearning import forget
 from tests.solvers.conftest import MOST
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -64,7 +67,7 @@ def test_evidence_of_a_partial_solve(name, seed, damping):
     solution = damped(4, name, matrix, b, damping)
     basis = np.asarray(space(matrix, b).basis)
     step = np.asarray(solution.solution)
-    assert check(solution) is Status.STEPS_SPENT
+    assert check(solution) is (Status.UNRESOLVED if solution.residual > UNRESOLVED_RESIDUAL else Status.STEPS_SPENT)
     assert solution.damping == damping  # an explicit damping is not held above the floor
     np.testing.assert_allclose(solution.predicted_decrease, b @ step - step @ matrix @ step / 2, rtol=1e-8)
     outside = matrix @ step - basis.T @ (basis @ (matrix @ step))
@@ -200,3 +203,36 @@ def test_a_batch_of_problems():
     assert solutions.status.tolist() == [Status.SPACE_EXHAUSTED, Status.ZERO_RIGHT_HAND_SIDE, Status.NOT_FINITE]
     np.testing.assert_allclose(solutions.solution[0], by_rule(SIZE, name, matrices[0], rhs[0]).solution, rtol=1e-9)
     np.testing.assert_array_equal(solutions.solution[1:], 0)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("spread", "resolved"), [(1e1, True), (1e6, False)])
+def test_a_solve_that_resolved_little_says_so(name, spread, resolved):
+    """Ten products, curvatures over six decades: far from the filter, and told so. Over one decade: near, and an ordinary end."""
+    curvature, b = jnp.geomspace(1 / spread, 1, 300), jnp.asarray(np.random.default_rng(0).normal(size=300))
+    damping = 1e-4 / spread
+    solution = spectral_step(num_steps=10, filter=name)(lambda v: curvature * v, b, floor=1e-30, damping=damping)
+    exact = FILTERS[name](curvature, damping) * b
+    error = np.linalg.norm(solution.solution - exact) / np.linalg.norm(exact)
+    assert (error < 0.05) if resolved else (error > 0.9)
+    assert check(solution) is (Status.STEPS_SPENT if resolved else Status.UNRESOLVED)
+    assert "Raise num_steps" in Status.UNRESOLVED.message
+    # With as many products as the message asks for it is resolved.
+    enough = spectral_step(num_steps=300, filter=name)(lambda v: curvature * v, b, floor=1e-30, damping=damping)
+    assert check(enough) in (Status.STEPS_SPENT, Status.SPACE_EXHAUSTED)
+
+
+def test_a_request_says_that_its_step_resolved_little():
+    """In its report, by the residual of its own solve: few products and hardly any damping against many."""
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.permutation(30 * 25)[:400], 25)
+    data, model = Interactions(users, items, rng.integers(2, size=400), 30, 25), mf(embedding_size=4, init_std=0.7)
+    trained = Trained.of(model, model.init(jax.random.key(0), 30, 25), data, config=TrainConfig(reg=1e-6))
+    request = ForgetRequest(pairs=np.stack([users[:20], items[:20]], axis=1))
+    found = []
+    for steps in (3, 10, 120):
+        _, report = forget(trained, request, config=IFRUConfig(damping=1e-7, num_steps=steps))
+        assert (report.status is Status.UNRESOLVED) == (report.solve.residual > UNRESOLVED_RESIDUAL)
+        found.append(report.status is Status.UNRESOLVED)
+    assert found[0]
+    assert not found[-1]

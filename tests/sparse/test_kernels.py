@@ -62,13 +62,13 @@ def test_numba_is_used_where_it_is_and_done_without_where_it_is_not(monkeypatch)
     def broken():
         raise RuntimeError("no compiler")
 
-    cpu_kernels.available.cache_clear()
+    cpu_kernels._found.cache_clear()
     monkeypatch.setattr(cpu_kernels, "_kernels", broken)
     with pytest.warns(RuntimeWarning, match=r"can't be loaded \(no compiler\): slower ones"):
         assert not cpu_kernels.available()
     without = jax.jit(lambda w, x, edges: propagate(w, x, edges) + 0)
     assert "ifru_spmm" not in without.lower(W, X, EDGES).as_text()
-    cpu_kernels.available.cache_clear()
+    cpu_kernels._found.cache_clear()
 
 
 def test_the_choice_ends_with_its_block():

@@ -6,9 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from ifru_jax import DataError, NumericsError, TrainConfig, bce, evaluate, fit, lightgcn, mf, random_split
+from ifru_jax import DataError, ForgetRequest, NumericsError, TrainConfig, bce, evaluate, fit, lightgcn, mf, random_split
+from ifru_jax.evaluation import train_shadows
 from ifru_jax.graph import build_training_set
-from ifru_jax.training import Objective, fit_params
+from ifru_jax.training import Objective, fit_params, train
 from tests.unlearning.conftest import tastes
 
 CONFIG = TrainConfig(learning_rate=1e-2, batch_size=128, reg=1e-4, epochs=30)
@@ -91,3 +92,22 @@ def test_bad_data_and_divergence(split):
             TrainConfig(**options)
     with pytest.raises(NumericsError, match="lower the learning rate"):
         run(split, config=replace(CONFIG, learning_rate=1e30))
+
+
+def test_a_user_that_train_has_nothing_of_does_not_steer_when_training_stops(split):
+    """Labels of a forgotten user in valid, turned round, change neither a training nor a shadow of it."""
+    gone = 7
+    left = split.train.select(split.train.users != gone)
+    turned = split.valid.with_labels(np.where(split.valid.users == gone, 1 - split.valid.labels, split.valid.labels))
+    assert (turned.labels != split.valid.labels).sum() > 2
+
+    def trained(data, valid):
+        found = train(jax.random.key(0), MODEL, replace(split, train=data, valid=valid), CONFIG)
+        return np.asarray(found.params["user_embedding"])
+
+    np.testing.assert_array_equal(trained(left, turned), trained(left, split.valid))
+    assert np.any(trained(split.train, turned) != trained(split.train, split.valid))
+    request = ForgetRequest(users=np.array([gone]), pairs=np.stack([left.users[:40], left.items[:40]], axis=1))
+    kinds = (replace(split, valid=valid) for valid in (turned, split.valid))
+    shadows = [train_shadows(jax.random.key(1), MODEL, kind, request, CONFIG, num_shadows=4) for kind in kinds]
+    np.testing.assert_array_equal(shadows[0].confidences, shadows[1].confidences)

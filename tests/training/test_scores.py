@@ -31,7 +31,8 @@ class Tower(nn.Module):
         return nn.Dense(1, name="top")(hidden)[:, 0]
 
 
-TOWER = FlaxRecommender(Tower(), ("user/embedding",), ("item/embedding",))
+# Its layers are as wide as there are items and one: a coincidence.
+TOWER = FlaxRecommender(Tower(), ("user/embedding",), ("item/embedding",), shared=("hidden/kernel", "top/kernel"))
 
 
 def no_edges():

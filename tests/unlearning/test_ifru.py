@@ -129,8 +129,8 @@ def test_a_forgotten_user_leaves_a_row_of_zeros_and_no_id(trained):
     unlearned, report = unlearn(trained, users=[name])
     assert report.cleared_users == 1
     assert not np.any(unlearned.params["user_embedding"][7])
-    assert unlearned.score(np.full(5, 7), np.arange(5)) == pytest.approx(0)
-    with pytest.raises(DataError, match=r"user-0007-secret is not in the data.*already forgotten"):
+    assert unlearned.score_rows(np.full(5, 7), np.arange(5)) == pytest.approx(0)
+    with pytest.raises(DataError, match=r"user-0007-secret is not in the data.*forgotten before are unknown"):
         unlearn(unlearned, users=[name])
 
 

@@ -5,15 +5,31 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ifru_jax import DataError, ForgetRequest, IFRUConfig, Interactions, Report, Status, lightgcn, random_split
+from ifru_jax import (
+    DataError,
+    ForgetRequest,
+    IFRUConfig,
+    Interactions,
+    Report,
+    Status,
+    Trained,
+    drop_duplicates,
+    lightgcn,
+    mf,
+    random_split,
+    unlearn,
+)
 from ifru_jax.data import sample_negatives
+from ifru_jax.data.groups import leads_group
+from ifru_jax.evaluation.facts import difference
 from ifru_jax.training import bpr, train
-from ifru_jax.unlearning import forget, prepare
-from ifru_jax.unlearning.in_parts import forget_in_parts, in_all, parts_needed, split_request
-from ifru_jax.unlearning.report import Scope, Solve
+from ifru_jax.unlearning import forget, linearity, prepare
+from ifru_jax.unlearning.in_parts import cut_request, forget_in_parts, in_all, most_at_once
+from ifru_jax.unlearning.linearity import beyond
+from ifru_jax.unlearning.report import Linearity, Scope, Solve
 from tests.unlearning.conftest import CONFIG, tastes
 
 ONE_STEP = IFRUConfig(max_share=None)
@@ -24,15 +40,96 @@ def third_of(data: Interactions) -> ForgetRequest:
     return ForgetRequest(pairs=pairs)
 
 
-@given(st.integers(1, 500), st.integers(0, 500), st.floats(0.01, 1.0))
-@settings(max_examples=50)
-def test_no_part_is_larger_than_the_share(retained, gone, share):
-    size = retained + gone
-    count = parts_needed(gone / size, share)
-    if gone:
-        assert gone / count <= share * size * (1 + 1e-6)
-        assert count == 1 or gone / (count - 1) > share * size * (1 - 1e-6)
-    assert parts_needed(gone / size, None) == 1
+def mixed(data, seed, kinds):
+    """Pairs, users, items and corrections, none of them of another's."""
+    rng = np.random.default_rng(seed)
+    users, items = rng.choice(40, 3, replace=False), rng.choice(50, 2, replace=False)
+    free = np.flatnonzero(~np.isin(data.users, users) & ~np.isin(data.items, items) & leads_group(data))
+    places = rng.choice(free, 60, replace=False)
+    pairs = np.stack([data.users, data.items], axis=1)
+    corrected = places[40:] if data.groups is None else places[:0]
+    return ForgetRequest(
+        pairs=pairs[places[:40]],
+        users=users if "users" in kinds else users[:0],
+        items=items if "items" in kinds else items[:0],
+        corrected=pairs[corrected],
+        labels=1 - data.labels[corrected],
+    )
+
+
+@given(st.integers(0, 20), st.integers(1, 120), st.sampled_from([(), ("users",), ("items",), ("users", "items")]), st.booleans())
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+def test_parts_are_the_request_and_none_is_too_large(seed, most, kinds, grouped):
+    """One user with more than a part holds is several parts."""
+    data = tastes()
+    if grouped:
+        data = sample_negatives(random_split(data.select(data.labels > 0.5), shares=(1.0, 0.0, 0.0))).train
+    request, left, label = mixed(data, seed, kinds), data, []
+    expected, largest = request.applied(data), 2 if grouped else 1
+    for part in cut_request(request, data, most):
+        now = part.still_in(left)
+        if not len(now):
+            continue
+        label.append(int(now.touches(left).sum()))
+        left = now.applied(left)
+    assert difference(left, expected) == (0, 0)
+    # A pair is never cut, and users and items that were are named in the last part, with what was sampled of the items for others.
+    late = max(data.item_degrees()[request.items], default=0) if grouped else 0
+    assert max(label[:-1], default=0) <= max(most, largest)
+    assert label[-1] <= max(most, largest) + late * len(request.items)
+    assert sum(label) == request.touches(data).sum()
+
+
+def test_a_request_that_is_a_little_larger_changes_little_more(trained):
+    """From one part to two, by one interaction: no jump, as equal parts have."""
+    data = trained.interactions
+    pairs = third_of(data).pairs
+    share = 100 / len(data)
+    one, two = (forget(trained, ForgetRequest(pairs=pairs[:k]), config=IFRUConfig(max_share=share)) for k in (100, 101))
+    assert (one[1].parts, two[1].parts) == (1, 2)
+    halves, _ = forget_in_parts(prepare(trained, config=ONE_STEP), ForgetRequest(pairs=pairs[:101]), 2, forget)
+    more, _ = forget(trained, ForgetRequest(pairs=pairs[:101]), config=ONE_STEP)
+
+    def moved(model):
+        return model.score_rows(data.users, data.items) - trained.score_rows(data.users, data.items)
+
+    jump, equal, natural = (np.linalg.norm(moved(a) - moved(b)) for a, b in ((two[0], more), (halves, more), (one[0], more)))
+    assert jump < 0.6 * equal
+    assert jump < natural
+
+
+def test_a_user_with_a_third_of_the_data_is_cut():
+    rng = np.random.default_rng(0)
+    own = np.arange(45)
+    users, items = np.divmod(rng.permutation(30 * 50)[:100], 50)
+    data = drop_duplicates(
+        Interactions.from_arrays(np.r_[users, np.full(45, 99)], np.r_[items, own], rng.integers(2, size=145).astype(float))
+    )
+    model = mf(embedding_size=4, init_std=0.5)
+    trained = prepare(Trained.of(model, model.init(jax.random.key(0), data.num_users, data.num_items), data))
+    unlearned, report = unlearn(trained, users=[99])
+    assert report.parts == 5  # 45 interactions, at most 11 at a time
+    assert report.forgotten == 45
+    assert (report.cleared_users, report.users_taken_along) == (1, 0)
+    row = data.user_index([99])[0]
+    assert not np.any(unlearned.params["user_embedding"][row])
+    assert 99 not in unlearned.interactions.user_ids
+    # Larger than what was validated, which the report says with the evidence.
+    assert report.status is Status.RETRAIN_INSTEAD
+    assert "retrain instead" in report.status.message
+    assert report.linearity is not None
+    assert report.linearity == linearity(trained, unlearned)
+
+
+def test_the_report_says_to_retrain_beyond_what_was_validated():
+    report = Report(Status.STEPS_SPENT, retained=90, forgotten=10, linearity=Linearity(1.0, 0.9))
+    assert beyond(report, 100) is report
+    assert beyond(replace(report, forgotten=15, corrected=6), 100).status is Status.RETRAIN_INSTEAD
+    for ratio in (0.4, 2.1, -0.7):
+        assert beyond(replace(report, linearity=Linearity(1.0, ratio)), 100).status is Status.RETRAIN_INSTEAD
+    # Nothing was promised: there is no mismatch to speak of.
+    assert beyond(replace(report, linearity=Linearity(0.0, 0.1)), 100).status is Status.STEPS_SPENT
+    assert beyond(replace(report, status=Status.DIVERGED, forgotten=50), 100).status is Status.DIVERGED
 
 
 def test_a_large_request_is_the_stream_of_its_parts(trained):
@@ -40,7 +137,8 @@ def test_a_large_request_is_the_stream_of_its_parts(trained):
     unlearned, report = forget(trained, request)
     assert report.parts == 5  # a third is more than four times .08
     state, products = trained, 0
-    for part in split_request(request, report.parts):
+    most = most_at_once(len(trained.interactions), 0.08)
+    for part in cut_request(request, trained.interactions, most):
         state, last = forget(state, part, config=ONE_STEP)
         products += last.solve.num_products
     for name, value in state.params.items():

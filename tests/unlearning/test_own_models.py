@@ -78,7 +78,7 @@ def test_the_whole_way(forgotten, tmp_path):
         load(path)
     again = load(path, model=unlearned.model, loss=unlearned.loss if name == "perceptron" else None)
     assert again.loss == trained.loss
-    np.testing.assert_array_equal(again.score(test.users, test.items), unlearned.score(test.users, test.items))
+    np.testing.assert_array_equal(again.score_rows(test.users, test.items), unlearned.score_rows(test.users, test.items))
     if name == "perceptron":
         with pytest.raises(ModelError, match=r"pass it as load\(…, loss="):
             load(path, model=unlearned.model)

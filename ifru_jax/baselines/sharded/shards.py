@@ -154,6 +154,8 @@ def report_of(before: ShardedModel, after: ShardedModel, request: ForgetRequest,
         corrected=len(request.corrections(had)[0]),
         cleared_users=len(users),
         cleared_items=len(items),
+        users_taken_along=len(np.setdiff1d(users, request.users)),
+        items_taken_along=len(np.setdiff1d(items, request.items)),
         shards=Shards(len(after.models), int(retrained.sum())),
         **evidence,
     )

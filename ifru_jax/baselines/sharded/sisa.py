@@ -10,6 +10,7 @@ Unlearning is exact: see `shards`.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +19,11 @@ import numpy as np
 from ifru_jax.baselines.sharded.partition import random_partition
 from ifru_jax.baselines.sharded.shards import ShardedModel, fit_shards, forget_in_shards, report_of
 from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.models import Recommender, Scorer
 from ifru_jax.training import Loss, TrainConfig, bce
+from ifru_jax.training.trained import without_unknown
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.method import check_model
 from ifru_jax.unlearning.report import Report
@@ -68,10 +71,20 @@ class MeanScores:
 
     shards: ShardedModel
 
-    def score(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    @property
+    def interactions(self) -> Interactions:
+        """Those of all shards together."""
+        return self.shards.interactions
+
+    def score_rows(self, users: np.ndarray, items: np.ndarray) -> np.ndarray:
         """Logits float [n] of n pairs of rows."""
-        return np.mean([shard.score(users, items) for shard in self.shards.models], axis=0)
+        return np.mean([shard.score_rows(users, items) for shard in self.shards.models], axis=0)
 
     def score_grid(self, users: np.ndarray) -> jax.Array:
-        """Logits float [b, num_items] of user rows int [b] with every item."""
-        return jnp.mean(jnp.stack([shard.score_grid(users) for shard in self.shards.models]), axis=0)
+        """Logits float [b, num_items] of user rows int [b] with every item; −∞ for those that no shard has an interaction of."""
+        mean = jnp.mean(jnp.stack([shard.grid_logits(users) for shard in self.shards.models]), axis=0)
+        return without_unknown(mean, jnp.asarray(users), self._known)
+
+    @cached_property
+    def _known(self) -> tuple[jax.Array, jax.Array]:
+        return jnp.asarray(self.interactions.user_degrees() > 0), jnp.asarray(self.interactions.item_degrees() > 0)

@@ -51,7 +51,7 @@ def audit(
 
 
 def _confidences(model: Scorer, pairs: Interactions) -> np.ndarray:
-    return confidence(model.score(pairs.users, pairs.items), pairs.labels)
+    return confidence(model.score_rows(pairs.users, pairs.items), pairs.labels)
 
 
 def _oracle(model: Scorer, asked: Interactions, at_large: Interactions, retained: Interactions) -> np.ndarray:
@@ -59,6 +59,6 @@ def _oracle(model: Scorer, asked: Interactions, at_large: Interactions, retained
     members = retained.select(np.sort(places))
 
     def of(pairs: Interactions) -> np.ndarray:
-        return features(model.score(pairs.users, pairs.items), pairs, retained)
+        return features(model.score_rows(pairs.users, pairs.items), pairs, retained)
 
     return fit_oracle(of(members), of(at_large))(of(asked))

@@ -9,7 +9,8 @@ of D_r is in each: the auditor who erases knows it, which makes the attack stron
 evaluations", 2024, on the auditor's view).
 
 What keeps it sound: N is drawn from pairs that neither trained nor stopped any model; the population samples z of RMIA are other
-test pairs, in no training set at all; validation data stop the shadows as they stop the model, and are never asked about.
+test pairs, in no training set at all; validation data stop the shadows as they stop the retrained models, and are never asked
+about.
 """
 
 from dataclasses import dataclass, replace
@@ -122,6 +123,8 @@ def train_shadows(
         raise DataError(f"num_shadows is {num_shadows}: give an even number from 4, so that each interaction is in half of them.")
     candidates = Candidates.of(split, request, seed=seed)
     retained = request.applied(split.train)
+    # Whom the request leaves nothing of stops no shadow either.
+    split = replace(split, valid=split.valid.select(survivors(retained, split.valid)))
     asked = join(candidates.members, candidates.nonmembers)
     rng = np.random.default_rng(seed + 1)
     trained_on = np.zeros((num_shadows, len(asked)), bool)
@@ -134,9 +137,9 @@ def train_shadows(
         shadow = train(
             jax.random.fold_in(key, s), model, replace(split, train=join(retained, asked.select(which))), config, loss=loss
         )
-        confidences.append(confidence(shadow.score(asked.users, asked.items), asked.labels))
+        confidences.append(confidence(shadow.score_rows(asked.users, asked.items), asked.labels))
         at_large = candidates.population
-        population.append(confidence(shadow.score(at_large.users, at_large.items), at_large.labels))
+        population.append(confidence(shadow.score_rows(at_large.users, at_large.items), at_large.labels))
     return Shadows(candidates, np.stack(confidences), trained_on, np.stack(population))
 
 

@@ -1,0 +1,43 @@
+"""Kernels are asked for by several threads at once, and by wrong names."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from ifru_jax import DataError
+from ifru_jax.sparse import kernels
+
+
+def test_first_requests_of_four_threads_get_along():
+    """In a process of its own, where no kernel is known yet."""
+    code = """
+        import threading
+        import jax, jax.numpy as jnp, numpy as np
+        from ifru_jax.sparse import build_edges
+        from ifru_jax.sparse.primitives import propagate
+
+        rng, failed, found = np.random.default_rng(0), [], []
+        edges, _ = build_edges(rng.integers(0, 9, 40), rng.integers(0, 7, 40), num_rows=9, num_cols=7, capacity=64)
+        start = threading.Barrier(4)
+
+        def first(width):
+            try:
+                start.wait()
+                found.append(np.asarray(jax.jit(propagate)(jnp.ones(64), jnp.ones((7, width)), edges)))
+            except Exception as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=first, args=(width,)) for width in range(3, 7)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert not failed, failed
+        assert len(found) == 4
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=300)
+
+
+def test_kernels_by_an_unknown_name_are_refused():
+    with pytest.raises(DataError, match="kernels are 'numba': choose among auto, xla, portable"), kernels("numba"):
+        pass
