@@ -99,6 +99,25 @@ def step(role: str) -> str:
     return _segments(chosen) if role == "segments" else markdown(_STEP_HEADS, [_step_row(found) for found in chosen])
 
 
+@block
+def step_short() -> str:
+    """What is undone by the step from the end and by the one along the training, on all data sets."""
+    cells: dict[str, dict[str, Any]] = defaultdict(dict)
+    for record in read_records(STEP):
+        cells[record["cell"]][record["method"]] = record["figures"] | {"name": f"{record['dataset']}, {record['model']}"}
+        cells[record["cell"]]["role"] = _role(record)
+    rows = []
+    for found in (one for one in cells.values() if one["role"] != "others"):
+        end, on, retrained = found["end"], found["along and on"], found["retrain"]
+        undone, slope = (" → ".join(plain(one[name], 2) for one in (end, on)) for name in ("forget_undone", "slope"))
+        auc = " → ".join(plain(one["auc"], 4) for one in (found["original"], on))
+        rows.append(
+            [on["name"], found["role"], undone, slope, auc, f"{plain(retrained['auc'], 4)} ± {plain(retrained['auc_std'], 4)}"]
+        )
+    heads = ["data, model", "set", "undone: end → along", "slope: end → along", "AUC: original → unlearned", "retrained"]
+    return markdown(heads, rows)
+
+
 _STEP_HEADS = (
     *("data, model, request", "undone: end", "along", "along and on", "between", "slope: end", "along and on"),
     *("undone, test pairs: end", "along and on", "forget gap (ideal)", "AUC: original", "along and on", "retrained", "products"),

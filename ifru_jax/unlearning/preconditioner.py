@@ -90,7 +90,7 @@ def mean_squares(
 
     def of(energy: Params, gradient: Params, batch: Batch) -> Params:
         count = jnp.sum(batch.examples.weights)
-        mean = jax.tree.map(lambda g: jnp.square(g * objective.total / count), gradient)
+        mean = row_means(objective.model.tables, jax.tree.map(lambda g: jnp.square(g * objective.total / count), gradient))
         return jax.tree.map(lambda e, m: e / (sides.batch_size * count) + (1 - 1 / sides.batch_size) * m, energy, mean)
 
     return MeanSquares(of(before, gradients[0], sides.before), of(there, gradients[1], sides.after))
