@@ -20,7 +20,10 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "architecture.md"
 NAMED = re.compile(r"\[`([\w.]+)`\]\(\.\./([\w/]+\.py)\)")
 # Columns of the table of the way, and how a request is made to take it.
-WAYS = {"over the whole data": ifru_jax.IFRUConfig(spillover="whole-graph"), "confined": ifru_jax.IFRUConfig(scope=())}
+WAYS = {
+    "over the whole data": ifru_jax.IFRUConfig(spillover="whole-graph", follow=False),
+    "confined": ifru_jax.IFRUConfig(scope=()),
+}
 
 
 def section(title: str) -> str:

@@ -25,8 +25,8 @@ SCOPES: dict[str, IFRUConfig] = {
     "half-hop": IFRUConfig(scope=(0.5,)),
     "hop": IFRUConfig(scope=(1.0,)),
     "hop-65k": IFRUConfig(scope=(1.0,), max_edges=65_000),
-    "all": IFRUConfig(),
-    "all-20": IFRUConfig(num_steps=20),
+    "all": IFRUConfig(follow=False),
+    "all-20": IFRUConfig(follow=False, num_steps=20),
 }
 MF_SCOPES = ("endpoints-1k", "endpoints-2", "endpoints-4", "endpoints", "half-hop", "hop", "hop-65k", "all", "all-20")
 BUDGETS = ("endpoints-1k", "endpoints-4k", "endpoints-16k", "endpoints-64k")
