@@ -205,24 +205,28 @@ def run_sddmm(frame, real):
 
 
 def spmm_float32(frame):
+    """Sums over edges, in float32."""
     if not asked_for_metadata(frame):
         run_spmm(frame, numba.float32)
     return 0
 
 
 def spmm_float64(frame):
+    """Sums over edges, in float64."""
     if not asked_for_metadata(frame):
         run_spmm(frame, numba.float64)
     return 0
 
 
 def sddmm_float32(frame):
+    """Products per edge, in float32."""
     if not asked_for_metadata(frame):
         run_sddmm(frame, numba.float32)
     return 0
 
 
 def sddmm_float64(frame):
+    """Products per edge, in float64."""
     if not asked_for_metadata(frame):
         run_sddmm(frame, numba.float64)
     return 0

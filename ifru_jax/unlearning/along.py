@@ -26,7 +26,8 @@ from ifru_jax.influence.right_hand_side import SpilloverForm
 from ifru_jax.models import Params
 from ifru_jax.models.tables import clear_rows
 from ifru_jax.pytree import pytree
-from ifru_jax.solvers import Solution, spectral_step
+from ifru_jax.solvers import Solution, check, spectral_step
+from ifru_jax.status import Status
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, mean_squares
@@ -74,7 +75,10 @@ def along_training(
 
     Returns:
       δ at the end of the training; the segments that it would have had, without a trace of rows that are left without data; and the
-      evidence of the last solve, with the products of all.
+      evidence of the last solve, or of the first that resolved too little, with the products of all.
+
+    Raises:
+      NumericsError: a segment was not finite.
     """
     touched, replaced = touched_terms(change)
     before, after = change.before.batch, change.after.batch
@@ -90,8 +94,11 @@ def along_training(
         middle = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, past, course.delta)
         found.append(Segment(clear_rows(tables, middle, gone), clear_rows(tables, applied, gone), segment.steps))
         solutions.append(solution)
+    # A solve that is not finite steps nowhere, and the segments after it would hide that.
+    statuses = [check(solution) for solution in solutions]
+    telling = statuses.index(Status.UNRESOLVED) if Status.UNRESOLVED in statuses else -1
     products = sum(solution.num_steps for solution in solutions)
-    return course.delta, tuple(found), replace(solutions[-1], num_steps=jnp.asarray(products))
+    return course.delta, tuple(found), replace(solutions[telling], num_steps=jnp.asarray(products))
 
 
 @partial(jax.jit, static_argnums=0)

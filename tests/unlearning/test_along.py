@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 
 from ifru_jax import DataError, ForgetRequest, IFRUConfig, TrainConfig, bpr, lightgcn, load, mf, random_split, save
 from ifru_jax.data import sample_negatives
+from ifru_jax.errors import NumericsError
 from ifru_jax.graph import Batch, Change
 from ifru_jax.influence import right_hand_side, touched_terms
 from ifru_jax.training import Pointwise, Trained, train
@@ -267,6 +268,17 @@ def test_a_request_follows_the_record_and_leaves_no_trace_in_it(recorded):
         plain, report = forget(prepare(recorded, config=config), ForgetRequest(users=np.array([user])))
         assert plain.record is None
     assert replace(state, params=after.params, training_set=after.training_set).record is None
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("part", ["params", "applied"])
+def test_a_segment_that_is_not_finite_is_no_step(recorded, place, part):
+    segments = list(recorded.record.segments)
+    broken = jax.tree.map(lambda x: x * jnp.nan, getattr(segments[place], part))
+    segments[place] = replace(segments[place], **{part: broken})
+    state = prepare(recorded).with_record(replace(recorded.record, segments=tuple(segments)))
+    with pytest.raises(NumericsError, match="not finite"):
+        forget(state, some(recorded, 5))
 
 
 def test_nothing_forgotten_and_the_record_stays(recorded):
