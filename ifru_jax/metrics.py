@@ -69,6 +69,46 @@ def auc(scores: ArrayLike, labels: ArrayLike, where: ArrayLike | None = None, *,
     return jnp.where(jnp.any(counted & jnp.isnan(scores)), jnp.nan, share)
 
 
+# Of `auc_in_bins`, and the scores that say where to put them.
+BINS, SAMPLE = 1 << 16, 1 << 11
+
+
+def auc_in_bins(scores: jax.Array, labels: jax.Array, where: jax.Array) -> jax.Array:
+    """`auc` of scores that are rounded to one of 65,536 values, without a sort: many times as fast on CPU.
+
+    The values are evenly spaced in asinh((s − m) / w), with m the median of some of the scores and w their median distance from it,
+    so that neither where scores are nor a few far ones make them coarse. What falls into one counts as tied; the error is a
+    millionth or so.
+
+    Args:
+      scores: float [n], finite where they count.
+      labels: [n], 0 or 1.
+      where: bool [n], the pairs that count.
+
+    Returns:
+      Scalar in [0, 1]; NaN if no pair of both labels counts.
+    """
+    stride = max(1, scores.shape[0] // SAMPLE)
+    sample, known = scores[::stride], where[::stride]
+    middle = _median(sample, known)
+    width = _median(jnp.abs(sample - middle), known)
+    place = jnp.arcsinh((jnp.where(where, scores, middle) - middle) / jnp.where(width > 0, width, 1))
+    low, high = jnp.min(place), jnp.max(place)
+    share = (place - low) / jnp.where(high > low, high - low, 1)
+    bins = jnp.minimum((share * BINS).astype(jnp.int32), BINS - 1)
+    positive = labels > 0.5
+    # Whole numbers up to 2²⁴ are exact in float32.
+    positives, negatives = (jnp.zeros(BINS, scores.dtype).at[bins].add(where & of) for of in (positive, ~positive))
+    below = jnp.cumsum(negatives) - negatives / 2
+    return jnp.sum(positives * (below / jnp.sum(negatives))) / jnp.sum(positives)
+
+
+def _median(values: jax.Array, where: jax.Array) -> jax.Array:
+    """One of the two middle values of those that count; 0 if none does."""
+    count = jnp.sum(where)
+    return jnp.where(count > 0, jnp.sort(jnp.where(where, values, jnp.inf))[count // 2], 0)
+
+
 _compiled = jax.jit(auc)
 
 

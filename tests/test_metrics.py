@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from ifru_jax.errors import DataError
-from ifru_jax.metrics import auc
+from ifru_jax.metrics import auc, auc_in_bins
 
 WIDTH = 24  # one shape, hence one compilation, for all examples
 jitted = jax.jit(auc)
@@ -33,6 +33,24 @@ def test_agrees_with_scikit_learn_on_many_pairs_in_float32(levels):
     found = jitted(scores, labels)
     assert found.dtype == jnp.float32
     assert abs(float(found) - roc_auc_score(labels, scores)) < 1e-6
+
+
+@pytest.mark.parametrize("draw", ["normal", "standard_cauchy", "exponential", "few levels", "far from zero"])
+def test_bins_are_within_a_few_millionths_of_the_sort(draw):
+    generator = np.random.default_rng(1)
+    labels, counted = generator.random(50_000) < 0.4, generator.random(50_000) < 0.9
+    scores = (
+        generator.integers(5, size=50_000)
+        if draw == "few levels"
+        else getattr(generator, draw.replace("far from zero", "normal"))(size=50_000)
+    )
+    if draw == "far from zero":
+        scores = 100 + scores
+    scores = np.where(counted, scores + 0.7 * labels, np.inf).astype(np.float32)
+    found = float(auc_in_bins(jnp.asarray(scores), jnp.asarray(labels), jnp.asarray(counted)))
+    assert abs(found - float(jitted(scores, labels, counted))) < 3e-6
+    assert np.isnan(auc_in_bins(jnp.asarray(scores), jnp.asarray(labels), jnp.zeros(50_000, bool)))
+    assert float(auc_in_bins(jnp.zeros(4), jnp.array([0, 1, 0, 1]), jnp.ones(4, bool))) == 0.5
 
 
 @given(both_classes)

@@ -196,7 +196,7 @@ def fit_params(
     record = None
     if state.best_sums:
         segments = recorder.segments_to(Boundary((best_epoch + 1) * per_epoch, state.best_params, *state.best_sums))
-        record = Record(segments, config.batch_size, valid)
+        record = Record(segments, config.batch_size, valid if loss.grouped else replace(valid, groups=None))
     return state.best_params, History(tuple(metrics), best_epoch, per_epoch * len(metrics), tuple(seconds), record)
 
 

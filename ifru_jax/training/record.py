@@ -15,17 +15,20 @@ afterwards.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.graph import Examples, TrainingSet
 from ifru_jax.models import Params
 from ifru_jax.pytree import pytree
-from ifru_jax.training.validation import surviving
+from ifru_jax.training.validation import validation_pairs
 
 # Of the first epochs, before the stride has grown.
 PARTS = 4
@@ -56,7 +59,7 @@ class Record:
     Attributes:
       segments: in order, at least one.
       batch_size: interactions per step.
-      valid: the interactions that stopped it, on the host.
+      valid: the interactions that stopped it, on the host, of users and items with data; with groups where those are compared.
       peak: how much longer, as a share of the training, its flow would have had to go on to the best validation metric; found when
         the model is prepared for requests, None before and where validation can't tell.
     """
@@ -71,9 +74,21 @@ class Record:
         """Of the whole training."""
         return float(sum(float(segment.steps) for segment in self.segments))
 
-    def without(self, retained: Interactions, segments: tuple[Segment, ...]) -> Self:
+    @cached_property
+    def pairs(self) -> Examples:
+        """The validation pairs on the device, padded to a power of two."""
+        return validation_pairs(self.valid, compared=self.valid.groups is not None)
+
+    def without(self, retained: TrainingSet, segments: tuple[Segment, ...]) -> Self:
         """That of a training on what is retained, which went along other segments; without users and items that have no data."""
-        return replace(self, segments=segments, valid=surviving(self.valid, retained))
+        gone = retained.without_data
+        lost = gone.users[self.valid.users] | gone.items[self.valid.items]
+        if np.any(lost):
+            return replace(self, segments=segments, valid=self.valid.select(~lost))
+        found = replace(self, segments=segments)
+        if "pairs" in vars(self):  # the same, so that they need not go to the device again
+            vars(found)["pairs"] = self.pairs
+        return found
 
     def longer(self, share: float) -> Self:
         """That of a training which lasted longer by this share of its length."""

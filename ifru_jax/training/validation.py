@@ -10,13 +10,16 @@ from ifru_jax.data.filters import known_pairs
 from ifru_jax.data.groups import leaders_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
-from ifru_jax.graph import Batch, Examples, IndexPairs
+from ifru_jax.graph import Batch, Examples, IndexPairs, build_examples
 from ifru_jax.graph.examples import padded_leaders
-from ifru_jax.host_arrays import padded
-from ifru_jax.metrics import auc
+from ifru_jax.host_arrays import leading, padded
+from ifru_jax.metrics import auc, auc_in_bins
 from ifru_jax.models import Params
 from ifru_jax.sparse import capacity_of, on_device
 from ifru_jax.training.objective import Objective
+
+# Of more pairs, an AUC over all is taken in bins: a sort of them costs more than an epoch of a small model.
+MOST_SORTED = 1 << 14
 
 
 def valid_metric(objective: Objective, params: Params, batch: Batch) -> jax.Array:
@@ -25,7 +28,9 @@ def valid_metric(objective: Objective, params: Params, batch: Batch) -> jax.Arra
     scores, counted = objective.model.score(params, valid.pairs, batch.graph), valid.weights > 0
     # Infinite scores can be ranked, but a model that gives them has diverged.
     sound = jnp.all(jnp.isfinite(scores) | ~counted)
-    if valid.leaders is None:
+    if valid.leaders is None and objective.loss.fixes_levels and len(scores) > MOST_SORTED:
+        found = auc_in_bins(scores, valid.labels, counted)
+    elif valid.leaders is None:
         found = auc(scores, valid.labels, counted, within=None if objective.loss.fixes_levels else valid.pairs.users)
     else:
         found = _pairs_in_order(scores, valid)
@@ -55,13 +60,13 @@ def validation_pairs(valid: Interactions, capacity: int | None = None, *, compar
     capacity = capacity_of(len(valid)) if capacity is None else capacity
     if len(valid) > capacity:
         raise DataError(f"{len(valid)} validation interactions don't fit a capacity of {capacity}: raise valid_capacity.")
-    dtype, leaders = jnp.result_type(float), None
-    if compared and valid.groups is not None:
-        leaders = leaders_of(valid)
-        if not both_labels(valid, compared=True):
-            raise DataError("no validation group has a positive and a negative: sample negatives for the whole split.")
+    if not compared or valid.groups is None:
+        return build_examples(valid, capacity=capacity)
+    if not both_labels(valid, compared=True):
+        raise DataError("no validation group has a positive and a negative: sample negatives for the whole split.")
+    dtype, leaders = jnp.result_type(float), leaders_of(valid)
     users, items = (padded(rows, capacity, np.int32) for rows in (valid.users, valid.items))
-    labels, weights = (padded(column, capacity, dtype) for column in (valid.labels, np.ones(len(valid))))
+    labels, weights = padded(valid.labels, capacity, dtype), leading(len(valid), capacity, dtype)
     users, items, *columns = on_device((users, items, labels, weights, padded_leaders(leaders, capacity)))
     return Examples(IndexPairs(users, items), *columns)
 
@@ -75,4 +80,5 @@ def both_labels(valid: Interactions, *, compared: bool) -> bool:
     """Whether a metric has an answer on these pairs; where groups are `compared`, whether one of them has both labels."""
     if compared and valid.groups is not None:
         return bool(np.any(valid.labels[leaders_of(valid)] != valid.labels))
-    return len(np.unique(valid.labels > 0.5)) == 2
+    positive = valid.labels > 0.5
+    return bool(positive.any() and not positive.all())

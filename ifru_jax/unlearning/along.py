@@ -7,7 +7,9 @@ In segment k, of n_k steps, a training is a flow along P(−∇L), and Adam's P 
 P_r ∇L(θ_k + δ; D_r), with P = ρ P_r (`preconditioner`). So P_r r_k is how fast the two trainings part, where the second is at
 θ_k + δ, and H_k is what brings them together again or drives them apart. Under a lasting force their difference grows over the
 segment as the filter f says (`solvers.spectral`, "growing-flow"): no damping and no exponent is chosen, since time and metric were
-measured. With b_k = ∇L(θ_k; D, G) − ∇L(θ_k; D_r, G_r) and to the first order, r_k = b_k − H_k δ − (1 − ρ_k) ∇L(θ_k; D, G).
+measured. With b_k = ∇L(θ_k; D, G) − ∇L(θ_k; D_r, G_r) and to the first order, r_k = b_k − H_k δ − (1 − ρ_k) ∇L(θ_k; D, G). In the
+first segment δ is zero and this is exact: there b_1 is summed over what changes alone, since the difference of two gradients may be
+no more than their rounding.
 
 Sources: Bae et al., "Training data attribution via approximate unrolling" (NeurIPS 2024), segments and their filter; Hara et al.,
 "Data cleansing for models trained with SGD" (NeurIPS 2019), influence along a training. Theirs keep P and are linear in δ.
@@ -21,7 +23,7 @@ import jax.numpy as jnp
 import optax
 
 from ifru_jax.graph import Batch, Change
-from ifru_jax.influence import right_hand_side, touched_terms
+from ifru_jax.influence import Influence, right_hand_side, touched_terms
 from ifru_jax.influence.right_hand_side import SpilloverForm
 from ifru_jax.models import Params
 from ifru_jax.models.tables import clear_rows
@@ -41,7 +43,7 @@ class SegmentSolve:
     Attributes:
       num_steps: products at the most.
       tolerance: relative error of δ, as Lanczos estimates it, at which there are enough.
-      spillover: how b_k is computed.
+      spillover: how b_1 is computed.
     """
 
     num_steps: int
@@ -62,9 +64,24 @@ class Course:
     squares: MeanSquares
 
 
-def along_training(
-    objective: Objective, record: Record, change: Change, *, solve: SegmentSolve
-) -> tuple[Params, tuple[Segment, ...], Solution]:
+@dataclass(frozen=True)
+class Followed:
+    """Where the training would have gone.
+
+    Attributes:
+      delta: δ at its end.
+      segments: those that it would have had, without a trace of rows that are left without data.
+      solution: the evidence of the last solve, or of the first that resolved too little, with the products of all.
+      influence: what is known of b_1.
+    """
+
+    delta: Params
+    segments: tuple[Segment, ...]
+    solution: Solution
+    influence: Influence
+
+
+def along_training(objective: Objective, record: Record, change: Change, *, solve: SegmentSolve) -> Followed:
     """Where the training would have gone without what is forgotten, or with labels set right.
 
     Args:
@@ -73,10 +90,6 @@ def along_training(
       change: D, G and D_r, G_r.
       solve: how each segment is solved.
 
-    Returns:
-      δ at the end of the training; the segments that it would have had, without a trace of rows that are left without data; and the
-      evidence of the last solve, or of the first that resolved too little, with the products of all.
-
     Raises:
       NumericsError: a segment was not finite.
     """
@@ -84,21 +97,18 @@ def along_training(
     before, after = change.before.batch, change.after.batch
     sides = Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), float(record.batch_size))
     start = record.segments[0].params
+    rhs, influence = right_hand_side(objective, start, change, spillover=solve.spillover)
     course = Course(optax.tree.zeros_like(start), MeanSquares.none(start))
-    gone, tables, found, solutions = without_data(after.examples), objective.model.tables, [], []
+    segments, solutions = [], []
     for number, segment in enumerate(record.segments):
-        rhs, _ = right_hand_side(objective, segment.params, change, spillover=solve.spillover)
-        past, key = course.delta, jax.random.key(number)
-        course, applied, solution = _follow_segment(solve, objective, segment, course, rhs, sides, key)
-        # The middle of the segment has moved about half as far as its ends have together.
-        middle = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, past, course.delta)
-        found.append(Segment(clear_rows(tables, middle, gone), clear_rows(tables, applied, gone), segment.steps))
+        course, segment, solution = _follow_segment(solve, objective, segment, course, rhs, sides, number)
+        segments.append(segment)
         solutions.append(solution)
     # A solve that is not finite steps nowhere, and the segments after it would hide that.
     statuses = [check(solution) for solution in solutions]
     telling = statuses.index(Status.UNRESOLVED) if Status.UNRESOLVED in statuses else -1
-    products = sum(solution.num_steps for solution in solutions)
-    return course.delta, tuple(found), replace(solutions[telling], num_steps=jnp.asarray(products))
+    products = sum(int(solution.num_steps) for solution in solutions)
+    return Followed(course.delta, tuple(segments), replace(solutions[telling], num_steps=jnp.asarray(products)), influence)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -109,17 +119,24 @@ def _follow_segment(
     course: Course,
     rhs: Params,
     sides: Sides,
-    key: jax.Array,
-) -> tuple[Course, Params, Solution]:
-    """From the beginning of a segment to its end, with its P_r and the evidence of the solve; `rhs` is b_k."""
-    params = optax.tree.add(segment.params, course.delta)
-    recorded, ahead = objective.gradient(segment.params, sides.before), objective.gradient(params, sides.after)
-    places, gradients = (segment.params, params), (recorded, ahead)
-    now = mean_squares(objective, places, gradients, sides, key)
+    number: jax.Array | int,
+) -> tuple[Course, Segment, Solution]:
+    """From the beginning of a segment to its end, with the segment that there would have been; `rhs` is b_1."""
+    past = course.delta
+    slopes, now = mean_squares(objective, segment.params, past, sides, jax.random.key(number))
     middle = course.squares.then(now, segment.steps / 2)
-    parting = Parting(segment, course.delta, rhs, recorded, ahead, middle.root_ratio)
-    delta, applied, solution = part(solve, objective, parting, sides.after)
-    return Course(delta, middle.then(now, segment.steps / 2)), applied, solution
+    ratio = middle.root_ratio
+
+    def force(b: jax.Array, recorded: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
+        return jnp.where(number == 0, b - (1 - ratio) * recorded, ratio * recorded - ahead)
+
+    total = jax.tree.map(force, rhs, *slopes, ratio)
+    applied = jax.tree.map(jnp.divide, segment.applied, ratio)
+    delta, solution = part(solve, objective, Parting(segment.params, applied, segment.steps, past, total), sides.after)
+    # The middle of the segment has moved about half as far as its ends have together.
+    moved = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, past, delta)
+    params, applied = (clear_rows(objective.model.tables, of, without_data(sides.after.examples)) for of in (moved, applied))
+    return Course(delta, middle.then(now, segment.steps / 2)), Segment(params, applied, segment.steps), solution
 
 
 @pytree
@@ -127,36 +144,26 @@ class Parting:
     """What drives two trainings apart in a segment.
 
     Attributes:
-      segment: θ_k, n_k, P_k.
+      params: θ_k.
+      applied: P_r,k.
+      steps: n_k.
       delta: δ at its beginning.
-      rhs: b_k.
-      recorded: ∇L(θ_k; D, G).
-      ahead: ∇L(θ_k + δ; D_r, G_r).
-      ratio: ρ_k.
+      force: r_k.
     """
 
-    segment: Segment
+    params: Params
+    applied: Params
+    steps: jax.Array | float
     delta: Params
-    rhs: Params
-    recorded: Params
-    ahead: Params
-    ratio: Params
+    force: Params
 
 
-def part(solve: SegmentSolve, objective: Objective, parting: Parting, after: Batch) -> tuple[Params, Params, Solution]:
-    """δ at the end of a segment, P_r, and the evidence of the solve."""
-    segment, delta = parting.segment, parting.delta
-    applied = jax.tree.map(jnp.divide, segment.applied, parting.ratio)
-    # ρ g − g′ as b − (1 − ρ) g + (g − b − g′): where nothing has moved yet, the last is no more than rounding, and left out.
-    moved = jnp.any(jnp.stack([jnp.any(leaf != 0) for leaf in jax.tree.leaves(delta)]))
-
-    def force(b: jax.Array, g: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
-        return b - (1 - ratio) * g + jnp.where(moved, g - b - ahead, 0)
-
-    total = jax.tree.map(force, parting.rhs, parting.recorded, parting.ahead, parting.ratio)
-    scale = jax.tree.map(lambda p: jnp.sqrt(segment.steps * p), applied)
-    problem = scaled_problem(objective.hessian_product(optax.tree.add(segment.params, delta), after), total, scale)
+def part(solve: SegmentSolve, objective: Objective, parting: Parting, after: Batch) -> tuple[Params, Solution]:
+    """δ at the end of a segment, and the evidence of the solve."""
+    scale = jax.tree.map(lambda p: jnp.sqrt(parting.steps * p), parting.applied)
+    product = objective.hessian_product(optax.tree.add(parting.params, parting.delta), after)
+    problem = scaled_problem(product, parting.force, scale)
     step = spectral_step(num_steps=solve.num_steps, filter="growing-flow", tolerance=solve.tolerance)
     # The filter for a time of 1, which is in the scale.
     solution = step(problem.product, problem.rhs, floor=1.0, damping=1.0)
-    return optax.tree.add(delta, problem.to_params(solution.solution)), applied, solution
+    return optax.tree.add(parting.delta, problem.to_params(solution.solution)), solution

@@ -18,10 +18,10 @@ from ifru_jax.data.splits import Split
 from ifru_jax.graph import Change
 from ifru_jax.influence import importance_scope, right_hand_side
 from ifru_jax.models import Params, Recommender, Scorer
-from ifru_jax.solvers import Solution, check
+from ifru_jax.solvers import check
 from ifru_jax.training import LossLike, Objective, TrainConfig, Trained, bce, train
 from ifru_jax.training.record import Record
-from ifru_jax.unlearning.along import SegmentSolve, along_training
+from ifru_jax.unlearning.along import Followed, SegmentSolve, along_training
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.in_parts import cut_request, forget_each, most_at_once
@@ -113,11 +113,12 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     scope, left_out = importance_scope(change.before, change.places, step.scope, max_nodes=step.max_nodes)
     rows = jnp.asarray(scope.users), jnp.asarray(scope.items)
     clock.part("scope")
-    rhs, influence = right_hand_side(objective, state.params, change, spillover=step.spillover)
-    clock.part("influence", rhs)
     if follows(state):
-        delta, solution, record = _along(state, objective, change)
+        delta, found, record = _along(state, objective, change)
+        solution, influence = found.solution, found.influence
     else:
+        rhs, influence = right_hand_side(objective, state.params, change, spillover=step.spillover)
+        clock.part("influence", rhs)
         delta, solution = solve_step(step, StepProblem(objective, state.params, rhs, after.batch, rows, state.floor))
         record = None
     clock.part("solve", delta)
@@ -126,15 +127,15 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     return Update(params, solution, norm_step, influence, Scope.of(scope, left_out_nodes=left_out), record=record)
 
 
-def _along(state: Prepared, objective: Objective, change: Change) -> tuple[Params, Solution, Record]:
+def _along(state: Prepared, objective: Objective, change: Change) -> tuple[Params, Followed, Record]:
     """δ along the recorded training and on to where it would have stopped, and the record that it would have."""
     assert state.record is not None
     solve = SegmentSolve(state.step.segment_steps, state.step.segment_tolerance, state.step.spillover)
-    delta, segments, solution = along_training(objective, state.record, change, solve=solve)
-    record = state.record.without(change.after.interactions, segments)
-    params = moved(state.model, state.params, delta, change.after.examples)
+    found = along_training(objective, state.record, change, solve=solve)
+    record = state.record.without(change.after, found.segments)
+    params = moved(state.model, state.params, found.delta, change.after.examples)
     further, record = gone_on(objective, params, record, change.after)
-    return optax.tree.add(delta, further), solution, record
+    return optax.tree.add(found.delta, further), found, record
 
 
 def follows(state: Prepared) -> bool:

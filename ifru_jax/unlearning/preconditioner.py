@@ -11,6 +11,7 @@ and is one number per row (of a shared parameter one in all).
 E is estimated by random signs ε: the square of ∇ Σ ε_z ℓ_z is Σ (∂ℓ_z)² on average, over signs and the columns of a row.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Self
 
@@ -73,19 +74,15 @@ class MeanSquares:
 
 
 def mean_squares(
-    objective: Objective,
-    places: tuple[Params, Params],
-    gradients: tuple[Params, Params],
-    sides: Sides,
-    key: jax.Array,
-) -> MeanSquares:
-    """v at θ_k and v_r at θ_k + δ, the two `places`, from the gradients there.
+    objective: Objective, params: Params, delta: Params, sides: Sides, key: jax.Array
+) -> tuple[tuple[Params, Params], MeanSquares]:
+    """∇L(θ_k; D, G) and ∇L(θ_k + δ; D_r, G_r), and v and v_r there.
 
     The signs of either are the same, so that where nothing differs the estimates are equal.
     """
-    params, moved = places
-    there, here = (energies(objective, at, sides.after, key) for at in (moved, params))
-    gone, new = (energies(objective, params, batch, key) for batch in (sides.touched, sides.replaced))
+    recorded = objective.gradient(params, sides.before)
+    ahead, there = gradient_and_energy(objective, optax.tree.add(params, delta), sides.after, key)
+    here, gone, new = (energy(objective, params, batch, key) for batch in (sides.after, sides.touched, sides.replaced))
     before = jax.tree.map(lambda e, g, n: e + jnp.maximum(g - n, (LEAST_RATIO - 1) * e), here, gone, new)
 
     def of(energy: Params, gradient: Params, batch: Batch) -> Params:
@@ -93,21 +90,39 @@ def mean_squares(
         mean = row_means(objective.model.tables, jax.tree.map(lambda g: jnp.square(g * objective.total / count), gradient))
         return jax.tree.map(lambda e, m: e / (sides.batch_size * count) + (1 - 1 / sides.batch_size) * m, energy, mean)
 
-    return MeanSquares(of(before, gradients[0], sides.before), of(there, gradients[1], sides.after))
+    return (recorded, ahead), MeanSquares(of(before, recorded, sides.before), of(there, ahead, sides.after))
 
 
-def energies(objective: Objective, params: Params, batch: Batch, key: jax.Array) -> Params:
+def energy(objective: Objective, params: Params, batch: Batch, key: jax.Array) -> Params:
     """E = Σ_z w_z (∂ℓ_z)², a mean over the columns of a row."""
+    return _energy(objective, _back(objective, params, batch), batch, key)
 
-    def one(key: jax.Array) -> Params:
-        weights = batch.examples.weights * jax.random.rademacher(key, batch.examples.weights.shape, batch.examples.weights.dtype)
-        signed = Batch(replace(batch.examples, weights=weights), batch.graph)
-        return jax.tree.map(jnp.square, jax.grad(objective.losses)(params, signed))
 
-    total = optax.tree.zeros_like(params)
+def gradient_and_energy(objective: Objective, params: Params, batch: Batch, key: jax.Array) -> tuple[Params, Params]:
+    """∇L and E at one place, from the same scores."""
+    back = _back(objective, params, batch)
+    beside = jax.grad(objective.beside)(params, batch.graph)
+    gradient = optax.tree.add_scale(beside, 1 / objective.total, back(batch.examples.weights))
+    return gradient, _energy(objective, back, batch, key)
+
+
+def _back(objective: Objective, params: Params, batch: Batch) -> Callable[[jax.Array], Params]:
+    """w ↦ ∇ Σ w_z ℓ_z for any weights [n]: examples are scored once."""
+    outputs, pull = jax.vjp(lambda p: objective.outputs(p, batch), params)
+
+    def back(weights: jax.Array) -> Params:
+        return pull(jax.grad(objective.summed)(outputs, replace(batch.examples, weights=weights)))[0]
+
+    return back
+
+
+def _energy(objective: Objective, back: Callable[[jax.Array], Params], batch: Batch, key: jax.Array) -> Params:
+    weights, squares = batch.examples.weights, []
     for probe in jax.random.split(key, PROBES):
-        total = optax.tree.add(total, one(probe))
-    return row_means(objective.model.tables, optax.tree.scale(1 / PROBES, total))
+        signs = jax.random.rademacher(probe, weights.shape, weights.dtype)
+        squares.append(jax.tree.map(jnp.square, back(weights * signs)))
+    mean = jax.tree.map(lambda *values: sum(values) / PROBES, *squares)
+    return row_means(objective.model.tables, mean)
 
 
 def row_means(tables: Tables, values: Params) -> Params:

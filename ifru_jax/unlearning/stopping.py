@@ -29,7 +29,7 @@ from ifru_jax.solvers import damping_path, lanczos
 from ifru_jax.solvers.lanczos import Krylov
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record
-from ifru_jax.training.validation import both_labels, surviving, valid_metric, validation_pairs
+from ifru_jax.training.validation import both_labels, valid_metric
 from ifru_jax.unlearning.step import scaled_problem
 
 # Where the metric is looked at, in lengths of the training; backwards only to see the top.
@@ -68,11 +68,10 @@ class Peak(NamedTuple):
 
 
 def peak(objective: Objective, params: Params, record: Record, data: TrainingSet) -> Peak | None:
-    """τ* of parameters that stand for `data`; None where the validation pairs that are left are too few to tell."""
-    valid = surviving(record.valid, data.interactions)
-    if len(valid) < LEAST_PAIRS or not both_labels(valid, compared=objective.loss.grouped):
+    """τ* of parameters that stand for `data`; None where the validation pairs are too few to tell."""
+    if len(record.valid) < LEAST_PAIRS or not both_labels(record.valid, compared=objective.loss.grouped):
         return None
-    pairs = Batch(validation_pairs(valid, compared=objective.loss.grouped), data.graph)
+    pairs = Batch(record.pairs, data.graph)
     flow = _flow(objective, params, record.segments[-1].applied, record.steps, data.batch)
     return Peak(_top(SHARES, np.asarray(_metrics(objective, params, flow, SHARES, pairs))), flow)
 

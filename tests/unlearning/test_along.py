@@ -12,7 +12,7 @@ from ifru_jax import DataError, ForgetRequest, IFRUConfig, TrainConfig, bpr, lig
 from ifru_jax.data import sample_negatives
 from ifru_jax.errors import NumericsError
 from ifru_jax.graph import Batch, Change
-from ifru_jax.influence import right_hand_side, touched_terms
+from ifru_jax.influence import touched_terms
 from ifru_jax.training import Pointwise, Trained, train
 from ifru_jax.training.record import Boundary, Record, Recorder, Segment
 from ifru_jax.unlearning import forget, prepare
@@ -97,14 +97,16 @@ def test_one_segment_is_the_dense_formula(recorded):
         segment = Segment(in_float64(last.params), in_float64(last.applied), last.steps)
         change = Change.of(wide.training_set, some(wide, 8))
         theta, unravel = ravel_pytree(segment.params)
-        delta, _, _ = one_segment(wide, segment, change, num_steps=len(theta), tolerance=0.0)
+        delta = one_segment(wide, segment, change, num_steps=len(theta), tolerance=0.0).delta
 
         def value(of):
             return lambda x: wide.objective(unravel(x), of.batch)
 
         before, after = jax.grad(value(change.before))(theta), jax.grad(value(change.after))(theta)
-        gradients = unravel(before), unravel(after)
-        squares = mean_squares(wide.objective, (segment.params,) * 2, gradients, sides_of(change), jax.random.key(0))
+        nothing = jax.tree.map(jnp.zeros_like, segment.params)
+        found, squares = mean_squares(wide.objective, segment.params, nothing, sides_of(change), jax.random.key(0))
+        for gradient, expected in zip(found, (before, after), strict=True):
+            np.testing.assert_allclose(ravel_pytree(gradient)[0], expected, atol=1e-12)
         ratio = jax.tree.map(lambda p, r: jnp.broadcast_to(r, p.shape), segment.params, squares.root_ratio)
         rho = ravel_pytree(ratio)[0]
         scale = jnp.sqrt(float(segment.steps) * ravel_pytree(segment.applied)[0] / rho)
@@ -128,8 +130,8 @@ def test_mean_squares_are_those_of_minibatches(split, monkeypatch):
     trained = train(jax.random.key(0), mf(embedding_size=4, init_std=0.1), split, CONFIG)
     change = Change.of(trained.training_set, some(trained, 60))
     params, objective, data = trained.params, trained.objective, trained.interactions
-    gradients = tuple(objective.gradient(params, of.batch) for of in (change.before, change.after))
-    squares = mean_squares(objective, (params, params), gradients, sides_of(change, 32.0), jax.random.key(1))
+    nothing = jax.tree.map(jnp.zeros_like, params)
+    _, squares = mean_squares(objective, params, nothing, sides_of(change, 32.0), jax.random.key(1))
     rng, gone = np.random.default_rng(0), set(change.places.tolist())
     rows = np.array([place for place in range(len(data)) if place not in gone])
     for found, places in ((squares.before, np.arange(len(data))), (squares.after, rows)):
@@ -211,13 +213,12 @@ def followed(split, request_of, segments, steps=400_000):
     delta, length = start, steps // segments
     for k in range(segments):
         middle = with_all.unravel(jnp.asarray(with_all.after(k * length + length // 2)))
-        segment = Segment(middle, jax.tree.map(lambda x: jnp.full_like(x, rate), start), float(length))
-        rhs, _ = right_hand_side(objective, middle, change)
         ahead = objective.gradient(jax.tree.map(jnp.add, middle, delta), change.after.batch)
         # Gradient descent divides by nothing: ρ = 1.
-        recorded, ones = objective.gradient(middle, change.before.batch), jax.tree.map(jnp.ones_like, start)
+        force = jax.tree.map(jnp.subtract, objective.gradient(middle, change.before.batch), ahead)
+        applied = jax.tree.map(lambda x: jnp.full_like(x, rate), start)
         solve = SegmentSolve(num_steps=data.num_users + data.num_items, tolerance=0.0)
-        delta, _, _ = PART(solve, objective, Parting(segment, delta, rhs, recorded, ahead, ones), change.after.batch)
+        delta, _ = PART(solve, objective, Parting(middle, applied, float(length), delta, force), change.after.batch)
     return np.asarray(ravel_pytree(delta)[0]), without.after(steps) - with_all.after(steps)
 
 
