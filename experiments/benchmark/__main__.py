@@ -1,11 +1,15 @@
 """The speed figures, each against its baseline in the same run.
 
     IFRU_JAX_DATA=DIR python -m experiments.benchmark [NAME ...] [--out FILE]
+    python -m experiments.benchmark --device [sums products requests large] [--arrays FILE.npz] [--out FILE]
 
 Without names all are run, which trains the models of ml-1m first and keeps them in out/models. How long that takes was not
 recorded; the retrainings of ml-1m that are timed take one to four minutes each. Prints a table; with --out writes JSON {NAME:
 {"value", "target", "reached", "unit", "spread", "baseline", …}}, after each figure, beside those already there. Compilation is
 never in a time, except where a figure says so. `experiments/benchmark/catalogue.py` has the names.
+
+With --device it is about the device that JAX finds, an accelerator or this machine's cores, and needs no files: sparse sums in
+every form, products, requests against retraining there, and ten million interactions. Five minutes on an H200.
 """
 
 import json
@@ -17,6 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.benchmark.catalogue import BENCHMARKS
+from experiments.benchmark.device.figures import on_device
+from experiments.benchmark.device.workload import Workload
 from experiments.reporting.json_files import write_json_atomic
 from experiments.reporting.records import environment
 from experiments.run.command_line import command
@@ -24,13 +30,25 @@ from experiments.run.compilation_cache import use_compilation_cache
 from ifru_jax.errors import DataError
 
 
-def benchmark(names: tyro.conf.Positional[tuple[str, ...]] = (), out: Path | None = None) -> None:
+def benchmark(
+    names: tyro.conf.Positional[tuple[str, ...]] = (),
+    out: Path | None = None,
+    device: bool = False,
+    arrays: Path | None = None,
+    epochs: int = 1000,
+) -> None:
     """Runs, shows and writes the speed figures.
 
     Args:
       names: which; all without.
       out: file for the figures as JSON.
+      device: those of the device instead.
+      arrays: data for them, users, items and labels in a .npz; made up without.
+      epochs: of their trainings at the most.
     """
+    if device:
+        on_device(names, out, Workload.of(arrays, epochs=epochs))
+        return
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         raise DataError(f"there is no benchmark {unknown[0]!r}: choose among {', '.join(BENCHMARKS)}.")

@@ -9,9 +9,9 @@ Both are bilinear, and the derivative of each is the other: ∂propagate/∂x is
 The product rule turns one inner product into a sum of two, so the second primitive is the sum Σ_k ⟨a_k, b_k⟩ at an edge: a
 Hessian-vector product then gathers each row once, twice as wide, instead of twice.
 
-Kernels: on CPU loops compiled by Numba (`cpu_kernels`), or where it is missing a CSR product and a chunked gather; elsewhere
-`segment_sum` and a gather, which are portable. `kernels("xla")` goes without Numba and `kernels("portable")` forces the portable
-form everywhere. Why, and how fast: docs/engine.md.
+Kernels: on CPU loops compiled by Numba (`cpu_kernels`), or where it is missing a CSR product and a chunked gather; on NVIDIA GPUs
+edge scores by Triton (`gpu_kernels`) and sums by XLA's scatter; elsewhere a scatter and a gather, which are portable. `kernels`
+chooses others. Why, and how fast: docs/engine.md.
 """
 
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from ifru_jax.errors import DataError
-from ifru_jax.sparse import cpu_kernels
+from ifru_jax.sparse import cpu_kernels, gpu_kernels
 from ifru_jax.sparse.edges import Edges
 
-Kernels = Literal["auto", "xla", "portable"]
+Kernels = Literal["auto", "xla", "portable", "pallas"]
 # Part of every jit cache's key: what was traced with one choice isn't reused for the other.
 _kernels = jax.make_user_context("auto")
 
@@ -45,7 +45,8 @@ def kernels(choice: Kernels) -> Iterator[None]:
     """Within the block, functions run with these kernels, compiled anew where need be.
 
     Args:
-      choice: "auto", the fastest here; "xla", on CPU without Numba; "portable", without any special case for CPU.
+      choice: "auto", the fastest here; "xla", on CPU without Numba; "portable", without any special case; "pallas", the kernels for
+        a GPU for both operations, whose sums are the same each time (elsewhere they are interpreted, which is for tests).
 
     Raises:
       DataError: another name.
@@ -101,7 +102,7 @@ def edge_scores(a: jax.Array, b: jax.Array, edges: Edges) -> jax.Array:
 # --- kernels ---------------------------------------------------------------------------------------------------------
 
 
-def _propagate_cpu(weights, x, *operands, transpose, kernels):
+def _propagate_cpu(weights, x, *operands, transpose, kernels, **_):
     edges = Edges(*operands)
     weights = jnp.where(edges.mask, weights, 0)
     if kernels == "auto" and cpu_kernels.available():
@@ -124,7 +125,15 @@ def _propagate_portable(weights, x, *operands, transpose, **_):
         weights = weights[edges.col_order]
     else:
         sources, targets, size = edges.cols, edges.rows, edges.num_rows
-    return jax.ops.segment_sum(x[sources] * weights[:, None], targets, num_segments=size, indices_are_sorted=True)
+    # Patterns hold no place outside their tables: a check of each would cost a third on a GPU.
+    terms = x.at[sources].get(mode="promise_in_bounds") * weights[:, None]
+    zeros = jnp.zeros((size, x.shape[1]), terms.dtype)
+    return zeros.at[targets].add(terms, mode="promise_in_bounds", indices_are_sorted=True)
+
+
+def _propagate_pallas(weights, x, *operands, transpose, interpret, **_):
+    edges = Edges(*operands)
+    return gpu_kernels.spmm(jnp.where(edges.mask, weights, 0), x, edges, transpose=transpose, interpret=interpret)
 
 
 def _terms(operands, terms):
@@ -135,7 +144,7 @@ def _terms(operands, terms):
     return jnp.concatenate(left, axis=1), jnp.concatenate(right, axis=1), Edges(*operands[2 * terms :])
 
 
-def _scores_cpu(*operands, terms, kernels):
+def _scores_cpu(*operands, terms, kernels, **_):
     if kernels == "auto" and cpu_kernels.available():
         left, right, edges = operands[:terms], operands[terms : 2 * terms], Edges(*operands[2 * terms :])
         if terms > 2 or len({factor.shape[1] for factor in left}) > 1:
@@ -183,6 +192,15 @@ def _scores_portable(*operands, terms, **_):
     return jnp.where(edges.mask, (a[edges.rows] * b[edges.cols]).sum(axis=1), 0)
 
 
+def _scores_cuda(*operands, **params):
+    return (_scores_pallas if gpu_kernels.available() else _scores_portable)(*operands, **params)
+
+
+def _scores_pallas(*operands, terms, interpret, **_):
+    left, right, edges = operands[:terms], operands[terms : 2 * terms], Edges(*operands[2 * terms :])
+    return gpu_kernels.sddmm(left, right, edges, interpret=interpret)
+
+
 # --- the primitives --------------------------------------------------------------------------------------------------
 
 _propagate_p = Primitive("ifru_propagate")
@@ -215,16 +233,22 @@ def _(*operands, terms, kernels):
     return ShapedArray(edges.rows.shape, operands[0].dtype)
 
 
-def _register(primitive, portable, cpu):
-    def lower(fast):
+def _register(primitive, portable, pallas, cpu, cuda):
+    """The forms of a primitive: anywhere, by Pallas, and what "auto" is on CPU and on an NVIDIA GPU."""
+
+    def lower(fast, *, interpret):
         def kernel(*operands, kernels, **params):
-            chosen = portable if kernels == "portable" or operands[0].dtype not in _FAST_DTYPES else fast
-            return chosen(*operands, kernels=kernels, **params)
+            unusual = operands[0].dtype not in _FAST_DTYPES
+            if kernels == "pallas" and not unusual:
+                return pallas(*operands, interpret=interpret, **params)
+            chosen = portable if kernels == "portable" or unusual else fast
+            return chosen(*operands, kernels=kernels, interpret=interpret, **params)
 
-        return kernel
+        return mlir.lower_fun(kernel, multiple_results=False)
 
-    mlir.register_lowering(primitive, mlir.lower_fun(lower(portable), multiple_results=False))
-    mlir.register_lowering(primitive, mlir.lower_fun(lower(cpu), multiple_results=False), platform="cpu")
+    mlir.register_lowering(primitive, lower(portable, interpret=True))
+    mlir.register_lowering(primitive, lower(cpu, interpret=True), platform="cpu")
+    mlir.register_lowering(primitive, lower(cuda, interpret=False), platform="cuda")
     primitive.def_impl(lambda *operands, **params: _call(primitive, operands, params))
 
 
@@ -239,8 +263,8 @@ def _compiled(primitive, **params):
     return jax.jit(partial(primitive.bind, **params))
 
 
-_register(_propagate_p, _propagate_portable, _propagate_cpu)
-_register(_scores_p, _scores_portable, _scores_cpu)
+_register(_propagate_p, _propagate_portable, _propagate_pallas, _propagate_cpu, _propagate_portable)
+_register(_scores_p, _scores_portable, _scores_pallas, _scores_cpu, _scores_cuda)
 
 
 # --- derivatives -----------------------------------------------------------------------------------------------------

@@ -76,7 +76,7 @@ def test_derivatives_of_any_order_equal_the_dense_ones(sparse, dense, transform,
     assert_close(run(transform, sparse, edges, args, directions), run(transform, dense, edges, args, directions), 1e-10)
 
 
-@pytest.mark.parametrize("choice", ["xla", "portable"])
+@pytest.mark.parametrize("choice", ["xla", "portable", "pallas"])
 @given(pairs=EDGE_LISTS, seed=SEEDS)
 @settings(max_examples=10)
 def test_other_kernels_give_the_same(sparse, choice, pairs, seed):
@@ -152,7 +152,7 @@ def test_padding_changes_no_derivative(sparse, capacity, pairs, seed):
     np.testing.assert_array_equal(got[0][n:], 0)
 
 
-@pytest.mark.parametrize("choice", ["auto", "xla", "portable"])
+@pytest.mark.parametrize("choice", ["auto", "xla", "portable", "pallas"])
 @given(pairs=EDGE_LISTS, seed=SEEDS)
 @settings(max_examples=5)
 def test_not_even_nan_leaks_from_the_padding(choice, pairs, seed):
@@ -190,7 +190,7 @@ def test_any_feature_width(dense, width):
     assert_close(edge_scores(y, x, edges), dense.edge_scores(y, x, edges))
 
 
-@pytest.mark.parametrize("choice", ["auto", "xla", "portable"])
+@pytest.mark.parametrize("choice", ["auto", "xla", "portable", "pallas"])
 def test_a_pattern_of_no_edges_and_no_padding(choice):
     _, x, y = arrays(0)
     edges = pattern([], capacity=0)
