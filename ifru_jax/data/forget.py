@@ -22,7 +22,7 @@ import numpy as np
 from ifru_jax.data.corrections import as_label, as_rows, one_label_each, row_name
 from ifru_jax.data.groups import group_leaders
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.pair_keys import contains, distinct, pair_keys
+from ifru_jax.data.pair_keys import ascending, contains, distinct, pair_keys
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.host_arrays import FEW
 
@@ -214,15 +214,20 @@ def _pair_places(pairs: np.ndarray, data: Interactions) -> np.ndarray:
     # Only these users' interactions are compared: a small request on large data takes milliseconds.
     candidates = np.flatnonzero(rows_among(data.users, users[inside], data.num_users))
     present = pair_keys(data.users[candidates], data.items[candidates], data.num_items)
-    wanted = _keys(pairs, data)
-    missing = np.flatnonzero(~(inside & contains(distinct(present), wanted)))
+    if not ascending(present):
+        order = np.argsort(present, kind="stable")
+        candidates, present = candidates[order], present[order]
+    wanted = distinct(_keys(pairs, data))
+    first, last = (np.searchsorted(present, wanted, side) for side in ("left", "right"))
+    missing = np.flatnonzero(~(inside & contains(wanted[last > first], _keys(pairs, data))))
     if missing.size:
         user, item = row_name(int(users[missing[0]]), data.user_ids), row_name(int(items[missing[0]]), data.item_ids)
         raise DataError(
             f"user {user} has no interaction with item {item} in the data ({missing.size} such pairs): "
             "ask for interactions that are in the training data and were not forgotten before."
         )
-    return candidates[contains(distinct(wanted), present)]
+    copies = last - first
+    return np.sort(candidates[np.arange(copies.sum()) + np.repeat(first - (np.cumsum(copies) - copies), copies)])
 
 
 def _keys(pairs: np.ndarray, data: Interactions) -> np.ndarray:

@@ -20,9 +20,14 @@ def pair_keys(users: np.ndarray, items: np.ndarray, num_items: int) -> np.ndarra
     return users.astype(np.int64) * num_items + items
 
 
+def ascending(keys: np.ndarray) -> bool:
+    """Whether no key is smaller than the one before."""
+    return bool(np.all(keys[1:] >= keys[:-1]))
+
+
 def distinct(keys: np.ndarray) -> np.ndarray:
     """The keys in ascending order, each once."""
-    ordered = np.sort(keys)
+    ordered = keys if ascending(keys) else np.sort(keys)
     return ordered[np.diff(ordered, prepend=ordered[:1] - 1) > 0]
 
 

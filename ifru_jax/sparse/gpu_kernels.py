@@ -2,8 +2,8 @@
 
 Edge scores: a program gathers the two rows of each of some edges, sums their products in registers and writes one number per edge,
 where XLA writes the products of all columns first. Sums into rows: a program goes over the edges of one row in their order, so that
-the result is the same each time; XLA adds with atomics, in whatever order they come. Only where few rows have most of the edges do
-they make such a program long.
+the result is the same each time; XLA adds with atomics, in whatever order they come, and is slower (docs/scale.md). Only where few
+rows have most of the edges would their programs be long: `kernels("portable")` is for that.
 """
 
 from functools import partial

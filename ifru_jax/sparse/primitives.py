@@ -10,8 +10,8 @@ The product rule turns one inner product into a sum of two, so the second primit
 Hessian-vector product then gathers each row once, twice as wide, instead of twice.
 
 Kernels: on CPU loops compiled by Numba (`cpu_kernels`), or where it is missing a CSR product and a chunked gather; on NVIDIA GPUs
-edge scores by Triton (`gpu_kernels`) and sums by XLA's scatter; elsewhere a scatter and a gather, which are portable. `kernels`
-chooses others. Why, and how fast: docs/engine.md.
+by Triton (`gpu_kernels`); elsewhere a scatter and a gather, which are portable. `kernels` chooses others. Why, and how fast:
+docs/engine.md.
 """
 
 from collections.abc import Iterator
@@ -45,8 +45,8 @@ def kernels(choice: Kernels) -> Iterator[None]:
     """Within the block, functions run with these kernels, compiled anew where need be.
 
     Args:
-      choice: "auto", the fastest here; "xla", on CPU without Numba; "portable", without any special case; "pallas", the kernels for
-        a GPU for both operations, whose sums are the same each time (elsewhere they are interpreted, which is for tests).
+      choice: "auto", the fastest here; "xla", on CPU without Numba; "portable", without any special case; "pallas", the kernels of
+        a GPU (elsewhere they are interpreted, which is for tests).
 
     Raises:
       DataError: another name.
@@ -192,10 +192,6 @@ def _scores_portable(*operands, terms, **_):
     return jnp.where(edges.mask, (a[edges.rows] * b[edges.cols]).sum(axis=1), 0)
 
 
-def _scores_cuda(*operands, **params):
-    return (_scores_pallas if gpu_kernels.available() else _scores_portable)(*operands, **params)
-
-
 def _scores_pallas(*operands, terms, interpret, **_):
     left, right, edges = operands[:terms], operands[terms : 2 * terms], Edges(*operands[2 * terms :])
     return gpu_kernels.sddmm(left, right, edges, interpret=interpret)
@@ -233,8 +229,11 @@ def _(*operands, terms, kernels):
     return ShapedArray(edges.rows.shape, operands[0].dtype)
 
 
-def _register(primitive, portable, pallas, cpu, cuda):
-    """The forms of a primitive: anywhere, by Pallas, and what "auto" is on CPU and on an NVIDIA GPU."""
+def _register(primitive, portable, pallas, cpu):
+    """The forms of a primitive: anywhere, on an NVIDIA GPU, and on CPU."""
+
+    def cuda(*operands, **params):
+        return (pallas if gpu_kernels.available() else portable)(*operands, **params)
 
     def lower(fast, *, interpret):
         def kernel(*operands, kernels, **params):
@@ -263,8 +262,8 @@ def _compiled(primitive, **params):
     return jax.jit(partial(primitive.bind, **params))
 
 
-_register(_propagate_p, _propagate_portable, _propagate_pallas, _propagate_cpu, _propagate_portable)
-_register(_scores_p, _scores_portable, _scores_pallas, _scores_cpu, _scores_cuda)
+_register(_propagate_p, _propagate_portable, _propagate_pallas, _propagate_cpu)
+_register(_scores_p, _scores_portable, _scores_pallas, _scores_cpu)
 
 
 # --- derivatives -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from ifru_jax.sparse.edges import Edges
 
 LOOP = 20
 LARGE = 1_000_000, 100_000, 10_000_000
-FORMS = ("auto", "portable", "pallas")
+FORMS = ("auto", "portable")
 
 
 def copied_per_second() -> float:
@@ -47,8 +47,6 @@ def sums(work: Workload) -> Iterator[tuple[str, dict[str, Any]]]:
         for operation, (run, start) in runs.items():
             expected = None
             for form in FORMS:
-                if form == "pallas" and jax.default_backend() != "gpu":
-                    continue  # interpreted
                 with kernels(form):
                     figure, result = _measured(run, edges, start)
                 expected = result if expected is None else expected

@@ -20,12 +20,14 @@ from ifru_jax.unlearning.local.request import local_request
 from ifru_jax.unlearning.local.step import LocalSteps, solve_local
 from ifru_jax.unlearning.prepare import prepare
 
-# Requests in one compiled call. A fixed number compiles once per rung of the ladder, whatever the batch holds.
-AT_ONCE = 8
+# Requests in one compiled call. A fixed number compiles once per rung of the ladder, whatever the batch holds. A processor's cores
+# are busy with few; an accelerator waits for its host with few.
+AT_ONCE, AT_ONCE_ON_ACCELERATOR = 8, 64
 
 
 def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, config: IFRUConfig | None = None) -> LocalSteps:
-    """The steps of several requests, each as if it were the only one, by `vmap`, `AT_ONCE` in a compiled call.
+    """The steps of several requests, each as if it were the only one, by `vmap`, eight in a compiled call, on an
+    accelerator 64.
 
     Args:
       trained: a trained model, best one of `prepare` or `warm_up`.
@@ -58,7 +60,7 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
     for number, request in enumerate(prepared):
         groups.setdefault(Sizes.of(state).rung_for([request]), []).append(number)
     # All are under way before the first is waited for.
-    size = 1 if len(requests) == 1 else AT_ONCE
+    size = 1 if len(requests) == 1 else at_once()
     chunks = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
     running = [solve_local(state, pack([prepared[k] for k in chunk], state, size=size)) for chunk in chunks]
     steps = _in_order([jax.tree.map(np.asarray, part) for part in running], chunks)
@@ -66,6 +68,11 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
     if bad.size:
         raise NumericsError(f"the step of request {bad[0]} is not finite: check the parameters; nothing was changed.")
     return steps
+
+
+def at_once() -> int:
+    """Requests in one compiled call of a batch, here."""
+    return AT_ONCE if jax.default_backend() == "cpu" else AT_ONCE_ON_ACCELERATOR
 
 
 def _in_order(parts: list[LocalSteps], chunks: list[list[int]]) -> LocalSteps:

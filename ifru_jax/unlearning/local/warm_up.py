@@ -12,7 +12,7 @@ import jax
 from ifru_jax.errors import DataError
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.local.batch import AT_ONCE
+from ifru_jax.unlearning.local.batch import at_once
 from ifru_jax.unlearning.local.problem import LEAST_PAIRS, empty_problems
 from ifru_jax.unlearning.local.step import row_numbers, solve_and_apply, solve_local
 from ifru_jax.unlearning.prepare import Prepared, prepare
@@ -43,7 +43,7 @@ def warm_up(
     lost = row_numbers(state.training_set.without_data)
     pairs, rungs = LEAST_PAIRS, 0
     while pairs <= max(max_pairs, LEAST_PAIRS):
-        problems = empty_problems(state, pairs, size=AT_ONCE if batches else 1)
+        problems = empty_problems(state, pairs, size=at_once() if batches else 1)
         jax.block_until_ready(solve_local(state, problems) if batches else solve_and_apply(state, problems, lost))
         pairs, rungs = 2 * pairs, rungs + 1
     return state, rungs
