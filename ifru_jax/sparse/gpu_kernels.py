@@ -64,7 +64,9 @@ def _score(rows_ref: Any, cols_ref: Any, *refs: Any, capacity: int, terms: int) 
     triton.store(refs[-1].at[place], total, mask=inside)
 
 
-def spmm(weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, interpret: bool = False) -> jax.Array:
+def spmm(
+    weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, blocks: int = 1, interpret: bool = False
+) -> jax.Array:
     """Σ w_e x[col(e)] into rows, [num_rows, d], or with `transpose` Σ w_e x[row(e)] into columns, [num_cols, d].
 
     Args:
@@ -72,6 +74,7 @@ def spmm(weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, int
       x: [num_cols, d], or [num_rows, d] with `transpose`; of the same dtype.
       edges: the pattern.
       transpose: the direction.
+      blocks: patterns that stand side by side in this one, each with its padding last.
       interpret: without a GPU, for tests.
     """
     from jax.experimental import pallas as pl
@@ -87,17 +90,25 @@ def spmm(weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, int
     kernel = partial(_sum, block=block, width=x.shape[1])
     shape = jax.ShapeDtypeStruct((count, x.shape[1]), x.dtype)
     warps = 4 if block == MOST_SUMMED else 2
-    return pl.pallas_call(kernel, out_shape=shape, grid=(count,), interpret=interpret, **_warps(warps))(
-        pointers, sources, weights, x
-    )
+    call = pl.pallas_call(kernel, out_shape=shape, grid=(count,), interpret=interpret, **_warps(warps))
+    return call(pointers[:-1], _ends(pointers, edges.mask, blocks), sources, weights, x)
 
 
-def _sum(pointers_ref: Any, sources_ref: Any, weights_ref: Any, x_ref: Any, out_ref: Any, *, block: int, width: int) -> None:
+def _ends(pointers: jax.Array, mask: jax.Array, blocks: int) -> jax.Array:
+    """Where the edges of every row end, int32 [rows], without the padding: it all stands at the last row of its block."""
+    masks = mask.reshape(blocks, -1)
+    known = jnp.sum(masks, axis=1, dtype=jnp.int32) + jnp.arange(blocks, dtype=jnp.int32) * masks.shape[1]
+    return jnp.minimum(pointers[1:].reshape(blocks, -1), known[:, None]).reshape(-1)
+
+
+def _sum(
+    starts_ref: Any, ends_ref: Any, sources_ref: Any, weights_ref: Any, x_ref: Any, out_ref: Any, *, block: int, width: int
+) -> None:
     from jax.experimental import pallas as pl
     from jax.experimental.pallas import triton
 
     row = pl.program_id(0)
-    start, end = pointers_ref[row], pointers_ref[row + 1]
+    start, end = starts_ref[row], ends_ref[row]
     for columns, _ in _columns(width, 1):
 
         def add(i: jax.Array, total: jax.Array, columns: jax.Array = columns) -> jax.Array:

@@ -68,7 +68,7 @@ def propagate(weights: jax.Array, x: jax.Array, edges: Edges) -> jax.Array:
     Returns:
       float [num_rows, d].
     """
-    return _propagate_p.bind(weights, x, *jax.tree.leaves(edges), transpose=False, kernels=_kernels.value)
+    return _propagate_p.bind(weights, x, *jax.tree.leaves(edges), transpose=False, blocks=1, kernels=_kernels.value)
 
 
 def propagate_back(weights: jax.Array, y: jax.Array, edges: Edges) -> jax.Array:
@@ -82,7 +82,7 @@ def propagate_back(weights: jax.Array, y: jax.Array, edges: Edges) -> jax.Array:
     Returns:
       float [num_cols, d].
     """
-    return _propagate_p.bind(weights, y, *jax.tree.leaves(edges), transpose=True, kernels=_kernels.value)
+    return _propagate_p.bind(weights, y, *jax.tree.leaves(edges), transpose=True, blocks=1, kernels=_kernels.value)
 
 
 def edge_scores(a: jax.Array, b: jax.Array, edges: Edges) -> jax.Array:
@@ -96,7 +96,7 @@ def edge_scores(a: jax.Array, b: jax.Array, edges: Edges) -> jax.Array:
     Returns:
       float [e].
     """
-    return _scores_p.bind(a, b, *jax.tree.leaves(edges), terms=1, kernels=_kernels.value)
+    return _scores_p.bind(a, b, *jax.tree.leaves(edges), terms=1, blocks=1, kernels=_kernels.value)
 
 
 # --- kernels ---------------------------------------------------------------------------------------------------------
@@ -131,9 +131,10 @@ def _propagate_portable(weights, x, *operands, transpose, **_):
     return zeros.at[targets].add(terms, mode="promise_in_bounds", indices_are_sorted=True)
 
 
-def _propagate_pallas(weights, x, *operands, transpose, interpret, **_):
+def _propagate_pallas(weights, x, *operands, transpose, blocks, interpret, **_):
     edges = Edges(*operands)
-    return gpu_kernels.spmm(jnp.where(edges.mask, weights, 0), x, edges, transpose=transpose, interpret=interpret)
+    weights = jnp.where(edges.mask, weights, 0)
+    return gpu_kernels.spmm(weights, x, edges, transpose=transpose, blocks=blocks, interpret=interpret)
 
 
 def _terms(operands, terms):
@@ -209,7 +210,7 @@ def _check(condition: bool, message: str) -> None:
 
 
 @_propagate_p.def_abstract_eval
-def _(weights, x, rows, cols, row_ptr, col_order, col_rows, col_ptr, mask, *, transpose, kernels):
+def _(weights, x, rows, cols, row_ptr, col_order, col_rows, col_ptr, mask, *, transpose, blocks, kernels):
     source, target = (row_ptr, col_ptr) if transpose else (col_ptr, row_ptr)
     _check(weights.shape == rows.shape, f"propagate: weights {weights.shape} for edges {rows.shape}")
     _check(x.ndim == 2, f"propagate: features must be [nodes, d], got {x.shape}")
@@ -219,7 +220,7 @@ def _(weights, x, rows, cols, row_ptr, col_order, col_rows, col_ptr, mask, *, tr
 
 
 @_scores_p.def_abstract_eval
-def _(*operands, terms, kernels):
+def _(*operands, terms, blocks, kernels):
     edges = Edges(*operands[2 * terms :])
     for a, b in zip(operands[:terms], operands[terms : 2 * terms], strict=True):
         _check(a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[1], f"edge_scores: shapes {a.shape} and {b.shape}")
@@ -280,30 +281,30 @@ def _propagate_jvp(primals, tangents, **params):
     return out, sum(second, start=first)
 
 
-def _propagate_transpose(ct, weights, x, *edges, transpose, kernels):
+def _propagate_transpose(ct, weights, x, *edges, transpose, **params):
     none = [None] * len(edges)
     if isinstance(ct, ad.Zero):
         return [None, None, *none]
     if ad.is_undefined_primal(x):
-        back = _propagate_p.bind(weights, ct, *edges, transpose=not transpose, kernels=kernels)
+        back = _propagate_p.bind(weights, ct, *edges, transpose=not transpose, **params)
         return [None, back, *none]
     rows, cols = (x, ct) if transpose else (ct, x)
-    return [_scores_p.bind(rows, cols, *edges, terms=1, kernels=kernels), None, *none]
+    return [_scores_p.bind(rows, cols, *edges, terms=1, **params), None, *none]
 
 
-def _scores_jvp(primals, tangents, *, terms, kernels):
+def _scores_jvp(primals, tangents, *, terms, **params):
     left, right, edges = primals[:terms], primals[terms : 2 * terms], primals[2 * terms :]
     d_left, d_right = tangents[:terms], tangents[terms : 2 * terms]
-    out = _scores_p.bind(*primals, terms=terms, kernels=kernels)
+    out = _scores_p.bind(*primals, terms=terms, **params)
     pairs = [(d, b) for d, b in zip(d_left, right, strict=True) if not isinstance(d, ad.Zero)]
     pairs += [(a, d) for a, d in zip(left, d_right, strict=True) if not isinstance(d, ad.Zero)]
     if not pairs:
         return out, ad.Zero.from_primal_value(out)  # pyright: ignore[reportAttributeAccessIssue]
     factors = [a for a, _ in pairs] + [b for _, b in pairs]
-    return out, _scores_p.bind(*factors, *edges, terms=len(pairs), kernels=kernels)
+    return out, _scores_p.bind(*factors, *edges, terms=len(pairs), **params)
 
 
-def _scores_transpose(ct, *operands, terms, kernels):
+def _scores_transpose(ct, *operands, terms, **params):
     left, right, edges = operands[:terms], operands[terms : 2 * terms], operands[2 * terms :]
     if isinstance(ct, ad.Zero):
         return [None] * len(operands)
@@ -311,7 +312,7 @@ def _scores_transpose(ct, *operands, terms, kernels):
     def back(factor, other, transpose):
         if not ad.is_undefined_primal(factor):
             return None
-        return _propagate_p.bind(ct, other, *edges, transpose=transpose, kernels=kernels)
+        return _propagate_p.bind(ct, other, *edges, transpose=transpose, **params)
 
     to_left = [back(a, b, False) for a, b in zip(left, right, strict=True)]
     to_right = [back(b, a, True) for a, b in zip(left, right, strict=True)]
@@ -337,6 +338,7 @@ def _batched(primitive, num_factors, out_rows):
         count = num_factors(**params)
         edges = Edges(*front[count:])
         factors = [x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]) for x in front[:count]]
+        params["blocks"] *= size
         out = primitive.bind(*factors, *jax.tree.leaves(_block_diagonal(edges)), **params)
         return out.reshape(size, out_rows(edges, **params), *out.shape[1:]), 0
 
