@@ -64,9 +64,7 @@ def _score(rows_ref: Any, cols_ref: Any, *refs: Any, capacity: int, terms: int) 
     triton.store(refs[-1].at[place], total, mask=inside)
 
 
-def spmm(
-    weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, blocks: int = 1, interpret: bool = False
-) -> jax.Array:
+def spmm(weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, blocks: int = 1, interpret: bool = False) -> jax.Array:
     """Σ w_e x[col(e)] into rows, [num_rows, d], or with `transpose` Σ w_e x[row(e)] into columns, [num_cols, d].
 
     Args:

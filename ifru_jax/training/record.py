@@ -85,15 +85,23 @@ class Record:
         lost = gone.users[self.valid.users] | gone.items[self.valid.items]
         if np.any(lost):
             return replace(self, segments=segments, valid=self.valid.select(~lost))
-        found = replace(self, segments=segments)
-        if "pairs" in vars(self):  # the same, so that they need not go to the device again
+        return self._same_pairs(segments=segments)
+
+    def peaking(self, peak: float | None) -> Self:
+        """The same once the peak is known."""
+        return self._same_pairs(peak=peak)
+
+    def _same_pairs(self, **changes: Any) -> Self:
+        """With other parts but the same validation pairs, which need not go to the device again."""
+        found = replace(self, **changes)
+        if "pairs" in vars(self):
             vars(found)["pairs"] = self.pairs
         return found
 
     def longer(self, share: float) -> Self:
         """That of a training which lasted longer by this share of its length."""
         *others, last = self.segments
-        return replace(self, segments=(*others, replace(last, steps=last.steps + share * self.steps)))
+        return self._same_pairs(segments=(*others, replace(last, steps=last.steps + share * self.steps)))
 
 
 class Recording(NamedTuple):

@@ -123,7 +123,7 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
         record = None
     clock.part("solve", delta)
     params = moved(state.model, state.params, delta, after.examples)
-    norm_step = float(optax.tree.norm(delta))
+    norm_step = float(_norm(delta))
     return Update(params, solution, norm_step, influence, Scope.of(scope, left_out_nodes=left_out), record=record)
 
 
@@ -135,7 +135,10 @@ def _along(state: Prepared, objective: Objective, change: Change) -> tuple[Param
     record = state.record.without(change.after, found.segments)
     params = moved(state.model, state.params, found.delta, change.after.examples)
     further, record = gone_on(objective, params, record, change.after)
-    return optax.tree.add(found.delta, further), found, record
+    return _added(found.delta, further), found, record
+
+
+_added, _norm = jax.jit(optax.tree.add), jax.jit(optax.tree.norm)
 
 
 def follows(state: Prepared) -> bool:

@@ -122,7 +122,7 @@ def _with_peak(trained: Trained) -> Record | None:
     if record is None or record.peak is not None:
         return record
     found = peak(trained.objective, trained.params, record, trained.training_set)
-    return replace(record, peak=None if found is None else found.share)
+    return record.peaking(None if found is None else found.share)
 
 
 def _check_applies(trained: Trained, config: IFRUConfig) -> bool:

@@ -82,7 +82,7 @@ def gone_on(objective: Objective, params: Params, record: Record, data: Training
     share = 0.0 if found is None or record.peak is None else found.share - record.peak - len(record.valid) ** -0.5
     if found is None or not share > 0:
         return optax.tree.zeros_like(params), record
-    return found.flow.after(share), record.longer(share)
+    return _after(found.flow, share), record.longer(share)
 
 
 @jax.jit
@@ -97,6 +97,9 @@ def _flow(objective: Objective, params: Params, applied: Params, steps: jax.Arra
 def _metrics(objective: Objective, params: Params, flow: Flow, shares: jax.Array, pairs: Batch) -> jax.Array:
     """The validation metric at θ(τ) of each τ, [k]."""
     return jax.lax.map(lambda share: valid_metric(objective, optax.tree.add(params, flow.after(share)), pairs), shares)
+
+
+_after = jax.jit(Flow.after)
 
 
 def _top(places: np.ndarray, values: np.ndarray) -> float:

@@ -1,0 +1,36 @@
+"""The benchmark of a device runs everything on data of any size, and keeps what it has after each figure."""
+
+import json
+
+import numpy as np
+import pytest
+
+from experiments.benchmark import __main__ as benchmark
+from experiments.benchmark.device import large, requests, sums, workload
+from experiments.benchmark.device.figures import RUNS
+from experiments.run.command_line import status_of
+from ifru_jax import DataError
+from ifru_jax.data.synthetic import synthetic
+
+
+def test_everything_is_measured_and_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(large, "SIZE", (300, 100, 6000))
+    monkeypatch.setattr(requests, "ONE_BY_ONE", 3)
+    monkeypatch.setattr(requests, "BATCHES", (4,))
+    monkeypatch.setattr(sums, "LOOP", 2)
+    data = synthetic(200, 100, 4000)
+    arrays, out = tmp_path / "arrays.npz", tmp_path / "device.json"
+    np.savez(arrays, users=data.users, items=data.items, labels=5 * data.labels)
+    assert status_of(benchmark.benchmark, ("products", "requests", "large"), out, True, arrays, 2) == 0
+    found = json.loads(out.read_text())
+    assert found["data"] == "given"
+    assert found["environment"]["backend"] == "cpu"
+    assert {name.partition(".")[0] for name in found["figures"]} == {"products", "requests", "large"}
+    assert all(figure["value"] > 0 for figure in found["figures"].values())
+
+
+def test_names_and_files_that_are_not_there_are_refused(tmp_path, capsys):
+    assert status_of(benchmark.benchmark, ("nothing",), None, True) == 2
+    assert f"choose among {', '.join(RUNS)}" in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(DataError, match=r"a \.npz with users, items and labels"):
+        workload.Workload.of(tmp_path / "data.csv")
