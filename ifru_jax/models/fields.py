@@ -36,7 +36,7 @@ class FieldVectors(NamedTuple):
 def degree_levels(degrees: jax.Array) -> jax.Array:
     """Hats over log₂(1 + d): float [n] → [n, NUM_LEVELS], two neighbouring entries that sum to 1."""
     level = jnp.clip(jnp.log2(1 + degrees), 0, NUM_LEVELS - 1)
-    return jnp.clip(1 - jnp.abs(level[:, None] - jnp.arange(NUM_LEVELS)), 0, 1)
+    return jnp.clip(1 - jnp.abs(level[:, None] - jnp.arange(NUM_LEVELS, dtype=level.dtype)), 0, 1)
 
 
 class Fields(nn.Module):

@@ -74,7 +74,7 @@ def conjugate_gradient(*, num_steps: int = 100, tolerance: float = 1e-4) -> Call
             num_steps=steps,
             residual=jnp.where(finite, relative, 0),
             damping=damping,
-            ritz_values=jnp.full((num_steps,), jnp.nan, b.dtype),
+            ritz_values=jnp.full((num_steps,), jnp.inf, b.dtype),
             predicted_decrease=jnp.where(finite, decrease, 0),
         )
 

@@ -33,7 +33,7 @@ class Solution:
       residual: relative to ‖b‖; for CG and the Neumann series ‖(H + λ)δ − b‖, for Lanczos the part of H δ that lies outside the
         Krylov space.
       damping: λ.
-      ritz_values: float [m] ascending, eigenvalue estimates of H; NaN for steps not taken (all of CG's); empty for series.
+      ritz_values: float [m] ascending, eigenvalue estimates of H; ∞ for steps not taken (all of CG's); empty for series.
       predicted_decrease: bᵀδ − ½ δᵀHδ, how far the step should lower the quadratic model.
     """
 

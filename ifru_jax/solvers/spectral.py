@@ -94,7 +94,7 @@ def spectral_step(
 
 
 def ritz(krylov: Krylov) -> tuple[jax.Array, jax.Array]:
-    """Ritz values [m] ascending (NaN last, for steps not taken) and vectors [m, m] in the basis, as columns."""
+    """Ritz values [m] ascending (∞ last, for steps not taken) and vectors [m, m] in the basis, as columns."""
     matrix = krylov.matrix()
     matrix = jnp.where(jnp.isfinite(matrix), matrix, 0)
     # eigh is as exact as its largest entry allows, so T is brought to size one before anything of size one joins it.
@@ -103,12 +103,12 @@ def ritz(krylov: Krylov) -> tuple[jax.Array, jax.Array]:
     # Steps that were not taken form a block of their own; put far right, its eigenvalues sort last.
     beyond = 2 * jnp.sum(jnp.abs(matrix)) + 1
     values, vectors = jnp.linalg.eigh(matrix + jnp.diag(jnp.where(krylov.active, 0, beyond)))
-    return jnp.where(krylov.active, scale * values, jnp.nan), vectors
+    return jnp.where(krylov.active, scale * values, jnp.inf), vectors
 
 
 def damping_from_spectrum(ritz_values: jax.Array, *, floor: jax.Array, ratio: float) -> jax.Array:
-    """λ = max(|min(t_min, 0)| / ratio, floor); Ritz values [m], NaN for steps not taken."""
-    lowest = jnp.nanmin(ritz_values, initial=0.0)
+    """λ = max(|min(t_min, 0)| / ratio, floor); Ritz values [m], ∞ for steps not taken."""
+    lowest = jnp.min(ritz_values, initial=0.0)
     return jnp.maximum(-lowest / ratio, floor)
 
 

@@ -266,7 +266,9 @@ def _steps(
     def step(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Any, Any]:
         params, opt_state = carry
         grads = jax.grad(objective.minibatch)(params, batch(i), size=size)
-        updates, opt_state = optimiser.update(grads, opt_state, params)
+        # Optax multiplies floats by counts, which is not allowed where promotion is strict.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, opt_state = optimiser.update(grads, opt_state, params)
         return optax.apply_updates(params, updates), opt_state
 
     params, opt_state = jax.lax.fori_loop(*span, step, (state.params, state.opt_state))

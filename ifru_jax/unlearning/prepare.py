@@ -167,7 +167,8 @@ def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:
     _, solution = solve_step(everything, StepProblem(objective, trained.params, gradient, trained.batch, rows, 1e-30))
     check(solution)
     values = np.asarray(solution.ritz_values)
-    lowest, largest = float(np.nanmin(values, initial=0.0)), float(np.nanmax(np.abs(values), initial=0.0))
+    values = values[np.isfinite(values)]
+    lowest, largest = float(np.min(values, initial=0.0)), float(np.max(np.abs(values), initial=0.0))
     scale = max(-lowest, CONVEX_SHARE * largest)
     if not scale > 0:
         raise NumericsError(f"the spectrum of the Hessian reaches from {lowest} to {largest}: check the parameters.")

@@ -139,11 +139,11 @@ def test_a_tolerance_ends_the_products_where_the_error_is_below(tolerance, most)
 @pytest.mark.parametrize(
     ("values", "damping"),
     [
-        ([-4.0, 1.0, np.nan], 2.0),
+        ([-4.0, 1.0, np.inf], 2.0),
         ([-4.0, -6.0, 1.0], 3.0),
         ([-0.1, 1.0, 2.0], 0.5),
-        ([0.5, 1.0, np.nan], 0.5),
-        ([np.nan] * 3, 0.5),
+        ([0.5, 1.0, np.inf], 0.5),
+        ([np.inf] * 3, 0.5),
     ],
 )
 def test_the_rule_of_the_damping(values, damping):
