@@ -93,3 +93,16 @@ def test_an_empty_request_trains_on_all_and_a_correction_on_the_right_labels(ori
     right = retrain(key, original, request, split.valid)[0]
     np.testing.assert_array_equal(right.interactions.labels, request.applied(data).labels)
     assert np.any(right.params["user_embedding"] != everything.params["user_embedding"])
+
+
+def test_it_starts_from_an_initialisation_of_its_own(split):
+    """A step that goes nowhere leaves every model at its initialisation."""
+    config = replace(CONFIG, learning_rate=1e-9, epochs=1)
+    method, key = Retrain(mf(embedding_size=6, init_std=0.1), config), jax.random.key(0)
+    state = method.fit(key, split)
+    first, _ = method.forget(state, ForgetRequest(users=np.array([7])))
+    second, _ = method.forget(first, ForgetRequest(users=np.array([8])))
+    others = retrain(key, state.trained, ForgetRequest(users=np.array([7])), split.valid, seeds=2)
+    tables = [model.params["user_embedding"].ravel() for model in (state.trained, first.trained, second.trained, *others)]
+    apart = np.corrcoef(np.stack(tables))[np.triu_indices(len(tables), 1)]
+    assert np.abs(apart).max() < 0.4
