@@ -37,7 +37,11 @@ def request_(split):
     others = np.array([pair for pair in pairs if pair[0] != GONE_USER and pair[1] != GONE_ITEM])
     label = next(y for u, i, y in rows_of(split.train) if (u, i) == tuple(others[0]))
     return ForgetRequest(
-        pairs=others[1:9], users=np.array([GONE_USER]), items=np.array([GONE_ITEM]), corrected=others[:1], labels=np.array([1 - label])
+        pairs=others[1:9],
+        users=np.array([GONE_USER]),
+        items=np.array([GONE_ITEM]),
+        corrected=others[:1],
+        labels=np.array([1 - label]),
     )
 
 
@@ -69,7 +73,9 @@ def test_what_is_compared_has_data_left(split, request_):
     assert 0 < sum(known) < len(known)
     model = table_of(1, split.train)
     seen = views.of_model(model)
-    np.testing.assert_array_equal(seen.test, [model.scores[pair] for pair, ok in zip(pairs_of(split.test), known, strict=True) if ok])
+    np.testing.assert_array_equal(
+        seen.test, [model.scores[pair] for pair, ok in zip(pairs_of(split.test), known, strict=True) if ok]
+    )
     asked = [pair for pair in pairs_of(split.train) if pair not in {row[:2] for row in unchanged(split, request_)}]
     for found, has_data in ((seen.forgotten, True), (seen.gone, False)):
         expected = [model.scores[u, i] for u, i in asked if (u in users and i in items) == has_data]
@@ -83,7 +89,7 @@ def test_lists_leave_out_all_that_was_trained_on_and_items_without_data(split, r
     users, items = sorted({u for u, _ in left}), {i for _, i in left}
     seen = set(pairs_of(split.train))
     np.testing.assert_array_equal(views.users, users)
-    expected = [sorted((i for i in items if (u, i) not in seen), key=lambda i: -model.scores[u, i])[:K] for u in users]  # noqa: B023
+    expected = [sorted((i for i in items if (u, i) not in seen), key=lambda i: -model.scores[u, i])[:K] for u in users]
     found = [[item for item in row if item >= 0] for row in views.of_model(model).lists.tolist()]
     assert found == expected
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from ifru_jax import DataError, ForgetRequest, IFRUConfig, TrainConfig, bpr, lightgcn, load, mf, random_split, save
+from ifru_jax import DataError, ForgetRequest, IFRUConfig, Status, TrainConfig, bpr, lightgcn, load, mf, random_split, save
 from ifru_jax.data import sample_negatives
 from ifru_jax.errors import NumericsError
 from ifru_jax.graph import Batch, Change
@@ -280,6 +280,18 @@ def test_a_segment_that_is_not_finite_is_no_step(recorded, place, part):
     state = prepare(recorded).with_record(replace(recorded.record, segments=tuple(segments)))
     with pytest.raises(NumericsError, match="not finite"):
         forget(state, some(recorded, 5))
+
+
+@pytest.mark.parametrize(("place", "status"), [(None, Status.STEPS_SPENT), (0, Status.UNRESOLVED)])
+def test_a_segment_that_resolved_too_little_says_so(recorded, place, status):
+    """One that is a million times as long has curvatures that no few products see; the others are as they were."""
+    segments = list(recorded.record.segments)
+    if place is not None:
+        segments[place] = replace(segments[place], steps=1e6 * segments[place].steps)
+    state = prepare(recorded).with_record(replace(recorded.record, segments=tuple(segments)))
+    _, report = forget(state, some(recorded, 5), config=IFRUConfig(segment_tolerance=0.0))
+    assert report.status is status
+    assert report.solve.num_products == 3 * 16
 
 
 def test_nothing_forgotten_and_the_record_stays(recorded):

@@ -31,17 +31,23 @@ def lowest(twin, theta, data):
     return min(np.linalg.eigvalsh(root[:, None] * twin.at(theta, data)[1] * root)[0], 0.0)
 
 
+def damped_step(problem, least):
+    """(17) to (22), and the damping; `least` is λ_floor."""
+    twin, theta, after = problem.twin, problem.theta, problem.after
+    b = twin.at(theta, problem.before)[0] - twin.at(theta, after)[0]
+    damping, root = max(least, -lowest(twin, theta, after) / 2.5), metric_root(after) * ~problem.lost
+    H = root[:, None] * twin.at(theta, after)[1] * root
+    return root * filtered(H, root * b, lambda t: flow(t, damping)), damping
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_from_the_end_of_the_training(make, seed):
     problem = make(seed)
-    trained, twin, request, before, after = problem
-    b = twin.at(problem.theta, before)[0] - twin.at(problem.theta, after)[0]
-    # Of all data before any request, and of what is retained, whichever damps more.
-    least, own = (-lowest(twin, problem.theta, of) / 2.5 for of in (before, after))
-    assert (least > own) == (seed != 1)
-    damping, root = max(least, own), metric_root(after) * ~problem.lost
-    H = root[:, None] * twin.at(problem.theta, after)[1] * root
-    step = root * filtered(H, root * b, lambda t: flow(t, damping))
+    trained, twin, request, _, after = problem
+    least = -lowest(twin, problem.theta, problem.before) / 2.5
+    step, damping = damped_step(problem, least)
+    # Of one the spectrum of what is retained reaches further down.
+    assert (damping > least) == (seed == 1)
     unlearned, report = forget(trained, request, config=EXACT)
     assert report.solve.damping == pytest.approx(damping, rel=1e-9)
     np.testing.assert_allclose(flat(unlearned.params), np.where(problem.lost, 0, problem.theta + step), atol=1e-9)
@@ -50,6 +56,14 @@ def test_from_the_end_of_the_training(make, seed):
     # Served on G_r.
     scores = unlearned.score_rows(*(places.ravel() for places in np.indices((USERS, ITEMS))))
     np.testing.assert_allclose(scores.reshape(USERS, ITEMS), twin.scores(flat(unlearned.params), after.edges), atol=1e-12)
+    # The next request: the same N, and the λ_floor of the model that training left.
+    data = unlearned.interactions
+    request = ForgetRequest(pairs=np.stack([data.users[:2], data.items[:2]], axis=1))
+    following = problem._replace(trained=unlearned, request=request, before=after, after=data_of(request.applied(data)))
+    step, damping = damped_step(following, least)
+    unlearned, report = forget(unlearned, request)
+    assert report.solve.damping == pytest.approx(damping, rel=1e-9)
+    np.testing.assert_allclose(flat(unlearned.params), np.where(following.lost, 0, following.theta + step), atol=1e-9)
 
 
 def confined_step(problem, spillover):
