@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 EXACT = IFRUConfig(num_steps=COUNT, max_share=None)
 
 
-@pytest.fixture(params=[0, 1], ids=["mf", "lightgcn-1"])
+@pytest.fixture(params=[1, 0], ids=["lightgcn-1", "mf"])
 def make(request, dense_scores):
     """Problems by seed."""
     return lambda seed: problem_of(seed, request.param, dense_scores)
