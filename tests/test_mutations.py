@@ -27,4 +27,5 @@ def test_a_fault_can_be_planted_and_its_tests_run(fault):
     assert ast.dump(ast.parse(planted(fault, source))) != ast.dump(ast.parse(source))
     for test in fault.tests:
         path, _, name = test.partition("::")
-        assert (name or "test_") in {function if name else function[:5] for function in functions(TESTS / path)}
+        names = functions(TESTS / path)
+        assert name in names if name else any(one.startswith("test_") for one in names)
