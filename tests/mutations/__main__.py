@@ -75,7 +75,8 @@ def main(words: list[str]) -> int:
         for fault in chosen:
             found = copy.caught_by(fault)
             survived += found is None
-            print(f"| {fault.name} | {fault.file} | {found or '**survived**'} |", flush=True)
+            name = fault.name.replace("|", r"\|")
+            print(f"| {name} | {fault.file} | {found or '**survived**'} |", flush=True)
     print(f"\n{len(chosen) - survived} of {len(chosen)} faults are caught.")
     return survived
 

@@ -273,37 +273,44 @@ FOLLOWING = [
     ),
 ]
 
-PRECONDITIONER = faults(
-    "unlearning/preconditioner.py",
-    ALONG,
-    (
-        "signs of its own on either side",
-        "(energies(objective, at, sides.after, key) for at in (moved, params))",
-        "(energies(objective, at, sides.after, jax.random.fold_in(key, k)) for k, at in enumerate((moved, params)))",
+PRECONDITIONER = [
+    *faults(
+        "unlearning/preconditioner.py",
+        ALONG,
+        (
+            "signs of its own on either side",
+            "(energies(objective, at, sides.after, key) for at in (moved, params))",
+            "(energies(objective, at, sides.after, jax.random.fold_in(key, k)) for k, at in enumerate((moved, params)))",
+        ),
+        ("v_r is taken at θ_k", "for at in (moved, params))", "for at in (params, params))"),
+        ("what is forgotten has no part in v", "e + jnp.maximum(g - n, (LEAST_RATIO - 1) * e)", "e"),
+        ("what takes the place of the forgotten counts in v", "jnp.maximum(g - n, (LEAST_RATIO - 1) * e)", "g"),
+        ("the scatter of a minibatch of all data", "e / (sides.batch_size * count)", "e / (count * count)"),
+        ("the mean gradient has no part in v", "+ (1 - 1 / sides.batch_size) * m", "+ 0 * m"),
+        ("the mean gradient is divided by N instead of |D_r|", "jnp.square(g * objective.total / count)", "jnp.square(g)"),
+        ("E is divided by N instead of |D_r|", "e / (sides.batch_size * count)", "e / (sides.batch_size * objective.total)"),
+        (
+            "what is forgotten is scored on the graph after",
+            "(energies(objective, params, batch, key) for batch in",
+            "(energies(objective, params, replace(batch, graph=sides.after.graph), key) for batch in",
+        ),
+        ("ρ without its root", "return jnp.sqrt(jnp.where(known, found, 1))", "return jnp.where(known, found, 1)"),
+        (
+            "ρ without bounds",
+            "jnp.clip(after / jnp.where(known, before, 1), LEAST_RATIO, MOST_RATIO)",
+            "after / jnp.where(known, before, 1)",
+        ),
+        ("ρ down to .1", "LEAST_RATIO, MOST_RATIO = 0.05, 20.0", "LEAST_RATIO, MOST_RATIO = 0.1, 20.0"),
+        ("one draw of signs", "PROBES = 2", "PROBES = 1"),
+        ("one ρ for all rows of a table", "if name not in tables:\n            return", "if True:\n            return"),
+        ("a memory of one step", "kept = BETA_2**steps", "kept = BETA_2"),
     ),
-    ("v_r is taken at θ_k", "for at in (moved, params))", "for at in (params, params))"),
-    ("what is forgotten has no part in v", "e + jnp.maximum(g - n, (LEAST_RATIO - 1) * e)", "e"),
-    ("what takes the place of the forgotten counts in v", "jnp.maximum(g - n, (LEAST_RATIO - 1) * e)", "g"),
-    ("the scatter of a minibatch of all data", "e / (sides.batch_size * count)", "e / (count * count)"),
-    ("the mean gradient has no part in v", "+ (1 - 1 / sides.batch_size) * m", "+ 0 * m"),
-    ("the mean gradient is divided by N instead of |D_r|", "jnp.square(g * objective.total / count)", "jnp.square(g)"),
-    ("E is divided by N instead of |D_r|", "e / (sides.batch_size * count)", "e / (sides.batch_size * objective.total)"),
-    (
-        "what is forgotten is scored on the graph after",
-        "(energies(objective, params, batch, key) for batch in",
-        "(energies(objective, params, replace(batch, graph=sides.after.graph), key) for batch in",
+    *faults(
+        "unlearning/preconditioner.py",
+        "unlearning/test_along.py::test_a_row_has_one_number_and_so_has_a_shared_parameter",
+        ("a shared parameter has a ρ for each entry", "return jnp.mean(value)", "return value"),
     ),
-    ("ρ without its root", "return jnp.sqrt(jnp.where(known, found, 1))", "return jnp.where(known, found, 1)"),
-    (
-        "ρ without bounds",
-        "jnp.clip(after / jnp.where(known, before, 1), LEAST_RATIO, MOST_RATIO)",
-        "after / jnp.where(known, before, 1)",
-    ),
-    ("ρ down to .1", "LEAST_RATIO, MOST_RATIO = 0.05, 20.0", "LEAST_RATIO, MOST_RATIO = 0.1, 20.0"),
-    ("one draw of signs", "PROBES = 2", "PROBES = 1"),
-    ("one ρ for all rows of a table", "if name not in tables:\n            return", "if True:\n            return"),
-    ("a memory of one step", "kept = BETA_2**steps", "kept = BETA_2"),
-)
+]
 
 GOING_ON = [
     *faults(

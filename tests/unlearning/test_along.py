@@ -17,7 +17,7 @@ from ifru_jax.training import Pointwise, Trained, train
 from ifru_jax.training.record import Boundary, Record, Recorder, Segment
 from ifru_jax.unlearning import forget, prepare
 from ifru_jax.unlearning.along import Parting, SegmentSolve, along_training, part
-from ifru_jax.unlearning.preconditioner import Sides, mean_squares
+from ifru_jax.unlearning.preconditioner import Sides, mean_squares, row_means
 from tests.unlearning.conftest import CONFIG, tastes
 
 
@@ -150,6 +150,15 @@ def test_mean_squares_are_those_of_minibatches(split, monkeypatch):
         ratio = np.asarray(found["user_embedding"])[seen, 0] / (total[seen] / 4000)
         assert abs(np.median(ratio) - 1) < 0.08
         assert np.quantile(np.abs(ratio - 1), 0.9) < 0.35
+
+
+def test_a_row_has_one_number_and_so_has_a_shared_parameter():
+    rng = np.random.default_rng(0)
+    values = {"user": rng.random((3, 2, 2)), "bias": rng.random(4), "kernel": rng.random((2, 5))}
+    found = row_means({"user": "user", "bias": "item"}, jax.tree.map(jnp.asarray, values))
+    np.testing.assert_allclose(found["user"], values["user"].mean(axis=(1, 2), keepdims=True), rtol=1e-6)
+    np.testing.assert_allclose(found["bias"], values["bias"], rtol=1e-6)
+    np.testing.assert_allclose(np.broadcast_to(found["kernel"], (2, 5)), values["kernel"].mean(), rtol=1e-6)
 
 
 @dataclass(frozen=True)
