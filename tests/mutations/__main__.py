@@ -22,6 +22,8 @@ from faults import FAULTS, Fault, planted
 ROOT = Path(__file__).parents[2]
 # What pytest ends with where all tests passed, and where some failed; anything else is no answer.
 PASSED, FAILED = 0, 1
+# A program that can't run is caught by anything.
+NO_FAULTS = ("NameError", "TypeError", "AttributeError", "ImportError")
 
 
 class Copy:
@@ -42,7 +44,7 @@ class Copy:
 
     def run(self, tests: Iterable[str]) -> tuple[int, str]:
         """Pytest's exit code and what it says."""
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-rsfE", "--no-header", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", "-x", "-q", "-rsfE", "--tb=line", "--no-header", "-p", "no:cacheprovider"]
         command += [f"tests/{test}" for test in tests]
         done = subprocess.run(command, cwd=self.tree, env=self.environment, capture_output=True, text=True, check=False)
         return done.returncode, done.stdout + done.stderr
@@ -58,8 +60,12 @@ class Copy:
             path.write_text(sound)
         if code not in (PASSED, FAILED):
             raise SystemExit(f"{fault.name}: pytest ended with {code}, so nothing can be said of it.\n{output[-3000:]}")
-        failed = [line.split()[1] for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-        return failed[0].partition("::")[2] if code == FAILED else None
+        if code == PASSED:
+            return None
+        failed = next(line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR ")))
+        if any(error in failed for error in NO_FAULTS):
+            raise SystemExit(f"{fault.name}: that is no program, so nothing can be said of it.\n{failed}")
+        return failed.split()[1].partition("::")[2]
 
 
 def main(words: list[str]) -> int:
