@@ -429,6 +429,11 @@ YARDSTICKS = [
             "fit_params(fresh, replace(before.objective, total=float(len(change.after))), change.after",
         ),
         (
+            "retraining of several seeds by the mean over |D_r|",
+            "fit_params(fresh, trained.objective, data",
+            "fit_params(fresh, replace(trained.objective, total=float(len(data))), data",
+        ),
+        (
             "who is gone stops the retraining of a method",
             "valid, initial = surviving(state.valid, change.after.interactions), self",
             "valid, initial = state.valid, self",
