@@ -127,7 +127,8 @@ FROM_THE_END = [
 CONFINED = [
     *faults(
         "graph/subgraph.py",
-        END,
+        # Scores along edges are zero at padding whatever it weighs; a perceptron gathers its rows.
+        "unlearning/test_shared_weights.py::test_a_confined_step_is_the_whole_one_in_scope",
         (
             "padding of a confined problem counts as retained",
             "for column in (terms.labels, terms.new_labels, np.ones(len(order)), terms.retained)),",
