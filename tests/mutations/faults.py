@@ -285,8 +285,8 @@ FOLLOWING = [
         "unlearning/config.py",
         REAL_DATA,
         ("fifteen products a segment", "segment_steps: int = 16", "segment_steps: int = 15"),
-        ("a tolerance of .15", "segment_tolerance: float = 0.2", "segment_tolerance: float = 0.15"),
-        ("a tolerance of .25", "segment_tolerance: float = 0.2", "segment_tolerance: float = 0.25"),
+        ("a tolerance of .18", "segment_tolerance: float = 0.2", "segment_tolerance: float = 0.18"),
+        ("a tolerance of .22", "segment_tolerance: float = 0.2", "segment_tolerance: float = 0.22"),
     ),
 ]
 

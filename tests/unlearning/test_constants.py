@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from ifru_jax import IFRUConfig, TrainConfig, lightgcn, load_dataset, mf, protocol_split
+from ifru_jax import ForgetRequest, IFRUConfig, TrainConfig, lightgcn, load_dataset, mf, protocol_split
 from ifru_jax.data.forget_sets import parse_forget
 from ifru_jax.training import train
 from ifru_jax.unlearning import forget, prepare
@@ -120,3 +120,14 @@ def test_a_thousand_validation_pairs_have_a_say(case):
     for count in (999, 1000):
         record = replace(state.record, valid=state.record.valid.select(np.arange(count)))
         assert (peak(state.objective, state.params, record, state.training_set) is not None) == (count == 1000)
+
+
+@pytest.mark.parametrize("case", ["lightgcn-1"], indirect=True)
+def test_products_that_the_tolerance_leaves(case, noisy):
+    """Of one request a product more would be taken at a tolerance of .18, of the other one fewer at .22."""
+    _, state = case
+    split, request = noisy
+    state = state.with_record(replace(state.record, peak=None))
+    popular = ForgetRequest(items=np.array([np.argmax(split.train.item_degrees())]))
+    half = ForgetRequest(pairs=request.pairs[::2])
+    assert [forget(state, one)[1].solve.num_products for one in (half, popular)] == [26, 21]
