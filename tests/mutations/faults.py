@@ -313,15 +313,19 @@ PRECONDITIONER = [
         ),
         ("one draw is taken for two", "sum(values) / PROBES", "values[0] / PROBES"),
         ("ρ without its root", "return jnp.sqrt(jnp.where(known, found, 1))", "return jnp.where(known, found, 1)"),
+        ("one draw of signs", "PROBES = 2", "PROBES = 1"),
+        ("one ρ for all rows of a table", "if name not in tables:\n            return", "if True:\n            return"),
+        ("a memory of one step", "kept = BETA_2**steps", "kept = BETA_2"),
+    ),
+    *faults(
+        "unlearning/preconditioner.py",
+        "unlearning/test_along.py::test_the_ratio_of_a_row_has_bounds_and_is_one_where_nothing_was_seen",
         (
             "ρ without bounds",
             "jnp.clip(after / jnp.where(known, before, 1), LEAST_RATIO, MOST_RATIO)",
             "after / jnp.where(known, before, 1)",
         ),
         ("ρ down to .1", "LEAST_RATIO, MOST_RATIO = 0.05, 20.0", "LEAST_RATIO, MOST_RATIO = 0.1, 20.0"),
-        ("one draw of signs", "PROBES = 2", "PROBES = 1"),
-        ("one ρ for all rows of a table", "if name not in tables:\n            return", "if True:\n            return"),
-        ("a memory of one step", "kept = BETA_2**steps", "kept = BETA_2"),
     ),
     *faults(
         "unlearning/preconditioner.py",
@@ -343,6 +347,10 @@ GOING_ON = [
         ("P of the first segment", "record.segments[-1].applied", "record.segments[0].applied"),
         ("the time of the last segment", ".applied, record.steps, data.batch", ".applied, record.segments[-1].steps, data.batch"),
         ("no look beyond a tenth", "0.05, 0.1, 0.15, 0.2])", "0.05, 0.1])"),
+    ),
+    *faults(
+        "unlearning/stopping.py",
+        "unlearning/test_stopping.py::test_the_top_is_that_of_the_parabola_and_stays_in_sight",
         ("no parabola", "if not 0 < best < len(places) - 1:", "if True:"),
     ),
     *faults(
@@ -364,11 +372,6 @@ GOING_ON = [
             "on with what is forgotten",
             "gone_on(objective, params, record, change.after)",
             "gone_on(objective, params, record, change.before)",
-        ),
-        (
-            "on with rows without data",
-            "params = moved(state.model, state.params, found.delta, change.after.examples)\n    further",
-            "params = optax.tree.add(state.params, found.delta)\n    further",
         ),
     ),
     *faults(

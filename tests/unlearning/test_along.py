@@ -17,7 +17,7 @@ from ifru_jax.training import Pointwise, Trained, train
 from ifru_jax.training.record import Boundary, Record, Recorder, Segment
 from ifru_jax.unlearning import forget, prepare
 from ifru_jax.unlearning.along import Parting, SegmentSolve, along_training, part
-from ifru_jax.unlearning.preconditioner import Sides, mean_squares, row_means
+from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, mean_squares, row_means
 from tests.unlearning.conftest import CONFIG, tastes
 
 
@@ -159,6 +159,11 @@ def test_a_row_has_one_number_and_so_has_a_shared_parameter():
     np.testing.assert_allclose(found["user"], values["user"].mean(axis=(1, 2), keepdims=True), rtol=1e-6)
     np.testing.assert_allclose(found["bias"], values["bias"], rtol=1e-6)
     np.testing.assert_allclose(np.broadcast_to(found["kernel"], (2, 5)), values["kernel"].mean(), rtol=1e-6)
+
+
+def test_the_ratio_of_a_row_has_bounds_and_is_one_where_nothing_was_seen():
+    squares = MeanSquares({"user": jnp.array([1.0, 4.0, 1.0, 0.0])}, {"user": jnp.array([1e-4, 1.0, 1e4, 3.0])})
+    np.testing.assert_allclose(squares.root_ratio["user"], [0.05**0.5, 0.5, 20**0.5, 1], rtol=1e-6)
 
 
 @dataclass(frozen=True)
