@@ -10,6 +10,7 @@ import pytest
 from ifru_jax import ForgetRequest, Interactions, TrainConfig, mf, verify
 from ifru_jax.data.splits import Split
 from ifru_jax.evaluation import train_shadows
+from ifru_jax.evaluation.membership import Candidates
 from ifru_jax.evaluation.views import Views
 
 USERS, ITEMS, K = 12, 10, 4
@@ -97,19 +98,22 @@ def test_lists_leave_out_all_that_was_trained_on_and_items_without_data(split, r
 def test_the_oracle_is_told_of_what_is_retained_unchanged(split, request_, monkeypatch):
     module, told = sys.modules["ifru_jax.evaluation.membership.audit"], []
     fit = module.fit_oracle
-    monkeypatch.setattr(module, "fit_oracle", lambda members, others: told.append(members) or fit(members, others))
+    monkeypatch.setattr(module, "fit_oracle", lambda *kinds: told.append(kinds) or fit(*kinds))
     retained = request_.applied(split.train)
     models = [table_of(seed, data) for seed, data in enumerate((split.train, retained, retained, retained))]
     assert verify(models[0], models[1], models[2:], split, request_).attacks
     rows = unchanged(split, request_)
+
+    def features(model, u, i, y):
+        phi = (2 * y - 1) * model.scores[u, i]
+        degrees = sum(row[0] == u for row in rows), sum(row[1] == i for row in rows)
+        return [phi, phi**2, y, y * phi, *np.log1p(degrees)]
+
+    at_large = rows_of(Candidates.of(split, request_).population)
     assert len(told) == len(models)
-    for model, members in zip(models, told, strict=True):
-        expected = []
-        for u, i, y in rows:
-            phi = (2 * y - 1) * model.scores[u, i]
-            degrees = sum(row[0] == u for row in rows), sum(row[1] == i for row in rows)
-            expected.append((phi, phi**2, y, y * phi, *np.log1p(degrees)))
-        np.testing.assert_allclose(sorted(members.tolist()), sorted(map(list, expected)), atol=1e-12)
+    for model, kinds in zip(models, told, strict=True):
+        for found, of in zip(kinds, (rows, at_large), strict=True):
+            np.testing.assert_allclose(sorted(found.tolist()), sorted(features(model, *row) for row in of), atol=1e-12)
 
 
 def test_each_interaction_in_question_is_in_half_of_the_shadows(split, request_, monkeypatch):
