@@ -65,7 +65,7 @@ class Copy:
         failed = next(line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR ")))
         if any(error in failed for error in NO_FAULTS):
             raise SystemExit(f"{fault.name}: that is no program, so nothing can be said of it.\n{failed}")
-        return failed.split()[1].partition("::")[2]
+        return failed.partition("::")[2].partition(" - ")[0]
 
 
 def main(words: list[str]) -> int:
