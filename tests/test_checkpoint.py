@@ -1,5 +1,6 @@
 """Saving and loading: same numbers elsewhere, nothing of the forgotten, nothing half-written."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -81,6 +82,30 @@ def test_the_file_has_no_trace_of_the_forgotten(trained, tmp_path):
     save(one_pair, path)
     with np.load(path, allow_pickle=False) as file:
         assert not np.any((file["data/users"] == 7) & (file["data/items"] == item))
+
+
+def test_the_file_has_nothing_but_what_it_says(trained, tmp_path):
+    """Every array by name and content: a moment of the optimiser holds gradients of the forgotten as well as a row does."""
+    unlearned, _ = unlearn(trained, users=["user-0007-secret"])
+    save(unlearned, tmp_path / "model.npz")
+    expected = {f"params/{name}": value for name, value in unlearned.params.items()}
+    columns = ("users", "items", "labels", "user_ids", "item_ids")
+    expected |= {f"data/{name}": getattr(unlearned.interactions, name) for name in columns}
+    valid = unlearned.record.valid
+    assert len(valid) == (trained.record.valid.users != 7).sum() < len(trained.record.valid)
+    expected |= {f"record/valid/{name}": getattr(valid, name) for name in ("users", "items", "labels")}
+    for number, segment in enumerate(unlearned.record.segments):
+        for part, of in (("params", segment.params), ("applied", segment.applied)):
+            expected |= {f"record/{number}/{part}/{name}": value for name, value in of.items()}
+    with np.load(tmp_path / "model.npz", allow_pickle=False) as file:
+        assert set(file.files) == {*expected, "description"}
+        for name, value in expected.items():
+            np.testing.assert_array_equal(file[name], value)
+        description = json.loads(str(file["description"]))
+    assert set(description) == {
+        "format", "model", "loss", "config", "total", "damping_scale", "damping_exponent", "sizes", "capacities", "record",
+    }  # fmt: skip
+    assert set(description["record"]) == {"steps", "batch_size", "peak"}
 
 
 def test_a_model_of_ones_own_has_to_be_passed(trained, tmp_path):

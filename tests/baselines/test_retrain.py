@@ -6,9 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from ifru_jax import DataError, ForgetRequest, Trained, mf, retrain
+from ifru_jax import DataError, ForgetRequest, Trained, bce, mf, retrain
 from ifru_jax.baselines import Retrain
-from ifru_jax.training import train
+from ifru_jax.baselines.retrain import next_key
+from ifru_jax.training import Objective, fit_params, train
 from ifru_jax.training.validation import surviving
 from ifru_jax.unlearning import prepare
 from tests.unlearning.conftest import CONFIG
@@ -93,3 +94,32 @@ def test_an_empty_request_trains_on_all_and_a_correction_on_the_right_labels(ori
     right = retrain(key, original, request, split.valid)[0]
     np.testing.assert_array_equal(right.interactions.labels, request.applied(data).labels)
     assert np.any(right.params["user_embedding"] != everything.params["user_embedding"])
+
+
+def test_it_starts_from_an_initialisation_of_its_own(split):
+    """A step that goes nowhere leaves every model at its initialisation."""
+    config = replace(CONFIG, learning_rate=1e-9, epochs=1)
+    method, key = Retrain(mf(embedding_size=6, init_std=0.1), config), jax.random.key(0)
+    state = method.fit(key, split)
+    first, _ = method.forget(state, ForgetRequest(users=np.array([7])))
+    second, _ = method.forget(first, ForgetRequest(users=np.array([8])))
+    others = retrain(key, state.trained, ForgetRequest(users=np.array([7])), split.valid, seeds=2)
+    tables = [model.params["user_embedding"].ravel() for model in (state.trained, first.trained, second.trained, *others)]
+    apart = np.corrcoef(np.stack(tables))[np.triu_indices(len(tables), 1)]
+    assert np.abs(apart).max() < 0.4
+
+
+def test_it_minimises_sums_that_are_divided_by_the_same_number(split):
+    """λ₂ N / |D_r| beside the mean over D_r."""
+    config, key, request = replace(CONFIG, reg=0.02, epochs=4), jax.random.key(0), ForgetRequest(users=np.arange(15))
+    method = Retrain(mf(embedding_size=6, init_std=0.1), config)
+    state = method.fit(key, split)
+    left = state.trained.resolved(request).after
+    objective = Objective(method.model, bce, float(len(left)), config.reg * len(split.train) / len(left))
+    valid = surviving(split.valid, left.interactions)
+    after, _ = method.forget(state, request)
+    (alone,) = retrain(key, state.trained, request, split.valid)
+    for found, fresh in ((after.trained, next_key(key)[1]), (alone, jax.random.fold_in(key, 0))):
+        expected, _ = fit_params(fresh, objective, left, valid, config)
+        for name, value in expected.items():
+            np.testing.assert_allclose(found.params[name], value, rtol=1e-4, atol=1e-6)

@@ -120,6 +120,11 @@ def test_frozen_parameters_stay_to_the_bit():
 
 LOCAL = {
     "frozen tower": (lambda: untrained(TOWER, interactions()), IFRUConfig(scope=(), shared="freeze", num_steps=5)),
+    # All rows are unknowns, the last ones as well, which is where the pairs of the padding are.
+    "frozen tower, all rows": (
+        lambda: untrained(TOWER, interactions()),
+        IFRUConfig(scope=(1.0, 1.0), shared="freeze", num_steps=5),
+    ),
     "bpr": (lambda: untrained(mf(embedding_size=2, init_std=0.5), grouped(7), bpr), IFRUConfig(scope=(), num_steps=5)),
     # Models that propagate, with the rest of the graph as a constant; layers that are not linear; terms that are groups.
     "frozen ngcf": (

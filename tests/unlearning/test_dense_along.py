@@ -1,0 +1,158 @@
+"""Requests along the training against a dense float64 twin: equations (42) to (46) of the mathematics page."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+
+from ifru_jax import IFRUConfig, Interactions
+from ifru_jax.influence import touched_terms
+from ifru_jax.training.record import Record, Segment
+from ifru_jax.unlearning import forget, prepare
+from tests.unlearning.twin import COUNT, ITEMS, SIZE, USERS, filtered, flat, growing, problem_of, tables
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+BATCH = 7
+SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2])
+# Twenty parameters, so that twenty products are enough for any accuracy.
+EXACT = IFRUConfig(segment_steps=COUNT, segment_tolerance=0.0, max_share=None)
+
+
+@pytest.fixture(params=[1, 0], ids=["lightgcn-1", "mf"])
+def make(request, dense_scores):
+    """Problems by seed."""
+    return lambda seed: problem_of(seed, request.param, dense_scores)
+
+
+class Course(NamedTuple):
+    """Where (43) and (44) lead."""
+
+    delta: np.ndarray
+    segments: list[Segment]
+
+
+def with_record(problem, seed):
+    """Three segments that no training went along, and validation pairs of everyone."""
+    rng = np.random.default_rng(seed)
+    segments = tuple(
+        Segment(tables(problem.theta + 0.3 * rng.normal(size=COUNT)), tables(0.1 * np.exp(rng.normal(size=COUNT))), float(steps))
+        for steps in (150, 400, 250)
+    )
+    places = np.tile(np.arange(USERS * ITEMS), 60)
+    cells = rng.permutation(USERS * ITEMS)
+    valid = Interactions(cells[places] // ITEMS, cells[places] % ITEMS, rng.integers(0, 2, len(cells))[places], USERS, ITEMS)
+    record = Record(segments, BATCH, valid)
+    return prepare(problem.trained.with_record(record), config=EXACT)
+
+
+def signed_squares(twin, theta, data, edges, signs):
+    """(Σ_z ε_z ∂ℓ_z)², as a mean over the draws of signs and over the columns of a row."""
+    each = np.asarray(twin.of_each(theta, data.labels, edges))
+    sums = np.stack([np.tensordot(data.present * draw, each, 2) for draw in signs])
+    return np.repeat(np.square(sums).mean(0).reshape(-1, SIZE).mean(1), SIZE)
+
+
+def draws(key, examples):
+    """The signs that the examples get, as matrices; that they are the same on both sides is what matters."""
+    pairs, size = examples.pairs.edges, int(examples.weights.sum())
+    rows, cols = np.asarray(pairs.rows)[:size], np.asarray(pairs.cols)[:size]
+    found = np.zeros((2, USERS, ITEMS))
+    for number, one in enumerate(jax.random.split(key, 2)):
+        found[number, rows, cols] = jax.random.rademacher(one, examples.weights.shape, examples.weights.dtype)[:size]
+    return found
+
+
+def dense_course(problem, record):
+    twin, before, after = problem.twin, problem.before, problem.after
+    change = problem.trained.resolved(problem.request)
+    touched = (before.present != after.present) | (before.labels != after.labels)
+    gone, new = before._replace(present=touched * before.present), after._replace(present=touched * after.present)
+    old_terms, _ = touched_terms(change)
+    delta, v, v_r, segments = np.zeros(COUNT), 0.0, 0.0, []
+    for number, segment in enumerate(record.segments):
+        theta, steps, key = flat(segment.params), segment.steps, jax.random.key(number)
+        of_retained, of_touched = draws(key, change.after.examples), draws(key, old_terms)
+        g, ahead = twin.at(theta, before)[0], twin.at(theta + delta, after)[0]
+        # (45). E of D is that of D_r, with what was touched in place of what it became.
+        there = signed_squares(twin, theta + delta, after, after.edges, of_retained)
+        here = signed_squares(twin, theta, after, after.edges, of_retained)
+        here += np.maximum(
+            signed_squares(twin, theta, gone, before.edges, of_touched) - signed_squares(twin, theta, new, after.edges, of_touched),
+            -0.95 * here,
+        )
+        now = []
+        for energy, gradient, data in ((here, g, before), (there, ahead, after)):
+            size = data.present.sum()
+            mean = np.square(twin.total / size * gradient).reshape(-1, SIZE).mean(1)
+            now.append(energy / (BATCH * size) + (1 - 1 / BATCH) * np.repeat(mean, SIZE))
+        # What Adam remembers in the middle of the segment, and at its end.
+        kept = 0.999 ** (steps / 2)
+        v, v_r = (kept * past + (1 - kept) * new for past, new in zip((v, v_r), now, strict=True))
+        rho = np.sqrt(np.clip(v_r / v, 0.05, 20))
+        v, v_r = (kept * past + (1 - kept) * new for past, new in zip((v, v_r), now, strict=True))
+        # (43) and (44).
+        applied = flat(segment.applied) / rho
+        S, past = np.sqrt(steps * applied), delta
+        H = S[:, None] * twin.at(theta + delta, after)[1] * S
+        delta = delta + S * filtered(H, S * (rho * g - ahead), growing)
+        middle = theta + (past + delta) / 2
+        segments.append(Segment(*(tables(np.where(problem.lost, 0, part)) for part in (middle, applied)), steps))
+    return Course(delta, segments)
+
+
+def dense_peak(twin, theta, data, record, valid):
+    """τ* of (46), and the flow to any τ."""
+    S = np.sqrt(sum(segment.steps for segment in record.segments) * flat(record.segments[-1].applied))
+    gradient, H = twin.at(theta, data)
+    values, vectors = np.linalg.eigh(S[:, None] * H * S)
+
+    def after(share):
+        size = abs(share)
+        return -np.sign(share) * S * (vectors @ (size * growing(size * values) * (vectors.T @ (S * gradient))))
+
+    def auc(share):
+        scores = np.asarray(twin.scores(theta + (after(share) if share else 0), data.edges))[valid.users, valid.items]
+        above = scores[valid.labels > 0.5][:, None] - scores[valid.labels < 0.5]
+        return np.mean((above > 1e-12) + 0.5 * (np.abs(above) <= 1e-12))
+
+    metric = np.array([auc(share) for share in SHARES])
+    best = int(metric.argmax())
+    if best in (0, len(SHARES) - 1):
+        return SHARES[best], after
+    x, y = SHARES[best - 1 : best + 2], metric[best - 1 : best + 2]
+    curvature, incline, _ = np.polyfit(x, y, 2)
+    return (-incline / (2 * curvature) if curvature < 0 else x[1]), after
+
+
+@pytest.mark.parametrize("seed", [9, 1])
+def test_along_the_training_and_on(make, seed, monkeypatch):
+    monkeypatch.setattr("ifru_jax.unlearning.stopping.PRODUCTS", COUNT)
+    problem = make(seed)
+    twin, state = problem.twin, with_record(problem, seed)
+    course = dense_course(problem, state.record)
+    theta = np.where(problem.lost, 0, problem.theta + course.delta)
+    valid, known = state.record.valid, ~problem.lost[::SIZE]
+    left = valid.select(known[valid.users] & known[USERS + valid.items])
+    assert len(left) < len(valid)
+    record = replace(state.record, segments=tuple(course.segments), valid=left)
+    before, _ = dense_peak(twin, problem.theta, problem.before, state.record, valid)
+    peak, after = dense_peak(twin, theta, problem.after, record, left)
+    share = peak - before - len(left) ** -0.5
+    # Of the two, one would have been trained on.
+    assert (share > 0) == (seed == 9)
+    unlearned, _ = forget(state, problem.request)
+    assert state.record.peak == pytest.approx(before, abs=1e-9)
+    if share > 0:
+        theta = np.where(problem.lost, 0, problem.theta + course.delta + after(share))
+        *others, last = course.segments
+        course = course._replace(segments=[*others, replace(last, steps=last.steps + share * 800)])
+    np.testing.assert_allclose(flat(unlearned.params), theta, atol=1e-8)
+    for found, expected in zip(unlearned.record.segments, course.segments, strict=True):
+        for part in ("params", "applied"):
+            np.testing.assert_allclose(flat(getattr(found, part)), flat(getattr(expected, part)), atol=1e-8)
+        assert float(found.steps) == pytest.approx(expected.steps)
+    np.testing.assert_array_equal(unlearned.record.valid.users, left.users)
+    np.testing.assert_array_equal(unlearned.record.valid.items, left.items)
