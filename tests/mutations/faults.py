@@ -340,7 +340,7 @@ GOING_ON = [
         ALONG,
         ("on to the peak itself instead of the difference", "found.share - record.peak - len", "found.share - len"),
         ("on by what validation can't tell", " - record.peak - len(record.valid) ** -0.5", " - record.peak"),
-        ("on in the wrong direction", "return found.flow.after(share), record", "return found.flow.after(-share), record"),
+        ("on in the wrong direction", "return _after(found.flow, share), record", "return _after(found.flow, -share), record"),
         ("uphill", "optax.tree.scale(-1, objective.gradient(params, batch))", "objective.gradient(params, batch)"),
         ("back, where training would have stopped before", "or not share > 0:", "or share == 0:"),
         ("the record is no longer", "found.flow.after(share), record.longer(share)", "found.flow.after(share), record"),
