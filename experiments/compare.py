@@ -25,6 +25,7 @@ from experiments.run.model_store import ModelStore
 from experiments.run.models import ModelName, ObjectiveName
 from experiments.run.setup import set_up
 from experiments.run.verdicts import Verdicts
+from ifru_jax.compiled import compiling_anew
 from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.errors import DataError
 
@@ -71,6 +72,8 @@ class Compare:
     request: ReadOptions = field(default_factory=ReadOptions)
 
 
+# Times of first calls are with compilation.
+@compiling_anew()
 def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
     """Runs the comparison, shows the table, writes the files."""
     # A file or a pipe has no width of its own.

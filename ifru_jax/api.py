@@ -8,6 +8,7 @@ from inspect import isfunction
 
 import jax
 
+from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.present import Missing, check_missing, present_part, still_there
@@ -51,6 +52,7 @@ def fit(
       NumericsError: training diverged.
     """
     check_training(key, model, data)
+    keep_compiled()
     config = config if record is None else replace(config, record=record)
     with training_progress(config.epochs, shown=progress) as on_epoch:
         trained = train(key, model, data, config, loss=loss, on_epoch=on_epoch)
@@ -90,6 +92,7 @@ def unlearn(
     """
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
     check_missing(missing)
+    keep_compiled()
     names = {"interactions": interactions, "users": users, "items": items, "corrected": corrected}
     absent = 0
     if request is not None:

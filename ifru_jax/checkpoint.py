@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from ifru_jax.array_files import read_arrays, write_arrays
+from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError, ModelError, check_kind
@@ -99,6 +100,7 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike |
         raise DataError(f"{path} has format {written}, this version reads {_READ[-1]}: upgrade ifru_jax.")
     if written > 1 and not sealed:
         raise DataError(f"{path} is damaged: its checksum is missing. Use a copy of it, or fit and save anew.")
+    keep_compiled()
     try:
         return _assemble(arrays, description, model, loss)
     except (KeyError, TypeError) as error:

@@ -20,7 +20,7 @@ from experiments.benchmark.catalogue import BENCHMARKS
 from experiments.reporting.json_files import write_json_atomic
 from experiments.reporting.records import environment
 from experiments.run.command_line import command
-from experiments.run.compilation_cache import use_compilation_cache
+from ifru_jax.compiled import keep_compiled
 from ifru_jax.errors import DataError
 
 
@@ -34,7 +34,7 @@ def benchmark(names: tyro.conf.Positional[tuple[str, ...]] = (), out: Path | Non
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         raise DataError(f"there is no benchmark {unknown[0]!r}: choose among {', '.join(BENCHMARKS)}.")
-    use_compilation_cache()
+    keep_compiled()
     console = Console()
     for name in names or BENCHMARKS:
         with console.status(name):

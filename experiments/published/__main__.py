@@ -17,7 +17,7 @@ and test chooses nothing. `python -m experiments.tables` fills docs/published.md
 from experiments.published.contestants import CONTESTANTS
 from experiments.published.runs import train_missing
 from experiments.run.command_line import command
-from experiments.run.compilation_cache import use_compilation_cache
+from ifru_jax.compiled import keep_compiled
 
 
 def published(only: str = "", seeds: int = 1, max_seconds: float = 150.0, data: str = "ml-1m") -> None:
@@ -29,7 +29,7 @@ def published(only: str = "", seeds: int = 1, max_seconds: float = 150.0, data: 
       max_seconds: of processor time for one training.
       data: name or path; its ratings are 1 … 5.
     """
-    use_compilation_cache()
+    keep_compiled()
     named = [one for one in CONTESTANTS if one.name == only] or [one for one in CONTESTANTS if only in one.name]
     train_missing(data, named, seeds=seeds, max_seconds=max_seconds)
 
