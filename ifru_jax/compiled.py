@@ -1,7 +1,7 @@
 """Compiled functions that outlive their process: JAX's persistent compilation cache, in a folder of the user.
 
 A first request compiles for seconds what any later process can take from disk. Importing ifru_jax changes nothing; `fit`, `load`,
-`unlearn` and `warm_up` turn the cache on, once per process, unless
+`unlearn` and `warm_up` turn the cache on, unless
 
 - JAX has a folder already (`jax_compilation_cache_dir`, `JAX_COMPILATION_CACHE_DIR`) or was told to keep nothing
   (`jax_enable_compilation_cache`): then that is left as it is;
@@ -34,27 +34,16 @@ _JAX_LEAST_SECONDS = 1.0
 _DAYS = 90
 
 
-@cache
-def keep_compiled() -> Path | None:
-    """Turns the cache on; never an error.
-
-    Returns:
-      The folder, or None if this left everything as it was.
-    """
+def keep_compiled() -> None:
+    """Turns the cache on where nobody decided otherwise; never an error."""
     asked = os.environ.get(VARIABLE, "").strip()
     if _setting("jax_compilation_cache_dir") or not _setting("jax_enable_compilation_cache") or asked.lower() in OFF:
-        return None
-    folder = (Path(asked).expanduser() if asked else user_cache_path("ifru_jax") / "compiled") / _processor()
-    if not _usable(folder, ours=not asked):
-        if asked:
-            warnings.warn(f"{VARIABLE} is {asked}, where nothing can be kept: every process compiles anew.", stacklevel=3)
-        return None
-    if not asked:
-        _drop_old(folder)
+        return
+    if (folder := _folder(asked)) is None:
+        return
     jax.config.update("jax_compilation_cache_dir", str(folder.resolve()))
     if _setting("jax_persistent_cache_min_compile_time_secs") == _JAX_LEAST_SECONDS:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", LEAST_SECONDS)
-    return folder
 
 
 @contextlib.contextmanager
@@ -73,6 +62,19 @@ def compiling_anew() -> Iterator[None]:
 def _setting(name: str) -> Any:
     """Of JAX, whose settings have no types."""
     return getattr(jax.config, name)
+
+
+@cache
+def _folder(asked: str) -> Path | None:
+    """The folder for this kind of processor, below the one that was asked for or the user's; None where nothing can be kept."""
+    folder = (Path(asked).expanduser() if asked else user_cache_path("ifru_jax") / "compiled") / _processor()
+    if not _usable(folder, ours=not asked):
+        if asked:
+            warnings.warn(f"{VARIABLE} is {asked}, where nothing can be kept: every process compiles anew.", stacklevel=4)
+        return None
+    if not asked:
+        _drop_old(folder)
+    return folder
 
 
 def _usable(folder: Path, *, ours: bool) -> bool:

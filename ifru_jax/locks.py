@@ -1,6 +1,12 @@
-"""A lock on an open file that ends with its process, however that ends: no lock is left behind by one that was killed."""
+"""Locks that end with their process, however that ends: no lock is left behind by one that was killed."""
 
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import IO
+
+from ifru_jax.errors import DataError
 
 try:
     import fcntl
@@ -23,3 +29,26 @@ def lock(file: IO[bytes]) -> bool | None:
     except OSError:
         return None
     return True
+
+
+@contextlib.contextmanager
+def alone(path: str | os.PathLike[str], refusal: str) -> Iterator[None]:
+    """Only one process at a time is in a block with this path, which is a file while there is one.
+
+    Raises:
+      DataError: another is; the text is `refusal`.
+    """
+    with open(path, "ab") as file:
+        got = lock(file)
+        if got is False:
+            raise DataError(refusal)
+        if got is None or os.fstat(file.fileno()).st_nlink:
+            try:
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    Path(path).unlink()
+            return
+    # Whoever had it removed it before it was locked.
+    with alone(path, refusal):
+        yield

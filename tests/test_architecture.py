@@ -102,13 +102,14 @@ def test_arrays_are_put_on_the_device_in_one_place():
 
 
 def test_files_are_written_in_one_place():
-    """Whole or not at all, see `ifru_jax.files`; records grow by lines."""
-    alone = {PACKAGE / "files.py", EXPERIMENTS / "reporting" / "records.py"}
+    """Whole or not at all, see `ifru_jax.files`; records grow by lines, and what is locked has no content."""
+    alone = {PACKAGE / "files.py", PACKAGE / "locks.py", EXPERIMENTS / "reporting" / "json_lines.py"}
     for path in {*MODULES, *EXPERIMENTS.rglob("*.py")} - alone:
         for call in nodes(path, ast.Call):
             name = ast.unparse(call.func).rpartition(".")[2]
-            modes = [a.value for a in call.args[1:] + [k.value for k in call.keywords] if isinstance(a, ast.Constant)]
-            writes = name == "open" and any(isinstance(mode, str) and set(mode) & set("wax+") for mode in modes)
+            given = call.args[isinstance(call.func, ast.Name) :] + [k.value for k in call.keywords]
+            modes = [a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            writes = name == "open" and any(set(mode) & set("wax+") and set(mode) <= set("rwaxbt+") for mode in modes)
             # Into what `replacing` gave, or into memory.
             writes &= not ast.unparse(call.func).startswith("archive.")
             assert not writes, f"{path.name}: {ast.unparse(call)}"

@@ -19,9 +19,11 @@ from rich.table import Table
 from experiments.benchmark.catalogue import BENCHMARKS
 from experiments.reporting.json_files import write_json_atomic
 from experiments.reporting.records import environment
-from experiments.run.command_line import command
+from experiments.run.command_line import command, make_folder
+from experiments.run.progress import telling
 from ifru_jax.compiled import keep_compiled
 from ifru_jax.errors import DataError
+from ifru_jax.files import target_of
 
 
 def benchmark(names: tyro.conf.Positional[tuple[str, ...]] = (), out: Path | None = None) -> None:
@@ -34,17 +36,32 @@ def benchmark(names: tyro.conf.Positional[tuple[str, ...]] = (), out: Path | Non
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         raise DataError(f"there is no benchmark {unknown[0]!r}: choose among {', '.join(BENCHMARKS)}.")
+    there = {} if out is None else _known(out)
     keep_compiled()
     console = Console()
     for name in names or BENCHMARKS:
-        with console.status(name):
+        with telling(console) as tell:
+            tell(name)
             figures = {
                 f"{name}{rest}": figure.as_dict() | {"environment": environment()} for rest, figure in BENCHMARKS[name]().items()
             }
         console.print(_table(figures))
         if out is not None:
-            there = json.loads(out.read_text()) if out.exists() else {}
-            write_json_atomic(out, there | figures)
+            there |= figures
+            write_json_atomic(out, there)
+
+
+def _known(out: Path) -> dict[str, Any]:
+    """Figures that are in the file already; refuses one that can't be written, before anything is timed."""
+    make_folder(out.parent)
+    target = target_of(out)
+    try:
+        found = json.loads(target.read_text()) if target.exists() else {}
+    except ValueError as error:
+        raise DataError(f"{out} is not JSON ({error}): give another file.") from error
+    if not isinstance(found, dict):
+        raise DataError(f"{out} holds something else than figures by name: give another file.")
+    return found
 
 
 def _table(figures: dict[str, Any]) -> Table:

@@ -1,15 +1,19 @@
-"""How a command speaks and ends: `--help` is the text of its module, an error of ours is one line on stderr and status 2."""
+"""How a command speaks and ends.
+
+`--help` is the text of its module. An error of ours is one line on stderr and status 2, an interruption one and status 130.
+"""
 
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import tyro
 from rich.console import Console
 from rich.markup import escape
 
-from ifru_jax.errors import DataWarning, IfruError
+from ifru_jax.errors import DataError, DataWarning, IfruError
 
 _shown_by_python = warnings.showwarning
 
@@ -26,7 +30,10 @@ def command(run: Callable[..., object], about: str | None) -> None:
 
 
 def status_of(run: Callable[..., object], *arguments: Any, **options: Any) -> int:
-    """Runs it so; 0 or the number that came back, or 2 after an error of ours or of a file, which becomes one line on stderr."""
+    """Runs it so; 0 or the number that came back, 2 after an error of ours or of a file, 130 after an interruption.
+
+    Those become one line on stderr.
+    """
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show
@@ -34,7 +41,22 @@ def status_of(run: Callable[..., object], *arguments: Any, **options: Any) -> in
     except (IfruError, OSError) as error:
         Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
         return 2
+    except KeyboardInterrupt as interruption:
+        Console(stderr=True).print(f"[bold yellow]interrupted:[/] {escape(str(interruption)) or 'nothing more is done.'}")
+        return 130
     return status if isinstance(status, int) else 0
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder for results, if it isn't there.
+
+    Raises:
+      DataError: it can't be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path} can't be a folder for results ({error.strerror}): give another path.") from error
 
 
 def _show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
