@@ -15,6 +15,7 @@ from ifru_jax.data.present import Missing, check_missing, present_part, still_th
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.evaluation import comparable, ranking_metrics, survivors
+from ifru_jax.forks import check_not_forked
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Recommender
 from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
@@ -51,6 +52,7 @@ def fit(
       ModelError: a model that isn't one deterministic logit per pair.
       NumericsError: training diverged.
     """
+    check_not_forked()
     check_training(key, model, data)
     keep_compiled()
     config = config if record is None else replace(config, record=record)
@@ -90,6 +92,7 @@ def unlearn(
       DataError: unknown ids, or nothing would be left.
       NumericsError: the step was not finite; the model given is unchanged, as always.
     """
+    check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
     check_missing(missing)
     keep_compiled()
@@ -115,6 +118,7 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
     constants. None where a figure has no answer (one label only, no relevant item). For a loss that leaves the level of each user's
     scores free, AUC is of scores without levels.
     """
+    check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
     check_kind("test", test, Interactions, "give interactions, such as split.test")
     test = test.select(survivors(trained.interactions, test))

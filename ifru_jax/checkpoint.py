@@ -18,6 +18,7 @@ from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError, ModelError, check_kind
+from ifru_jax.forks import check_not_forked
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
 from ifru_jax.training import LossLike, TrainConfig, Trained
 from ifru_jax.training.fit import in_precision
@@ -48,6 +49,7 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False) -> No
     Raises:
       DataError: there is no such folder, `path` is something else than a file, or the file can't be written.
     """
+    check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned, and the path after it")
     check_kind("path", path, (str, os.PathLike), "give the path of a file")
     data, damping = trained.interactions, trained.damping if isinstance(trained, Prepared) else None
@@ -89,6 +91,7 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike |
       DataError: no such file, one that `save` did not write, or one that is damaged: a single byte that changed is found.
       ModelError: a model is needed, or the one given doesn't fit the parameters.
     """
+    check_not_forked()
     check_kind("path", path, (str, os.PathLike), "give the path that was passed to save")
     arrays, sealed = read_arrays(path)
     try:

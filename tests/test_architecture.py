@@ -26,7 +26,7 @@ READING = [
     "options", "files", "cells", "table", "columns", "text", "json_lines", "formats", "ids", "numbers", "times", "duplicates",
 ]  # fmt: skip
 # Without a folder: what everyone may use, each of it what stands before it; and the calls on top of everything.
-FOUNDATIONS = ["errors", "status", "pytree", "host_arrays", "metrics", "locks", "files", "array_files", "compiled"]
+FOUNDATIONS = ["errors", "status", "pytree", "host_arrays", "metrics", "locks", "files", "array_files", "compiled", "forks"]
 TOP = {"api", "checkpoint", "serving", "__init__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # JAX calls a rule of a primitive with every array of a pattern.

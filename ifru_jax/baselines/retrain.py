@@ -14,6 +14,7 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import check_kind
+from ifru_jax.forks import check_not_forked
 from ifru_jax.graph import Change
 from ifru_jax.models import Params, Recommender, Scorer
 from ifru_jax.status import Status
@@ -99,6 +100,7 @@ def retrain(
       DataError: the request names something that isn't there or everything, or `valid` has one label only.
       NumericsError: training diverged.
     """
+    check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
     check_kind("request", request, ForgetRequest, "make one with ForgetRequest.of(trained.interactions, users=[…])")
     check_kind("valid", valid, Interactions, "give interactions, such as split.valid")

@@ -9,6 +9,7 @@ import jax
 
 from ifru_jax.compiled import keep_compiled
 from ifru_jax.errors import DataError
+from ifru_jax.forks import check_not_forked
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.local.batch import AT_ONCE
@@ -34,6 +35,7 @@ def warm_up(
     Raises:
       DataError: the configuration has no scope, or the model has parameters that are no tables.
     """
+    check_not_forked()
     keep_compiled()
     state = prepare(trained, config=config)
     if not state.confined:
