@@ -1,5 +1,6 @@
 """The library in three calls: fit, unlearn, evaluate."""
 
+import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ def fit(
     Args:
       key: `jax.random.key`; the same key gives the same model.
       model: for instance `ifru_jax.models.mf()`.
-      data: `data.train` is learned, `data.valid` stops the training.
+      data: `data.train` is learned, `data.valid` stops the training. Where that is empty, training runs for `config.epochs`.
       config: hyper-parameters.
       loss: one of `bce`, `wmse`, `bpr`, `softmax`, a `Loss` of your own, or a function (logits [n], labels [n]) → [n].
       record: segments of the training to record, which requests follow; 0 records nothing, and they read all they know of it off
@@ -45,10 +46,10 @@ def fit(
       progress: shows epochs and validation AUC while it trains.
 
     Returns:
-      The model of the best epoch, ready for requests.
+      The model of the best epoch, without validation data of the last, ready for requests.
 
     Raises:
-      DataError: nothing to train on, validation data of one label, or data that the loss can't take.
+      DataError: nothing to train on, validation data of one label, none and no number of epochs, or data that the loss can't take.
       ModelError: a model that isn't one deterministic logit per pair.
       NumericsError: training diverged.
     """
@@ -56,7 +57,7 @@ def fit(
     check_training(key, model, data)
     keep_compiled()
     config = config if record is None else replace(config, record=record)
-    with training_progress(config.epochs, shown=progress) as on_epoch:
+    with training_progress(config.most_epochs, shown=progress) as on_epoch:
         trained = train(key, model, data, config, loss=loss, on_epoch=on_epoch)
     return prepare(trained)
 
@@ -148,7 +149,8 @@ def check_training(key: jax.Array, model: Recommender, data: Split) -> None:
         name = getattr(model, "__name__", type(model).__name__)
         hint = f"call it, {name}()" if isfunction(model) else "wrap it: FlaxRecommender or from_nnx"
         raise ModelError(f"{name} is no model that can be trained: {hint}, or take one that ships, such as mf() or lightgcn().")
-    check_kind("data", data, Split, "split it first: protocol_split(interactions), random_split(interactions)")
+    remedy = "split it first: protocol_split(interactions), or random_split(interactions, shares=(1, 0, 0)) to train on all"
+    check_kind("data", data, Split, remedy)
 
 
 @contextmanager
@@ -167,8 +169,10 @@ def training_progress(epochs: int, *, shown: bool) -> Iterator[Callable[[int, fl
 
         def on_epoch(epoch: int, metric: float) -> None:
             nonlocal best
-            best = max(best, metric)
-            text = f"training: epoch {epoch + 1}, validation AUC {metric:.4f}, best {best:.4f}"
+            text = f"training: epoch {epoch + 1}"
+            if not math.isnan(metric):
+                best = max(best, metric)
+                text += f", validation AUC {metric:.4f}, best {best:.4f}"
             progress.update(task, advance=1, description=text)
 
         yield on_epoch
