@@ -12,7 +12,7 @@ from ifru_jax import ModelError
 from ifru_jax.baselines.sharded.aggregation import FrozenShards
 from ifru_jax.graph import BipartiteGraph, Graph, GraphView, IndexPairs, build_graph
 from ifru_jax.graph.inflow import OnePass, OpenGraph
-from ifru_jax.models.flax_recommender import _NoGraph
+from ifru_jax.models.flax_recommender import NoGraph
 from ifru_jax.sparse import build_edges
 from ifru_jax.unlearning import Method
 
@@ -175,7 +175,7 @@ VIEWS = {
     "one pass": lambda g: OnePass(g),
     "open": lambda g: OpenGraph(g, ((), ())),
     "frozen shards": lambda g: FrozenShards(g, {}, {}),
-    "no graph": lambda g: _NoGraph(g, "Module"),
+    "no graph": lambda g: NoGraph(g, "Module"),
 }
 
 
@@ -192,7 +192,7 @@ def test_every_stand_in_is_a_graph(view):
     assert all(hasattr(type(seen), name) for name in READS.keys() | FEATURES | SIZES)
     assert (seen.num_users, seen.num_items) == (3, 2)
     for name, read in (READS | {name: lambda g, name=name: getattr(g, name) for name in FEATURES}).items():
-        if isinstance(seen, _NoGraph):
+        if isinstance(seen, NoGraph):
             with pytest.raises(ModelError, match=f"Module reads '{name}' of the graph but is declared with num_hops=0"):
                 read(seen)
         else:
