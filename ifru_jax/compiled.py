@@ -67,7 +67,7 @@ def _setting(name: str) -> Any:
 @cache
 def _folder(asked: str) -> Path | None:
     """The folder for this kind of processor, below the one that was asked for or the user's; None where nothing can be kept."""
-    folder = (Path(asked).expanduser() if asked else user_cache_path("ifru_jax") / "compiled") / _processor()
+    folder = (Path(os.path.expanduser(asked)) if asked else user_cache_path("ifru_jax") / "compiled") / _processor()
     if not _usable(folder, ours=not asked):
         if asked:
             warnings.warn(f"{VARIABLE} is {asked}, where nothing can be kept: every process compiles anew.", stacklevel=4)

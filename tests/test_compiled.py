@@ -84,6 +84,15 @@ def test_the_least_time_that_the_user_chose_stays():
     assert jax.config.jax_persistent_cache_min_compile_time_secs == 0.7
 
 
+def test_a_folder_of_nobody_is_no_error(monkeypatch, tmp_path):
+    """A user that does not exist has no home folder; the name is then taken as it stands."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IFRU_JAX_CACHE", "~no-such-user/cache")
+    folder = folder_in_use()
+    assert folder is not None
+    assert folder.parent == tmp_path.resolve() / "~no-such-user" / "cache"
+
+
 @pytest.mark.parametrize("trouble", ["a file", "others may write", "no home", "not writable"])
 def test_a_folder_that_cannot_be_used_is_done_without(monkeypatch, tmp_path, trouble):
     monkeypatch.chdir(tmp_path)

@@ -8,7 +8,6 @@ recorded; the retrainings of ml-1m that are timed take one to four minutes each.
 never in a time, except where a figure says so. `experiments/benchmark/catalogue.py` has the names.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.benchmark.catalogue import BENCHMARKS
-from experiments.reporting.json_files import write_json_atomic
+from experiments.reporting.json_files import read_json, write_json_atomic
 from experiments.reporting.records import environment
 from experiments.run.command_line import command, make_folder
 from experiments.run.progress import telling
@@ -55,10 +54,7 @@ def _known(out: Path) -> dict[str, Any]:
     """Figures that are in the file already; refuses one that can't be written, before anything is timed."""
     make_folder(out.parent)
     target = target_of(out)
-    try:
-        found = json.loads(target.read_text()) if target.exists() else {}
-    except ValueError as error:
-        raise DataError(f"{out} is not JSON ({error}): give another file.") from error
+    found = read_json(target) if target.exists() else {}
     if not isinstance(found, dict):
         raise DataError(f"{out} holds something else than figures by name: give another file.")
     return found

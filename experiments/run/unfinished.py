@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from experiments.reporting.json_files import as_json, write_json_atomic
+from experiments.reporting.json_files import as_json, read_json, write_json_atomic
 from experiments.reporting.records import append_record, read_records
 from ifru_jax.errors import DataError
 from ifru_jax.files import write_atomic
@@ -51,7 +51,7 @@ class Unfinished:
         folder, asked = out / NAME, as_json(asked)
         facts, results = folder / "run.json", folder / "results.jsonl"
         if facts.exists():
-            _check_same(folder, json.loads(facts.read_text()), asked)
+            _check_same(folder, read_json(facts), asked)
         folder.mkdir(exist_ok=True)
         write_json_atomic(facts, asked)
         found = read_records(results)

@@ -1,10 +1,9 @@
 """What `ifru_jax.verify` says of the first seed of every method of a comparison."""
 
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from experiments.reporting.json_files import write_json_atomic
+from experiments.reporting.json_files import read_json, write_json_atomic
 from experiments.run.comparison import Outcome
 from experiments.run.setup import Setup
 from ifru_jax.errors import IfruError
@@ -18,7 +17,7 @@ class Verdicts:
 
     def __init__(self, setup: Setup, path: Path) -> None:
         self._setup, self._path = setup, path
-        known = json.loads(path.read_text()) if path.exists() else {}
+        known = read_json(path) if path.exists() else {}
         self.found: dict[str, dict] = known.get("found", {})
         self._failed: dict[str, str] = known.get("failed", {})
 

@@ -182,6 +182,9 @@ def test_another_run_is_not_taken_for_the_interrupted_one(ratings, tmp_path, mon
         assert status_of(compare, options) == 2
         assert f"jax was {jax.__version__} and is 0.1" in " ".join(capsys.readouterr().err.split())
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+    (tmp_path / "out" / "unfinished" / "run.json").write_text("edited")
+    assert status_of(compare, options) == 2
+    assert "run.json is not JSON" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_second_run_into_the_same_folder_is_refused(ratings, tmp_path, monkeypatch, capsys):
