@@ -39,10 +39,10 @@ def status_of(run: Callable[..., object], *arguments: Any, **options: Any) -> in
             warnings.showwarning = _show
             status = run(*arguments, **options)
     except (IfruError, OSError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        _say("bold red", "error", str(error))
         return 2
     except KeyboardInterrupt as interruption:
-        Console(stderr=True).print(f"[bold yellow]interrupted:[/] {escape(str(interruption)) or 'nothing more is done.'}")
+        _say("bold yellow", "interrupted", str(interruption) or "nothing more is done.")
         return 130
     return status if isinstance(status, int) else 0
 
@@ -62,6 +62,11 @@ def make_folder(path: Path) -> None:
 def _show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     """A warning as a line, without the place in the code: the reader of a command has none."""
     if issubclass(category, DataWarning):
-        Console(stderr=True).print(f"[bold yellow]warning:[/] {escape(str(message))}", highlight=False)
+        _say("bold yellow", "warning", str(message))
     else:
         _shown_by_python(message, category, *_, **__)
+
+
+def _say(style: str, what: str, text: str) -> None:
+    """A line on stderr, which nothing cuts: a path in it can be copied."""
+    Console(stderr=True).print(f"[{style}]{what}:[/] {escape(text)}", highlight=False, soft_wrap=True)

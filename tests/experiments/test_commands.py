@@ -120,6 +120,17 @@ def test_every_command_is_tried_with_bad_input():
     assert {name for name, *_ in BAD} == modules_that_run() - {"tables"}, "tables takes no input"
 
 
+def test_a_message_is_one_line_however_long(capsys):
+    """So that a path in it can be copied, and a program can read it."""
+
+    def run():
+        warnings.warn("w" * 300, DataWarning, stacklevel=1)
+        raise DataError("/a folder/" + "e" * 300)
+
+    assert status_of(run) == 2
+    assert capsys.readouterr().err.splitlines() == ["warning: " + "w" * 300, "error: /a folder/" + "e" * 300]
+
+
 def test_an_interruption_is_a_line_and_a_status_of_its_own(capsys):
     def interrupted():
         raise KeyboardInterrupt("what is done is in [out]")
