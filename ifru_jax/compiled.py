@@ -7,8 +7,9 @@ A first request compiles for seconds what any later process can take from disk. 
   (`jax_enable_compilation_cache`): then that is left as it is;
 - `IFRU_JAX_CACHE=off`. `IFRU_JAX_CACHE=FOLDER` takes another folder than the platform's for caches.
 
-Compiled functions get data as arguments, so nothing of it is in the folder, which may be deleted at any time. It has one folder per
-kind of processor, since code for one may end the process on another that shares the home folder.
+The folder may be deleted at any time. Functions of ifru_jax get data as arguments, so nothing of it is there; but JAX keeps
+whatever the process compiles from then on, and a function that captures an array has it as a constant. There is one folder per kind
+of processor, since code for one may end the process on another that shares the home folder.
 """
 
 import contextlib
