@@ -5,28 +5,34 @@
 Trains an original model per seed, retrains at least two without what is forgotten, runs every method, and measures all against the
 retrained ones. Takes as long as these trainings: about a minute on the data of `experiments.quickstart`, more with more data,
 layers and methods. Writes into DIR: results.jsonl (a line per method and seed), summary.json, report.html (with report.json),
-report.md, comparison.png and comparison.svg.
+report.md, comparison.png and comparison.svg. A run that was interrupted goes on where it stopped when the same command is given
+again; until it is complete, DIR/unfinished has its records and models.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
 from experiments.reporting.main_table import FULL_WIDTH, rich_table
-from experiments.reporting.records import append_record
+from experiments.reporting.records import environment
 from experiments.reporting.report import write_report
-from experiments.run.command_line import command
+from experiments.run.command_line import command, make_folder
 from experiments.run.comparison import run
 from experiments.run.methods import parse_methods
 from experiments.run.model_store import ModelStore
 from experiments.run.models import ModelName, ObjectiveName
-from experiments.run.setup import set_up
+from experiments.run.progress import Tell, telling
+from experiments.run.setup import Setup, set_up
+from experiments.run.unfinished import Unfinished
 from experiments.run.verdicts import Verdicts
+from ifru_jax.compiled import compiling_anew
 from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.errors import DataError
+from ifru_jax.locks import alone
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,8 @@ class Compare:
     request: ReadOptions = field(default_factory=ReadOptions)
 
 
+# Times of first calls are with compilation.
+@compiling_anew()
 def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
     """Runs the comparison, shows the table, writes the files."""
     # A file or a pipe has no width of its own.
@@ -88,33 +96,53 @@ def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
         reading=options.reading,
         request_reading=options.request,
     )
+    make_folder(options.out)
     console.print(f"{setup.dataset}, to forget {setup.forget}: {setup.split}", markup=False)
-    options.out.mkdir(parents=True, exist_ok=True)
-    # Line by line beside the results of an earlier run, which stay until this one is complete.
-    unfinished = options.out / "results.unfinished.jsonl"
-    unfinished.unlink(missing_ok=True)
-    records = []
-    verdicts = Verdicts(setup)
-    with console.status("starting") as status:
-        for record in run(
-            setup,
-            methods,
-            options.seeds,
-            store=ModelStore(options.models),
-            own_yardsticks=options.own_yardsticks,
-            tell=status.update,
-            look=verdicts.add if options.verify else lambda outcome: None,
-        ):
-            append_record(unfinished, record)
-            records.append(record)
-    unfinished.replace(options.out / "results.jsonl")
-    notes = [] if setup.params.tuned else ["This data set and model were not tuned: default hyper-parameters were used."]
-    notes += [f"Left out of the data: {left_out}." for left_out in setup.split.dropped]
-    title = f"Forgetting {setup.forget} on {setup.dataset} with {setup.model}"
-    notes += verdicts.notes
-    summary = write_report(options.out, records, title=title, notes=notes, seeds=options.seeds, verification=verdicts.found)
+    refusal = f"{options.out} is being written to by another run: wait for its end, or give another --out."
+    with alone(options.out / ".lock", refusal):
+        unfinished = Unfinished.begin(options.out, _asked(options, setup), seeds=options.seeds)
+        if unfinished.records:
+            console.print(f"going on with a run that was interrupted; done are {', '.join(unfinished.done)}", markup=False)
+        verdicts = Verdicts(setup, unfinished.verdicts)
+        try:
+            with telling(console) as tell:
+                _run(options, setup, methods, unfinished, verdicts, tell)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"what is done is in {unfinished.folder}; the same command goes on from there.") from None
+        notes = [] if setup.params.tuned else ["This data set and model were not tuned: default hyper-parameters were used."]
+        notes += [f"Left out of the data: {left_out}." for left_out in setup.split.dropped]
+        summary = write_report(
+            options.out,
+            unfinished.complete(options.out),
+            title=f"Forgetting {setup.forget} on {setup.dataset} with {setup.model}",
+            notes=notes + verdicts.notes,
+            seeds=options.seeds,
+            verification=verdicts.found,
+        )
+        unfinished.remove()
     console.print(rich_table(summary, width=console.width))
     console.print(f"report: {options.out / 'report.html'}")
+
+
+def _run(options: Compare, setup: Setup, methods: Sequence[str], unfinished: Unfinished, verdicts: Verdicts, tell: Tell) -> None:
+    """Puts the records that are missing on disk, each before the next is begun."""
+    for record in run(
+        setup,
+        methods,
+        options.seeds,
+        store=ModelStore(options.models or unfinished.models),
+        own_yardsticks=options.own_yardsticks,
+        tell=tell,
+        look=verdicts.add if options.verify else lambda outcome: None,
+        done=unfinished.records,
+    ):
+        unfinished.add(record)
+
+
+def _asked(options: Compare, setup: Setup) -> dict[str, Any]:
+    """What decides the results: a run that was interrupted goes on only if it is the same."""
+    asked = {name: value for name, value in asdict(options).items() if name not in ("out", "models")}
+    return asked | {"data and request": setup.digest, "hyper-parameters": asdict(setup.params.best)} | environment()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The library in three calls: fit, unlearn, evaluate."""
 
+import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -8,12 +9,14 @@ from inspect import isfunction
 
 import jax
 
+from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.present import Missing, check_missing, present_part, still_there
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.evaluation import comparable, ranking_metrics, survivors
+from ifru_jax.forks import check_not_forked
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Recommender
 from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
@@ -35,7 +38,7 @@ def fit(
     Args:
       key: `jax.random.key`; the same key gives the same model.
       model: for instance `ifru_jax.models.mf()`.
-      data: `data.train` is learned, `data.valid` stops the training.
+      data: `data.train` is learned, `data.valid` stops the training. Where that is empty, training runs for `config.epochs`.
       config: hyper-parameters.
       loss: one of `bce`, `wmse`, `bpr`, `softmax`, a `Loss` of your own, or a function (logits [n], labels [n]) → [n].
       record: segments of the training to record, which requests follow; 0 records nothing, and they read all they know of it off
@@ -43,16 +46,18 @@ def fit(
       progress: shows epochs and validation AUC while it trains.
 
     Returns:
-      The model of the best epoch, ready for requests.
+      The model of the best epoch, without validation data of the last, ready for requests.
 
     Raises:
-      DataError: nothing to train on, validation data of one label, or data that the loss can't take.
+      DataError: nothing to train on, validation data of one label, none and no number of epochs, or data that the loss can't take.
       ModelError: a model that isn't one deterministic logit per pair.
       NumericsError: training diverged.
     """
+    check_not_forked()
     check_training(key, model, data)
+    keep_compiled()
     config = config if record is None else replace(config, record=record)
-    with training_progress(config.epochs, shown=progress) as on_epoch:
+    with training_progress(config.most_epochs, shown=progress) as on_epoch:
         trained = train(key, model, data, config, loss=loss, on_epoch=on_epoch)
     return prepare(trained)
 
@@ -88,8 +93,10 @@ def unlearn(
       DataError: unknown ids, or nothing would be left.
       NumericsError: the step was not finite; the model given is unchanged, as always.
     """
+    check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
     check_missing(missing)
+    keep_compiled()
     names = {"interactions": interactions, "users": users, "items": items, "corrected": corrected}
     absent = 0
     if request is not None:
@@ -112,6 +119,7 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
     constants. None where a figure has no answer (one label only, no relevant item). For a loss that leaves the level of each user's
     scores free, AUC is of scores without levels.
     """
+    check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
     check_kind("test", test, Interactions, "give interactions, such as split.test")
     test = test.select(survivors(trained.interactions, test))
@@ -141,7 +149,8 @@ def check_training(key: jax.Array, model: Recommender, data: Split) -> None:
         name = getattr(model, "__name__", type(model).__name__)
         hint = f"call it, {name}()" if isfunction(model) else "wrap it: FlaxRecommender or from_nnx"
         raise ModelError(f"{name} is no model that can be trained: {hint}, or take one that ships, such as mf() or lightgcn().")
-    check_kind("data", data, Split, "split it first: protocol_split(interactions), random_split(interactions)")
+    remedy = "split it first: protocol_split(interactions), or random_split(interactions, shares=(1, 0, 0)) to train on all"
+    check_kind("data", data, Split, remedy)
 
 
 @contextmanager
@@ -160,8 +169,10 @@ def training_progress(epochs: int, *, shown: bool) -> Iterator[Callable[[int, fl
 
         def on_epoch(epoch: int, metric: float) -> None:
             nonlocal best
-            best = max(best, metric)
-            text = f"training: epoch {epoch + 1}, validation AUC {metric:.4f}, best {best:.4f}"
+            text = f"training: epoch {epoch + 1}"
+            if not math.isnan(metric):
+                best = max(best, metric)
+                text += f", validation AUC {metric:.4f}, best {best:.4f}"
             progress.update(task, advance=1, description=text)
 
         yield on_epoch

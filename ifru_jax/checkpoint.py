@@ -1,12 +1,11 @@
 """A trained model as one file: NumPy arrays and a JSON description, no pickle.
 
-The file is an uncompressed `.npz`. It holds the parameters, the retained interactions, the numbers of the objective and the
-damping; after a request nothing of the forgotten data, as `Trained` itself.
+The file is an uncompressed `.npz` with a checksum (`array_files`). It holds the parameters, the retained interactions, the numbers
+of the objective and the damping; after a request nothing of the forgotten data, as `Trained` itself.
 """
 
-import io
 import json
-import zipfile
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from ifru_jax.array_files import read_arrays, write_arrays
+from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.side_features import SideFeatures
-from ifru_jax.errors import DataError, ModelError
-from ifru_jax.files import write_atomic
+from ifru_jax.errors import DataError, ModelError, check_kind
+from ifru_jax.forks import check_not_forked
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
 from ifru_jax.training import LossLike, TrainConfig, Trained
 from ifru_jax.training.fit import in_precision
@@ -26,7 +27,8 @@ from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.prepare import Damping, Prepared
 
-_FORMAT = 1
+# Files of format 1 have no checksum.
+_FORMAT, _READ = 2, (1, 2)
 _COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "item_ids")
 _FEATURES = ("user_features", "item_features")
 # Of validation interactions: what their metric takes.
@@ -36,16 +38,20 @@ _VALID = ("users", "items", "labels", "groups")
 def save(trained: Trained, path: str | Path, *, for_serving: bool = False) -> None:
     """Writes a trained model to `path` (by convention `.npz`), all or nothing.
 
+    Whatever keeps it from being written, a full disk or a process that is killed, the file that was there before is whole. Where
+    `path` is a symbolic link the link stays, and the file that it points to is replaced.
+
     Args:
       trained: the model.
       path: the file.
       for_serving: leaves out the record of the training, which only requests need; it is twice the parameters per segment.
 
     Raises:
-      DataError: there is no such folder.
+      DataError: there is no such folder, `path` is something else than a file, or the file can't be written.
     """
-    if not Path(path).parent.is_dir():
-        raise DataError(f"the folder {Path(path).parent} does not exist: make it first.")
+    check_not_forked()
+    check_kind("trained", trained, Trained, "give what fit, load or unlearn returned, and the path after it")
+    check_kind("path", path, (str, os.PathLike), "give the path of a file")
     data, damping = trained.interactions, trained.damping if isinstance(trained, Prepared) else None
     description = {
         "format": _FORMAT,
@@ -70,9 +76,7 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False) -> No
             description[side] = {"names": features.names, "widths": features.widths}
             arrays[f"data/{side}"] = features.values
     arrays["description"] = np.asarray(json.dumps(description, allow_nan=False))
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)  # type: ignore[arg-type]
-    write_atomic(path, content.getvalue())
+    write_arrays(path, arrays)
 
 
 def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike | None = None) -> Trained:
@@ -84,25 +88,26 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike |
       loss: needed for a loss that does not ship; any other is rebuilt from its name and numbers.
 
     Raises:
-      DataError: no such file, or one that `save` did not write.
+      DataError: no such file, one that `save` did not write, or one that is damaged: a single byte that changed is found.
       ModelError: a model is needed, or the one given doesn't fit the parameters.
     """
-    source = Path(path)
-    if not source.is_file():
-        raise DataError(f"{source} is not a file: give the path that was passed to save.")
+    check_not_forked()
+    check_kind("path", path, (str, os.PathLike), "give the path that was passed to save")
+    arrays, sealed = read_arrays(path)
     try:
-        with np.load(source, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
         description = json.loads(str(arrays["description"]))
         written = description["format"]
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{source} can't be read as a saved model ({error}): it is damaged or something else.") from error
-    if written != _FORMAT:
-        raise DataError(f"{source} has format {written}, this version reads {_FORMAT}: upgrade ifru_jax.")
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no saved model ({error}): it is damaged or something else.") from error
+    if written not in _READ:
+        raise DataError(f"{path} has format {written}, this version reads {_READ[-1]}: upgrade ifru_jax.")
+    if written > 1 and not sealed:
+        raise DataError(f"{path} is damaged: its checksum is missing. Use a copy of it, or fit and save anew.")
+    keep_compiled()
     try:
         return _assemble(arrays, description, model, loss)
     except (KeyError, TypeError) as error:
-        raise DataError(f"{source} lacks a part of a saved model ({error}): it is damaged or something else.") from error
+        raise DataError(f"{path} lacks a part of a saved model ({error}): it is damaged or something else.") from error
 
 
 def _assemble(

@@ -12,6 +12,7 @@ from ifru_jax.data.forget import Ids, listed
 from ifru_jax.data.groups import leads_group
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.evaluation.lists import NO_ITEM, scored_lists
+from ifru_jax.forks import check_not_forked
 from ifru_jax.training import Trained
 
 
@@ -33,6 +34,7 @@ def recommend(trained: Trained, *, users: Ids | None = None, k: int = 10) -> dic
       DataError: k below 1.
       NumericsError: scores that are not finite.
     """
+    check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned")
     data = trained.interactions
     if users is None:
@@ -59,6 +61,7 @@ def score(trained: Trained, *, users: Iterable[int | str] | int | str, items: It
     Raises:
       DataError: an id that the model doesn't know, or as many users as items were not given.
     """
+    check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned")
     who, what = trained.interactions.user_index(listed(users)), trained.interactions.item_index(listed(items))
     if len(who) != len(what):

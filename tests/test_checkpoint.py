@@ -122,6 +122,59 @@ def test_a_model_of_ones_own_has_to_be_passed(trained, tmp_path):
         load(path, model=mf(embedding_size=7))
 
 
+def test_a_byte_that_changed_is_found(trained, tmp_path):
+    """Wherever it is: headers, parameters, data, description, directory, checksum."""
+    path, damaged = tmp_path / "model.npz", tmp_path / "damaged.npz"
+    save(trained, path)
+    content = path.read_bytes()
+    for place in {*np.linspace(0, len(content) - 1, 200).astype(int), *range(len(content) - 120, len(content)), *range(40)}:
+        damaged.write_bytes(content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :])
+        with pytest.raises(DataError, match="damaged"):
+            load(damaged)
+    with np.load(path, allow_pickle=False) as file:
+        np.savez(damaged, **file)
+    with pytest.raises(DataError, match="checksum is missing"):
+        load(damaged)
+
+
+def test_a_damaged_file_of_the_first_version_gives_our_error_or_what_was_saved(tmp_path):
+    """It has no checksum, but those of the members of the archive."""
+    path = Path(__file__).parent / "files" / "model-format-1.npz"
+    content, whole = path.read_bytes(), load(path)
+    damaged = tmp_path / "damaged.npz"
+    for place in np.random.default_rng(0).choice(len(content), 300, replace=False):
+        damaged.write_bytes(content[:place] + bytes([content[place] ^ (1 << place % 8)]) + content[place + 1 :])
+        try:
+            found = load(damaged)
+        except (DataError, ModelError):
+            continue
+        for name, value in whole.params.items():
+            np.testing.assert_array_equal(found.params[name], value)
+
+
+def test_what_is_no_model_or_no_path_is_named(trained, tmp_path):
+    with pytest.raises(DataError, match=r"trained is 'model\.npz', a str: give what fit"):
+        save("model.npz", trained)  # type: ignore[arg-type]
+    for call in (lambda: save(trained, None), lambda: load(trained)):  # type: ignore[arg-type]
+        with pytest.raises(DataError, match=r"path is .* give the path"):
+            call()
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(DataError, match="is a folder"):
+        save(trained, tmp_path / "folder.npz")
+    with pytest.raises(DataError, match="is not a file"):
+        load(tmp_path / "folder.npz")
+    assert [p.name for p in tmp_path.rglob("*")] == ["folder.npz"]
+
+
+def test_a_link_is_written_through(trained, tmp_path):
+    save(trained, tmp_path / "model-1.npz")
+    (tmp_path / "latest.npz").symlink_to("model-1.npz")
+    unlearned, _ = unlearn(trained, users=["user-0007-secret"])
+    save(unlearned, tmp_path / "latest.npz")
+    assert (tmp_path / "latest.npz").is_symlink()
+    assert b"user-0007-secret" not in (tmp_path / "model-1.npz").read_bytes()
+
+
 def test_bad_files(trained, tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         save(trained, tmp_path / "no" / "model.npz")
@@ -185,7 +238,7 @@ def test_a_failed_save_leaves_the_old_file(trained, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr("os.replace", broken)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(DataError, match=r"model\.npz can't be written \(disk full\)"):
         save(trained, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["model.npz"]

@@ -12,7 +12,6 @@ With --device it is about the device that JAX finds, an accelerator or this mach
 every form, products, requests against retraining there, and ten million interactions. Five minutes on an H200.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,13 @@ from rich.table import Table
 from experiments.benchmark.catalogue import BENCHMARKS
 from experiments.benchmark.device.figures import on_device
 from experiments.benchmark.device.workload import Workload
-from experiments.reporting.json_files import write_json_atomic
+from experiments.reporting.json_files import read_json, write_json_atomic
 from experiments.reporting.records import environment
-from experiments.run.command_line import command
-from experiments.run.compilation_cache import use_compilation_cache
+from experiments.run.command_line import command, make_folder
+from experiments.run.progress import telling
+from ifru_jax.compiled import keep_compiled
 from ifru_jax.errors import DataError
+from ifru_jax.files import target_of
 
 
 def benchmark(
@@ -47,22 +48,36 @@ def benchmark(
       epochs: of their trainings at the most.
     """
     if device:
+        if out is not None:
+            make_folder(out.parent)
         on_device(names, out, Workload.of(arrays, epochs=epochs))
         return
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         raise DataError(f"there is no benchmark {unknown[0]!r}: choose among {', '.join(BENCHMARKS)}.")
-    use_compilation_cache()
+    there = {} if out is None else _known(out)
+    keep_compiled()
     console = Console()
     for name in names or BENCHMARKS:
-        with console.status(name):
+        with telling(console) as tell:
+            tell(name)
             figures = {
                 f"{name}{rest}": figure.as_dict() | {"environment": environment()} for rest, figure in BENCHMARKS[name]().items()
             }
         console.print(_table(figures))
         if out is not None:
-            there = json.loads(out.read_text()) if out.exists() else {}
-            write_json_atomic(out, there | figures)
+            there |= figures
+            write_json_atomic(out, there)
+
+
+def _known(out: Path) -> dict[str, Any]:
+    """Figures that are in the file already; refuses one that can't be written, before anything is timed."""
+    make_folder(out.parent)
+    target = target_of(out)
+    found = read_json(target) if target.exists() else {}
+    if not isinstance(found, dict):
+        raise DataError(f"{out} holds something else than figures by name: give another file.")
+    return found
 
 
 def _table(figures: dict[str, Any]) -> Table:

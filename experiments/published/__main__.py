@@ -17,7 +17,8 @@ and test chooses nothing. `python -m experiments.tables` fills docs/published.md
 from experiments.published.contestants import CONTESTANTS
 from experiments.published.runs import train_missing
 from experiments.run.command_line import command
-from experiments.run.compilation_cache import use_compilation_cache
+from ifru_jax.compiled import keep_compiled
+from ifru_jax.errors import DataError
 
 
 def published(only: str = "", seeds: int = 1, max_seconds: float = 150.0, data: str = "ml-1m") -> None:
@@ -29,8 +30,12 @@ def published(only: str = "", seeds: int = 1, max_seconds: float = 150.0, data: 
       max_seconds: of processor time for one training.
       data: name or path; its ratings are 1 … 5.
     """
-    use_compilation_cache()
     named = [one for one in CONTESTANTS if one.name == only] or [one for one in CONTESTANTS if only in one.name]
+    if not named:
+        raise DataError(f"no entry has {only!r} in its name: choose among {', '.join(one.name for one in CONTESTANTS)}.")
+    if seeds < 1 or not max_seconds > 0:
+        raise DataError(f"seeds is {seeds} and max_seconds {max_seconds:g}: both must be positive.")
+    keep_compiled()
     train_missing(data, named, seeds=seeds, max_seconds=max_seconds)
 
 

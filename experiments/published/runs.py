@@ -15,6 +15,7 @@ from experiments.published.contestants import Contestant, build, loss_of
 from experiments.published.protocol import K, positives, ranking, split_by_user
 from experiments.published.training import Recipe, train_anew
 from experiments.reporting.records import append_record, environment, read_records
+from experiments.run.progress import Tell, telling
 from ifru_jax.data import Split, load_dataset, sample_negatives
 from ifru_jax.evaluation.membership.shadows import join
 from ifru_jax.models import FlaxRecommender
@@ -56,7 +57,8 @@ def train_missing(
                 if any(is_done(record, seed, recipe) for record in known):
                     continue
                 console.print(f"seed {seed}, {recipe}")
-                figures = run(one, recipe, split, seed, max_seconds=max_seconds, console=console)
+                with telling(console) as tell:
+                    figures = run(one, recipe, split, seed, max_seconds=max_seconds, tell=tell)
                 console.print(figures)
                 names = {"dataset": ratings.name, "model": one.model, "forget": "none", "method": one.name, "seed": seed}
                 config = {"recipe": asdict(recipe), "core": one.core, **sizes, "max_seconds": max_seconds}
@@ -66,7 +68,13 @@ def train_missing(
 
 
 def run(
-    contestant: Contestant, recipe: Recipe, split: Split, seed: int, *, max_seconds: float = 150.0, console: Console | None = None
+    contestant: Contestant,
+    recipe: Recipe,
+    split: Split,
+    seed: int,
+    *,
+    max_seconds: float = 150.0,
+    tell: Tell = lambda line: None,
 ) -> dict[str, float | str]:
     """Trains and tests; the figures.
 
@@ -75,7 +83,7 @@ def run(
       split: positives alone.
       seed: of initialisation, batches and negatives.
       max_seconds: of processor time, after which no epoch is begun; compilation counts.
-      console: where to say how it goes.
+      tell: called with how it goes.
     """
     began, began_work = time.perf_counter(), time.process_time()
     model = build(contestant, recipe)
@@ -91,7 +99,7 @@ def run(
             seed,
             validate=lambda state: on_valid(state)[f"ndcg@{K}"],
             max_seconds=max_seconds,
-            tell=(lambda line: None) if console is None else console.print,
+            tell=tell,
         )
     figures: dict[str, float | str] = {"epochs": epochs, "stopped": stopped, **_named("valid", on_valid(trained))}
     figures |= {"seconds": time.perf_counter() - began, "processor_seconds": time.process_time() - began_work}

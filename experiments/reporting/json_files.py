@@ -4,9 +4,23 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from ifru_jax.errors import DataError
 from ifru_jax.files import write_atomic
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """What a file of JSON holds.
+
+    Raises:
+      DataError: it is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except ValueError as error:  # UnicodeDecodeError is one, too
+        raise DataError(f"{path} is not JSON ({error}): mend or remove it.") from error
 
 
 def write_json_atomic(path: str | os.PathLike[str], value: Any) -> None:

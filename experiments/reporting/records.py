@@ -1,16 +1,9 @@
-"""results.jsonl: one record a line, on disk before the next run starts, so that a crash costs one run at most.
-
-A process that dies while writing leaves a torn last line. Whoever opens the file next, to read or to append, cuts it
-off with a warning, so that the run it belonged to can be repeated. A bad line anywhere else is an error: it was not a
-crash that made it.
-"""
+"""results.jsonl: one record a line (`experiments.reporting.json_lines`), each with the same fields."""
 
 import importlib.metadata
-import json
 import os
 import platform
 import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,9 +12,9 @@ import jax
 import jax.numpy as jnp
 
 from experiments.reporting.json_files import as_json
+from experiments.reporting.json_lines import append_line, read_lines
 from experiments.reporting.privacy import without_data
 from ifru_jax.errors import DataError
-from ifru_jax.files import write_atomic
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "ifru_jax")
 FIELDS = {
@@ -42,12 +35,7 @@ def append_record(path: str | os.PathLike[str], record: Mapping[str, Any]) -> No
     written = as_json(record)
     _check(written, "this record")
     written["config"] = without_data(written["config"])
-    line = json.dumps(written, allow_nan=False, ensure_ascii=False).encode() + b"\n"
-    _cut_torn_line(Path(path))
-    with open(path, "ab") as file:
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    append_line(path, written)
 
 
 def read_records(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
@@ -58,19 +46,10 @@ def read_records(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     Raises:
       DataError: any other line that is no record; the message has its number.
     """
-    path = Path(path)
-    _cut_torn_line(path)
-    records = []
-    for number, line in enumerate(path.read_bytes().split(b"\n") if path.exists() else [], start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:  # UnicodeDecodeError is one, too
-            raise DataError(f"line {number} of {path.name} is not JSON ({error}): mend or remove it.") from error
-        _check(record, f"line {number} of {path.name}")
-        records.append(record)
-    return records
+    lines = read_lines(path)
+    for number, record in lines:
+        _check(record, f"line {number} of {Path(path).name}")
+    return [record for _, record in lines]
 
 
 def environment() -> dict[str, Any]:
@@ -89,20 +68,6 @@ def environment() -> dict[str, Any]:
         "devices": jax.device_count(),
         "x64": jnp.result_type(float) == jnp.float64,
     }
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Mends a file that does not end with a newline: cuts the last line off or, if it is whole, adds the newline."""
-    content = path.read_bytes() if path.exists() else b""
-    if not content or content.endswith(b"\n"):
-        return
-    last = content[content.rfind(b"\n") + 1 :]
-    try:
-        json.loads(last)
-        write_atomic(path, content + b"\n")
-    except ValueError:
-        warnings.warn(f"the last line of {path.name} is torn and was cut off: repeat that run.", stacklevel=3)
-        write_atomic(path, content[: len(content) - len(last)])
 
 
 def _check(record: Any, where: str) -> None:

@@ -5,7 +5,7 @@ an initialisation with the yardstick. A retraining is first compiled by one epoc
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any, Self
@@ -15,14 +15,13 @@ import numpy as np
 
 from experiments.run.hyperparameters import Choice
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
+from experiments.run.progress import Tell
 from experiments.run.setup import Setup
 from experiments.run.trials import repeatedly, seconds_of
 from ifru_jax.baselines import Retrain
 from ifru_jax.training import Trained, bce
 from ifru_jax.training.losses import describe_loss
 from ifru_jax.unlearning import Report
-
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from experiments.reporting.records import environment
-from experiments.run.baselines import Baseline, Tell, baselines_of, gradient_seconds, retrain, train_original
+from experiments.run.baselines import Baseline, baselines_of, gradient_seconds, retrain, train_original
 from experiments.run.methods import ALWAYS, PACEMAKER, REGISTRY, Context, describe_method
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
+from experiments.run.progress import Tell
 from experiments.run.setup import Setup
 from experiments.run.trials import Trial, trials
 from experiments.run.yardsticks import Yardsticks
@@ -47,6 +48,7 @@ class Outcome:
 
 
 Look = Callable[[Outcome], None]
+Record = dict[str, Any]
 
 
 def run(
@@ -58,7 +60,8 @@ def run(
     own_yardsticks: bool = True,
     tell: Tell = lambda text: None,
     look: Look = lambda outcome: None,
-) -> Iterator[dict[str, Any]]:
+    done: Sequence[Record] = (),
+) -> Iterator[Record]:
     """Trains, forgets and yields a record per method and seed.
 
     Args:
@@ -69,8 +72,10 @@ def run(
       own_yardsticks: methods with a model of their own are also measured against their own retraining, which costs two trainings
         of that model each.
       tell: called with what is being done.
-      look: called with the models behind each record of a method that was asked for and has at least two yardsticks.
+      look: called with the models behind each record of a method that was asked for and has at least two yardsticks, before it.
+      done: all records of methods that are done: by a run of the same setup that was interrupted.
     """
+    known = {record["method"] for record in done}
     originals, retrained, retraining = list[Trained](), list[Trained](), list[Report]()
     for seed in range(seeds):
         tell(f"training the original model, seed {seed}")
@@ -87,13 +92,15 @@ def run(
     yardsticks = Yardsticks.of(setup, originals, retrained)
     before = yardsticks.originals
     compare = _Comparer(setup, yardsticks, baselines, gradient_seconds(originals[0]))
-    for seed, state in enumerate(originals):
+    for seed, state in enumerate(originals if "original" not in known else ()):
         yield compare.record("original", seed, state, before[seed])
-    for seed, (state, report) in enumerate(zip(retrained, retraining, strict=True)):
+    for seed, (state, report) in enumerate(zip(retrained, retraining, strict=True) if "retrain" not in known else ()):
         yield compare.record("retrain", seed, state, before[seed % seeds], report=report, itself=seed)
 
-    pace: list[float] = []
+    pace = [record["figures"]["seconds.total"] for record in done if record["method"] == PACEMAKER and record["figures"]]
     for name in in_running_order([name for name in methods if name not in ALWAYS]):
+        if name in known:
+            continue
         entry, best = REGISTRY[name], setup.params.best
         choice = setup.params.of(entry.tuned_as)
         context = Context(setup.build(choice.init_std), choice.train, setup.split.valid, setup.loss, whole_config=best.train)
@@ -111,11 +118,11 @@ def run(
                 if name == PACEMAKER:
                     pace.append(trial.report.seconds["total"])
                 if name in methods:
-                    last = len(answers) == len(originals) and not trial.before
-                    yield compare.trial(name, trial, yardsticks.over_seeds(answers) if last else {})
                     was, others = (trial.before, trial.yardsticks) if trial.before else (originals[trial.seed], retrained)
                     if len(others) >= 2:
                         look(Outcome(name, trial.seed, was, trial.after, others, trial.report))
+                    last = len(answers) == len(originals) and not trial.before
+                    yield compare.trial(name, trial, yardsticks.over_seeds(answers) if last else {})
         except IfruError as error:
             if name in methods:
                 yield compare.without_figures(name, str(error), failed=isinstance(error, NumericsError))
@@ -148,7 +155,7 @@ class _Comparer:
         extra: dict[str, float | None] | None = None,
         itself: int | None = None,
         method: Method | None = None,
-    ) -> dict[str, Any]:
+    ) -> Record:
         """The record of a model that serves, measured against the retrained ones; `original` is what it was before the request."""
         found = self.yardsticks.figures(model, original, itself=itself, ranking=self.yardsticks.ranking(model))
         if report is not None:
@@ -164,7 +171,7 @@ class _Comparer:
             "evidence": {name: value for name, value in evidence.items() if name != "seconds"},
         }
 
-    def trial(self, name: str, trial: Trial, over_seeds: dict[str, float | None]) -> dict[str, Any]:
+    def trial(self, name: str, trial: Trial, over_seeds: dict[str, float | None]) -> Record:
         """The record of a method and a seed; the last of them has the figures over all seeds beside its own."""
         measure, extra = self.yardsticks, dict[str, float | None](trial.figures) | over_seeds
         original = measure.originals[trial.seed]
@@ -175,11 +182,11 @@ class _Comparer:
             extra["shards_retrained"] = float(trial.report.shards.retrained)
         return self.record(name, trial.seed, trial.after, original, report=trial.report, extra=extra, method=trial.method)
 
-    def without_figures(self, name: str, reason: str, *, failed: bool) -> dict[str, Any]:
+    def without_figures(self, name: str, reason: str, *, failed: bool) -> Record:
         """The record of a method that has no meaning here, or that failed; the reason names nobody."""
         return self._frame(name, 0, None) | {"figures": {}, "evidence": {}, "failed" if failed else "not_applicable": reason}
 
-    def _frame(self, name: str, seed: int, method: Method | None) -> dict[str, Any]:
+    def _frame(self, name: str, seed: int, method: Method | None) -> Record:
         setup = self.setup
         choice = setup.params.of(REGISTRY[name].tuned_as if name in REGISTRY else "")
         config = {

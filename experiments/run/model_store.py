@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.reporting.json_files import write_json_atomic
+from experiments.reporting.json_files import read_json, write_json_atomic
 from ifru_jax.checkpoint import load, save
 from ifru_jax.models import Recommender
 from ifru_jax.training import Loss, Trained
@@ -34,7 +34,7 @@ class ModelStore:
         place = self.folder / hashlib.sha256(text.encode()).hexdigest()[:20]
         facts = place.with_suffix(".json")
         if facts.exists():
-            found = json.loads(facts.read_text())["report"]
+            found = read_json(facts)["report"]
             return load(place.with_suffix(".npz"), model=model, loss=loss), None if found is None else Report.from_dict(found)
         trained, report = make()
         self.folder.mkdir(parents=True, exist_ok=True)

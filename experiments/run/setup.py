@@ -1,5 +1,6 @@
 """What a comparison is about: data, split, forget set, model, objective, hyper-parameters; fixed by the data, not by a seed."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -40,6 +41,14 @@ class Setup:
     params: HyperParameters
     build: Callable[[float], Recommender]
     loss: Loss = bce
+
+    @property
+    def digest(self) -> str:
+        """Of all data and the request: the same for the same results, on the same machine."""
+        columns = [column for part in self.split.parts for column in (part.users, part.items, part.labels)]
+        request = self.request
+        columns += [request.pairs, request.users, request.items, request.corrected, request.labels]
+        return hashlib.sha256(b"".join(np.ascontiguousarray(column).tobytes() for column in columns)).hexdigest()[:16]
 
 
 def set_up(

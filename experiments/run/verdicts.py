@@ -1,7 +1,9 @@
 """What `ifru_jax.verify` says of the first seed of every method of a comparison."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
+from experiments.reporting.json_files import read_json, write_json_atomic
 from experiments.run.comparison import Outcome
 from experiments.run.setup import Setup
 from ifru_jax.errors import IfruError
@@ -11,15 +13,21 @@ from ifru_jax.unlearning import linearity
 
 
 class Verdicts:
-    """Collects a verdict per method, and a note for each that could not be verified."""
+    """Collects a verdict per method, and a note for each that could not be verified, in a file that may be there from before."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
-        self.found: dict[str, dict] = {}
-        self.notes: list[str] = []
+    def __init__(self, setup: Setup, path: Path) -> None:
+        self._setup, self._path = setup, path
+        known = read_json(path) if path.exists() else {}
+        self.found: dict[str, dict] = known.get("found", {})
+        self._failed: dict[str, str] = known.get("failed", {})
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the report."""
+        return [f"{name} was not verified: {why}" for name, why in self._failed.items()]
 
     def add(self, outcome: Outcome) -> None:
-        if outcome.name in self.found or outcome.seed:
+        if outcome.name in self.found or outcome.name in self._failed or outcome.seed:
             return
         before, after, setup = outcome.before, outcome.after, self._setup
         predicted = None
@@ -29,6 +37,7 @@ class Verdicts:
             config = VerifyConfig(loss=setup.loss)
             verified = verify(before, after, outcome.retrained, setup.split, setup.request, config=config)
         except IfruError as error:
-            self.notes.append(f"{outcome.name} was not verified: {error}")
+            self._failed[outcome.name] = str(error)
         else:
             self.found[outcome.name] = replace(verified, linearity=predicted).as_dict()
+        write_json_atomic(self._path, {"found": self.found, "failed": self._failed})

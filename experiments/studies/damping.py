@@ -16,14 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from rich.progress import track
 
 from experiments import RESULTS
 from experiments.reporting.records import append_record, environment, read_records
 from experiments.run.baselines import retrain, train_original
-from experiments.run.command_line import command
+from experiments.run.command_line import command, make_folder
 from experiments.run.model_store import ModelStore
 from experiments.run.models import ModelName
+from experiments.run.progress import Tell, telling
 from experiments.run.setup import Setup, set_up
 from experiments.run.yardsticks import Yardsticks
 from ifru_jax.graph import Change, Nodes
@@ -58,12 +58,15 @@ def variants() -> Iterator[IFRUConfig]:
         yield from (replace(default, num_steps=steps, filter=name) for steps in STEPS if steps != default.num_steps)
 
 
-def study(setup: Setup, store: ModelStore) -> Iterator[dict]:
+def study(setup: Setup, store: ModelStore, tell: Tell) -> Iterator[dict]:
     """Records of one cell: a line per variant and ratio, figures averaged over `seed` seeds."""
+    tell(f"{setup.dataset} {setup.model}: originals and retrained models")
     originals = [train_original(setup, seed, store=store) for seed in range(SEEDS)]
     retrained = [retrain(setup, original, seed, store=store)[0] for seed, original in enumerate(originals)]
     yardsticks = Yardsticks.of(setup, originals, retrained)
-    for config in track(list(variants()), description=f"{setup.dataset} {setup.model}", transient=True):
+    configs = list(variants())
+    for number, config in enumerate(configs, start=1):
+        tell(f"{setup.dataset} {setup.model}: variant {number} of {len(configs)}")
         ratios = RATIOS[config.filter]
         found: dict[float, list[dict]] = {ratio: [] for ratio in ratios}
         for seed, original in enumerate(originals):
@@ -106,13 +109,16 @@ def damping(models: Path = Path("out/models")) -> None:
     Args:
       models: folder to keep trained models in between runs.
     """
+    make_folder(models)
     done = {(r["dataset"], r["model"]) for r in read_records(PATH)}
     for data, model, layers in CELLS:
         setup = set_up(data, model, layers, "noise:0.02")
         if (setup.dataset, setup.model) in done:
             continue
         # A cell counts as done only when it is complete.
-        for record in list(study(setup, ModelStore(models))):
+        with telling() as tell:
+            records = list(study(setup, ModelStore(models), tell))
+        for record in records:
             append_record(PATH, record)
 
 

@@ -5,7 +5,7 @@
 
 What chose what is written in docs/step.md. A line per cell and variant goes to experiments/results/step.jsonl, from which
 `python -m experiments.tables` fills docs/step_tables.md; a cell that is done is not run again, and a run that was cut off goes on
-with the next one.
+with the next one. How long it takes was not recorded: ten trainings a cell, and the requests.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 
 from experiments import RESULTS
 from experiments.reporting.records import append_record, environment, read_records
@@ -21,9 +22,10 @@ from experiments.run.baselines import retrain, train_original
 from experiments.run.command_line import command
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
 from experiments.run.models import ModelName
+from experiments.run.progress import telling
 from experiments.run.setup import set_up
 from experiments.run.yardsticks import Yardsticks
-from ifru_jax.errors import IfruError
+from ifru_jax.errors import DataError, IfruError
 from ifru_jax.evaluation import PairScores
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, Prepared, forget, prepare
@@ -75,28 +77,41 @@ CELLS = (
 )
 
 
-def step(only: str = "", models: Path | None = None) -> None:
+def step(only: str = "", models: Path | None = None) -> int:
     """Runs the cells that are missing.
 
     Args:
       only: those whose name contains it.
       models: folder to keep trained models in between runs.
+
+    Returns:
+      The number of cells that failed.
     """
     console = Console()
     done = {record["cell"] for record in read_records(PATH)}
-    missing = [cell for cell in CELLS if cell.name not in done and only in cell.name]
+    chosen = [cell for cell in CELLS if only in cell.name]
+    if not chosen:
+        raise DataError(f"no cell has {only!r} in its name: choose among {', '.join(cell.name for cell in CELLS)}.")
+    missing = [cell for cell in chosen if cell.name not in done]
+    failed = 0
     for number, cell in enumerate(missing, start=1):
         console.print(f"{number} of {len(missing)}: {cell.name}")
+        records = []
         try:
-            records = list(study(cell, KEEP_NOTHING if models is None else ModelStore(models)))
+            with telling(console) as tell:
+                for record in study(cell, KEEP_NOTHING if models is None else ModelStore(models)):
+                    records.append(record)
+                    tell(f"{cell.name}, after {record['method']}")
         except IfruError as error:
-            console.print(f"[bold red]error:[/] {error}")
+            console.print(f"[bold red]error:[/] {escape(str(error))}")
+            failed += 1
             continue
         # A cell counts as done only when it is complete.
         for record in records:
             append_record(PATH, record)
             found = record["figures"]
             console.print(record["method"], {name: found.get(name) for name in ("forget_undone", "slope", "undone", "auc")})
+    return failed
 
 
 def study(cell: StudyCell, store: ModelStore) -> Iterator[dict]:

@@ -9,12 +9,13 @@ of experiments/suite holds a family of cells, and says what it takes and what it
 the tables of the docs from the results.
 """
 
-import tempfile
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
+from rich.markup import escape
 
 from experiments.compare import Compare, compare
 from experiments.run.command_line import command
@@ -25,7 +26,14 @@ from ifru_jax.files import write_atomic
 Family = Literal["all", "paper", "two_layers", "sharded", "sizes", "corrections", "large", "any_model", "shared_weights"]
 
 
-def suite(family: Family = "all", only: str = "", again: bool = False, seeds: int = 3, models: Path = Path("out/models")) -> int:
+def suite(
+    family: Family = "all",
+    only: str = "",
+    again: bool = False,
+    seeds: int = 3,
+    models: Path = Path("out/models"),
+    runs: Path = Path("out/suite"),
+) -> int:
     """Runs the committed comparisons.
 
     Args:
@@ -34,6 +42,7 @@ def suite(family: Family = "all", only: str = "", again: bool = False, seeds: in
       again: also cells that have results.
       seeds: per cell.
       models: folder to keep trained models in between runs.
+      runs: folder of cells that are not complete; one that was interrupted goes on where it stopped.
 
     Returns:
       The number of cells that failed.
@@ -43,21 +52,24 @@ def suite(family: Family = "all", only: str = "", again: bool = False, seeds: in
     chosen = [cell for cell in cells if cell.name == only] or [cell for cell in cells if only in cell.name]
     if not chosen:
         raise DataError(f"no cell of {family} has {only!r} in its name: choose among {', '.join(cell.name for cell in cells)}.")
+    if seeds < 1:
+        raise DataError(f"seeds is {seeds}: compare at least one.")
     missing = [cell for cell in chosen if again or not cell.records.exists()]
     console.print(f"{len(chosen)} cells, {len(missing)} to run")
     failed = 0
     for number, cell in enumerate(missing, start=1):
         console.rule(f"{number} of {len(missing)}: {cell.name}")
         what = {name: value for name, value in asdict(cell).items() if name != "part"}
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                compare(Compare(out=Path(folder), seeds=seeds, models=models, verify=False, **what))
-            except IfruError as error:
-                console.print(f"[bold red]error:[/] {error}")
-                failed += 1
-                continue
-            cell.records.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(cell.records, (Path(folder) / "results.jsonl").read_bytes())
+        folder = runs / cell.name
+        try:
+            compare(Compare(out=folder, seeds=seeds, models=models, verify=False, **what))
+        except IfruError as error:
+            console.print(f"[bold red]error:[/] {escape(str(error))}")
+            failed += 1
+            continue
+        cell.records.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(cell.records, (folder / "results.jsonl").read_bytes())
+        shutil.rmtree(folder)
     return failed
 
 

@@ -14,10 +14,10 @@ from typing import Literal
 import tyro
 
 from experiments.run.command_line import command
-from experiments.run.compilation_cache import use_compilation_cache
 from experiments.run.models import LAYERED, ModelName
 from experiments.tuning import shards, whole_models
 from experiments.tuning.search import search
+from ifru_jax.compiled import keep_compiled
 from ifru_jax.errors import DataError
 
 
@@ -42,7 +42,7 @@ def tune(
     if not data and not write:
         raise DataError("nothing to do: give --data to search, --write to choose from what was found, or both.")
     if data:
-        use_compilation_cache()
+        keep_compiled()
         cell = (data, model, layers if model in LAYERED else 0)
         search(whole_models.subject(*cell) if what == "models" else shards.subject(*cell, method))
     if write:

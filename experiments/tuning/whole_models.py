@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from experiments import RESULTS
+from experiments.reporting.json_lines import append_line, read_lines
 from experiments.run.hyperparameters import MODEL_CONFIGS, model_label
 from experiments.run.models import ModelName, build_model
 from experiments.tuning.search import SEEDS, Setting, Stage, Subject, Tried, choices, chosen, grid
@@ -89,8 +90,7 @@ def subject(data: str, model: ModelName, layers: int, *, path: Path = TRAININGS)
             "curve": [round(v, 5) for v in history.valid_metric],
             "seconds_per_epoch": float(np.median(history.seconds[1:])),
         }
-        with path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        append_line(path, record)
         return _tried(record)
 
     return Subject(
@@ -107,7 +107,7 @@ def subject(data: str, model: ModelName, layers: int, *, path: Path = TRAININGS)
 
 def read(path: Path) -> list[Tried]:
     """All trainings so far; none if there is no file."""
-    return [_tried(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
+    return [_tried(record) for _, record in read_lines(path)]
 
 
 def write_configs(path: Path = TRAININGS, out: Path = MODEL_CONFIGS) -> None:

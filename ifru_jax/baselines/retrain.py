@@ -9,16 +9,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import jax
+import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import check_kind
+from ifru_jax.forks import check_not_forked
 from ifru_jax.graph import Change
 from ifru_jax.models import Params, Recommender, Scorer
 from ifru_jax.status import Status
 from ifru_jax.training import History, LossLike, TrainConfig, Trained, bce, fit_params, train
-from ifru_jax.training.validation import surviving
+from ifru_jax.training.validation import stopping_pairs
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.method import check_model
 from ifru_jax.unlearning.report import Report, Training
@@ -56,7 +58,7 @@ class Retrain:
         change = before.resolved(request)
         if not len(change):
             return state, Report.of_nothing(len(before.interactions), clock.seconds())
-        valid, initial = surviving(state.valid, change.after.interactions), self.start(state, change)
+        valid, initial = stopping_pairs(state.valid, change.after.interactions), self.start(state, change)
         clock.part("graph", change.after.batch, initial)
         key, fresh = next_key(state.key)
         params, history = fit_params(fresh, before.objective, change.after, valid, self.train_config.unrecorded, initial=initial)
@@ -78,7 +80,7 @@ def retrain(
     key: jax.Array,
     trained: Trained,
     request: ForgetRequest,
-    valid: Interactions,
+    valid: Interactions | None = None,
     *,
     seeds: int = 1,
     config: TrainConfig | None = None,
@@ -90,21 +92,25 @@ def retrain(
       key: of which each seed takes its own; another than the one the original was trained with.
       trained: the original, for its model, its objective and its data.
       request: what is forgotten or corrected; an empty one trains on all data.
-      valid: for early stopping; pairs of users and items that are left without data are not looked at.
+      valid: for early stopping; pairs of users and items that are left without data are not looked at. None, or without any,
+        training runs for the epochs of its configuration.
       seeds: how many models.
       config: hyper-parameters; None takes those of the original.
       on_epoch: called with epoch and validation metric.
 
     Raises:
-      DataError: the request names something that isn't there or everything, or `valid` has one label only.
+      DataError: the request names something that isn't there or everything, `valid` has one label only or none of those that
+        have data, or there is none and no number of epochs.
       NumericsError: training diverged.
     """
+    check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
     check_kind("request", request, ForgetRequest, "make one with ForgetRequest.of(trained.interactions, users=[…])")
-    check_kind("valid", valid, Interactions, "give interactions, such as split.valid")
+    check_kind("valid", valid, (Interactions, type(None)), "give interactions, such as split.valid")
     change = trained.resolved(request)
     data = change.after if len(change) else trained.training_set
-    valid, config = surviving(valid, data.interactions), config or trained.config
+    retained, config = data.interactions, config or trained.config
+    valid = retained.select(np.zeros(0, int)) if valid is None else stopping_pairs(valid, retained)
     found = []
     for seed in range(seeds):
         fresh = jax.random.fold_in(key, seed)
@@ -115,7 +121,7 @@ def retrain(
 
 def training_of(history: History) -> Training:
     """What a report says of a training."""
-    return Training(history.num_steps, max(history.valid_metric))
+    return Training(history.num_steps, max(history.valid_metric, default=None))
 
 
 def next_key(key: jax.Array) -> tuple[jax.Array, jax.Array]:

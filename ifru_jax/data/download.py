@@ -1,9 +1,9 @@
 """Downloads data sets from their publishers into a cache, as `NAME.csv.gz`.
 
-Everything happens in a temporary folder inside the cache: download, checksum, parsing, writing. Only the finished file
-is moved into place, so that the cache never holds a part of one. MovieLens archives are checked by the MD5 published
-with them. The text files of Gowalla come without a checksum: what is checked is our canonical CSV of them (rows sorted
-by user and item), whose SHA-256 was computed from a copy of the LightGCN split.
+Download, checksum and parsing happen in a temporary folder inside the cache. Only the finished file comes into place, so
+that the cache never holds a part of one. MovieLens archives are checked by the MD5 published with them. The text files of
+Gowalla come without a checksum: what is checked is our canonical CSV of them (rows sorted by user and item), whose SHA-256
+was computed from a copy of the LightGCN split.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ from typing import Any
 
 from ifru_jax.data.extras import needed
 from ifru_jax.errors import DataError
+from ifru_jax.files import write_atomic
 
 BASE_URL_VARIABLE = "IFRU_JAX_BASE_URL"
 _TIMEOUT = 30.0  # seconds without an answer
@@ -75,9 +76,7 @@ def fetch(name: str, *, base_url: str | None = None, cache: Path | None = None, 
                     f"{base_url}/{source.file}: the interactions have SHA-256 {found}, expected {source.csv_sha256}: "
                     "the file was changed or cut off; download it again, or from another base URL."
                 )
-            finished = Path(folder) / path.name
-            finished.write_bytes(gzip.compress(content, mtime=0))
-            finished.replace(path)
+            write_atomic(path, gzip.compress(content, mtime=0))
     except OSError as error:
         raise DataError(f"{cache}: the cache can't be written ({error}): {where_to_put(name)}.") from error
     return path

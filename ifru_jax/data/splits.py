@@ -30,7 +30,7 @@ class Split:
     """Interactions to train on, to stop training by, and to report on; the three have the same tables.
 
     Attributes:
-      train, valid, test: the interactions.
+      train, valid, test: the interactions; None for valid or test stands for none.
       dropped: what the steps that made it left out of the data, in their order.
 
     Raises:
@@ -43,6 +43,9 @@ class Split:
     dropped: tuple[Dropped, ...] = ()
 
     def __post_init__(self) -> None:
+        for name in ("valid", "test"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, self.train.select(np.zeros(0, int)))
         sizes = [(part.num_users, part.num_items) for part in self.parts]
         if len(set(sizes)) > 1:
             raise DataError(f"train, valid and test have tables of (users, items) {sizes}: number them together, then split.")

@@ -33,6 +33,7 @@ from ifru_jax.evaluation.parameters import share_left
 from ifru_jax.evaluation.spread import prediction_interval
 from ifru_jax.evaluation.verdicts import Group, Measure, Verification, VerifyConfig, judged
 from ifru_jax.evaluation.views import ModelView, Views
+from ifru_jax.forks import check_not_forked
 from ifru_jax.models import Scorer
 from ifru_jax.training import Trained
 from ifru_jax.training.losses import as_loss
@@ -79,6 +80,7 @@ def verify(
         no scikit-learn for membership inference.
       NumericsError: scores that are not finite.
     """
+    check_not_forked()
     check_kind("split", split, Split, "give the split that the original was trained on")
     check_kind("request", request, ForgetRequest, "make one with ForgetRequest.of(split.train, users=[…])")
     if len(retrained) < 2:

@@ -28,7 +28,7 @@ from ifru_jax.sparse import build_edges
 
 
 @dataclass(frozen=True)
-class _NoGraph(GraphView):
+class NoGraph(GraphView):
     """What a module with num_hops = 0 is given: its data have no edges, and any use of them would be a silent mistake."""
 
     graph: Graph
@@ -46,6 +46,29 @@ class _NoGraph(GraphView):
         self, name: str, remedy: str = "set num_hops to the number of times it propagates, so that removed edges reach its scores"
     ) -> Graph:
         raise ModelError(f"{self.module} reads {name!r} of the graph but is declared with num_hops=0: {remedy}.")
+
+
+class _Undeclared(GraphView):
+    """A graph that keeps account of which side features were read although they have no columns."""
+
+    def __init__(self, graph: Graph, user_features: int, item_features: int) -> None:
+        self.graph, self.declared = graph, {"user_features": user_features, "item_features": item_features}
+        self.asked: list[str] = []
+
+    @property
+    def user_features(self) -> jax.Array | None:
+        return self._account("user_features").user_features
+
+    @property
+    def item_features(self) -> jax.Array | None:
+        return self._account("item_features").item_features
+
+    def read(self, name: str) -> Graph:
+        return self.graph
+
+    def _account(self, name: str) -> Graph:
+        self.asked += [] if self.declared[name] else [name]
+        return self.graph
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,7 +131,17 @@ class FlaxRecommender:
             item_features=jnp.zeros((num_items, self.item_features)),
             history=Histories(jnp.zeros(1, jnp.int32), jnp.zeros(num_users + 1, jnp.int32), edges, jnp.zeros(1, jnp.int32)),
         )
-        variables = self._sized(num_users, num_items).init(key, pairs, graph)
+        seen = _Undeclared(graph, self.user_features, self.item_features)
+        try:
+            variables = self._sized(num_users, num_items).init(key, pairs, seen)
+        except Exception as error:
+            if not seen.asked:
+                raise
+            name, side = type(self.module).__name__, seen.asked[0]
+            raise ModelError(
+                f"{name} reads {side} and doesn't say how many columns it has ({error}): FlaxRecommender(…, {side}=…, num_hops=1), "
+                "or as many hops as it propagates."
+            ) from error
         if other := sorted(set(variables) - {"params"}):
             raise ModelError(
                 f"{type(self.module).__name__} keeps variables beside its parameters ({', '.join(other)}): a score depends on "
@@ -126,7 +159,7 @@ class FlaxRecommender:
         rows: dict[Side, int] = {side: params[name].shape[0] for name, side in self.tables.items()}
         # The edges are not looked at where the tables tell: a graph that keeps account of what is read of it sees that.
         module = self._sized(rows.get("user") or graph.num_users, rows.get("item") or graph.num_items)
-        seen = graph if self.num_hops else _NoGraph(graph, type(self.module).__name__)
+        seen = graph if self.num_hops else NoGraph(graph, type(self.module).__name__)
         for side, wanted, given in (
             ("user", self.user_features, graph.user_features),
             ("item", self.item_features, graph.item_features),

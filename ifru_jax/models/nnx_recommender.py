@@ -27,6 +27,7 @@ from flax import nnx
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Graph, Pairs
 from ifru_jax.models.checks import check_tables
+from ifru_jax.models.flax_recommender import NoGraph
 from ifru_jax.models.joint_tables import JointTables, Layout, as_joint, cut, joined, joint_sides
 from ifru_jax.models.recommender import Params, Side
 
@@ -67,7 +68,8 @@ class NNXRecommender:
         definition, state = self._split(nnx.eval_shape(lambda: self.build(*sizes, nnx.Rngs(0))))
         whole = joined(params, self.joint_tables)
         filled = nnx.from_flat_state([(path, like.replace(whole[_name(path)])) for path, like in nnx.to_flat_state(state)])
-        logits = nnx.merge(definition, filled)(pairs, graph)  # pyright: ignore[reportCallIssue]
+        seen = graph if self.num_hops else NoGraph(graph, str(getattr(self.build, "__name__", self.build)))
+        logits = nnx.merge(definition, filled)(pairs, seen)  # pyright: ignore[reportCallIssue]
         if jnp.shape(logits) != pairs.users.shape:
             raise ModelError(
                 f"{self.build!r} returned {getattr(logits, 'shape', type(logits))} for {pairs.users.shape} pairs: a score is one "

@@ -8,7 +8,8 @@ Work is shared out by edges, in a fixed number of parts, so that no sum depends 
 A handler is given the address of an `XLA_FFI_CallFrame`; it and what it points to are read as arrays of 8-byte words
 (`jaxlib/include/xla/ffi/api/c_api.h`; the layout is the same from version 0.1 to 0.5, fields are only ever appended).
 
-Importing this module needs Numba; compiled code is kept on disk between processes.
+Importing this module needs Numba; compiled code is kept on disk between processes, beside this module or in Numba's folder of the
+user (`NUMBA_CACHE_DIR`).
 """
 
 import importlib
@@ -41,7 +42,17 @@ def _threads_are_safe() -> bool:
     return False
 
 
-inline = partial(numba.njit, nogil=True, cache=True)
+def _can_keep() -> bool:
+    """Whether there is a folder for compiled code: asked to use one, Numba refuses to go without."""
+    try:
+        numba.njit(cache=True)(_threads_are_safe)
+    except RuntimeError:
+        return False
+    return True
+
+
+KEEP = _can_keep()
+inline = partial(numba.njit, nogil=True, cache=KEEP)
 # NaN and infinity must come through, so that a solve sees them; only the order of a sum is free.
 loop = partial(inline, parallel=_threads_are_safe(), fastmath={"reassoc", "contract", "nsz", "arcp"})
 
@@ -238,4 +249,4 @@ HANDLERS = {handler.__name__: handler for handler in (spmm_float32, spmm_float64
 def compile_handler(name: str) -> Any:
     """The handler as a C function; it is to be kept, for as long as its `address` is used."""
     numba.get_num_threads()  # starts the threads, which a function that comes from disk does not
-    return numba.cfunc(types.int64(types.int64), cache=True)(HANDLERS[name])
+    return numba.cfunc(types.int64(types.int64), cache=KEEP)(HANDLERS[name])

@@ -1,10 +1,11 @@
-"""Minibatch Adam with early stopping on validation data, one compiled call per epoch.
+"""Minibatch Adam with early stopping on validation data, one compiled call per epoch; without such data, for a number of epochs.
 
 Each step minimises the mean loss of a batch plus (λ₂/2)‖θ‖² on all rows. Losses that compare take batches of whole groups. After
 every epoch the validation metric is taken on the device; the parameters of the best epoch are returned. Shapes don't depend on how
 many interactions remain, so training and retraining share one compilation.
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ from ifru_jax.training.objective import Objective
 from ifru_jax.training.record import Boundary, Record, Recorder, Recording, recording_adam
 from ifru_jax.training.validation import valid_metric, validation_pairs
 
+MOST_EPOCHS = 1000
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -37,7 +40,7 @@ class TrainConfig:
       learning_rate: of Adam.
       batch_size: interactions per step; of grouped ones, as many whole groups as fit.
       reg: λ₂, the weight of ‖θ‖²/2 beside the mean loss over N interactions.
-      epochs: at the most.
+      epochs: at the most; None stands for 1,000. Without validation data all of them are run, and it has to be given.
       patience: epochs without a better validation metric before training stops.
       record: segments of the training that are recorded, for requests that follow it; 0 records nothing, and requests then read all
         they know of the training off its end.
@@ -46,9 +49,14 @@ class TrainConfig:
     learning_rate: float = 1e-3
     batch_size: int = 2048
     reg: float = 1e-5
-    epochs: int = 1000
+    epochs: int | None = None
     patience: int = 10
     record: int = 3
+
+    @property
+    def most_epochs(self) -> int:
+        """Epochs at the most."""
+        return MOST_EPOCHS if self.epochs is None else self.epochs
 
     @property
     def unrecorded(self) -> Self:
@@ -58,7 +66,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_whole(self, "batch_size", "epochs", "patience", "record")
         for name in ("learning_rate", "batch_size", "epochs", "patience"):
-            if not getattr(self, name) > 0:
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise DataError(f"{name} is {getattr(self, name)}: it must be positive.")
         if self.record < 0:
             raise DataError(f"record is {self.record}: give the number of segments, or 0 to record nothing.")
@@ -72,8 +80,8 @@ class History:
 
     Attributes:
       valid_metric: the validation metric after each epoch: AUC over all pairs; for a loss that fixes no level across users, over
-        the pairs of one user, and where negatives were sampled for positives, of one group.
-      best_epoch: index of the epoch whose parameters were kept.
+        the pairs of one user, and where negatives were sampled for positives, of one group. Empty without validation data.
+      best_epoch: index of the epoch whose parameters were kept; without validation data the last.
       num_steps: optimiser steps taken in all.
       seconds: wall-clock time of each epoch, validation included; the first includes compilation.
       record: of the training up to the best epoch; None if nothing was recorded.
@@ -105,14 +113,14 @@ class _Passes:
 
     Attributes:
       train: D and its graph.
-      valid: the validation pairs.
+      valid: the validation pairs; None if there are none.
       members: int32 [g, s], the members of each group, for a loss that compares; else None.
       size: units there are, interactions or groups; shapes hold more.
       units: in a minibatch.
     """
 
     train: Batch
-    valid: Examples
+    valid: Examples | None
     members: jax.Array | None
     size: int
     units: int = field(metadata={"static": True})
@@ -136,29 +144,31 @@ def fit_params(
       objective: what to minimise. Its N may be that of a larger set, |D| where D_r is trained: the mean over |D_r| then goes with
         λ₂ N / |D_r|, so that both trainings minimise sums that are divided by the same N.
       train: interactions to learn from, at least one.
-      valid: interactions for early stopping, with both labels.
+      valid: interactions for early stopping, with both labels; where there are none, all epochs are run.
       config: hyper-parameters; λ₂ is the objective's.
       initial: parameters to start from (warm start); None draws them from the key.
       valid_capacity: pairs to pad the validation data to, so that sets of many sizes share a compilation; None takes the next
         power of two.
-      on_epoch: called with epoch and validation metric.
+      on_epoch: called with epoch and validation metric, NaN without validation data.
 
     Returns:
-      Parameters of the best epoch, and the history.
+      Parameters of the best epoch, without validation data of the last, and the history.
 
     Raises:
-      DataError: nothing to train on, a validation set without both labels, or data that the loss can't take.
+      DataError: nothing to train on, a validation set without both labels, none and no number of epochs either, or data that the
+        loss can't take.
       ModelError: a model whose scores are not one logit per pair, or not the same each time.
-      NumericsError: the validation metric became NaN.
+      NumericsError: the validation metric, or without validation data a parameter, became NaN.
     """
     model, loss = objective.model, objective.loss
-    _check(loss, train, valid)
+    _check(loss, train, valid, config)
     init_key, key = jax.random.split(key)
     params = in_precision(model.init(init_key, *train.sizes) if initial is None else initial)
     check_recommender(model, params, train.graph)
     optimiser = (recording_adam if config.record else optax.adam)(config.learning_rate)
     state = _State(params, optimiser.init(params), params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
-    passes = _passes(loss, train, validation_pairs(valid, valid_capacity, compared=loss.grouped), config.batch_size)
+    pairs = validation_pairs(valid, valid_capacity, compared=loss.grouped) if len(valid) else None
+    passes = _passes(loss, train, pairs, config.batch_size)
     per_epoch = -(-passes.size // passes.units)
     state, recorder = state._replace(best_sums=state.sums), Recorder(config.record, per_epoch)
     if state.sums:
@@ -169,7 +179,7 @@ def fit_params(
     metrics: list[float] = []
     seconds: list[float] = []
     best_epoch = 0
-    for epoch in range(config.epochs):
+    for epoch in range(config.most_epochs):
         began = time.perf_counter()
         order, at = _order(jax.random.fold_in(key, epoch), passes), 0
         for stop in recorder.stops(epoch):
@@ -177,35 +187,46 @@ def fit_params(
             if state.sums:
                 recorder.add(Boundary(epoch * per_epoch + stop, state.params, *state.sums))
             at = stop
-        state, metric = _judged(objective, state, passes)
+        state, metric = _latest(state, epoch) if passes.valid is None else _judged(objective, state, passes)
         metrics.append(float(metric))
         seconds.append(time.perf_counter() - began)
         if not np.isfinite(metrics[-1]):
-            raise NumericsError(
-                f"validation scores are not finite after epoch {epoch} (metric {metrics[-1]}); "
-                f"lower the learning rate ({config.learning_rate})."
-            )
+            found = "parameters" if passes.valid is None else "validation scores"
+            raise NumericsError(f"{found} are not finite after epoch {epoch}; lower the learning rate ({config.learning_rate}).")
         if metrics[-1] > metrics[best_epoch]:
             best_epoch = epoch
         if best_epoch == epoch:
             recorder.best_so_far()
         if on_epoch is not None:
-            on_epoch(epoch, metrics[-1])
+            on_epoch(epoch, metrics[-1] if passes.valid is not None else math.nan)
         if epoch - best_epoch >= config.patience:
             break
+    steps = per_epoch * len(metrics)
     record = None
     if state.best_sums:
         segments = recorder.segments_to(Boundary((best_epoch + 1) * per_epoch, state.best_params, *state.best_sums))
         record = Record(segments, config.batch_size, valid if loss.grouped else replace(valid, groups=None))
-    return state.best_params, History(tuple(metrics), best_epoch, per_epoch * len(metrics), tuple(seconds), record)
+    return state.best_params, History(() if passes.valid is None else tuple(metrics), best_epoch, steps, tuple(seconds), record)
 
 
-def _check(loss: Loss, train: TrainingSet, valid: Interactions) -> None:
+def _check(loss: Loss, train: TrainingSet, valid: Interactions, config: TrainConfig) -> None:
     if len(train) == 0:
         raise DataError("no interaction to train on: loosen the filters or split anew.")
-    if len(np.unique(valid.labels > 0.5)) < 2:
-        raise DataError(f"the {len(valid)} validation interactions have one label only: early stopping by AUC needs both.")
     loss.check(train.interactions)
+    if loss.grouped and train.leaders is None:
+        raise DataError("the loss compares the members of a group: build_training_set(…, with_groups=True).")
+    if not len(valid):
+        if config.epochs is None:
+            raise DataError(
+                "there is no validation interaction to stop the training by: say how long to train, TrainConfig(epochs=…), or keep "
+                "some for validation."
+            )
+        return
+    if len(np.unique(valid.labels > 0.5)) < 2:
+        raise DataError(
+            f"the {len(valid)} validation interactions have one label only: early stopping by AUC needs both. Without any, "
+            "training runs for TrainConfig(epochs=…)."
+        )
     positive = valid.labels > 0.5
     compared = len(np.intersect1d(valid.users[positive], valid.users[~positive])) or (loss.grouped and valid.groups is not None)
     if not (loss.fixes_levels or compared):
@@ -213,11 +234,9 @@ def _check(loss: Loss, train: TrainingSet, valid: Interactions) -> None:
             f"no user has validation interactions of both labels, and {type(loss).__name__} compares the items of one user: keep "
             "interactions of both labels for validation, or sample negatives for the whole split."
         )
-    if loss.grouped and train.leaders is None:
-        raise DataError("the loss compares the members of a group: build_training_set(…, with_groups=True).")
 
 
-def _passes(loss: Loss, train: TrainingSet, valid: Examples, batch_size: int) -> _Passes:
+def _passes(loss: Loss, train: TrainingSet, valid: Examples | None, batch_size: int) -> _Passes:
     if not loss.grouped:
         return _Passes(train.batch, valid, None, len(train), max(1, batch_size))
     assert train.leaders is not None
@@ -278,11 +297,19 @@ def _steps(
 @jax.jit
 def _judged(objective: Objective, state: _State, passes: _Passes) -> tuple[_State, jax.Array]:
     """The state with the best parameters so far, and the validation metric of the present ones."""
+    assert passes.valid is not None
     metric = valid_metric(objective, state.params, Batch(passes.valid, passes.train.graph))
     better = metric > state.best_metric
     best = (state.params, metric, state.sums), (state.best_params, state.best_metric, state.best_sums)
     best_params, best_metric, best_sums = jax.tree.map(lambda new, old: jnp.where(better, new, old), *best)
     return state._replace(best_params=best_params, best_metric=best_metric, best_sums=best_sums), metric
+
+
+@jax.jit
+def _latest(state: _State, epoch: int) -> tuple[_State, jax.Array]:
+    """The state whose best parameters are the present ones, and a metric that says so; NaN once one of them is not finite."""
+    finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(state.params)]))
+    return state._replace(best_params=state.params, best_sums=state.sums), jnp.where(finite, epoch, jnp.nan)
 
 
 def in_precision(params: Params) -> Params:

@@ -4,6 +4,7 @@ After a request nothing of the forgotten data is left in it: no interaction, no 
 optimiser state.
 """
 
+import warnings
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
@@ -16,12 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from ifru_jax.data.filters import binarize, known_pairs
+from ifru_jax.data.filters import binarize
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions, in_tables
 from ifru_jax.data.readers import read_interactions
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError, ModelError
+from ifru_jax.errors import DataError, DataWarning, ModelError
 from ifru_jax.graph import Batch, Change, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.checks import check_params
@@ -31,6 +32,7 @@ from ifru_jax.training.losses import Loss, LossLike, Pointwise, WithAuxiliary, a
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.record import Record
 from ifru_jax.training.smoothness import check_smooth
+from ifru_jax.training.validation import stopping_pairs
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -259,11 +261,19 @@ def train(
 ) -> Trained:
     """Trains on `data.train` from scratch; see `fit_params` for the arguments and errors.
 
-    Validation pairs of users and items that train has nothing of don't stop it: a forgotten user has no say.
+    Validation pairs of users and items that train has nothing of don't stop it: a forgotten user has no say. Without any it runs
+    for `config.epochs`, with a `DataWarning`.
     """
     loss = twice_differentiable(as_loss(loss))
     training_set = training_set_for(model, loss, data.train)
     objective = Objective(model, loss, float(len(data.train)), config.reg)
-    valid = data.valid.select(known_pairs(data.valid, data.train))
+    valid = stopping_pairs(data.valid, data.train)
+    if not len(valid) and config.epochs is not None:
+        warnings.warn(
+            f"there is no validation interaction to stop the training by: it runs all {config.epochs} epochs, and its last "
+            "parameters are taken.",
+            DataWarning,
+            stacklevel=3,
+        )
     params, history = fit_params(key, objective, training_set, valid, config, on_epoch=on_epoch)
     return Trained(objective, params, training_set, config).with_record(history.record)

@@ -76,6 +76,21 @@ def surviving(valid: Interactions, retained: Interactions) -> Interactions:
     return replace(valid.select(known_pairs(valid, retained)), user_ids=None, item_ids=None)
 
 
+def stopping_pairs(valid: Interactions, retained: Interactions) -> Interactions:
+    """Those that stop a training on what is retained: the surviving ones.
+
+    Raises:
+      DataError: there were some and none is left, so that a training which was to be stopped would not be.
+    """
+    found = surviving(valid, retained)
+    if len(valid) and not len(found):
+        raise DataError(
+            f"of {len(valid)} validation interactions none is of a user and an item that have data: give others, or none, for a "
+            "number of epochs."
+        )
+    return found
+
+
 def both_labels(valid: Interactions, *, compared: bool) -> bool:
     """Whether a metric has an answer on these pairs; where groups are `compared`, whether one of them has both labels."""
     if compared and valid.groups is not None:

@@ -79,7 +79,7 @@ def test_those_who_are_gone_do_not_stop_the_training(original, split):
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value)
         np.testing.assert_array_equal(without[name], value)
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="none is of a user and an item that have data"):
         retrain(key, original, request, split.valid.select(gone))
 
 

@@ -45,7 +45,7 @@ def test_both_are_timed_in_turn():
 def test_results_join_those_already_there(tmp_path, monkeypatch, capsys):
     figure = Figure(1.0, 2.0, "ms", (1.0, 1.0), "none", {"error.p95": 0.5})
     monkeypatch.setattr(benchmark, "BENCHMARKS", {"one": lambda: {"-a": figure}, "two": lambda: {"": figure}})
-    monkeypatch.setattr(benchmark, "use_compilation_cache", lambda: None)
+    monkeypatch.setattr(benchmark, "keep_compiled", lambda: None)
     out = tmp_path / "figures.json"
     assert status_of(benchmark.benchmark, ("one",), out) == 0
     assert status_of(benchmark.benchmark, ("two",), out) == 0

@@ -1,21 +1,30 @@
 """Every command explains itself and starts nothing; an error of ours is one line and status 2."""
 
+import io
 import os
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from experiments.benchmark.__main__ import benchmark
+from experiments.compare import Compare, compare
+from experiments.published.__main__ import published
+from experiments.quickstart import quickstart
 from experiments.run.command_line import status_of
+from experiments.run.progress import telling
+from experiments.studies.damping import damping
+from experiments.studies.step import step
 from experiments.suite.__main__ import suite
 from experiments.tuning.__main__ import tune
 from ifru_jax import DataError, DataWarning
 
 ROOT = Path(__file__).parents[2]
-# The command, and words of what comes out.
+# Words of what comes out of each command.
 COMMANDS = {
     "quickstart": "--out",
     "compare": "--out",
@@ -25,36 +34,131 @@ COMMANDS = {
     "tuning": "hyperparameters.json",
     "published": "published.jsonl",
     "studies.damping": "damping.jsonl",
+    "studies.step": "step.jsonl",
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_teaches_and_starts_nothing(name, tmp_path):
+def modules_that_run() -> set[str]:
+    """What `python -m experiments.…` takes."""
+    files = (ROOT / "experiments").rglob("*.py")
+    names = {path.relative_to(ROOT / "experiments") for path in files if 'if __name__ == "__main__":' in path.read_text()}
+    return {".".join(name.with_suffix("").parts).removesuffix(".__main__") for name in names}
+
+
+def run_module(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    command = [sys.executable, "-m", f"experiments.{name}", "--help"]
-    shown = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
-    assert f"usage: python -m experiments.{name}" in shown
-    text = " ".join(shown.split())
+    command = [sys.executable, "-m", f"experiments.{name}", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(modules_that_run() | COMMANDS.keys()))
+def test_help_teaches_and_starts_nothing(name, tmp_path):
+    done = run_module(name, "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"usage: python -m experiments.{name}" in done.stdout
+    text = " ".join(done.stdout.split())
     assert COMMANDS[name] in text
     assert any(word in text for word in ("minute", "hour", "seconds", "not recorded"))
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(
-    ("run", "options", "message"),
-    [
-        (benchmark, {"names": ("magic",)}, "there is no benchmark 'magic'"),
-        (suite, {"only": "magic"}, "no cell of all has 'magic' in its name"),
-        (suite, {"family": "large", "only": "ml-100k"}, "choose among ml-1m_mf_noise-0.02"),
-        (tune, {"what": "models"}, "nothing to do"),
-    ],
-)
-def test_what_cannot_be_run_is_told_in_a_line(capsys, run, options, message):
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [("--no-such-option", "1"), ("--seeds", "many"), ("--seeds", "0")])
+def test_bad_arguments_end_the_process_with_a_message_and_status_2(arguments, tmp_path):
+    done = run_module("quickstart", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert arguments[0].removeprefix("--") in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def a_file(tmp_path, monkeypatch):
+    """A file in the working folder, where a folder or JSON is wanted; and nothing of it may change."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("no JSON")
+    yield
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "no JSON"
+
+
+BAD = [
+    ("quickstart", quickstart, {"seeds": 0}, "seeds is 0"),
+    ("quickstart", quickstart, {"out": Path("file")}, "file can't be a folder for results"),
+    ("compare", compare, {"options": Compare("no-such-data", Path("out"))}, "no-such-data"),
+    ("compare", compare, {"options": Compare("file", Path("out"))}, "file"),
+    ("compare", compare, {"options": Compare("movielens-small", Path("file", "out"))}, "can't be a folder for results"),
+    ("benchmark", benchmark, {"names": ("magic",)}, "there is no benchmark 'magic'"),
+    ("benchmark", benchmark, {"out": Path("file")}, "file is not JSON"),
+    ("benchmark", benchmark, {"out": Path(".")}, "is a folder"),
+    ("suite", suite, {"only": "magic"}, "no cell of all has 'magic' in its name"),
+    ("suite", suite, {"family": "large", "only": "ml-100k"}, "choose among ml-1m_mf_noise-0.02"),
+    ("suite", suite, {"seeds": 0}, "seeds is 0"),
+    ("tuning", tune, {"what": "models"}, "nothing to do"),
+    ("tuning", tune, {"what": "models", "data": "no-such-data"}, "no-such-data"),
+    ("tuning", tune, {"what": "shards", "data": "ml-100k", "method": "magic"}, "the method 'magic'"),
+    ("published", published, {"only": "magic"}, "no entry has 'magic' in its name"),
+    ("published", published, {"data": "no-such-data"}, "no-such-data"),
+    ("published", published, {"seeds": 0}, "seeds is 0"),
+    ("published", published, {"max_seconds": -1.0}, "max_seconds -1"),
+    ("studies.damping", damping, {"models": Path("file")}, "file can't be a folder for results"),
+    ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
+]
+
+
+@pytest.mark.parametrize(("name", "run", "options", "message"), BAD, ids=[f"{name} {message}" for name, _, _, message in BAD])
+@pytest.mark.usefixtures("a_file")
+def test_what_cannot_be_run_is_told_in_a_line(capsys, name, run, options, message):
     assert status_of(run, **options) == 2
     told = capsys.readouterr()
     assert message in " ".join(told.err.split())
     assert not told.out
+
+
+def test_every_command_is_tried_with_bad_input():
+    assert {name for name, *_ in BAD} == modules_that_run() - {"tables"}, "tables takes no input"
+
+
+def test_a_message_is_one_line_however_long(capsys):
+    """So that a path in it can be copied, and a program can read it."""
+
+    def run():
+        warnings.warn("w" * 300, DataWarning, stacklevel=1)
+        raise DataError("/a folder/" + "e" * 300)
+
+    assert status_of(run) == 2
+    assert capsys.readouterr().err.splitlines() == ["warning: " + "w" * 300, "error: /a folder/" + "e" * 300]
+
+
+def test_an_interruption_is_a_line_and_a_status_of_its_own(capsys):
+    def interrupted():
+        raise KeyboardInterrupt("what is done is in [out]")
+
+    assert status_of(interrupted) == 130
+    assert " ".join(capsys.readouterr().err.split()) == "interrupted: what is done is in [out]"
+
+
+def test_without_a_terminal_progress_is_a_line_now_and_then(capsys):
+    """Not one per thing that is done: those between are left out, the last one and what lasts are not."""
+    with telling(every=0.2, again=0.5) as tell:
+        for number in range(1000):
+            tell(f"[thing] {number}")
+        time.sleep(1.5)
+        tell("the end")
+        time.sleep(0.3)
+    lines = capsys.readouterr().err.splitlines()
+    assert 3 <= len(lines) <= 7
+    assert lines[0] == "0:00 [thing] 999"
+    assert lines[-1] == "0:01 the end"
+
+
+def test_in_a_terminal_progress_is_one_line_that_moves():
+    screen = io.StringIO()
+    with telling(Console(file=screen, force_terminal=True)) as tell:
+        tell("[one] thing")
+        time.sleep(0.3)
+    assert "[one] thing" in screen.getvalue()
 
 
 def test_a_status_is_passed_on():

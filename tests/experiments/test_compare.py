@@ -1,16 +1,24 @@
 """The two commands, as a user calls them, on a small file."""
 
 import json
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import tyro
 
 from experiments.compare import Compare, compare
+from experiments.reporting.records import environment, read_records
 from experiments.run.command_line import status_of
-from ifru_jax import DataWarning
+from experiments.run.unfinished import Unfinished
+from ifru_jax import DataError, DataWarning
 from ifru_jax.data import ForgetRequest
+from ifru_jax.locks import alone
 from ifru_jax.unlearning.in_parts import split_request
 
 pytestmark = pytest.mark.slow
@@ -91,6 +99,134 @@ def test_kept_models_are_not_trained_again(ratings, tmp_path, monkeypatch):
     for method in ("original", "retrain", "ifru"):
         for figure in ("auc", "gap", "forget_slope", "seconds.training"):
             assert first["methods"][method].get(figure) == again["methods"][method].get(figure)
+
+
+def interrupted_after(monkeypatch, count):
+    """As if Ctrl-C was pressed once so many records are on disk."""
+    add = Unfinished.add
+
+    def until(self, record):
+        add(self, record)
+        if len(read_records(self.folder / "results.jsonl")) == count:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Unfinished, "add", until)
+
+
+def names_of(records):
+    return [(record["method"], record["seed"]) for record in records]
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(ratings, tmp_path, monkeypatch, capsys):
+    """Nothing is trained again, a method that was interrupted between seeds begins anew, and the results are those of one run."""
+    options = Compare(data=str(ratings), out=tmp_path / "out", methods="ifru,scif", seeds=2)
+    whole = replace(options, out=tmp_path / "whole")
+    assert status_of(compare, whole) == 0
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "results.jsonl").write_text("an earlier run")
+    with monkeypatch.context() as patch:
+        interrupted_after(patch, 5)  # two originals, two retrained, the first seed of ifru
+        assert status_of(compare, options) == 130
+    told = " ".join(capsys.readouterr().err.split())
+    assert "interrupted: what is done is in" in told
+    assert told.endswith("unfinished; the same command goes on from there.")
+    unfinished = tmp_path / "out" / "unfinished"
+    assert len(read_records(unfinished / "results.jsonl")) == 5
+    assert (tmp_path / "out" / "results.jsonl").read_text() == "an earlier run"
+    assert not (tmp_path / "out" / ".lock").exists()
+
+    with monkeypatch.context() as patch:
+        interrupted_after(patch, 7)
+        patch.setattr("ifru_jax.training.trained.fit_params", None)
+        assert status_of(compare, options) == 130
+        assert "done are original, retrain" in " ".join(capsys.readouterr().out.split())
+        assert names_of(read_records(unfinished / "results.jsonl"))[4:] == [("ifru", 0), ("ifru", 1), ("scif", 0)]
+        with open(unfinished / "results.jsonl", "ab") as file:
+            file.write(b'{"dataset": "a torn li')
+    with pytest.warns(UserWarning, match="torn"):
+        compare(options)
+    assert "done are original, retrain, ifru" in " ".join(capsys.readouterr().out.split())
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}
+    found, expected = (read_records(folder / "results.jsonl") for folder in (tmp_path / "out", tmp_path / "whole"))
+    assert names_of(found) == names_of(expected)
+    for one, other in zip(found, expected, strict=True):
+        assert one["figures"].keys() == other["figures"].keys()
+        for figure in {"auc", "gap", "rms", "undone"} & {name for name, value in other["figures"].items() if value is not None}:
+            assert one["figures"][figure] == pytest.approx(other["figures"][figure], rel=1e-4)
+    for folder in (tmp_path / "out", tmp_path / "whole"):
+        assert json.loads((folder / "report.json").read_text())["verification"].keys() == {"ifru", "scif"}
+
+
+def test_another_run_is_not_taken_for_the_interrupted_one(ratings, tmp_path, monkeypatch, capsys):
+    options = Compare(data=str(ratings), out=tmp_path / "out", seeds=1, verify=False)
+    with monkeypatch.context() as patch:
+        interrupted_after(patch, 1)
+        assert status_of(compare, options) == 130
+    capsys.readouterr()
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    changed = tmp_path / "changed" / "ratings.csv"
+    changed.parent.mkdir()
+    changed.write_text("\n".join(ratings.read_text().splitlines()[:-3]) + "\n")
+    others = [
+        (replace(options, seeds=2), "seeds was 1 and is 2"),
+        (replace(options, model="lightgcn", forget="user:0.1"), "forget was noise:0.02 and is user:0.1"),
+        (replace(options, data=str(changed)), "data and request was"),
+    ]
+    for other, message in others:
+        assert status_of(compare, other) == 2
+        told = " ".join(capsys.readouterr().err.split())
+        assert message in told
+        assert "give another --out, or delete the folder" in told
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.compare.environment", lambda: environment() | {"jax": "0.1"})
+        assert status_of(compare, options) == 2
+        assert f"jax was {jax.__version__} and is 0.1" in " ".join(capsys.readouterr().err.split())
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+    (tmp_path / "out" / "unfinished" / "run.json").write_text("edited")
+    assert status_of(compare, options) == 2
+    assert "run.json is not JSON" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_second_run_into_the_same_folder_is_refused(ratings, tmp_path, monkeypatch, capsys):
+    """While the first one is at work, and no longer."""
+    options = Compare(data=str(ratings), out=tmp_path / "out", seeds=1, verify=False, methods="original,retrain")
+    statuses = []
+    add = Unfinished.add
+
+    def meanwhile(self, record):
+        if not statuses:
+            statuses.append(status_of(compare, options))
+        add(self, record)
+
+    monkeypatch.setattr(Unfinished, "add", meanwhile)
+    assert status_of(compare, options) == 0
+    assert statuses == [2]
+    assert "is being written to by another run: wait for its end" in " ".join(capsys.readouterr().err.split())
+    assert len(read_records(tmp_path / "out" / "results.jsonl")) == 3
+    assert status_of(compare, options) == 0
+
+
+def test_a_killed_run_leaves_no_lock(tmp_path):
+    code = """
+        import sys, time
+        from ifru_jax.locks import alone
+        with alone(sys.argv[1], "another"):
+            print("in", flush=True)
+            time.sleep(60)
+    """
+    path = tmp_path / ".lock"
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code), str(path)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "in\n"
+    with pytest.raises(DataError, match="another"), alone(path, "another"):
+        pass
+    process.kill()
+    process.wait()
+    assert path.exists()
+    for _ in range(2):
+        with alone(path, "another"):
+            assert path.exists()
+        assert not path.exists()
 
 
 def test_a_request_is_split_without_loss():

@@ -1,4 +1,4 @@
-"""Atomic writes leave the old file or the new one and nothing else; JSON has no NaN."""
+"""JSON files: whole, and without NaN."""
 
 import json
 import os
@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.reporting.json_files import as_json, write_json_atomic
-from ifru_jax.files import write_atomic
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -40,21 +39,6 @@ def test_a_file_is_replaced_whole(tmp_path):
     write_json_atomic(path, {"b": [1, "ü"]})
     assert json.loads(path.read_text(encoding="utf-8")) == {"b": [1, "ü"]}
     assert os.listdir(tmp_path) == ["summary.json"]
-
-
-@pytest.mark.parametrize("fails", ["fsync", "replace"])
-def test_a_failure_keeps_the_old_file_and_leaves_no_temporary_one(tmp_path, monkeypatch, fails):
-    path = tmp_path / "report.md"
-    write_atomic(path, "old")
-
-    def fail(*_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, fails, fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_atomic(path, "new")
-    assert path.read_text() == "old"
-    assert os.listdir(tmp_path) == ["report.md"]
 
 
 def test_what_is_no_json_is_refused_before_anything_is_written(tmp_path):

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
-from ifru_jax import Interactions, Trained
+from ifru_jax import Interactions, Trained, from_nnx
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import IndexPairs, SortedPairs, build_graph, inner_products
@@ -194,3 +195,32 @@ def test_features_are_read_with_the_graph_and_errors_say_so():
     narrow = replace(data, item_features=SideFeatures(("kind",), (3,), rows[:, :3]))
     with pytest.raises(ModelError, match="reads 4 columns of item features, the data has 3"):
         Trained.of(model, trained.params, narrow).score_rows([0], [0])
+
+
+def test_features_that_are_not_declared_are_asked_for():
+    """In words instead of a shape that nobody gave; the same for a module of NNX."""
+    data = Interactions.from_arrays([0, 1, 0, 2, 1], [0, 0, 1, 2, 2], [1, 0, 1, 0, 1])
+    features = SideFeatures(("kind",), (4,), np.eye(4, dtype=np.float32)[[0, 1, 2]])
+    with pytest.raises(ModelError, match=r"ReadsFeatures reads item_features .*FlaxRecommender\(…, item_features=…, num_hops=1\)"):
+        FlaxRecommender(ReadsFeatures(), item_tables=("item",)).init(jax.random.key(0), 3, 3)
+
+    class Weighted(nnx.Module):
+        def __init__(self, num_users, num_items, rngs):
+            self.item = nnx.Embed(num_items, 4, rngs=rngs)
+
+        def __call__(self, pairs, graph):
+            return (self.item.embedding[...] * graph.item_features).sum(axis=1)[pairs.items]
+
+    for hops, message in (
+        (0, r"Weighted reads 'item_features' of the graph but is declared with num_hops=0.*num_hops=1"),
+        (1, None),
+    ):
+        model = from_nnx(Weighted, item_tables=("item/embedding",), num_hops=hops)
+        params = model.init(jax.random.key(0), 3, 3)
+        trained = Trained.of(model, params, replace(data, item_features=features))
+        if message is None:
+            expected = (np.asarray(params["item/embedding"]) * features.values).sum(axis=1)
+            np.testing.assert_allclose(trained.score_rows([0, 1, 2], [0, 1, 2]), expected, rtol=1e-5)
+        else:
+            with pytest.raises(ModelError, match=message):
+                trained.score_rows([0], [0])

@@ -1,4 +1,4 @@
-"""Kernels are asked for by several threads at once, and by wrong names."""
+"""Kernels are asked for by several threads at once, by wrong names, and where their code can't be kept."""
 
 import subprocess
 import sys
@@ -41,3 +41,20 @@ def test_first_requests_of_four_threads_get_along():
 def test_kernels_by_an_unknown_name_are_refused():
     with pytest.raises(DataError, match="kernels are 'numba': choose among auto, xla, portable, pallas"), kernels("numba"):
         pass
+
+
+@pytest.mark.slow
+def test_where_compiled_code_cannot_be_kept_it_is_compiled_all_the_same():
+    """Numba finds neither its folder of the user nor one beside the module."""
+    code = """
+        from numba.core import caching
+        (caching.CacheImpl if hasattr(caching, "CacheImpl") else caching._CacheImpl)._locator_classes = []
+        import jax.numpy as jnp, numpy as np
+        from ifru_jax.sparse import build_edges, cpu_kernels
+        from ifru_jax.sparse.primitives import propagate
+
+        assert cpu_kernels.available() and not cpu_kernels._kernels().KEEP
+        edges, _ = build_edges(np.array([0, 1]), np.array([1, 0]), num_rows=2, num_cols=2, capacity=4)
+        np.testing.assert_array_equal(propagate(jnp.arange(1.0, 5.0), jnp.array([[1.0], [10.0]]), edges), [[10.0], [2.0]])
+    """
+    subprocess.run([sys.executable, "-W", "error:Numba", "-c", textwrap.dedent(code)], check=True, timeout=300)

@@ -9,6 +9,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from ifru_jax import DataError, ForgetRequest, IFRUConfig, Status, TrainConfig, bpr, lightgcn, load, mf, random_split, save
+from ifru_jax.array_files import write_arrays
 from ifru_jax.data import sample_negatives
 from ifru_jax.errors import NumericsError
 from ifru_jax.graph import Batch, Change
@@ -344,7 +345,7 @@ def test_the_record_is_saved_and_left_out_for_serving(recorded, tmp_path):
         arrays = {name: file[name] for name in file.files}
     broken = next(name for name in arrays if name.startswith("record/1/applied/"))
     for damaged in ({n: a for n, a in arrays.items() if n != broken}, arrays | {broken: arrays[broken][1:]}):
-        np.savez(tmp_path / "damaged.npz", **damaged)
+        write_arrays(tmp_path / "damaged.npz", damaged)
         with pytest.raises(DataError, match=r"lacks a part of a saved model .*the record of its training"):
             load(tmp_path / "damaged.npz")
     save(recorded, path, for_serving=True)

@@ -1,15 +1,15 @@
 """Compilation ahead of the first request.
 
 Whatever a small request needs is compiled per rung of the ladder of buckets, for single requests and for batches, and for nothing
-else. A service that calls `warm_up` when it starts answers its first request as fast as its thousandth. The persistent cache of JAX
-keeps compiled functions across processes:
-
-    jax.config.update("jax_compilation_cache_dir", "…/cache")
+else. A service that calls `warm_up` when it starts answers its first request as fast as its thousandth; what was compiled once is
+kept across processes (`ifru_jax.compiled`).
 """
 
 import jax
 
+from ifru_jax.compiled import keep_compiled
 from ifru_jax.errors import DataError
+from ifru_jax.forks import check_not_forked
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.local.batch import at_once
@@ -35,6 +35,8 @@ def warm_up(
     Raises:
       DataError: the configuration has no scope, or the model has parameters that are no tables.
     """
+    check_not_forked()
+    keep_compiled()
     state = prepare(trained, config=config)
     if not state.confined:
         raise DataError(
