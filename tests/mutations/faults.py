@@ -343,7 +343,7 @@ GOING_ON = [
         ("on in the wrong direction", "return _after(found.flow, share), record", "return _after(found.flow, -share), record"),
         ("uphill", "optax.tree.scale(-1, objective.gradient(params, batch))", "objective.gradient(params, batch)"),
         ("back, where training would have stopped before", "or not share > 0:", "or share == 0:"),
-        ("the record is no longer", "found.flow.after(share), record.longer(share)", "found.flow.after(share), record"),
+        ("the record is no longer", "_after(found.flow, share), record.longer(share)", "_after(found.flow, share), record"),
         ("P of the first segment", "record.segments[-1].applied", "record.segments[0].applied"),
         ("the time of the last segment", ".applied, record.steps, data.batch", ".applied, record.segments[-1].steps, data.batch"),
         ("no look beyond a tenth", "0.05, 0.1, 0.15, 0.2])", "0.05, 0.1])"),
@@ -362,7 +362,7 @@ GOING_ON = [
     *faults(
         "unlearning/ifru.py",
         ALONG,
-        ("going on is no part of the step", "optax.tree.add(found.delta, further), found, record", "found.delta, found, record"),
+        ("going on is no part of the step", "_added(found.delta, further), found, record", "found.delta, found, record"),
         (
             "on from where the training was",
             "gone_on(objective, params, record, change.after)",
@@ -439,13 +439,13 @@ YARDSTICKS = [
         ),
         (
             "who is gone stops the retraining of a method",
-            "valid, initial = surviving(state.valid, change.after.interactions), self",
+            "valid, initial = stopping_pairs(state.valid, change.after.interactions), self",
             "valid, initial = state.valid, self",
         ),
         (
             "who is gone stops a retraining",
-            "valid, config = surviving(valid, data.interactions), config",
-            "valid, config = valid, config",
+            "if valid is None else stopping_pairs(valid, retained)",
+            "if valid is None else valid",
         ),
     ),
     *faults(
