@@ -27,6 +27,15 @@ def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:
         raise
 
 
+def flush_folder(path: str | os.PathLike[str]) -> None:
+    """Flushes the names in a folder to disk: what was made, renamed or removed in it survives a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

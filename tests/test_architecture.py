@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).parents[1] / "ifru_jax"
 EXPERIMENTS = PACKAGE.parent / "experiments"
 ORDER = [
     "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "baselines", "evaluation",
+    "store",
 ]  # fmt: skip
 # From bytes to values; `duplicates` is asked last.
 READING = [
@@ -28,6 +29,12 @@ READING = [
 # Without a folder: what everyone may use, and the calls on top of everything.
 FOUNDATIONS = {"errors", "files", "host_arrays", "metrics", "pytree", "status"}
 TOP = {"api", "checkpoint", "serving", "__init__"}
+# Folders on top of the calls, which nothing else knows of.
+ON_TOP = {"store"}
+STORE = [
+    "moments", "lock", "key", "database", "journal", "states", "commit", "requests", "resolve", "answers", "preview", "record",
+    "verifying", "desk",
+]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # JAX calls a rule of a primitive with every array of a pattern.
 ASKED_BY_NOBODY = {"method", "state", "trained", "prepared"}
@@ -60,6 +67,8 @@ def test_imports_run_one_way(path):
     if home in TOP:
         return
     allowed = set() if home in FOUNDATIONS else FOUNDATIONS | set(ORDER[: ORDER.index(home) + 1])
+    if home in ON_TOP:
+        allowed |= {"api", "checkpoint", "serving"}
     if home == "metrics":
         allowed = {"errors"}
     assert imported(path) <= allowed
@@ -76,6 +85,20 @@ def test_reading_goes_one_way():
         assert siblings <= set(READING[:place]), name
         assert not siblings & meaning or name in meaning, name
         assert "interactions" not in used, name
+
+
+def test_the_store_goes_one_way():
+    """Each file uses those before it."""
+    folder = PACKAGE / "store"
+    assert {path.stem for path in folder.glob("*.py")} == {*STORE, "__init__"}
+    for place, name in enumerate(STORE):
+        used = set()
+        for node in nodes(folder / f"{name}.py", ast.ImportFrom):
+            if node.module == "ifru_jax.store":
+                used |= {alias.name for alias in node.names}
+            elif node.module and node.module.startswith("ifru_jax.store."):
+                used.add(node.module.removeprefix("ifru_jax.store."))
+        assert used <= set(STORE[:place]), name
 
 
 def test_flax_is_imported_only_by_models():
