@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parents[1] / "ifru_jax"
 EXPERIMENTS = PACKAGE.parent / "experiments"
 ORDER = [
     "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "baselines", "evaluation",
-    "store",
+    "store", "command",
 ]  # fmt: skip
 # From bytes to values; `duplicates` is asked last.
 READING = [
@@ -28,12 +28,12 @@ READING = [
 ]  # fmt: skip
 # Without a folder: what everyone may use, and the calls on top of everything.
 FOUNDATIONS = {"errors", "files", "host_arrays", "metrics", "pytree", "status"}
-TOP = {"api", "checkpoint", "serving", "__init__"}
+TOP = {"api", "checkpoint", "serving", "__init__", "__main__"}
 # Folders on top of the calls, which nothing else knows of.
-ON_TOP = {"store"}
+ON_TOP = {"store", "command"}
 STORE = [
     "moments", "lock", "key", "database", "journal", "states", "commit", "requests", "resolve", "answers", "preview", "record",
-    "verifying", "desk",
+    "verifying", "desk", "contents", "residues",
 ]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # JAX calls a rule of a primitive with every array of a pattern.

@@ -1,17 +1,11 @@
 """How a command speaks and ends: `--help` is the text of its module, an error of ours is one line on stderr and status 2."""
 
 import sys
-import warnings
 from collections.abc import Callable
-from typing import Any
 
 import tyro
-from rich.console import Console
-from rich.markup import escape
 
-from ifru_jax.errors import DataWarning, IfruError
-
-_shown_by_python = warnings.showwarning
+from ifru_jax.command.line import status_of
 
 
 def command(run: Callable[..., object], about: str | None) -> None:
@@ -23,23 +17,3 @@ def command(run: Callable[..., object], about: str | None) -> None:
     """
     module = getattr(sys.modules["__main__"].__spec__, "name", "").removesuffix(".__main__")
     sys.exit(status_of(tyro.cli, run, prog=f"python -m {module}" if module else None, description=about))
-
-
-def status_of(run: Callable[..., object], *arguments: Any, **options: Any) -> int:
-    """Runs it so; 0 or the number that came back, or 2 after an error of ours or of a file, which becomes one line on stderr."""
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show
-            status = run(*arguments, **options)
-    except (IfruError, OSError) as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
-        return 2
-    return status if isinstance(status, int) else 0
-
-
-def _show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    """A warning as a line, without the place in the code: the reader of a command has none."""
-    if issubclass(category, DataWarning):
-        Console(stderr=True).print(f"[bold yellow]warning:[/] {escape(str(message))}", highlight=False)
-    else:
-        _shown_by_python(message, category, *_, **__)

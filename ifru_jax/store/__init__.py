@@ -5,6 +5,7 @@ journal, key, record        lines that are only added, tags of ids under the ope
 commit                      from one state to the next, all or nothing
 requests, resolve           what is asked, and what of it is there
 preview, verifying, desk    before and after a step; `Store`, which puts it together
+    contents, residues          who is still in which files
 """
 
 from ifru_jax.store.answers import Answer, Preview
@@ -13,5 +14,6 @@ from ifru_jax.store.key import make_key
 from ifru_jax.store.lock import StoreBusy
 from ifru_jax.store.record import Verdict, verify_record
 from ifru_jax.store.requests import Asked
+from ifru_jax.store.residues import scan
 
-__all__ = ["Answer", "Asked", "Preview", "Store", "StoreBusy", "Verdict", "make_key", "verify_record"]
+__all__ = ["Answer", "Asked", "Preview", "Store", "StoreBusy", "Verdict", "make_key", "scan", "verify_record"]

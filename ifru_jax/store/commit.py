@@ -20,7 +20,6 @@ from ifru_jax.store.journal import Line
 from ifru_jax.store.key import Key
 from ifru_jax.store.states import State
 
-
 Also = Callable[[sqlite3.Connection, Line], None]
 
 

@@ -84,10 +84,7 @@ class Store:
         """
         check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
         folder = Path(path)
-        secret = None if key is None else Key.read(key, folder)
-        seconds = moments.span(grace)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise DataError(f"{folder} is there already and not empty: open it if it is a store, or give another folder.")
+        secret, seconds = cls.check_new(folder, key=key, grace=grace)
         model, order = shuffled(trained, np.random.default_rng(secrets.randbits(128)))
         parts = {}
         for name, part in () if split is None else (("valid", split.valid), ("test", split.test)):
@@ -118,6 +115,15 @@ class Store:
         found = cls(folder, lock=lock, key=secret, model=trained.model, loss=trained.loss)
         found._remember(state)
         return found
+
+    @staticmethod
+    def check_new(path: str | Path, *, key: str | Path | None = None, grace: str | None = None) -> tuple[Key | None, float]:
+        """Refuses what `create` would, before a model is trained; returns the key and the grace period in seconds."""
+        folder = Path(path)
+        secret = None if key is None else Key.read(key, folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise DataError(f"{folder} is there already and not empty: open it if it is a store, or give another folder.")
+        return secret, moments.span(grace)
 
     @classmethod
     def open(
@@ -357,8 +363,8 @@ class Store:
             hint = "" if self._key is None else " and was not erased before"
             more = f" ({len(absent)} such)" if len(absent) > 1 else ""
             raise DataError(
-                f'{absent[0]} is not in the data{hint}{more}: nothing was done. Say missing="report" to have the rest done '
-                "and this recorded."
+                f'{absent[0]} is not in the data{hint}{more}: nothing was done. With missing="report" (--missing report) '
+                "the rest is done and this is recorded."
             )
         elsewhere = self._elsewhere()
         content: dict[str, Any] = {

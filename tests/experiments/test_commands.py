@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from experiments.benchmark.__main__ import benchmark
-from experiments.run.command_line import status_of
 from experiments.suite.__main__ import suite
 from experiments.tuning.__main__ import tune
 from ifru_jax import DataError, DataWarning
+from ifru_jax.command.line import status_of
 
 ROOT = Path(__file__).parents[2]
 # The command, and words of what comes out.
