@@ -9,7 +9,7 @@ import tyro
 
 from ifru_jax.command.line import Exit, keep_compiled, status_of
 from ifru_jax.command.records import Compact, History, Scan, Verify, VerifyRecord
-from ifru_jax.command.requests import Correct, Erased, Forget, Preview, Undo
+from ifru_jax.command.requests import Correct, EndGrace, Erased, Forget, Preview, Undo
 from ifru_jax.command.show import say, table
 from ifru_jax.command.train import Export, NewKey, Recommend, Train
 from ifru_jax.errors import DataError
@@ -22,6 +22,7 @@ COMMANDS = {
     "forget": Forget,
     "correct": Correct,
     "undo": Undo,
+    "end-grace": EndGrace,
     "erased": Erased,
     "verify": Verify,
     "history": History,

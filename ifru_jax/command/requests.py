@@ -1,4 +1,4 @@
-"""Commands about people: `preview`, `forget`, `correct`, `undo`, `erased`."""
+"""Commands about people: `preview`, `forget`, `correct`, `undo`, `end-grace`, `erased`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,6 +144,23 @@ class Undo(OfStore):
         print_json({"number": found.number, "undoes": undone}) if self.json else say(
             f"The store is as it was before line {undone} (line {found.number} of the record)."
         )
+        return Exit.DONE
+
+
+@dataclass(frozen=True)
+class EndGrace(OfStore):
+    """Ends all grace periods now: what was kept for undo is destroyed.
+
+    For instance:
+
+        ifru end-grace shop
+    """
+
+    def run(self) -> int:
+        """Nothing can be undone afterwards."""
+        with self.opened() as store:
+            count = store.end_grace()
+        print_json({"destroyed": count}) if self.json else say(f"States destroyed: {count}. No request can be undone any more.")
         return Exit.DONE
 
 

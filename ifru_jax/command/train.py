@@ -122,7 +122,8 @@ class Recommend(OfStore):
         rows = [
             (user, place, item, f"{score:.4f}") for user, found in lists.items() for place, (item, score) in enumerate(found, 1)
         ]
-        table(("user", "place", "item", "score"), rows)
+        if rows:
+            table(("user", "place", "item", "score"), rows)
         for user in [user for user, found in lists.items() if not found]:
             say(f"No list for user {user}: nothing is known of this user.")
         return Exit.DONE

@@ -132,6 +132,14 @@ def tidy(folder: Path, key: Key | None = None) -> None:
             connection.executemany("DELETE FROM states WHERE name = ?", [(one.name,) for one in finished])
 
 
+def end_grace(folder: Path, key: Key | None = None) -> int:
+    """Destroys every sealed state now, and says how many there were."""
+    with database.writing(folder) as connection:
+        count = connection.execute("UPDATE states SET until = ? WHERE role = 'sealed'", (moments.now(),)).rowcount
+    tidy(folder, key)
+    return count
+
+
 def over(folder: Path) -> list[Kept]:
     """The sealed states whose time has run out."""
     with database.reading(folder) as connection:

@@ -270,6 +270,11 @@ class Store:
         self._loaded = None
         return Answer(line.number, "undo")
 
+    def end_grace(self) -> int:
+        """Ends all grace periods now: the states before earlier steps are destroyed. Returns how many there were."""
+        self._check_writing()
+        return commit.end_grace(self.folder, self._key)
+
     def verify(self, *, seeds: int = 3) -> Verification:
         """Compares the last step with retraining, within its grace period; takes as long as `seeds` trainings.
 

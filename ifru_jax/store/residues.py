@@ -105,7 +105,9 @@ def scan(paths: Iterable[str | Path], asked: Asked, *, model: str | Path | None 
             parts = dict(contents(path))
             for place, raw in parts.items():
                 if not _holds_rows(place, parts):
-                    findings += [Finding(str(path), f"{place} {where}".strip(), what) for where, what in _search(raw, sought)]
+                    findings += [
+                        Finding(str(path), f"{place} {where}".strip(), what) for where, what in _search(place, raw, sought)
+                    ]
         except DataError as error:
             unread[str(path)] = str(error)
     return Found(tuple(dict.fromkeys(findings)), len(files), unread)
@@ -130,10 +132,10 @@ def _rows(path: str | Path, asked: Asked) -> dict[str, np.ndarray]:
     return found
 
 
-def _search(raw: bytes, sought: _Sought) -> Iterator[tuple[str, str]]:
-    """(where, what) in contents that are not packed."""
+def _search(name: str, raw: bytes, sought: _Sought) -> Iterator[tuple[str, str]]:
+    """(where, what) in contents that are not packed; `name` is that of a part of a file."""
     if raw.startswith(b"\x93NUMPY"):
-        yield from _in_array("array", _npy(raw), sought)
+        yield from _in_array("", name, _npy(raw), sought)
     elif raw.startswith(b"SQLite format 3\0"):
         yield from _in_database(raw, sought)
     elif raw.startswith(b"PAR1"):
@@ -141,7 +143,7 @@ def _search(raw: bytes, sought: _Sought) -> Iterator[tuple[str, str]]:
         yield from _in_table("", {column.name: column.to_list() for column in frame.get_columns()}, sought)
     elif (tensors := _tensors(raw)) is not None:
         for name, array in tensors.items():
-            yield from _in_array(f"tensor {name}", array, sought)
+            yield from _in_array(f"tensor {name}, ", name, array, sought)
     elif b"\0" not in raw[:8192]:
         yield from _in_text(raw.decode("utf-8", errors="replace"), sought)
     else:
@@ -155,16 +157,16 @@ def _npy(raw: bytes) -> np.ndarray:
         raise DataError(f"an array can't be read ({error})") from error
 
 
-def _in_array(where: str, array: np.ndarray, sought: _Sought) -> Iterator[tuple[str, str]]:
+def _in_array(where: str, name: str, array: np.ndarray, sought: _Sought) -> Iterator[tuple[str, str]]:
     if array.dtype.kind == "f" and array.ndim > 1:
         flat = np.asarray(array, np.float32).reshape(len(array), -1)
         for what, row in sought.rows.items():
             if flat.shape[1] == len(row) and (places := np.flatnonzero(np.isclose(flat, row, rtol=1e-5, atol=0).all(axis=1))).size:
-                yield f"{where}, row {places[0]}", what
+                yield f"{where}row {places[0]}", what
     elif array.dtype.kind in "US" and array.ndim == 0:
         yield from _in_text(str(array), sought)
     elif array.dtype.kind in "US" or (array.dtype.kind in "iu" and array.ndim == 1):
-        yield from _in_column(where, where, array.astype(str).ravel().tolist(), sought)
+        yield from _in_column(where, name, array.astype(str).ravel().tolist(), sought)
 
 
 def _in_column(where: str, name: str, values: Sequence[Any], sought: _Sought) -> Iterator[tuple[str, str]]:
@@ -174,7 +176,7 @@ def _in_column(where: str, name: str, values: Sequence[Any], sought: _Sought) ->
             texts.setdefault(str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip(), place)
     for side, ids in sought.of(name):
         for one in sorted(ids & texts.keys()):
-            yield f"{where}, row {texts[one]}", f"{side} {one}"
+            yield f"{where}row {texts[one]}", f"{side} {one}"
 
 
 def _in_table(where: str, columns: Mapping[str, Sequence[Any]], sought: _Sought) -> Iterator[tuple[str, str]]:
@@ -182,7 +184,7 @@ def _in_table(where: str, columns: Mapping[str, Sequence[Any]], sought: _Sought)
     about = [name for name in columns if sought.named(name)] or list(columns)
     for name, values in columns.items():
         if name in about:
-            yield from _in_column(f"{where}column {name}", name, values, sought)
+            yield from _in_column(f"{where}column {name}, ", name, values, sought)
         else:
             texts = [value if isinstance(value, str) else "" for value in values]
             for line, what in _in_lines(texts, sought):
@@ -234,7 +236,7 @@ def _in_text(text: str, sought: _Sought) -> Iterator[tuple[str, str]]:
         rows = [line.split(separator) for line in lines[1:]]
         for side, place in columns.items():
             cells = [row[place].strip().strip('"') if place < len(row) else None for row in rows]
-            yield from _in_column(f"column {names[place]}", side, cells, sought)
+            yield from _in_column(f"column {names[place]}, ", side, cells, sought)
         return
     yield from _in_lines(lines, sought)
 

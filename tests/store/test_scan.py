@@ -59,6 +59,7 @@ NOBODY = {
     "b.log": lambda path: path.write_text("took 42.5 ms, 1429, x42, 42-7\n"),
     "b.sqlite": lambda path: table(path, [("7", 1), ("421", 2)]),
     "b.npz": lambda path: np.savez(path, user_ids=np.array([7, 421]), weights=np.full((3, 2), 42.0)),
+    "c.npz": lambda path: np.savez(path, item_ids=np.array([42])),
     "b.parquet": lambda path: pl.DataFrame({"user": [7, 421]}).write_parquet(path),
 }
 

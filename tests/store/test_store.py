@@ -214,6 +214,18 @@ def test_after_the_grace_period_the_next_opening_destroys_the_state_before(forgi
     assert verify_record(forgiving.folder, key=key).holds
 
 
+def test_a_grace_period_can_be_ended(forgiving, key):
+    forgiving.forget(users=[103])
+    forgiving.forget(users=[104])
+    assert forgiving.end_grace() == 2
+    assert len(list((forgiving.folder / "states").iterdir())) == 1
+    assert forgiving.history()[-1]["steps"] == [2, 3]
+    with pytest.raises(DataError, match="no step is within its grace period"):
+        forgiving.undo()
+    assert verify_record(forgiving.folder, key=key).holds
+    assert forgiving.end_grace() == 0
+
+
 def test_a_store_that_stays_open_keeps_to_the_grace_period(forgiving, monkeypatch):
     forgiving.forget(users=[103])
     later = time.time() + 30 * 86400 + 1
