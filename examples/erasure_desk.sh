@@ -27,18 +27,23 @@ printf 'user\n42\n99\n100\n7777\n8888\n' > erase.csv
 ends_with 3 ifru forget shop --file erase.csv --missing report
 printf 'user,item,new_label\n15,371,1\n' > right.csv
 ifru correct shop --file right.csv
+ifru undo shop
+
+# At once on the rows concerned, and right later.
+ifru forget shop --user 15 --quick
+ifru settle shop
 
 # Compared with models that never saw them. Of so few people it can seldom be told; that is said, too.
-ifru undo shop
 status=0; ifru verify shop --seeds 2 || status=$?; test "$status" != 2
 ifru end-grace shop
 
 # Nobody of them is in the store any more, neither by id nor by their row of numbers.
-printf 'user\n42\n99\n100\n' > gone.csv
+printf 'user\n42\n99\n100\n15\n' > gone.csv
 ends_with 0 ifru scan shop --ids gone.csv
 ifru compact shop
 ifru export shop --to served.npz
 ends_with 0 ifru scan served.npz --ids gone.csv
 
 ifru history shop
+ifru report shop --to report.html
 ifru verify-record shop

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import tyro
 
 from ifru_jax.command.line import Exit, keep_compiled, status_of
-from ifru_jax.command.records import Compact, History, Scan, Verify, VerifyRecord
-from ifru_jax.command.requests import Correct, EndGrace, Erased, Forget, Preview, Undo
+from ifru_jax.command.records import Compact, History, Report, Scan, Verify, VerifyRecord
+from ifru_jax.command.requests import Correct, EndGrace, Erased, Forget, Preview, Settle, Undo
 from ifru_jax.command.show import say, table
 from ifru_jax.command.train import Export, NewKey, Recommend, Train
 from ifru_jax.errors import DataError
@@ -21,11 +21,13 @@ COMMANDS = {
     "preview": Preview,
     "forget": Forget,
     "correct": Correct,
+    "settle": Settle,
     "undo": Undo,
     "end-grace": EndGrace,
     "erased": Erased,
     "verify": Verify,
     "history": History,
+    "report": Report,
     "verify-record": VerifyRecord,
     "compact": Compact,
     "scan": Scan,

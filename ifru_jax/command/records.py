@@ -1,4 +1,4 @@
-"""Commands about proof: `history`, `verify`, `verify-record`, `compact`, `scan`."""
+"""Commands about proof: `history`, `report`, `verify`, `verify-record`, `compact`, `scan`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,28 @@ class History(OfStore):
         with self.opened(read_only=True) as store:
             lines = store.history()
         print_json(lines) if self.json else history(lines)
+        return Exit.DONE
+
+
+@dataclass(frozen=True)
+class Report(OfStore):
+    """Writes a page of what was asked, when, and what came of it: one HTML file that names nobody and needs no network.
+
+    For instance:
+
+        ifru report shop --to report.html
+
+    Attributes:
+      to: the file.
+    """
+
+    to: Path = Path("report.html")
+
+    def run(self) -> int:
+        """Beside whoever writes."""
+        with self.opened(read_only=True) as store, working("writing"):
+            file = store.report(self.to)
+        print_json({"file": str(file)}) if self.json else say(f"{file} is the page.")
         return Exit.DONE
 
 

@@ -1,4 +1,4 @@
-"""Commands about people: `preview`, `forget`, `correct`, `undo`, `end-grace`, `erased`."""
+"""Commands about people: `preview`, `forget`, `correct`, `settle`, `undo`, `end-grace`, `erased`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,15 +82,17 @@ class Forget(Named):
 
     Attributes:
       missing: "error" refuses a request that names what is not in the data, "report" does the rest.
+      quick: answers on the rows concerned; what the other rows learned goes with `ifru settle`, or the next request without it.
     """
 
     missing: Literal["error", "report"] = "error"
+    quick: tyro.conf.FlagCreatePairsOff[bool] = False
 
     def run(self) -> int:
         """One step for all that is named."""
         asked = self.asked
         with self.opened() as store, working("forgetting"):
-            found = store.forget(asked, missing=self.missing)
+            found = store.forget(asked, missing=self.missing, quick=self.quick)
         return told(found, json=self.json)
 
 
@@ -144,6 +146,30 @@ class Undo(OfStore):
         print_json({"number": found.number, "undoes": undone}) if self.json else say(
             f"The store is as it was before line {undone} (line {found.number} of the record)."
         )
+        return Exit.DONE
+
+
+@dataclass(frozen=True)
+class Settle(OfStore):
+    """One whole step for all that was answered with --quick since.
+
+    For instance, every night:
+
+        ifru settle shop
+
+    The state before the quick answers, which was kept for that, is destroyed.
+    """
+
+    def run(self) -> int:
+        """From the state before them."""
+        with self.opened() as store, working("settling"):
+            found = store.settle()
+            line = store.history()[-1]
+        if self.json:
+            print_json(found.as_dict() | {"error": line["error"]})
+        else:
+            was = "" if line["error"] is None else f" The quick answers were {line['error']:.2f} of the whole step away from it."
+            say(f"Settled (line {found.number} of the record).{was}")
         return Exit.DONE
 
 

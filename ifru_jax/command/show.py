@@ -90,7 +90,7 @@ def history(lines: Sequence[Mapping[str, Any]]) -> None:
     rows = []
     for line in lines:
         asked = ", ".join(f"{count} {name}" for name, count in line.get("asked", {}).items())
-        what = asked or _what(line)
+        what = (asked or _what(line)) + (", quick" if line.get("quick") else "")
         undo = "undone" if line.get("undone") else f"until {until}" if (until := line.get("can_be_undone_until")) else ""
         counts = line.get("counts", {})
         rows.append((line["number"], line["time"], line["kind"], what, counts.get("interactions"), line.get("status"), undo))

@@ -1,11 +1,16 @@
 """A folder that holds a model with its data and its history, where erasure requests are answered, undone for a while, and recorded.
 
-lock, database, states      one writer; SQLite for what is small, files beside it for models
-journal, key, record        lines that are only added, tags of ids under the operator's key, the check of both
-commit                      from one state to the next, all or nothing
-requests, resolve           what is asked, and what of it is there
-preview, verifying, desk    before and after a step; `Store`, which puts it together
-    contents, residues          who is still in which files
+Its files, each using those before it:
+
+    lock, database, states          one writer; SQLite for what is small, files beside it for models
+    journal, key, record            lines that are only added, tags of ids under the operator's key, the check of both
+    commit                          from one state to the next, all or nothing
+    requests, resolve, lines        what is asked, what of it is there, and what is said of it
+    creation                        how a store comes to be
+    preview, verifying, settling    before a step and after it; quick answers
+    page                            what was asked and what came of it, for people
+    desk                            `Store`, which puts it together
+    contents, residues              who is still in which files
 """
 
 from ifru_jax.store.answers import Answer, Preview

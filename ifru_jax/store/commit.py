@@ -20,6 +20,12 @@ from ifru_jax.store.journal import Line
 from ifru_jax.store.key import Key
 from ifru_jax.store.states import State
 
+_KEPT = "name, digest, until, undoes, basis"
+_NEW = "INSERT INTO states VALUES (?, ?, 'current', NULL, NULL, ?)"
+_FORGET_BASES = """
+DELETE FROM states WHERE role = 'basis'
+AND name NOT IN (SELECT basis FROM states WHERE basis IS NOT NULL AND role <> 'basis')
+"""
 Also = Callable[[sqlite3.Connection, Line], None]
 
 
@@ -31,12 +37,14 @@ class Kept:
       name, digest: of the state.
       until: when a sealed one is destroyed, in seconds since 1970; None for the current one.
       undoes: number of the line that a sealed one was before; None for the current one.
+      basis: name of the state before the quick answers that are in it and not settled; None where all is settled.
     """
 
     name: str
     digest: str
     until: float | None = None
     undoes: int | None = None
+    basis: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,22 +55,23 @@ class Entry:
       kind: of the line.
       content: of the line.
       tags: of what is erased from now on, for the index.
+      quick: whether it is to be settled later, for which the state before the first such step is kept.
     """
 
     kind: str
     content: Mapping[str, Any]
     tags: Sequence[str] = ()
+    quick: bool = False
 
 
 def current(connection: sqlite3.Connection) -> Kept:
     """The state that counts."""
-    return Kept(*connection.execute("SELECT name, digest FROM states WHERE role = 'current'").fetchone())
+    return Kept(*connection.execute(f"SELECT {_KEPT} FROM states WHERE role = 'current'").fetchone())
 
 
 def sealed(connection: sqlite3.Connection) -> list[Kept]:
     """The states before earlier steps that are still kept, the latest first."""
-    rows = connection.execute("SELECT name, digest, until, undoes FROM states WHERE role = 'sealed' ORDER BY undoes DESC")
-    return [Kept(*row) for row in rows]
+    return [Kept(*row) for row in connection.execute(f"SELECT {_KEPT} FROM states WHERE role = 'sealed' ORDER BY undoes DESC")]
 
 
 def begin(folder: Path, state: State, facts: Mapping[str, str], entry: Entry, key: Key | None) -> None:
@@ -71,7 +80,7 @@ def begin(folder: Path, state: State, facts: Mapping[str, str], entry: Entry, ke
     with database.writing(folder) as connection:
         connection.executemany("INSERT INTO facts VALUES (?, ?)", facts.items())
         journal.append(connection, entry.kind, {**entry.content, "after": digest}, key)
-        connection.execute("INSERT INTO states VALUES (?, ?, 'current', NULL, NULL)", (name, digest))
+        connection.execute(_NEW, (name, digest, None))
 
 
 def step(folder: Path, state: State, entry: Entry, *, key: Key | None = None, grace: float = 0.0) -> Line:
@@ -84,12 +93,12 @@ def step(folder: Path, state: State, entry: Entry, *, key: Key | None = None, gr
         content["undo_until"] = None if until is None else moments.as_text(until)
         line = journal.append(connection, entry.kind, content, key)
         connection.executemany("INSERT INTO tags VALUES (?, ?)", [(tag, line.number) for tag in entry.tags])
-        if until is None:
-            connection.execute("DELETE FROM states WHERE name = ?", (before.name,))
-        else:
-            change = "UPDATE states SET role = 'sealed', until = ?, undoes = ? WHERE name = ?"
-            connection.execute(change, (until, line.number, before.name))
-        connection.execute("INSERT INTO states VALUES (?, ?, 'current', NULL, NULL)", (name, digest))
+        basis = (before.basis or before.name) if entry.quick else None
+        role = "basis" if until is None else "sealed"
+        number = None if until is None else line.number
+        connection.execute("UPDATE states SET role = ?, until = ?, undoes = ? WHERE name = ?", (role, until, number, before.name))
+        connection.execute(_NEW, (name, digest, basis))
+        connection.execute(_FORGET_BASES)
     _tidy_after(line, folder, key)
     return line
 
@@ -101,6 +110,7 @@ def back(folder: Path, to: Kept, entry: Entry, *, key: Key | None = None) -> Lin
         line = journal.append(connection, entry.kind, {**entry.content, "before": before.digest, "after": to.digest}, key)
         connection.execute("DELETE FROM states WHERE name = ?", (before.name,))
         connection.execute("UPDATE states SET role = 'current', until = NULL, undoes = NULL WHERE name = ?", (to.name,))
+        connection.execute(_FORGET_BASES)
         connection.execute("DELETE FROM tags WHERE number = ?", (to.undoes,))
     _tidy_after(line, folder, key)
     return line
@@ -123,17 +133,18 @@ def tidy(folder: Path, key: Key | None = None) -> None:
     """
     finished = over(folder)
     with database.reading(folder) as connection:
-        named = {current(connection).name, *(one.name for one in sealed(connection))}
+        named = {name for (name,) in connection.execute("SELECT name FROM states")}
     states.destroy_others(folder, named - {one.name for one in finished})
     if finished:
         with database.writing(folder) as connection:
             digest, steps = current(connection).digest, sorted(one.undoes for one in finished if one.undoes is not None)
             journal.append(connection, "destroyed", {"steps": steps, "before": digest, "after": digest}, key)
             connection.executemany("DELETE FROM states WHERE name = ?", [(one.name,) for one in finished])
+            connection.execute(_FORGET_BASES)
 
 
 def end_grace(folder: Path, key: Key | None = None) -> int:
-    """Destroys every sealed state now, and says how many there were."""
+    """Destroys every sealed state now, and says how many there were; one that is to be settled from goes once it is."""
     with database.writing(folder) as connection:
         count = connection.execute("UPDATE states SET until = ? WHERE role = 'sealed'", (moments.now(),)).rowcount
     tidy(folder, key)
@@ -141,9 +152,12 @@ def end_grace(folder: Path, key: Key | None = None) -> int:
 
 
 def over(folder: Path) -> list[Kept]:
-    """The sealed states whose time has run out."""
+    """The sealed states whose time has run out, but for one that quick answers are still to be settled from."""
     with database.reading(folder) as connection:
-        return [one for one in sealed(connection) if one.until is not None and one.until <= moments.now()]
+        kept, now = sealed(connection), current(connection)
+    finished = [one for one in kept if one.until is not None and one.until <= moments.now()]
+    needed = {one.basis for one in [now, *kept] if one not in finished}
+    return [one for one in finished if one.name not in needed]
 
 
 def _tidy_after(line: Line, folder: Path, key: Key | None) -> None:

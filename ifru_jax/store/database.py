@@ -20,8 +20,8 @@ CREATE TABLE journal (number INTEGER PRIMARY KEY, line TEXT NOT NULL, digest TEX
 CREATE TRIGGER lines_stay BEFORE DELETE ON journal BEGIN SELECT RAISE(ABORT, 'lines of the journal stay'); END;
 CREATE TRIGGER lines_stay_as_they_are BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'lines of the journal stay'); END;
 CREATE TABLE states (
-  name TEXT PRIMARY KEY, digest TEXT NOT NULL, role TEXT NOT NULL CHECK (role IN ('current', 'sealed')),
-  until REAL, undoes INTEGER REFERENCES journal (number)
+  name TEXT PRIMARY KEY, digest TEXT NOT NULL, role TEXT NOT NULL CHECK (role IN ('current', 'sealed', 'basis')),
+  until REAL, undoes INTEGER REFERENCES journal (number), basis TEXT
 );
 CREATE UNIQUE INDEX one_is_current ON states (role) WHERE role = 'current';
 CREATE TABLE tags (tag TEXT NOT NULL, number INTEGER NOT NULL REFERENCES journal (number));

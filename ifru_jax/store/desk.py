@@ -1,45 +1,60 @@
 """A store: a folder with a model, its data and its history, where erasure requests are answered."""
 
 import contextlib
+import functools
 import json
-import os
 import secrets
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import jax
 import numpy as np
 
 from ifru_jax.api import unlearn
 from ifru_jax.checkpoint import save
-from ifru_jax.data.forget import Ids
+from ifru_jax.data.forget import ForgetRequest, Ids
 from ifru_jax.data.present import Missing, check_missing
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.evaluation.verdicts import Verification
-from ifru_jax.files import flush_folder
-from ifru_jax.models import Recommender, describe_model
-from ifru_jax.store import commit, database, journal, moments, states
+from ifru_jax.files import write_atomic
+from ifru_jax.models import Recommender
+from ifru_jax.store import commit, creation, database, journal, lines, moments, states
 from ifru_jax.store.answers import Answer, Preview
 from ifru_jax.store.commit import Entry, Kept
 from ifru_jax.store.key import Key
 from ifru_jax.store.lock import Lock, StoreBusy
+from ifru_jax.store.page import Told, page
 from ifru_jax.store.preview import preview
-from ifru_jax.store.record import check_key
+from ifru_jax.store.record import check_key, check_record
 from ifru_jax.store.requests import Asked, Id
 from ifru_jax.store.resolve import Resolved, Tags, canonical_ids, held_out_after, resolve, taken_along
+from ifru_jax.store.settling import distance
 from ifru_jax.store.states import State
-from ifru_jax.store.verifying import verify_step
+from ifru_jax.store.verifying import difference_as_request, verify_step
 from ifru_jax.training import LossLike, Trained
-from ifru_jax.unlearning import IFRUConfig
-from ifru_jax.unlearning.compaction import compact, in_order, shuffled
+from ifru_jax.unlearning import IFRUConfig, Prepared, Report
+from ifru_jax.unlearning.compaction import compact, in_order
 
-LOCK = "lock"
+P = ParamSpec("P")
+R = TypeVar("R")
 _TRIES = 5  # of a reader, while writers go on
+
+
+def _one_at_a_time(method: Callable[Concatenate["Store", P], R]) -> Callable[Concatenate["Store", P], R]:
+    """For methods that write: threads take turns, and a store that is open to read only, or was closed, refuses."""
+
+    @functools.wraps(method)
+    def turn(self: "Store", *arguments: P.args, **options: P.kwargs) -> R:
+        with self._turn:
+            if self._lock is None or not self._lock.held:
+                raise DataError(f"{self.folder} is open to read only, or was closed: open it for writing.")
+            return method(self, *arguments, **options)
+
+    return turn
 
 
 class Store:
@@ -52,7 +67,7 @@ class Store:
     def __init__(self, folder: Path, *, lock: Lock | None, key: Key | None, **given: Any) -> None:
         """Of an existing folder; use `open`. `given` are the model, the loss and the configuration that files don't hold."""
         self.folder = folder
-        self._lock, self._key = lock, key
+        self._lock, self._key, self._turn = lock, key, threading.RLock()
         self._config: IFRUConfig | None = given.pop("config", None)
         self._given: Mapping[str, Any] = given
         self._loaded: tuple[str, State] | None = None
@@ -85,34 +100,9 @@ class Store:
         check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
         folder = Path(path)
         secret, seconds = cls.check_new(folder, key=key, grace=grace)
-        model, order = shuffled(trained, np.random.default_rng(secrets.randbits(128)))
-        parts = {}
-        for name, part in () if split is None else (("valid", split.valid), ("test", split.test)):
-            if (part.num_users, part.num_items) != (trained.interactions.num_users, trained.interactions.num_items):
-                raise DataError(f"{name} is {part}, but the model was trained on {trained.interactions}: give its split.")
-            parts[name] = in_order(part, order)
-        state = State(model, **parts)
-        name = secrets.token_hex(8)
-        facts = {"store": name, "grace": repr(seconds), "sources": json.dumps([str(Path(one).resolve()) for one in sources])}
-        if secret is not None:
-            facts["key"] = secret.check(name)
-        content = {"counts": _sizes(state), "model": describe_model(model.model), "grace_seconds": seconds, "versions": versions()}
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_unfinished(folder)
-        # Beside it and then renamed, so that there is a whole store or none.
-        unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
-        unfinished.mkdir()
-        try:
-            lock = Lock.take(unfinished / LOCK)
-            database.create(unfinished)
-            commit.begin(unfinished, state, facts, Entry("create", content), secret)
-            flush_folder(unfinished)
-            os.replace(unfinished, folder)
-            flush_folder(folder.parent)
-        except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise
-        found = cls(folder, lock=lock, key=secret, model=trained.model, loss=trained.loss)
+        lock, state = creation.create(folder, trained, split, creation.Terms(secret, seconds, tuple(map(str, sources))))
+        config = trained.step if isinstance(trained, Prepared) else None
+        found = cls(folder, lock=lock, key=secret, model=trained.model, loss=trained.loss, config=config)
         found._remember(state)
         return found
 
@@ -160,7 +150,7 @@ class Store:
         if read_only:
             _destroy_what_is_over(folder)
         else:
-            lock = Lock.take(folder / LOCK)
+            lock = Lock.take(folder / creation.LOCK)
             try:
                 commit.tidy(folder, secret)
             except BaseException:
@@ -181,10 +171,10 @@ class Store:
 
     def __repr__(self) -> str:
         with database.reading(self.folder) as connection:
-            (lines,) = connection.execute("SELECT count(*) FROM journal").fetchone()
+            (count,) = connection.execute("SELECT count(*) FROM journal").fetchone()
             kept = len(commit.sealed(connection))
         how = "writing" if self._lock is not None and self._lock.held else "reading"
-        return f"Store({str(self.folder)!r}, {how}, {lines} lines, {kept} steps that can be undone)"
+        return f"Store({str(self.folder)!r}, {how}, {count} lines, {kept} steps that can be undone)"
 
     @property
     def model(self) -> Trained:
@@ -224,8 +214,13 @@ class Store:
         items: Ids | None = None,
         interactions: Iterable[Sequence[Id]] | None = None,
         missing: Missing = "error",
+        quick: bool = False,
     ) -> Answer:
         """Forgets users, items or interactions, in one step, and records it.
+
+        What is asked goes at once in any case, and rows without data are zero. A `quick` answer moves the rows of what is asked
+        alone, which takes milliseconds where the model allows it; what the other rows learned goes when it is settled, by `settle`
+        or by the next request that isn't quick. Until then the state before the first quick answer is kept, and all it holds.
 
         Args:
           asked: the request, such as `Asked.read(path)`, instead of the following or with them.
@@ -233,6 +228,7 @@ class Store:
           interactions: (user, item) pairs.
           missing: what to do about ids that are not in the data: "error" refuses the request before anything is done, "report" does
             the rest and says so for each. What was erased before is answered as done in either case, as far as the key tells.
+          quick: answers on the rows concerned, to be settled later.
 
         Raises:
           DataError: an id that is not in the data, a request for everything, or a store that is open to read only.
@@ -241,47 +237,82 @@ class Store:
         request = _asked(asked, {"users": users, "items": items, "interactions": interactions})
         if not request:
             raise DataError("the request names nobody: give users, items or interactions.")
-        return self._answer("correct" if _only_corrects(request) else "forget", request, missing)
+        return self._answer("correct" if _only_corrects(request) else "forget", request, missing, quick=quick)
 
     def correct(
-        self, corrected: Iterable[Sequence[Any]] | None = None, *, asked: Asked | None = None, missing: Missing = "error"
+        self,
+        corrected: Iterable[Sequence[Any]] | None = None,
+        *,
+        asked: Asked | None = None,
+        missing: Missing = "error",
+        quick: bool = False,
     ) -> Answer:
         """Sets labels right: (user, item, label) triples. The rest is as in `forget`."""
         request = _asked(asked, {"corrected": corrected})
         if not _only_corrects(request):
             raise DataError("a correction names (user, item, label), and nothing to forget: use forget for that.")
-        return self._answer("correct", request, missing)
+        return self._answer("correct", request, missing, quick=quick)
 
+    @_one_at_a_time
+    def settle(self) -> Answer:
+        """One whole step for all that was answered quickly since, from the state before, which is then destroyed.
+
+        The model is afterwards the one that a single whole request for all of it would have given.
+
+        Raises:
+          DataError: nothing is to be settled.
+          NumericsError: the step was not finite; nothing was changed.
+        """
+        basis, state = self._basis(), self._state()
+        if basis is None:
+            raise DataError("nothing is to be settled: every answer was a whole step.")
+        request = difference_as_request(basis.model.interactions, state.model.interactions)
+        model, report = unlearn(basis.model, request, config=self._config)
+        found = State(model, valid=state.valid, test=state.test)
+        content = {
+            "error": distance(state.model, model, basis.model),
+            **lines.evidence(report),
+            "counts": lines.sizes(found),
+            "config": asdict(self._config or model.step),
+            "versions": lines.versions(),
+        }
+        line = commit.step(self.folder, found, Entry("settle", content), key=self._key)
+        self._remember(found)
+        return Answer(line.number, "settle", report=report)
+
+    @_one_at_a_time
     def undo(self) -> Answer:
         """Goes back to the state before the last step that isn't undone, while its grace period lasts.
 
         Raises:
           DataError: there is no such state (any more).
         """
-        self._check_writing()
         commit.tidy(self.folder, self._key)
         with database.reading(self.folder) as connection:
             kept = commit.sealed(connection)
             (grace,) = connection.execute("SELECT value FROM facts WHERE name = 'grace'").fetchone()
+        kept = [one for one in kept if one.until is not None and one.until > moments.now()]
         if not kept:
             why = "the store keeps no state before a step (grace)" if not float(grace) else "no step is within its grace period"
             raise DataError(f"nothing can be undone: {why}.")
-        line = commit.back(self.folder, kept[0], Entry("undo", {"undoes": kept[0].undoes, "versions": versions()}), key=self._key)
+        line = commit.back(
+            self.folder, kept[0], Entry("undo", {"undoes": kept[0].undoes, "versions": lines.versions()}), key=self._key
+        )
         self._loaded = None
         return Answer(line.number, "undo")
 
+    @_one_at_a_time
     def end_grace(self) -> int:
         """Ends all grace periods now: the states before earlier steps are destroyed. Returns how many there were."""
-        self._check_writing()
         return commit.end_grace(self.folder, self._key)
 
+    @_one_at_a_time
     def verify(self, *, seeds: int = 3) -> Verification:
         """Compares the last step with retraining, within its grace period; takes as long as `seeds` trainings.
 
         Raises:
           DataError: the state before the last step isn't kept, nothing was held out of training, or fewer than two seeds.
         """
-        self._check_writing()
         with database.reading(self.folder) as connection:
             kept = commit.sealed(connection)
         if not kept:
@@ -289,23 +320,28 @@ class Store:
         before = states.read(self.folder, kept[0].name, **self._of_files())
         found = verify_step(jax.random.key(secrets.randbits(32)), before, self._state(), seeds=seeds)
         content = {"step": kept[0].undoes, "verdict": found.verdict, "why": found.why, "counts": found.counts, "seeds": seeds}
-        commit.note(self.folder, Entry("verify", {**content, "versions": versions()}), key=self._key)
+        commit.note(self.folder, Entry("verify", {**content, "versions": lines.versions()}), key=self._key)
         return found
 
+    @_one_at_a_time
     def compact(self) -> Answer:
         """Takes the rows of the erased out of the model, so that not even their number is in it; the next request compiles anew.
 
         Raises:
           ModelError: a model whose tables have sizes of their own.
         """
-        self._check_writing()
+        if self._basis() is not None:
+            self.settle()
         state = self._state()
         model, order = compact(state.model, np.random.default_rng(secrets.randbits(128)))
         after = State(model, **{name: in_order(part, order) for name, part in state.parts.items()})
-        line = commit.step(self.folder, after, Entry("compact", {"counts": _sizes(after), "versions": versions()}), key=self._key)
+        line = commit.step(
+            self.folder, after, Entry("compact", {"counts": lines.sizes(after), "versions": lines.versions()}), key=self._key
+        )
         self._remember(after)
         return Answer(line.number, "compact")
 
+    @_one_at_a_time
     def export(self, path: str | Path, *, for_serving: bool = True) -> Path:
         """Writes the model alone, compacted, to a file that `load` reads, and notes where: later answers remind of it.
 
@@ -313,13 +349,12 @@ class Store:
           path: of the file, outside of the store.
           for_serving: leaves out the record of the training, which only requests need.
         """
-        self._check_writing()
         file = Path(path).resolve()
         if self.folder.resolve() in file.parents:
             raise DataError(f"{file} is in the store: export to another folder.")
         model, _ = compact(self._state().model, np.random.default_rng(secrets.randbits(128)))
         # Before it is written: a file that nobody knows of would not be reminded of.
-        content = {"file": str(file), "versions": versions()}
+        content = {"file": str(file), "versions": lines.versions()}
 
         def remember(connection: Any, line: journal.Line) -> None:
             connection.execute("INSERT INTO exports VALUES (?, ?)", (str(file), line.number))
@@ -341,6 +376,14 @@ class Store:
                 line["can_be_undone_until"] = None if until is None else moments.as_text(until)
         return found
 
+    def report(self, path: str | Path) -> Path:
+        """Writes a page of what was asked and what came of it: one HTML file that names nobody and needs no network."""
+        file = Path(path)
+        record = check_record(self.folder, self._key)
+        told = Told(self.folder.resolve().name, self.history(), record, self._elsewhere())
+        write_atomic(file, page(told))
+        return file
+
     def erased(self, *, user: Id | None = None, item: Id | None = None) -> int | None:
         """The line of the journal that erased this user, this item, or the interaction of both; None if none did.
 
@@ -358,9 +401,9 @@ class Store:
         with database.reading(self.folder) as connection:
             return self._tags(connection).step(kind, *ids)
 
-    def _answer(self, kind: str, asked: Asked, missing: Missing) -> Answer:
+    @_one_at_a_time
+    def _answer(self, kind: str, asked: Asked, missing: Missing, *, quick: bool = False) -> Answer:
         """Resolves, steps, records."""
-        self._check_writing()
         check_missing(missing)
         resolved, state = self._resolved(asked), self._state()
         absent = resolved.of("not in the data")
@@ -375,12 +418,12 @@ class Store:
         content: dict[str, Any] = {
             "asked": {name: len(named) for name, named in vars(asked).items() if named},
             "answers": {found: len(resolved.of(found)) for found in ("there", "done already", "not in the data")},
-            "versions": versions(),
+            "versions": lines.versions(),
         }
         if not len(resolved.everything):
-            content["tags"] = _tags(resolved, [])
+            content["tags"] = lines.tags(resolved, [])
             return Answer(self._note(kind, content), kind, resolved.answers, elsewhere=elsewhere)
-        model, report = unlearn(state.model, resolved.request, config=self._config)
+        model, report = self._unlearned(state, resolved.request, quick=quick)
         before, after = state.model.interactions, model.interactions
         parts = {name: held_out_after(part, resolved.everything, after) for name, part in state.parts.items()}
         found = State(model, **parts)
@@ -388,20 +431,36 @@ class Store:
         with database.reading(self.folder) as connection:
             along = taken_along(before, after, resolved.request, self._tags(connection))
             grace = float(connection.execute("SELECT value FROM facts WHERE name = 'grace'").fetchone()[0])
-        evidence = report.as_dict()
-        config = asdict(self._config or model.step)
         content |= {
-            "tags": _tags(resolved, along),
-            "status": report.status.name,
-            "seconds": report.seconds["total"],
-            "counts": {**_sizes(found), "held_out_gone": held_out},
-            "evidence": {name: value for name, value in evidence.items() if name not in ("status", "seconds")},
-            "config": config,
+            "tags": lines.tags(resolved, along),
+            "counts": {**lines.sizes(found), "held_out_gone": held_out},
+            "config": asdict(model.step),
+            "quick": quick,
+            **lines.evidence(report),
         }
         tags = [*content["tags"]["erased"], *along]
-        line = commit.step(self.folder, found, Entry(kind, content, tags), key=self._key, grace=grace)
+        line = commit.step(self.folder, found, Entry(kind, content, tags, quick), key=self._key, grace=grace)
         self._remember(found)
         return Answer(line.number, kind, resolved.answers, report, held_out, line.content["undo_until"], elsewhere)
+
+    def _unlearned(self, state: State, request: ForgetRequest, *, quick: bool) -> tuple[Prepared, Report]:
+        """The step on the rows concerned, or the whole one for this and all that is not settled."""
+        basis = self._basis()
+        if quick:
+            return unlearn(state.model, request, config=replace(self._config or IFRUConfig(), scope=()))
+        if basis is None:
+            return unlearn(state.model, request, config=self._config or IFRUConfig())
+        change = state.model.resolved(request)
+        every = difference_as_request(basis.model.interactions, request.applied(state.model.interactions))
+        model, report = unlearn(basis.model, every, config=self._config or IFRUConfig())
+        # The counts are those of this request.
+        return model, replace(report, forgotten=len(change.forgotten), corrected=len(change.corrected))
+
+    def _basis(self) -> State | None:
+        """The state before the quick answers that are not settled."""
+        with database.reading(self.folder) as connection:
+            name = commit.current(connection).basis
+        return None if name is None else states.read(self.folder, name, **self._of_files())
 
     def _note(self, kind: str, content: Mapping[str, Any]) -> int:
         return commit.note(self.folder, Entry(kind, content), key=self._key).number
@@ -450,40 +509,16 @@ class Store:
         """What files of a model that does not ship don't hold."""
         return {name: value for name, value in self._given.items() if value is not None}
 
-    def _check_writing(self) -> None:
-        if self._lock is None or not self._lock.held:
-            raise DataError(f"{self.folder} is open to read only, or was closed: open it for writing.")
-
 
 def _destroy_what_is_over(folder: Path) -> None:
     """A reader destroys what was sealed until now, unless somebody writes, who will, or it may not write; the line comes later."""
     with contextlib.suppress(StoreBusy, PermissionError):
-        lock = Lock.take(folder / LOCK)
+        lock = Lock.take(folder / creation.LOCK)
         try:
             for kept in commit.over(folder):
                 states.destroy(folder, kept.name)
         finally:
             lock.release()
-
-
-def _remove_unfinished(folder: Path) -> None:
-    """What is left of a creation that was cut off."""
-    for path in folder.parent.glob(f".{folder.name}.*.tmp"):
-        with contextlib.suppress(StoreBusy):
-            lock = Lock.take(path / LOCK)
-            shutil.rmtree(path)
-            lock.release()
-
-
-def versions() -> dict[str, str]:
-    """Of what computed a step."""
-    found = {}
-    for name in ("ifru_jax", "jax", "jaxlib", "numpy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "from a checkout"
-    return found
 
 
 def _asked(asked: Asked | None, named: Mapping[str, Any]) -> Asked:
@@ -495,22 +530,3 @@ def _asked(asked: Asked | None, named: Mapping[str, Any]) -> Asked:
 
 def _only_corrects(asked: Asked) -> bool:
     return bool(asked.corrected) and len(asked.corrected) == len(asked)
-
-
-def _tags(resolved: Resolved, along: list[str]) -> dict[str, list[str]]:
-    """Tags by what became of them, each sorted: their order would tell of the request's."""
-    there = resolved.of("there")
-    groups = {
-        "erased": [one.tag for one in there if one.kind != "correction"],
-        "corrected": [one.tag for one in there if one.kind == "correction"],
-        "again": [one.tag for one in resolved.of("done already")],
-        "absent": [one.tag for one in resolved.of("not in the data")],
-        "along": along,
-    }
-    return {name: found for name, tags in groups.items() if (found := sorted(tag for tag in tags if tag)) or name == "erased"}
-
-
-def _sizes(state: State) -> dict[str, int]:
-    data = state.model.interactions
-    users, items = int((data.user_degrees() > 0).sum()), int((data.item_degrees() > 0).sum())
-    return {"interactions": len(data), "users": users, "items": items, "held_out": state.held_out}

@@ -16,6 +16,8 @@ class Lock:
 
     def __init__(self, handle: int) -> None:
         self._handle: int | None = handle
+        # A copy of this process that `fork` makes has the handle, but not the right.
+        self._holder = os.getpid()
 
     @classmethod
     def take(cls, path: Path) -> Self:
@@ -51,5 +53,5 @@ class Lock:
 
     @property
     def held(self) -> bool:
-        """Whether it was not released yet."""
-        return self._handle is not None
+        """Whether this process has it and did not release it yet."""
+        return self._handle is not None and self._holder == os.getpid()

@@ -46,7 +46,11 @@ def verify_record(store: str | Path, *, key: str | Path | None = None, head: str
       DataError: no store, or no such key.
     """
     folder = Path(store)
-    secret = None if key is None else Key.read(key, folder)
+    return check_record(folder, None if key is None else Key.read(key, folder), head=head)
+
+
+def check_record(folder: Path, secret: Key | None, *, head: str | None = None) -> Verdict:
+    """`verify_record` with a key that was read already."""
     with database.reading(folder) as connection:
         facts = dict(connection.execute("SELECT name, value FROM facts"))
         check_key(secret, facts)
@@ -115,6 +119,9 @@ def _wrong_files(folder: Path, connection: Any, lines: list[journal.Line]) -> st
             continue  # about to be destroyed, by a writer that may have begun
         if before.get(kept.undoes) != kept.digest or states.digest_of(folder, kept.name) != kept.digest:
             return f"the sealed state before line {kept.undoes} is not the one that the line names"
+    for name, digest in connection.execute("SELECT name, digest FROM states WHERE role = 'basis'").fetchall():
+        if states.digest_of(folder, name) != digest:
+            return "the files of the state that is to be settled from are not those that were written"
     if states.digest_of(folder, now.name) != now.digest:
         return "the files of the current state are not those that the last line names"
     return ""

@@ -25,6 +25,7 @@ COMMANDS = {
     "tuning": "hyperparameters.json",
     "published": "published.jsonl",
     "studies.damping": "damping.jsonl",
+    "reliability": "--kills",
 }
 
 

@@ -86,10 +86,11 @@ def content(folder: Path, key: Path) -> dict:
         assert found.holds, found.why
         named = [path.name for path in (folder / "states").iterdir()]
         with database.reading(folder) as connection:
-            assert sorted(named) == sorted([commit.current(connection).name, *(k.name for k in commit.sealed(connection))])
+            assert sorted(named) == [name for (name,) in connection.execute("SELECT name FROM states ORDER BY name")]
+            basis = commit.current(connection).basis
         assert not list(folder.rglob("*.tmp"))
         table = np.sort(np.asarray(store.model.params["user_embedding"]).ravel()).tolist()
-        return {"data": everything(store), "table": table, "erased": store.erased(user=103), "lines": found.lines}
+        return {"data": everything(store), "table": table, "erased": store.erased(user=103), "lines": found.lines, "basis": basis}
 
 
 def forget(store: Store, monkeypatch) -> None:
@@ -110,6 +111,14 @@ def run_out(store: Store, monkeypatch) -> None:
     commit.tidy(store.folder, store._key)
 
 
+def quick(store: Store, monkeypatch) -> None:
+    store.forget(users=[103], quick=True)
+
+
+def settle(store: Store, monkeypatch) -> None:
+    store.settle()
+
+
 def again(store: Store, monkeypatch) -> None:
     store.forget(users=[9999], missing="report")
 
@@ -120,6 +129,8 @@ WORKS = {
     "undo": ("forgiving", 1, undo),
     "compact": ("store", 0, compact),
     "run out": ("forgiving", 1, run_out),
+    "quick": ("store", 0, quick),
+    "settle": ("store", -1, settle),
     "nothing to do": ("store", 0, again),
 }
 
@@ -130,8 +141,8 @@ def work(request):
     name, before, run = WORKS[request.param]
     store = request.getfixturevalue(name)
     store.forget(users=[104])  # compiles, too
-    for _ in range(before):
-        store.forget(users=[103])
+    for _ in range(abs(before)):
+        store.forget(users=[103], quick=before < 0)
     return store, run
 
 

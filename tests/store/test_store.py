@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -331,6 +332,23 @@ def test_the_lock_dies_with_its_process(store, key):
     Store.open(store.folder, key=key).close()
 
 
+def test_threads_take_turns(store):
+    """No answer is lost to another that began before it ended."""
+    users = [user for user in range(103, 111) if user in store.model.interactions.user_ids]
+    with ThreadPoolExecutor(len(users)) as pool:
+        answers = list(pool.map(lambda user: store.forget(users=[user]), users))
+    assert sorted(answer.number for answer in answers) == list(range(2, len(users) + 2))
+    assert not {user for user, _ in everything(store)} & set(users)
+    assert verify_record(store.folder).holds
+
+
+def test_a_copy_that_fork_makes_has_no_right_to_write(store, monkeypatch):
+    parent = os.getpid()
+    monkeypatch.setattr(os, "getpid", lambda: parent + 1)
+    with pytest.raises(DataError, match="open it for writing"):
+        store.forget(users=[103])
+
+
 def test_a_reader_is_none_the_worse_for_a_writer_between_its_looks(store, monkeypatch):
     """The state that it was told of is destroyed before it reads it."""
     reader, read, destroyed = Store.open(store.folder, read_only=True), states.read, []
@@ -445,29 +463,45 @@ def test_other_folders_and_other_versions_are_refused(tmp_path, trained, store, 
         Store.open(store.folder, key=key)
 
 
-def test_a_stream_of_requests_is_answered_one_by_one(store):
-    """Unknown, repeated and new ones, against a set in memory."""
-    rng, left, gone = np.random.default_rng(1), everything(store), set()
-    for _ in range(60):
-        user, item = int(rng.integers(98, 122)), f"i{rng.integers(13)}"
-        known = {u for u, _ in pairs_of(store.model.interactions)}
-        if rng.random() < 0.15 and len(known) > 14:
-            named, expected = {"users": [user]}, "there" if user in known else None
-            erased = {pair for pair in left if pair[0] == user} if expected else set()
-        else:
-            named, expected = {"interactions": [(user, item)]}, "there" if (user, item) in left else None
-            erased = {(user, item)} if expected else set()
-        answer = store.forget(**named, missing="report")
-        was = (user in gone) if "users" in named else (user, item) in gone or user in gone
-        assert answer.answers[0].found == (expected or answer.answers[0].found)
-        if expected is None and was:
-            assert answer.answers[0].found == "done already"
-        if expected:
-            gone |= {user} if "users" in named else {(user, item)}
-        left = {pair: label for pair, label in left.items() if pair not in erased}
-        now = everything(store)
-        # Held-out pairs whose user or item is left without data go along.
-        assert now.keys() <= left.keys()
-        assert pairs_of(store.model.interactions).keys() == {p for p in left if p in pairs_of(store.model.interactions)}
-        left = now
-    assert verify_record(store.folder).holds
+@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_stream_of_requests_is_answered_one_by_one(tmp_path, key, count):
+    """New ones, repeated ones and such for people who never were there, against sets in memory."""
+    rng, users, items = np.random.default_rng(1), 90, 30
+    rows, columns = np.divmod(rng.permutation(users * items)[: 14 * users], items)
+    split = ifru_jax.random_split(Interactions.from_arrays(rows, columns, rng.integers(2, size=len(rows))))
+    with Store.create(tmp_path / "s", prepared(split.train), split=split, key=key) as store:
+        store._config = STEP
+        left = {(u, int(i)): y for (u, i), y in everything(store).items()}
+        gone_users, gone_pairs, asked = set(), set(), []
+        counted = dict.fromkeys(("there", "done already", "not in the data"), 0)
+        for number in range(count):
+            user, item = int(rng.integers(users + 20)), int(rng.integers(items + 5))
+            if asked and rng.random() < 0.25:
+                user, item = asked[int(rng.integers(len(asked)))]
+            asked.append((user, item))
+            quick = bool(rng.random() < 0.3)
+            if rng.random() < 0.04 and len({u for u, _ in left}) > 30:
+                named, hit = {"users": [user]}, {pair for pair in left if pair[0] == user}
+                before = user in gone_users
+            else:
+                named, hit = {"interactions": [(user, item)]}, {(user, item)} & left.keys()
+                before = (user, item) in gone_pairs or user in gone_users
+            expected = "there" if hit else "done already" if before else "not in the data"
+            answer = store.forget(**named, missing="report", quick=quick)
+            assert [one.found for one in answer.answers] == [expected], (number, named)
+            counted[expected] += 1
+            if hit:
+                gone_users |= set(named.get("users", ()))
+                gone_pairs |= set(named.get("interactions", ()))
+            left = {pair: label for pair, label in left.items() if pair not in hit}
+            # Whoever loses the last interaction that was learned from goes, and what was held out of theirs with them.
+            now = {(u, int(i)) for u, i in everything(store)}
+            along = left.keys() - now
+            assert now <= left.keys()
+            learned = {u for u, _ in pairs_of(store.model.interactions)}
+            assert all(pair[0] not in learned for pair in along)
+            gone_users |= {pair[0] for pair in along}
+            left = {pair: label for pair, label in left.items() if pair in now}
+        assert min(counted.values()) > count / 20
+        assert len(store.history()) == count + 1
+        assert verify_record(store.folder, key=key).holds
