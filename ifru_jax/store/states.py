@@ -8,6 +8,8 @@ import hashlib
 import os
 import secrets
 import shutil
+import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -87,9 +89,12 @@ def read(store: Path, name: str, *, model: Recommender | None = None, loss: Loss
     trained = load(folder / MODEL, model=model, loss=loss)
     if not (folder / HELD_OUT).is_file():
         return State(trained)
-    with np.load(folder / HELD_OUT, allow_pickle=False) as file:
-        arrays = {key: file[key] for key in file.files}
-    return State(trained, **{part: _held_out(arrays, part, trained.interactions) for part in _PARTS})
+    try:
+        with np.load(folder / HELD_OUT, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        return State(trained, **{part: _held_out(arrays, part, trained.interactions) for part in _PARTS})
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{folder / HELD_OUT} is damaged ({error}): bring the store back from a copy.") from error
 
 
 def _held_out(arrays: dict[str, np.ndarray], part: str, tables: Interactions) -> Interactions | None:

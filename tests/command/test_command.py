@@ -89,6 +89,7 @@ def test_tables_are_for_people(ifru):
     assert "1 users" in ifru("history", "shop")[1]
     assert "done already" in ifru("forget", "shop", "--user", 103)[1]
     assert "nothing is known of this user" in ifru("recommend", "shop", "--user", 103)[1]
+    assert ifru("preview", "shop", "--user", 104, "--json")[1]["overlap"]["mean"] > 0
     told = ifru("preview", "shop", "--user", 104)[1]
     assert "everybody's top lists keep" in told
     assert "Nothing was written." in told
@@ -131,6 +132,16 @@ def test_scan_compact_export(ifru, home):
     assert ifru("export", "shop", "--to", "served.npz")[0] == Exit.DONE
     assert ifru("scan", "served.npz", "--user", 103)[0] == Exit.DONE
     assert ifru("forget", "shop", "--user", 104, "--json")[1]["elsewhere"] == [str((home / "served.npz").resolve())]
+
+
+def test_quick_answers_are_settled_and_all_is_a_page(ifru, home):
+    assert ifru("settle", "shop")[0] == Exit.ERROR
+    assert ifru("forget", "shop", "--user", 103, "--quick", "--json")[1]["report"]["scope"]["users"] == 1
+    assert "quick" in ifru("history", "shop")[1]
+    assert "away from it" in ifru("settle", "shop")[1]
+    assert ifru("report", "shop")[0] == Exit.DONE
+    assert (home / "report.html").read_text().startswith("<!doctype html>")
+    assert ifru("end-grace", "shop", "--json")[1] == {"destroyed": 1}
 
 
 def test_somebody_else_writes(ifru, home):

@@ -463,6 +463,15 @@ def test_other_folders_and_other_versions_are_refused(tmp_path, trained, store, 
         Store.open(store.folder, key=key)
 
 
+@pytest.mark.parametrize("name", ["model.npz", "held_out.npz"])
+def test_a_damaged_file_is_told(store, name):
+    (path,) = (store.folder / "states").glob(f"*/{name}")
+    path.write_bytes(path.read_bytes()[:-40])
+    with Store.open(store.folder, read_only=True) as reader, pytest.raises(DataError, match=name):
+        _ = reader.model
+    assert not verify_record(store.folder).holds
+
+
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
 def test_a_stream_of_requests_is_answered_one_by_one(tmp_path, key, count):
     """New ones, repeated ones and such for people who never were there, against sets in memory."""
