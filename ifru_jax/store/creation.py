@@ -20,6 +20,7 @@ from ifru_jax.store.key import Key
 from ifru_jax.store.lock import Lock, StoreBusy
 from ifru_jax.store.states import State
 from ifru_jax.training import Trained
+from ifru_jax.unlearning import prepare
 from ifru_jax.unlearning.compaction import in_order, shuffled
 
 LOCK = "lock"
@@ -46,7 +47,7 @@ def create(folder: Path, trained: Trained, split: Split | None, terms: Terms) ->
     Raises:
       DataError: a split of other tables.
     """
-    model, order = shuffled(trained, np.random.default_rng(secrets.randbits(128)))
+    model, order = shuffled(prepare(trained), np.random.default_rng(secrets.randbits(128)))
     parts = {}
     for name, part in () if split is None else (("valid", split.valid), ("test", split.test)):
         if (part.num_users, part.num_items) != (trained.interactions.num_users, trained.interactions.num_items):

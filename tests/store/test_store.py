@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import ifru_jax
-from ifru_jax import DataError, Interactions
+from ifru_jax import DataError, Interactions, Trained
 from ifru_jax.store import Asked, Store, StoreBusy, make_key, moments, states, verify_record
 from ifru_jax.store.verifying import difference_as_request
 from tests.store.conftest import STEP, prepared
@@ -69,6 +69,14 @@ def test_a_pair_that_was_held_out_alone_is_forgotten(store):
     assert everything(store) == {other: label for other, label in before.items() if other != pair}
     np.testing.assert_array_equal(store.model.params["user_embedding"], params)
     assert store.forget(interactions=[pair]).count("done already") == 1
+
+
+def test_a_model_that_was_not_prepared_is(tmp_path, trained, split, key):
+    plain = Trained.of(trained.model, trained.params, split.train)
+    with Store.create(tmp_path / "s", plain, split=split, key=key) as store:
+        pair = next(iter(pairs_of(store.split.test)))
+        assert store.forget(interactions=[pair]).held_out == 1
+        assert store.history()[-1]["status"] == "NOTHING_TO_FORGET"
 
 
 def test_every_id_gets_its_answer(store):
