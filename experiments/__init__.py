@@ -1,5 +1,7 @@
 """Everything that is measured: three commands at the top, and behind them the folders they are made of.
 
+They need a checkout; what is installed is the package, with the command `ifru`.
+
 quickstart, compare   one comparison: original, retrained and unlearned models
 benchmark             the speed figures
 tables                fills the tables of README and docs
@@ -8,6 +10,7 @@ suite/                the committed comparisons
 tuning/               the search for hyper-parameters
 published/            accuracies by the protocol of published benchmarks
 studies/              questions of their own: how much to damp
+reliability/          kills of a process that writes to a store
 reporting/            from records to files and pictures
 pages/                from committed results to pages
 configs/, results/    what was chosen, what came out

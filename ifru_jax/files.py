@@ -53,7 +53,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             if os.name == "nt":
                 file.close()  # an open file can't be renamed there; elsewhere it stays locked, so that nobody removes it
             os.replace(partial, target)
-        _sync_folder(target.parent)
+        with contextlib.suppress(OSError):  # there are systems on which a folder cannot be opened
+            flush_folder(target.parent)
     except BaseException as error:
         with contextlib.suppress(OSError):
             partial.unlink()
@@ -114,14 +115,26 @@ def _remove_leftovers(folder: Path) -> None:
                         os.unlink(entry)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Writes the new name to disk; there are systems on which a folder can't be opened, and file systems that do it themselves."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def overwrite_with_zeros(path: str | os.PathLike[str]) -> None:
+    """Writes zeros over all of a file, flushed to disk, before it is removed.
+
+    A file system that writes to a new place each time, a solid-state disk or a backup may keep what was there.
+    """
+    with open(path, "r+b") as file:
+        left = os.fstat(file.fileno()).st_size
+        while left > 0:
+            left -= file.write(bytes(min(left, 1 << 20)))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def flush_folder(path: str | os.PathLike[str]) -> None:
+    """Flushes the names in a folder to disk: what was made, renamed or removed in it survives a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _refused(target: Path, error: OSError) -> DataError:

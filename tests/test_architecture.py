@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).parents[1] / "ifru_jax"
 EXPERIMENTS = PACKAGE.parent / "experiments"
 ORDER = [
     "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "baselines", "evaluation",
+    "store", "command",
 ]  # fmt: skip
 # From bytes to values; `duplicates` is asked last.
 READING = [
@@ -27,7 +28,13 @@ READING = [
 ]  # fmt: skip
 # Without a folder: what everyone may use, each of it what stands before it; and the calls on top of everything.
 FOUNDATIONS = ["errors", "status", "pytree", "host_arrays", "metrics", "locks", "files", "array_files", "compiled", "forks"]
-TOP = {"api", "checkpoint", "serving", "__init__"}
+TOP = {"api", "checkpoint", "serving", "__init__", "__main__"}
+# Folders on top of the calls, which nothing else knows of.
+ON_TOP = {"store", "command"}
+STORE = [
+    "moments", "lock", "key", "database", "journal", "states", "commit", "requests", "resolve", "lines", "creation", "answers",
+    "preview", "record", "verifying", "settling", "page", "desk", "contents", "residues",
+]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # JAX calls a rule of a primitive with every array of a pattern.
 ASKED_BY_NOBODY = {"method", "state", "trained", "prepared"}
@@ -60,6 +67,9 @@ def test_imports_run_one_way(path):
     if home in TOP:
         return
     order = [*FOUNDATIONS, *ORDER]
+    if home in ON_TOP:
+        assert imported(path) <= {*order, home, "store", "api", "checkpoint", "serving"}
+        return
     before = order[: order.index(home)] if home in FOUNDATIONS else order[: order.index(home) + 1]
     assert imported(path) <= set(before)
 
@@ -75,6 +85,20 @@ def test_reading_goes_one_way():
         assert siblings <= set(READING[:place]), name
         assert not siblings & meaning or name in meaning, name
         assert "interactions" not in used, name
+
+
+def test_the_store_goes_one_way():
+    """Each file uses those before it."""
+    folder = PACKAGE / "store"
+    assert {path.stem for path in folder.glob("*.py")} == {*STORE, "__init__"}
+    for place, name in enumerate(STORE):
+        used = set()
+        for node in nodes(folder / f"{name}.py", ast.ImportFrom):
+            if node.module == "ifru_jax.store":
+                used |= {alias.name for alias in node.names}
+            elif node.module and node.module.startswith("ifru_jax.store."):
+                used.add(node.module.removeprefix("ifru_jax.store."))
+        assert used <= set(STORE[:place]), name
 
 
 def test_flax_is_imported_only_by_models():

@@ -54,6 +54,13 @@ def test_commands_of_the_readme_come_first():
     assert "pytest" in second
 
 
+def test_the_readme_shows_how_the_story_begins():
+    """The first six commands of the example."""
+    script = (ROOT / "examples" / "erasure_desk.sh").read_text().partition("\n\n")[2].replace(' "$@"', "")
+    first = "\n".join(script.splitlines()[:6]) + "\n"
+    assert f"```bash\n{first}```" in (ROOT / "README.md").read_text()
+
+
 def test_every_page_is_in_the_navigation():
     """The strict build says so too, where the builder is installed."""
     navigation = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]

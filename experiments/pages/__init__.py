@@ -9,7 +9,7 @@ any_model       docs/any_model.md
 forget_sets     docs/forget_sets.md
 published       docs/published.md
 device          docs/scale.md
-single_tables   docs/benchmark.md, docs/damping_table.md, docs/step.md, docs/figures.md
+single_tables   docs/benchmark.md, docs/reliability.md, docs/damping_table.md, docs/step.md, docs/figures.md
 pictures        docs/readme.svg and docs/paper
 """
 

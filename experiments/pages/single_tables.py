@@ -1,4 +1,4 @@
-"""Blocks of pages with one table each: docs/benchmark.md, docs/damping_table.md, docs/step.md and docs/figures.md."""
+"""Blocks of pages with one table each: benchmark.md, reliability.md, damping_table.md, step.md and figures.md of docs/."""
 
 import json
 from collections import defaultdict
@@ -22,6 +22,21 @@ from experiments.suite.cell import NOISE
 # On data sets that are compared the errors are told one by one.
 FAMILIES = ("megabytes.", "products.", "milliseconds.", "error.p50.", "error.p95.")
 ERRORS = ("error", "error.scores", "error.forgotten")
+
+
+@block
+def reliability() -> str:
+    """What became of the kills."""
+    found = json.loads((RESULTS / "reliability.json").read_text())
+    rows = [
+        ["processes killed", found["kills"]],
+        ["requests that were answered before", found["answered"]],
+        ["requests under way that were done", found["done"]],
+        ["requests under way that were not done", found["not_done"]],
+        ["answered requests that were lost", found["lost"]],
+        ["stores between two states", found["half_done"]],
+    ]
+    return markdown(["", "number"], [[name, f"{count:,}"] for name, count in rows])
 
 
 @block

@@ -115,15 +115,24 @@ def read_request(path: str | Path, data: Interactions, **options: Unpack[ReadOpt
     Warns:
       DataWarning: a request for whole users or items in a file that has further columns, which are named.
     """
-    reading = Reading(**options)
-    table = read_table(path, reading)
+    named = requested_ids(path, **options)
     try:
-        return _request(table, reading, data, str(path))
+        return ForgetRequest.of(data, **named)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def _request(table: Table, reading: Reading, data: Interactions, source: str) -> ForgetRequest:
+def requested_ids(path: str | Path, **options: Unpack[ReadOptions]) -> dict[str, Any]:
+    """What a file asks for, as the arguments of `ForgetRequest.of`; see `read_request`, also for the errors that take no data."""
+    reading = Reading(**options)
+    table = read_table(path, reading)
+    try:
+        return _requested(table, reading, str(path))
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _requested(table: Table, reading: Reading, source: str) -> dict[str, Any]:
     wanted = {"user": reading.user, "item": reading.item, "corrected": "corrected", "new_label": "new_label"}
     found = {kind: find_column(table.names, kind, name) for kind, name in wanted.items()}
     user, item = found["user"], found["item"]
@@ -137,14 +146,14 @@ def _request(table: Table, reading: Reading, data: Interactions, source: str) ->
     given = [_written(cells.present(kind, reading.missing)) for kind, cells in columns.items()]
     if label is not None:
         new = numbers(table.cells(label), "new label", decimal=reading.decimal, missing=reading.missing)
-        return ForgetRequest.of(data, corrected=zip(*given, new.tolist(), strict=True))
+        return {"corrected": zip(*given, new.tolist(), strict=True)}
     if len(given) == 2:
-        return ForgetRequest.of(data, interactions=zip(*given, strict=True))
+        return {"interactions": zip(*given, strict=True)}
     kind = next(iter(columns))
     ignored = [name for place, name in enumerate(table.names) if place not in (user, item)]
     if ignored:
         tell(f"{source}: asks for whole {kind}s; {listed(ignored)} were ignored.")
-    return ForgetRequest.of(data, users=given[0]) if kind == "user" else ForgetRequest.of(data, items=given[0])
+    return {f"{kind}s": given[0]}
 
 
 def _written(cells: Cells) -> list[Any]:

@@ -15,13 +15,15 @@ from experiments.benchmark.__main__ import benchmark
 from experiments.compare import Compare, compare
 from experiments.published.__main__ import published
 from experiments.quickstart import quickstart
-from experiments.run.command_line import status_of
+from experiments.reliability.__main__ import reliability
 from experiments.run.progress import telling
 from experiments.studies.damping import damping
+from experiments.studies.degrees import degrees
 from experiments.studies.step import step
 from experiments.suite.__main__ import suite
 from experiments.tuning.__main__ import tune
 from ifru_jax import DataError, DataWarning
+from ifru_jax.command.line import status_of
 
 ROOT = Path(__file__).parents[2]
 # Words of what comes out of each command.
@@ -35,6 +37,8 @@ COMMANDS = {
     "published": "published.jsonl",
     "studies.damping": "damping.jsonl",
     "studies.step": "step.jsonl",
+    "studies.degrees": "q and s of",
+    "reliability": "--kills",
 }
 
 
@@ -104,6 +108,8 @@ BAD = [
     ("published", published, {"max_seconds": -1.0}, "max_seconds -1"),
     ("studies.damping", damping, {"models": Path("file")}, "file can't be a folder for results"),
     ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
+    ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
+    ("reliability", reliability, {"kills": 0}, "kills is 0"),
 ]
 
 

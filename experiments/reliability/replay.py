@@ -1,0 +1,108 @@
+"""What a store has to hold: its interactions at the beginning, and the requests that were done since.
+
+A worker says each request before it is made and again when it was answered, in a file of its own. After a kill at most the last one
+was said and not answered; whether it was done is told by the number of lines in the journal.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from ifru_jax.data import Interactions
+from ifru_jax.store import Store, verify_record
+
+Pairs = dict[tuple[int, int], float]
+
+
+def pairs_of(store: Store) -> Pairs:
+    """{(user, item): label} of all interactions of a store, by original ids."""
+    split = store.split
+    assert split is not None
+    found: Pairs = {}
+    for part in split.parts:
+        found |= _of(part)
+    return found
+
+
+def _of(data: Interactions) -> Pairs:
+    assert data.user_ids is not None
+    assert data.item_ids is not None
+    users, items = data.user_ids[data.users].tolist(), data.item_ids[data.items].tolist()
+    return dict(zip(zip(users, items, strict=True), data.labels.tolist(), strict=True))
+
+
+def requests_said(log: Path) -> tuple[list[dict[str, Any]], list[int]]:
+    """The requests in order, and the numbers of the lines that answered them; a line that was cut off is none."""
+    said, answered = [], []
+    for line in log.read_bytes().split(b"\n")[:-1]:
+        one = json.loads(line)
+        answered.append(one["answered"]) if "answered" in one else said.append(one)
+    return said, answered
+
+
+def replayed(history: list[Pairs], request: dict[str, Any]) -> list[Pairs]:
+    """The states that can be gone back to and the current one, after a request."""
+    if request["kind"] == "undo":
+        return history[:-1]
+    now = dict(history[-1])
+    if request["kind"] == "correct":
+        for user, item, label in request["corrected"]:
+            now[user, item] = label
+    gone = set(request.get("users", ()))
+    now = {pair: label for pair, label in now.items() if pair[0] not in gone}
+    return [*history, now] if now != history[-1] else history
+
+
+@dataclass
+class Tally:
+    """What became of the kills.
+
+    Attributes:
+      kills: processes that were killed.
+      answered: requests that were answered before.
+      done, not_done: requests that were under way, and had been recorded or had not.
+      lost: answered requests that the store doesn't hold.
+      half_done: stores that were in no state that the requests give, or whose record didn't hold.
+    """
+
+    kills: int = 0
+    answered: int = 0
+    done: int = 0
+    not_done: int = 0
+    lost: int = 0
+    half_done: int = 0
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a store holds at a time, and how many lines its journal has."""
+
+    pairs: Pairs
+    lines: int
+
+    @classmethod
+    def of(cls, store: Store) -> Self:
+        """Of an open store."""
+        return cls(pairs_of(store), len(store.history()))
+
+
+def judge(tally: Tally, folder: Path, key: Path, log: Path, before: Held) -> Held:
+    """Opens the store after a kill and adds what it finds; the log is of requests since `before`."""
+    said, answered = requests_said(log)
+    with Store.open(folder, key=key) as store:
+        found = Held.of(store)
+    recorded = found.lines - before.lines
+    tally.kills += 1
+    tally.answered += len(answered)
+    if len(said) > len(answered):
+        tally.done += recorded > len(answered)
+        tally.not_done += recorded == len(answered)
+    expected = list(range(before.lines + 1, before.lines + len(answered) + 1))
+    tally.lost += recorded < len(answered) or answered != expected
+    history = [before.pairs]
+    for request in said[:recorded]:
+        history = replayed(history, request)
+    holds = verify_record(folder, key=key).holds
+    tally.half_done += found.pairs != history[-1] or not holds or recorded > len(said)
+    return found

@@ -1,0 +1,24 @@
+"""A folder that holds a model with its data and its history, where erasure requests are answered, undone for a while, and recorded.
+
+Its files, each using those before it:
+
+    lock, database, states          one writer; SQLite for what is small, files beside it for models
+    journal, key, record            lines that are only added, tags of ids under the operator's key, the check of both
+    commit                          from one state to the next, all or nothing
+    requests, resolve, lines        what is asked, what of it is there, and what is said of it
+    creation                        how a store comes to be
+    preview, verifying, settling    before a step and after it; quick answers
+    page                            what was asked and what came of it, for people
+    desk                            `Store`, which puts it together
+    contents, residues              who is still in which files
+"""
+
+from ifru_jax.store.answers import Answer, Preview
+from ifru_jax.store.desk import Store
+from ifru_jax.store.key import make_key
+from ifru_jax.store.lock import StoreBusy
+from ifru_jax.store.record import Verdict, verify_record
+from ifru_jax.store.requests import Asked
+from ifru_jax.store.residues import scan
+
+__all__ = ["Answer", "Asked", "Preview", "Store", "StoreBusy", "Verdict", "make_key", "scan", "verify_record"]

@@ -1,0 +1,169 @@
+"""A page of a store for people: what was asked and when, what came of it, and what still lies elsewhere. One file, no network.
+
+It is made of the journal alone, so it names nobody.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from ifru_jax.store.record import Verdict
+
+Lines = Sequence[Mapping[str, Any]]
+_WIDTH, _HEIGHT, _MARGIN = 720, 200, 44
+_STYLE = """
+:root { color-scheme: light dark;
+  --ink: #1c2733; --paper: #fff; --faint: #68788a; --line: #d5dde5; --blue: #2b6cb0; --red: #b03a2e; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #dde5ec; --paper: #14191f; --faint: #93a1b0; --line: #33404d; --blue: #7db3ea; --red: #ec8a7e; }
+}
+body { margin: 0 auto; max-width: 60rem; padding: 1rem; font: 16px/1.5 system-ui, sans-serif; }
+body { color: var(--ink); background: var(--paper); }
+h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin-top: 2rem; }
+.numbers { display: flex; flex-wrap: wrap; gap: .5rem 2rem; padding: 0; list-style: none; }
+.numbers b { display: block; font-size: 1.3rem; }
+.wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .875rem; min-width: 100%; }
+th, td { text-align: left; padding: .3rem .75rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; }
+.faint, figcaption { color: var(--faint); } .bad { color: var(--red); }
+figure { margin: 1rem 0; } svg { width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: var(--faint); }
+svg .axis { stroke: var(--line); } svg .drawn { stroke: var(--blue); fill: none; stroke-width: 2; } svg .dot { fill: var(--blue); }
+code { overflow-wrap: anywhere; }
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a page tells.
+
+    Attributes:
+      name: of the store.
+      history: `Store.history`.
+      record: whether it holds.
+      elsewhere: files outside of the store that a request doesn't reach.
+    """
+
+    name: str
+    history: Lines
+    record: Verdict
+    elsewhere: Sequence[str] = ()
+
+
+def page(told: Told) -> str:
+    """The page as HTML."""
+    steps = [line for line in told.history if "interactions" in line.get("counts", {})]
+    asked = [line for line in told.history if line["kind"] in ("forget", "correct")]
+    left = [(line["time"], line["counts"]["interactions"]) for line in steps]
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(told.name)}: what was erased</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<h1>{escape(told.name)}: what was erased</h1>
+{_numbers(steps[-1]["counts"], asked)}
+{_record(told.record)}
+<h2>What is left</h2>
+{_drawing(left, "interactions that the model stands for", joined=True)}
+<h2>How long answers took</h2>
+{_drawing([(line["time"], line["seconds"]) for line in asked if line.get("seconds")], "seconds of a step")}
+{_settled([line for line in told.history if line["kind"] == "settle" and line.get("error") is not None])}
+{_verified([line for line in told.history if line["kind"] == "verify"])}
+<h2>Line by line</h2>
+{_table(("line", "time", "kind", "asked", "found", "forgotten", "status", "undo"), map(_row, told.history))}
+{_elsewhere(told.elsewhere)}
+</body>
+</html>
+"""
+
+
+def _numbers(counts: Mapping[str, int], asked: Lines) -> str:
+    found = [(len(asked), "requests"), *((counts[name], f"{name} left") for name in ("interactions", "users", "items"))]
+    cells = "".join(f"<li><b>{number:,}</b>{escape(name)}</li>" for number, name in found)
+    return f'<ul class="numbers">{cells}</ul>'
+
+
+def _record(record: Verdict) -> str:
+    mark = "" if record.holds else ' class="bad"'
+    seals = "" if record.sealed else " The seals were not looked at, which takes the key."
+    return (
+        f"<p{mark}>The record {'holds' if record.holds else 'was changed'}: {escape(record.why)}.{seals}</p>"
+        f'<p class="faint">{record.lines} lines, the last with the digest <code>{record.head}</code></p>'
+    )
+
+
+def _settled(lines: Lines) -> str:
+    if not lines:
+        return ""
+    drawn = _drawing([(line["time"], line["error"]) for line in lines], "distance to the whole step, as a share of it")
+    return f"<h2>How far quick answers were from what settled them</h2>{drawn}"
+
+
+def _verified(lines: Lines) -> str:
+    if not lines:
+        return ""
+    rows = [(line["number"], line["time"], line["step"], line["verdict"], line["why"], line["seeds"]) for line in lines]
+    return f"<h2>Compared with retraining</h2>{_table(('line', 'time', 'of line', 'verdict', 'why', 'retrained'), rows)}"
+
+
+def _elsewhere(paths: Sequence[str]) -> str:
+    if not paths:
+        return ""
+    found = "".join(f"<li><code>{escape(path)}</code></li>" for path in paths)
+    return f"<h2>What lies elsewhere</h2><p>These files are there, and no request changes them.</p><ul>{found}</ul>"
+
+
+def _row(line: Mapping[str, Any]) -> tuple[Any, ...]:
+    asked = ", ".join(f"{count:,} {name}" for name, count in line.get("asked", {}).items())
+    answers = ", ".join(f"{count:,} {found}" for found, count in line.get("answers", {}).items() if count)
+    kind = f"{line['kind']}, quick" if line.get("quick") else line["kind"]
+    until = line.get("can_be_undone_until")
+    undo = "undone" if line.get("undone") else f"until {until}" if until else ""
+    what = asked or (f"line {line['undoes']}" if "undoes" in line else "")
+    return line["number"], line["time"], kind, what, answers, line.get("evidence", {}).get("forgotten"), line.get("status"), undo
+
+
+def _table(columns: Sequence[str], rows: Any) -> str:
+    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int):
+        return f'<td class="n">{value:,}</td>'
+    return f"<td>{escape('' if value is None else str(value))}</td>"
+
+
+def _drawing(points: Sequence[tuple[str, float]], caption: str, *, joined: bool = False) -> str:
+    """Values over time, from 0 up; joined by steps or as dots."""
+    if not points:
+        return '<p class="faint">Nothing yet.</p>'
+    times = [datetime.fromisoformat(time).timestamp() for time, _ in points]
+    first, span, top = times[0], times[-1] - times[0] or 1.0, max(value for _, value in points) or 1.0
+    places = [
+        (
+            _MARGIN + (time - first) / span * (_WIDTH - 2 * _MARGIN),
+            _HEIGHT - _MARGIN / 2 - value / top * (_HEIGHT - _MARGIN),
+        )
+        for time, (_, value) in zip(times, points, strict=True)
+    ]
+    if joined:
+        path = f"M{places[0][0]:.1f} {places[0][1]:.1f}" + "".join(f"H{x:.1f}V{y:.1f}" for x, y in places[1:])
+        drawn = f'<path class="drawn" d="{path}H{_WIDTH - _MARGIN}"/>'
+    else:
+        drawn = "".join(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places)
+    floor = _HEIGHT - _MARGIN / 2
+    return (
+        f'<figure><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(caption)}">'
+        f'<path class="axis" d="M{_MARGIN} {_MARGIN / 2}V{floor}H{_WIDTH - _MARGIN}"/>{drawn}'
+        f'<text x="{_MARGIN}" y="{_MARGIN / 2 - 6}">{top:,.4g}</text>'
+        f'<text x="{_MARGIN}" y="{_HEIGHT - 4}">{escape(points[0][0])}</text>'
+        f'<text x="{_WIDTH - _MARGIN}" y="{_HEIGHT - 4}" text-anchor="end">{escape(points[-1][0])}</text>'
+        f"</svg><figcaption>{escape(caption)}</figcaption></figure>"
+    )

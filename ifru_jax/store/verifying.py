@@ -1,0 +1,55 @@
+"""Verification of the last step of a store, while the state before it is kept: retraining without what went, and `verify`."""
+
+import jax
+import numpy as np
+
+from ifru_jax.baselines import retrain
+from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.pair_keys import contains, distinct, pair_keys
+from ifru_jax.data.splits import Split
+from ifru_jax.errors import DataError
+from ifru_jax.evaluation.verdicts import Verification
+from ifru_jax.evaluation.verification import verify
+from ifru_jax.store.states import State
+
+
+def verify_step(key: jax.Array, before: State, after: State, *, seeds: int) -> Verification:
+    """Compares the model after a step with models retrained from the state before it; see `verify`.
+
+    Args:
+      key: of the retrainings.
+      before, after: with the same tables.
+      seeds: retrained models, at least two.
+
+    Raises:
+      DataError: no interactions were held out, other tables, or as `verify`.
+    """
+    if before.valid is None or before.test is None:
+        raise DataError("the store holds no validation and test interactions: create it with Store.create(…, split=split).")
+    old, new = before.model.interactions, after.model.interactions
+    if (old.num_users, old.num_items) != (new.num_users, new.num_items):
+        raise DataError("the rows were renumbered since (compact): verify before that.")
+    request = difference_as_request(old, new)
+    split = Split(old, before.valid, before.test)
+    retrained = retrain(key, before.model, request, before.valid, seeds=seeds)
+    return verify(before.model, after.model, retrained, split, request)
+
+
+def difference_as_request(before: Interactions, after: Interactions) -> ForgetRequest:
+    """What was forgotten and corrected between two states of the same tables: users and items where all went, else pairs.
+
+    The pairs of a group, such as sampled negatives, are named one by one.
+    """
+    keys, left = (pair_keys(data.users, data.items, data.num_items) for data in (before, after))
+    gone = ~contains(distinct(left), keys)
+    users, items = (
+        np.flatnonzero((had > 0) & (have == 0))
+        for had, have in ((before.user_degrees(), after.user_degrees()), (before.item_degrees(), after.item_degrees()))
+    )
+    pairs = gone & ~np.isin(before.users, users) & ~np.isin(before.items, items)
+    order = np.argsort(left, kind="stable")
+    place = order[np.minimum(np.searchsorted(left, keys, sorter=order), max(len(left) - 1, 0))]
+    changed = ~gone & (after.labels[place] != before.labels)
+    both = [np.stack([before.users[which], before.items[which]], axis=1) for which in (pairs, changed)]
+    return ForgetRequest(both[0], users, items, both[1], after.labels[place[changed]])

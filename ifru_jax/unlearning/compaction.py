@@ -1,0 +1,135 @@
+"""A model in other rows: in random order, or without the rows that requests have left without data.
+
+Tables that are numbered by ascending ids betray who is gone: among the ids 116, mark, 118 the erased one was 117, and the
+interactions that are missing to N tell how many went. `shuffled` draws an order that says nothing, best before the first request.
+`compact` takes out the rows of the erased, and what was left of the time before is made anew:
+
+    N ← |D_r|,   P_k ← P_k |D_r| / N (∇L is in units of 1/N, what Adam applied in units of N),   damping ← of the spectrum now
+
+λ₂ stays what was configured, so that the objective is that of a training on D_r. Neither says who was erased, nor how many. What
+still tells of the time before: the number of steps in the record of the training, which grows with the data it was trained on; and
+the parameters themselves, as far as the step is not retraining.
+
+>>> import jax
+>>> from ifru_jax.models import mf
+>>> data = Interactions.from_arrays(["ann", "bob", "cyd"], [7, 7, 9])
+>>> trained = Trained.of(mf(embedding_size=2), mf(embedding_size=2).init(jax.random.key(0), 3, 2), data)
+>>> shuffled(trained, np.random.default_rng(0))[0].interactions.user_ids
+array(['cyd', 'ann', 'bob'], dtype='<U3')
+"""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.errors import ModelError
+from ifru_jax.models import Params
+from ifru_jax.models.tables import take_rows
+from ifru_jax.training import Trained
+from ifru_jax.training.record import Record
+from ifru_jax.unlearning.prepare import Prepared, prepare
+
+Order = tuple[np.ndarray, np.ndarray]
+"""Rows of users and of items, int [u] and [i], in the order in which they will stand; those that are not named leave."""
+
+
+def shuffled(trained: Trained, rng: np.random.Generator) -> tuple[Trained, Order]:
+    """The same model with users and items in random order, and the order.
+
+    It answers requests as before: to rounding, and along a record to the draws by which the scatter of minibatches is estimated.
+    """
+    data = trained.interactions
+    order = rng.permutation(data.num_users), rng.permutation(data.num_items)
+    found = _of(trained, order, total=trained.total, capacities=trained.training_set.capacities)
+    if not isinstance(trained, Prepared):
+        return found, order
+    # The spectrum is the same in any order.
+    parts = found.objective, found.params, found.training_set, found.config
+    return prepare(Prepared(*parts, trained.step, trained.damping).with_record(found.record)), order
+
+
+def compact(trained: Trained, rng: np.random.Generator) -> tuple[Trained, Order]:
+    """The model without the rows that have no data, the others in random order; N, what Adam applied and the damping made anew.
+
+    Returns:
+      The model, and the rows that are left in their order.
+
+    Raises:
+      ModelError: a model whose tables have sizes of their own.
+    """
+    data = trained.interactions
+    users, items = (rng.permutation(np.flatnonzero(degrees)) for degrees in (data.user_degrees(), data.item_degrees()))
+    found = _of(trained, (users, items), total=len(data))
+    return prepare(found, config=trained.step) if isinstance(trained, Prepared) else found, (users, items)
+
+
+def in_order(data: Interactions, order: Order) -> Interactions:
+    """The interactions in tables of these rows, groups numbered by where their first member stands; others are left out."""
+    users, items = _places(order[0], data.num_users)[data.users], _places(order[1], data.num_items)[data.items]
+    kept = np.flatnonzero((users >= 0) & (items >= 0))
+    kept = kept[np.lexsort((items[kept], users[kept]))]
+    part = data.select(kept)
+    groups = None
+    if part.groups is not None:
+        _, first, group = np.unique(part.groups, return_index=True, return_inverse=True)
+        groups = np.argsort(np.argsort(first)).astype(np.int64)[group]
+    return replace(
+        part,
+        users=users[kept],
+        items=items[kept],
+        num_users=len(order[0]),
+        num_items=len(order[1]),
+        groups=groups,
+        user_ids=_chosen(data.user_ids, order[0]),
+        item_ids=_chosen(data.item_ids, order[1]),
+        user_features=None if data.user_features is None else data.user_features.select(order[0]),
+        item_features=None if data.item_features is None else data.item_features.select(order[1]),
+    )
+
+
+def _of(trained: Trained, order: Order, *, total: int, capacities: tuple[int | None, int | None] = (None, None)) -> Trained:
+    data, rows = in_order(trained.interactions, order), (jax.numpy.asarray(order[0]), jax.numpy.asarray(order[1]))
+    params = take_rows(trained.model.tables, trained.params, rows)
+    _check_sizes(trained, params, data)
+    fields = {"config": trained.config, "loss": trained.loss, "total": total, "capacities": capacities}
+    found = Trained.of(trained.model, params, data, **fields)
+    if trained.record is None:
+        return found
+    return found.with_record(_record(trained, trained.record, order, applied=total / trained.total))
+
+
+def _record(trained: Trained, record: Record, order: Order, *, applied: float) -> Record:
+    rows, tables = (jax.numpy.asarray(order[0]), jax.numpy.asarray(order[1])), trained.model.tables
+
+    def scaled(params: Params) -> Params:
+        return jax.tree.map(lambda leaf: leaf * applied, take_rows(tables, params, rows))
+
+    segments = tuple(
+        replace(one, params=take_rows(tables, one.params, rows), applied=scaled(one.applied)) for one in record.segments
+    )
+    valid = replace(in_order(record.valid, order), user_ids=None, item_ids=None)
+    return replace(record, segments=segments, valid=valid)
+
+
+def _check_sizes(trained: Trained, params: Params, data: Interactions) -> None:
+    wanted = jax.eval_shape(lambda key: trained.model.init(key, data.num_users, data.num_items), jax.random.key(0))
+    shapes = [{name: jax.tree.map(np.shape, value) for name, value in of.items()} for of in (wanted, params)]
+    if shapes[0] != shapes[1]:
+        raise ModelError(
+            f"{trained.model!r} has sizes of its own, {shapes[0]}, and can't be made smaller: make it with the numbers of users "
+            "and items that it is asked for, or leave the rows in random order, which say nothing of who is gone."
+        )
+
+
+def _places(order: np.ndarray, size: int) -> np.ndarray:
+    """int32 [size]: the new row of every old one, −1 for those that leave."""
+    places = np.full(size, -1, np.int32)
+    places[order] = np.arange(len(order), dtype=np.int32)
+    return places
+
+
+def _chosen(ids: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
+    """Original ids of these rows; where rows were the ids, their numbers now have to be kept."""
+    return rows.astype(np.int64) if ids is None else ids[rows]

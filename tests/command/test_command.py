@@ -1,0 +1,252 @@
+"""`ifru` from a shell: what it prints, how it ends, and that its help starts nothing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ifru_jax
+from ifru_jax.command import COMMANDS, line, run
+from ifru_jax.command.line import Exit, working
+from ifru_jax.store import Store, make_key
+from tests.store.conftest import prepared
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with a key and a store, of which tests take copies."""
+    home = tmp_path_factory.mktemp("made")
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.permutation(20 * 12)[:140], 12)
+    split = ifru_jax.random_split(ifru_jax.Interactions.from_arrays(100 + users, items, rng.integers(2, size=140)))
+    make_key(home / "key")
+    Store.create(home / "shop", prepared(split.train), split=split, key=home / "key", grace="30d").close()
+    return home
+
+
+@pytest.fixture
+def home(made, tmp_path, monkeypatch):
+    shutil.copytree(made, tmp_path / "home")
+    monkeypatch.chdir(tmp_path / "home")
+    monkeypatch.setenv("IFRU_KEY", "key")
+    monkeypatch.setenv("IFRU_JAX_CACHE", "off")
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def ifru(home, capsys):
+    """Runs a command; its status, and what it printed: with --json, as JSON."""
+
+    def call(*arguments):
+        capsys.readouterr()
+        status = run([str(argument) for argument in arguments])
+        told = capsys.readouterr()
+        return status, json.loads(told.out) if "--json" in arguments else told.out, told.err
+
+    return call
+
+
+def test_a_request_from_first_to_last(ifru):
+    assert ifru("preview", "shop", "--user", 103, "--quick")[0] == Exit.DONE
+    status, told, _ = ifru("forget", "shop", "--user", 103, 104, "--json")
+    assert (status, told["complete"], told["number"]) == (Exit.DONE, True, 2)
+    assert [one["found"] for one in told["answers"]] == ["there", "there"]
+    assert told["report"]["forgotten"] > 0
+    status, told, _ = ifru("recommend", "shop", "--user", 103, 105, "-k", 2, "--json")
+    assert [(one["user"], len(one["items"])) for one in told] == [("103", 0), ("105", 2)]
+    assert ifru("erased", "shop", "--user", 103, "--json")[:2] == (Exit.DONE, {"erased": True, "line": 2, "time": told_time(ifru)})
+    assert ifru("erased", "shop", "--user", 105)[0] == Exit.NO
+    assert "as it was before line 2" in ifru("undo", "shop")[1]
+    assert ifru("erased", "shop", "--user", 103)[0] == Exit.NO
+    status, told, _ = ifru("verify-record", "shop", "--json")
+    assert (status, told["holds"], told["lines"], told["sealed"]) == (Exit.DONE, True, 3, True)
+    assert ifru("verify-record", "shop", "--head", told["head"])[0] == Exit.DONE
+    assert ifru("verify-record", "shop", "--head", "0" * 64)[0] == Exit.NO
+
+
+def told_time(ifru):
+    return ifru("history", "shop", "--json")[1][1]["time"]
+
+
+def test_tables_are_for_people(ifru):
+    status, told, _ = ifru("forget", "shop", "--user", 103)
+    assert status == Exit.DONE
+    assert "user 103" in told
+    assert "interactions forgotten" in told
+    assert "It can be undone until" in told
+    assert "103" not in ifru("history", "shop")[1]
+    assert "1 users" in ifru("history", "shop")[1]
+    assert "done already" in ifru("forget", "shop", "--user", 103)[1]
+    assert "nothing is known of this user" in ifru("recommend", "shop", "--user", 103)[1]
+    assert ifru("preview", "shop", "--user", 104, "--json")[1]["overlap"]["mean"] > 0
+    told = ifru("preview", "shop", "--user", 104)[1]
+    assert "everybody's top lists keep" in told
+    assert "Nothing was written." in told
+
+
+def test_what_is_not_in_the_data_is_an_error_or_a_part(ifru):
+    status, out, err = ifru("forget", "shop", "--user", 103, 9999)
+    assert (status, out) == (Exit.ERROR, "")
+    assert "user 9999 is not in the data" in err
+    assert "--missing report" in err
+    status, told, _ = ifru("forget", "shop", "--user", 103, 9999, "--missing", "report", "--json")
+    assert (status, told["complete"]) == (Exit.PARTLY, False)
+
+
+def test_requests_from_files(ifru, home):
+    (home / "erase.csv").write_text("customer\n103\n")
+    assert ifru("forget", "shop", "--file", "erase.csv", "--json")[1]["answers"][0]["ids"] == [103]
+    (home / "odd.csv").write_text("who\n104\n")
+    assert ifru("forget", "shop", "--file", "odd.csv")[0] == Exit.ERROR
+    assert ifru("forget", "shop", "--file", "odd.csv", "--reading.user", "who")[0] == Exit.DONE
+
+
+def test_pairs_and_corrections(ifru, home):
+    with Store.open("shop", read_only=True) as store:
+        data = store.model.interactions
+        pairs = [(int(data.user_ids[data.users[k]]), int(data.item_ids[data.items[k]]), float(data.labels[k])) for k in (0, -1)]
+    assert ifru("forget", "shop", "--interaction", *pairs[0][:2], "--json")[1]["report"]["forgotten"] == 1
+    user, item, label = pairs[1]
+    status, told, _ = ifru("correct", "shop", "--label", user, item, 1 - label, "--json")
+    assert (status, told["report"]["corrected"], told["kind"]) == (Exit.DONE, 1, "correct")
+    assert ifru("correct", "shop")[0] == Exit.ERROR
+
+
+def test_scan_compact_export(ifru, home):
+    there = ifru("history", "shop", "--json")[1][0]["counts"]["users"]
+    ifru("forget", "shop", "--user", 103)
+    assert ifru("scan", "shop", "--user", 103, "--json")[0] == Exit.NO  # within the grace period
+    status, told, _ = ifru("compact", "shop", "--json")
+    assert (status, told["counts"]["users"]) == (Exit.DONE, there - 1)
+    assert ifru("export", "shop", "--to", "served.npz")[0] == Exit.DONE
+    assert ifru("scan", "served.npz", "--user", 103)[0] == Exit.DONE
+    assert ifru("forget", "shop", "--user", 104, "--json")[1]["elsewhere"] == [str((home / "served.npz").resolve())]
+
+
+def test_quick_answers_are_settled_and_all_is_a_page(ifru, home):
+    assert ifru("settle", "shop")[0] == Exit.ERROR
+    assert ifru("forget", "shop", "--user", 103, "--quick", "--json")[1]["report"]["scope"]["users"] == 1
+    assert "quick" in ifru("history", "shop")[1]
+    assert "away from it" in ifru("settle", "shop")[1]
+    assert ifru("report", "shop")[0] == Exit.DONE
+    assert (home / "report.html").read_text().startswith("<!doctype html>")
+    assert ifru("end-grace", "shop", "--json")[1] == {"destroyed": 1}
+
+
+def test_somebody_else_writes(ifru, home):
+    with Store.open("shop", key="key"):
+        status, _, err = ifru("forget", "shop", "--user", 103)
+        assert (status, f"process {os.getpid()}" in err) == (Exit.BUSY, True)
+        assert ifru("recommend", "shop", "--user", 103)[0] == Exit.DONE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("forget", "shop"), "names nobody"),
+        (("forget", "nowhere", "--user", 1), "nowhere is no store"),
+        (("undo", "shop"), "nothing can be undone"),
+        (("verify", "shop"), "the state before the last step is gone"),
+        (("erased", "shop"), "give a user, an item, or both"),
+        (("key", "key"), "never overwritten"),
+        (("frget",), "there is no command 'frget'. Did you mean forget?"),
+        (("train", "movielens-small", "--store", "shop"), "there already and not empty"),
+        (("train", "movielens-small", "--store", "new", "--grace", "soon"), "no span of time"),
+        (("export", "shop", "--to", "shop/model.npz"), "is in the store"),
+    ],
+)
+def test_errors_are_one_line(ifru, arguments, message):
+    status, out, err = ifru(*arguments)
+    assert (status, out) == (Exit.ERROR, "")
+    assert message in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_a_wrong_key_is_told(ifru, home, monkeypatch):
+    make_key(home / "other")
+    assert "not the key" in ifru("forget", "shop", "--user", 103, "--key", "other")[2]
+    monkeypatch.delenv("IFRU_KEY")
+    assert "give the key file, or only read" in ifru("forget", "shop", "--user", 103)[2]
+    assert ifru("history", "shop")[0] == Exit.DONE
+
+
+@pytest.mark.slow
+def test_train_and_verify(ifru, home):
+    rng = np.random.default_rng(0)
+    pairs = rng.permutation(40 * 30)[:700]
+    (home / "ratings.csv").write_text("user,item,rating\n" + "".join(f"{p // 30},{p % 30},{rng.integers(1, 6)}\n" for p in pairs))
+    status, told, _ = ifru("train", "ratings.csv", "--store", "new", "--key", "key", "--grace", "1d", "--epochs", 3, "--json")
+    assert (status, told["store"]) == (Exit.DONE, "new")
+    assert 0 < told["test"]["auc"] < 1
+    told = ifru("forget", "new", "--user", 1, 2, 3, "--json")[1]
+    assert told["elsewhere"] == [str((home / "ratings.csv").resolve())]
+    status, told, _ = ifru("verify", "new", "--seeds", 2, "--json")
+    assert all(fact["holds"] for fact in told["facts"].values())
+    assert status == {"passed": 0, "failed": 1, "cannot tell": 3}[told["verdict"]]
+    last = ifru("history", "new", "--json")[1][-1]
+    assert (last["kind"], last["step"], last["verdict"]) == ("verify", 2, told["verdict"])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_teaches_by_example_and_starts_nothing(capsys, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+    with pytest.raises(SystemExit) as ended:
+        run([name, "--help"])
+    assert ended.value.code == 0
+    told = capsys.readouterr().out
+    assert f"usage: ifru {name}" in told
+    assert f"    ifru {name} " in told
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_overview_names_every_command(capsys):
+    assert run([]) == run(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(f"\n{name} " in told for name in COMMANDS)
+    assert "Exit status" in told
+
+
+@pytest.mark.slow
+def test_the_module_is_the_command(tmp_path):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "ifru_jax", "history", "nowhere"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "nowhere is no store" in done.stderr
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert scripts == {"ifru": "ifru_jax.__main__:main"}
+
+
+def test_without_its_extra_it_says_what_to_install(monkeypatch, capsys):
+    from ifru_jax.__main__ import main
+
+    monkeypatch.setitem(sys.modules, "tyro", None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert 'the command ifru needs tyro: pip install ".[cli]"' in capsys.readouterr().err
+
+
+def test_long_work_says_so_without_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(line, "PATIENCE", 0.05)
+    monkeypatch.setattr(line, "NOW_AND_THEN", 0.05)
+    with working("forgetting"):
+        time.sleep(0.4)
+    told = capsys.readouterr()
+    assert told.err.count("forgetting: 0 s so far") >= 2
+    assert not told.out
+    with working("forgetting"):
+        pass
+    assert not capsys.readouterr().err

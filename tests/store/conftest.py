@@ -1,0 +1,58 @@
+"""A small model that needs no training, its split, and a key."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import ifru_jax
+from ifru_jax import Interactions, Split, Trained, mf
+from ifru_jax.store import Store, make_key
+from ifru_jax.unlearning import Prepared
+from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.prepare import Damping
+
+STEP = IFRUConfig(num_steps=2)
+
+
+def prepared(data: Interactions, seed: int = 0) -> Prepared:
+    """A model of random parameters that is ready for requests."""
+    model = mf(embedding_size=3, init_std=0.5)
+    plain = Trained.of(model, model.init(jax.random.key(seed), data.num_users, data.num_items), data)
+    return Prepared(plain.objective, plain.params, plain.training_set, plain.config, step=STEP, damping=Damping(0.5, 0.4))
+
+
+@pytest.fixture(scope="session")
+def split() -> Split:
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.permutation(20 * 12)[:140], 12)
+    data = Interactions.from_arrays(100 + users, [f"i{i}" for i in items], rng.integers(2, size=140))
+    return ifru_jax.random_split(data)
+
+
+@pytest.fixture(scope="session")
+def trained(split) -> Prepared:
+    return prepared(split.train)
+
+
+@pytest.fixture(scope="session")
+def key(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("operator") / "key"
+    make_key(path)
+    return path
+
+
+@pytest.fixture
+def store(tmp_path, trained, split, key):
+    with Store.create(tmp_path / "shop", trained, split=split, key=key) as found:
+        found._config = STEP
+        yield found
+
+
+@pytest.fixture
+def forgiving(tmp_path, trained, split, key):
+    """A store with a grace period."""
+    with Store.create(tmp_path / "forgiving", trained, split=split, key=key, grace="30d") as found:
+        found._config = STEP
+        yield found
