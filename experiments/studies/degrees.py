@@ -2,9 +2,9 @@
 
     IFRU_JAX_DATA=DIR python -m experiments.studies.degrees [NAME ...]
 
-A few seconds a data set. Prints q and s of w(x) = (x + q)^−s for users and items of each, the root mean square of what is left of the
-logarithm of the degrees, and the share of the interactions that the most frequent hundredth of the rows has, in the data and by the
-law.
+A few seconds a data set. Prints q and s of w(x) = (x + q)^−s for users and items of each, the root mean square of what is left of
+the logarithm of the degrees, and the share of the interactions that the most frequent hundredth of the rows has, in the data and
+by the law.
 """
 
 import numpy as np
