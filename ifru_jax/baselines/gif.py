@@ -85,8 +85,8 @@ class GIF(TrainedMethod):
         if scale is None or damping is None:
             steps = SCALE_STEPS if damping is not None else DAMPING_STEPS
             values = np.asarray(spectrum(state.objective, state.params, rhs, change.before.batch, num_steps=steps))
-            values = values[np.isfinite(values)]
-            largest, lowest = np.max(np.abs(values), initial=0.0), np.min(values, initial=0.0)
+            found = values[np.isfinite(values)]
+            largest, lowest = np.max(np.abs(found), initial=0.0), np.min(found, initial=0.0)
             scale = (float(largest) or 1.0) if scale is None else scale
             damping = max(0.0, -float(lowest)) if damping is None else damping
             clock.part("spectrum")
