@@ -3,7 +3,7 @@
     python -m experiments.quickstart --out out
 
 Trains matrix factorisation on 100,004 real film ratings (MovieLens, embedded, no download), flips the labels of 2 % of the training
-data as an attacker would, and then makes the model forget them: three seeds, original, retrained and IFRU side by side. Under two
+data as an attacker would, and then makes the model forget them: five seeds, original, retrained and IFRU side by side. Under two
 minutes on two cores. Writes results.jsonl, summary.json, report.html, report.md and a figure into DIR.
 """
 
@@ -13,7 +13,7 @@ from experiments.compare import Compare, compare
 from experiments.run.command_line import command
 
 
-def quickstart(out: Path = Path("out/quickstart"), seeds: int = 3) -> None:
+def quickstart(out: Path = Path("out/quickstart"), seeds: int = 5) -> None:
     """Trains, forgets and compares with retraining, on embedded real data.
 
     Args:
