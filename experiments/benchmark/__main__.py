@@ -50,6 +50,7 @@ def benchmark(
     if device:
         if out is not None:
             make_folder(out.parent)
+            target_of(out)  # refuses what can't be written, before anything is timed
         on_device(names, out, Workload.of(arrays, epochs=epochs))
         return
     unknown = [name for name in names if name not in BENCHMARKS]

@@ -50,7 +50,7 @@ def synthetic(num_users: int, num_items: int, num_interactions: int, *, like: Li
     """
     if like not in get_args(Like):
         raise DataError(f"like is {like!r}: choose among {', '.join(get_args(Like))}.")
-    if not num_users <= num_interactions <= num_users * num_items / 4:
+    if not 1 <= num_users <= num_interactions <= num_users * num_items / 4:
         raise DataError(
             f"{num_interactions} interactions of {num_users} users with {num_items} items: ask for at least one per user, and at "
             "most a quarter of all pairs."

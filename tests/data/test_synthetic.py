@@ -55,3 +55,5 @@ def test_degrees_are_spread_like_those_of_the_data(name):
 def test_what_can_not_be_made_is_refused(count, like):
     with pytest.raises(DataError, match=r"at least one per user|choose among ml-1m, gowalla"):
         synthetic(10, 20, count, like=like)
+    with pytest.raises(DataError, match="at least one per user"):
+        synthetic(0, 20, 0)

@@ -34,3 +34,11 @@ def test_names_and_files_that_are_not_there_are_refused(tmp_path, capsys):
     assert f"choose among {', '.join(RUNS)}" in " ".join(capsys.readouterr().err.split())
     with pytest.raises(DataError, match=r"a \.npz with users, items and labels"):
         workload.Workload.of(tmp_path / "data.csv")
+    np.savez(tmp_path / "half.npz", users=np.arange(3), items=np.arange(3))
+    with pytest.raises(DataError, match=r"half\.npz has no array 'labels'"):
+        workload.Workload.of(tmp_path / "half.npz")
+    (tmp_path / "text.npz").write_text("no arrays")
+    for name in ("text.npz", "nowhere.npz"):
+        with pytest.raises(DataError, match=name):
+            workload.Workload.of(tmp_path / name)
+    assert status_of(benchmark.benchmark, ("sums",), tmp_path, True) == 2

@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ifru_jax.array_files import read_arrays
 from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, parse_forget, protocol_split
 from ifru_jax.data.synthetic import synthetic
 from ifru_jax.errors import DataError
@@ -19,6 +20,7 @@ from ifru_jax.training import TrainConfig, Trained, train
 # Of ml-1m.
 USERS, ITEMS, COUNT = 6040, 3706, 1_000_209
 WIDTH = 48
+_COLUMNS = ("users", "items", "labels")
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,10 @@ class Workload:
             return cls(None, epochs=epochs)
         if path.suffix != ".npz":
             raise DataError(f"{path}: data for a device are a .npz with users, items and labels; other files need more than JAX.")
-        with np.load(path, allow_pickle=False) as file:
-            users, items, labels = (file[name] for name in ("users", "items", "labels"))
-        return cls(Interactions.from_arrays(users, items, labels), epochs=epochs)
+        arrays = read_arrays(path).arrays
+        if missing := [name for name in _COLUMNS if name not in arrays]:
+            raise DataError(f"{path} has no array {missing[0]!r}: it needs {', '.join(_COLUMNS)}, [n] each.")
+        return cls(Interactions.from_arrays(*(arrays[name] for name in _COLUMNS)), epochs=epochs)
 
     @cached_property
     def split(self) -> Split:
