@@ -24,7 +24,7 @@ from ifru_jax.training.record import Record
 from ifru_jax.unlearning.along import Followed, SegmentSolve, along_training
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.in_parts import cut_request, forget_each, most_at_once
+from ifru_jax.unlearning.in_parts import cut_request, forget_each, most_at_once, named_plainly
 from ifru_jax.unlearning.linearity import beyond, with_linearity
 from ifru_jax.unlearning.local.step import confined_update
 from ifru_jax.unlearning.method import check_model
@@ -85,7 +85,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
         clock.part("prepare", state.propagations)
     most = most_at_once(len(trained.interactions), state.step.max_share)
     if len(change) > most:
-        unlearned, report = _in_parts(state, cut_request(request, trained.interactions, most), clock)
+        unlearned, report = _in_parts(state, cut_request(named_plainly(change), trained.interactions, most), clock)
         report = beyond(with_linearity(report, trained, unlearned), len(trained.interactions))
         # A part can't know what another names.
         return unlearned, replace(report, **alongside(change))

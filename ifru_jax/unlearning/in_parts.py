@@ -22,6 +22,7 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.groups import leads_group
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import pair_keys
+from ifru_jax.graph import Change
 from ifru_jax.influence import Influence
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.report import Report, Scope
@@ -34,6 +35,20 @@ _NAMES = ("pairs", "users", "items", "corrected")
 def most_at_once(size: int, max_share: float | None) -> int:
     """How many of `size` interactions one step touches at the most."""
     return size if max_share is None else max(1, math.floor(size * max_share + 1e-9))
+
+
+def named_plainly(change: Change) -> ForgetRequest:
+    """The same change in the one way to name it, so that a request that is cut doesn't depend on how it was put.
+
+    Users and items that lose all they have, by themselves; what else leaves, by its pairs; corrections, in order.
+    """
+    data, (users, items) = change.before.interactions, change.lost.rows
+    named = leads_group(data)[change.forgotten]
+    pairs, corrected = (
+        np.stack([data.users[places], data.items[places]], axis=1) for places in (change.forgotten[named], change.corrected)
+    )
+    pairs = pairs[~np.isin(pairs[:, 0], users) & ~np.isin(pairs[:, 1], items)]
+    return ForgetRequest(pairs, users, items, corrected, change.labels[~change.gone])
 
 
 def cut_request(request: ForgetRequest, data: Interactions, most: int) -> list[ForgetRequest]:

@@ -1,5 +1,7 @@
 """Quick answers: what is asked goes at once, and settled the model is the one of a whole step."""
 
+from collections import Counter
+
 import jax
 import numpy as np
 import pytest
@@ -21,21 +23,27 @@ def same(found, expected, tolerance=1e-5):
         np.testing.assert_allclose(np.asarray(found.params[name]) / scale, np.asarray(value) / scale, atol=tolerance, err_msg=name)
 
 
-def asked_of(store):
-    """Two users, a pair, and a label, none of them in the way of another."""
-    pairs = [pair for pair in pairs_of(store.model.interactions).items() if pair[0][0] not in (103, 104)]
-    (pair, _), ((user, item), label) = pairs[0], pairs[-1]
+def asked_of(store, *, takes_along):
+    """Two users, a pair, and a label, none of them in the way of another; the pair is the last of a user, or isn't.
+
+    A store keeps its rows in an order of its own each time: sorted by their ids, the same are asked for.
+    """
+    pairs = [pair for pair in sorted(pairs_of(store.model.interactions).items()) if pair[0][0] not in (103, 104)]
+    have = Counter(user for (user, _), _ in pairs)
+    pair = next(pair for pair, _ in pairs if (have[pair[0]] == 1) == takes_along)
+    (user, item), label = next(one for one in reversed(pairs) if one[0] != pair)
     return pair, (user, item, 1 - label)
 
 
+@pytest.mark.parametrize("takes_along", [False, True])
 @pytest.mark.parametrize("layers", [0, 1])
-def test_settled_the_model_is_that_of_one_whole_request(tmp_path, split, trained, key, layers):
+def test_settled_the_model_is_that_of_one_whole_request(tmp_path, split, trained, key, layers, takes_along):
     if layers:
         model = lightgcn(num_layers=1, embedding_size=3)
         params = model.init(jax.random.key(1), split.train.num_users, split.train.num_items)
         trained = prepare(Trained.of(model, params, split.train), config=STEP)
     with Store.create(tmp_path / "s", trained, split=split, key=key) as store:
-        before, (pair, corrected) = store.model, asked_of(store)
+        before, (pair, corrected) = store.model, asked_of(store, takes_along=takes_along)
         store.forget(users=[103], quick=True)
         store.correct([corrected], quick=True)
         store.forget(users=[104], interactions=[pair], quick=True)

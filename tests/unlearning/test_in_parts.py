@@ -25,9 +25,10 @@ from ifru_jax import (
 from ifru_jax.data import sample_negatives
 from ifru_jax.data.groups import leads_group
 from ifru_jax.evaluation.facts import difference
+from ifru_jax.graph import Change, build_training_set
 from ifru_jax.training import bpr, train
 from ifru_jax.unlearning import forget, linearity, prepare
-from ifru_jax.unlearning.in_parts import cut_request, forget_in_parts, in_all, most_at_once
+from ifru_jax.unlearning.in_parts import cut_request, forget_in_parts, in_all, most_at_once, named_plainly
 from ifru_jax.unlearning.linearity import beyond
 from ifru_jax.unlearning.report import Linearity, Scope, Solve
 from tests.unlearning.conftest import CONFIG, tastes
@@ -78,6 +79,39 @@ def test_parts_are_the_request_and_none_is_too_large(seed, most, kinds, grouped)
     assert max(label[:-1], default=0) <= max(most, largest)
     assert label[-1] <= max(most, largest) + late * len(request.items)
     assert sum(label) == request.touches(data).sum()
+
+
+@given(st.integers(0, 20), st.sampled_from([(), ("users",), ("items",), ("users", "items")]), st.booleans())
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+def test_there_is_one_way_to_name_a_change(seed, kinds, grouped):
+    data = tastes()
+    if grouped:
+        data = sample_negatives(random_split(data.select(data.labels > 0.5), shares=(1.0, 0.0, 0.0))).train
+    request = mixed(data, seed, kinds)
+    plainly = named_plainly(Change.of(build_training_set(data), request))
+    assert difference(plainly.applied(data), request.applied(data)) == (0, 0)
+    # Put in another way: whoever loses everything is named, whose interactions are named are not.
+    gone = request.select(data) & leads_group(data)
+    pairs = np.stack([data.users, data.items], axis=1)[gone & ~np.isin(data.items, request.items)]
+    otherwise = ForgetRequest(pairs=pairs, items=request.items, corrected=request.corrected[::-1], labels=request.labels[::-1])
+    again = named_plainly(Change.of(build_training_set(data), otherwise))
+    for name in ("pairs", "users", "items", "corrected", "labels"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(plainly, name))
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_cut_request_does_not_depend_on_how_it_is_named(trained, follow):
+    """A user by name, or by all of its interactions, which take it along."""
+    trained = trained.with_record(trained.record if follow else None)
+    data, users = trained.interactions, np.arange(12, dtype=np.int32)
+    pairs = np.stack([data.users, data.items], axis=1)[np.isin(data.users, users)]
+    (one, by_name), (other, by_pairs) = (
+        forget(trained, one) for one in (ForgetRequest(users=users), ForgetRequest(pairs=pairs[::-1]))
+    )
+    assert by_name.parts == by_pairs.parts > 1
+    for name, value in one.params.items():
+        np.testing.assert_array_equal(other.params[name], value)
+    assert (by_name.users_taken_along, by_pairs.users_taken_along) == (0, 12)
 
 
 @pytest.mark.parametrize(("follow", "most"), [(False, 0.6), (True, 0.9)])
@@ -140,7 +174,8 @@ def test_a_large_request_is_the_stream_of_its_parts(trained):
     assert report.parts == 5  # a third is more than four times .08
     state, products = trained, 0
     most = most_at_once(len(trained.interactions), 0.08)
-    for part in cut_request(request, trained.interactions, most):
+    plainly = named_plainly(Change.of(trained.training_set, request))
+    for part in cut_request(plainly, trained.interactions, most):
         state, last = forget(state, part, config=ONE_STEP)
         products += last.solve.num_products
     for name, value in state.params.items():
