@@ -35,13 +35,16 @@ _MESSAGES = {
     Status.CONVERGED: "the residual is below the tolerance.",
     Status.SPACE_EXHAUSTED: "the Krylov space is invariant (β → 0): the answer in it is exact.",
     Status.RETRAINED: "the model, or the shards that were touched, was trained again without what was forgotten.",
-    Status.STEPS_SPENT: "all steps were taken; the residual says how far that is from the limit: raise num_steps if it is large.",
+    Status.STEPS_SPENT: (
+        "all steps were taken; the residual says how far that is from the limit: if it is large, raise num_steps, or segment_steps "
+        "where the step follows the training."
+    ),
     Status.BUDGET_SPENT: "the budget of seconds or steps ended it: give it a larger one if too little was forgotten.",
     Status.VALIDATION_STOPPED: "validation did not improve any more, and the best candidate was taken.",
     Status.UNRESOLVED: (
         "the products resolved little of the problem, its curvatures are too far apart for so few: more than half of the residual "
-        "is left, and the step is far from the one it stands for. Raise num_steps until the residual is below a tenth, raise the "
-        "damping, or retrain."
+        "is left, and the step is far from the one it stands for. Raise num_steps (segment_steps where the step follows the "
+        "training) until the residual is below a tenth, raise the damping, or retrain."
     ),
     Status.NEGATIVE_CURVATURE: (
         "conjugate gradients or a line search met negative curvature and stopped before it: use the Lanczos solver or damp more."

@@ -22,6 +22,7 @@ less below; it is for times 1/λ that are known (`unlearning.along`), not for th
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import jax
@@ -88,7 +89,11 @@ def spectral_step(
         values, vectors = ritz(krylov)
         ratio = SPECTRUM_RATIO[filter]
         chosen = damping_from_spectrum(values, floor=floor, ratio=ratio) if damping is None else damping
-        return _solution(krylov, values, vectors, jnp.asarray(chosen, b.dtype), filter)
+        found = _solution(krylov, values, vectors, jnp.asarray(chosen, b.dtype), filter)
+        if tolerance is None:
+            return found
+        ended = (found.status == Status.STEPS_SPENT) | (found.status == Status.UNRESOLVED)
+        return replace(found, status=jnp.where(ended & enough(krylov), Status.CONVERGED, found.status).astype(jnp.int32))
 
     return solve
 

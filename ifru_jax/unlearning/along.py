@@ -106,7 +106,7 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
         solutions.append(solution)
     # A solve that is not finite steps nowhere, and the segments after it would hide that.
     statuses = [check(solution) for solution in solutions]
-    telling = statuses.index(Status.UNRESOLVED) if Status.UNRESOLVED in statuses else -1
+    telling = max(range(len(statuses)), key=lambda number: (statuses[number], number))
     products = sum(int(solution.num_steps) for solution in solutions)
     return Followed(course.delta, tuple(segments), replace(solutions[telling], num_steps=jnp.asarray(products)), influence)
 

@@ -309,6 +309,19 @@ def test_a_segment_that_resolved_too_little_says_so(recorded, place, status):
     assert report.solve.num_products == 3 * 16
 
 
+def test_segments_that_ended_by_their_error_have_converged(recorded):
+    """Nobody is told to raise a number that was not used up; the most serious end of a segment is the one that is told."""
+    state, request = prepare(recorded), some(recorded, 5)
+    _, early = forget(state, request, config=IFRUConfig(segment_tolerance=0.9))
+    assert early.status is Status.CONVERGED
+    assert early.solve.num_products < 3 * state.step.segment_steps
+    segments = list(recorded.record.segments)
+    segments[0] = replace(segments[0], steps=1e3 * segments[0].steps)
+    state = state.with_record(replace(recorded.record, segments=tuple(segments)))
+    _, late = forget(state, request, config=IFRUConfig(segment_tolerance=0.1))
+    assert late.status is max(Status.STEPS_SPENT, late.status)
+
+
 def test_nothing_forgotten_and_the_record_stays(recorded):
     state = prepare(recorded)
     assert state.record.segments == recorded.record.segments
