@@ -168,7 +168,7 @@ def build_training_set(
       interactions: labels above ½ are the edges of the graph.
       capacities: interactions, and edges of the graph, to pad to; None takes the next power of two up to 65,536 and the next
         multiple of 65,536 above.
-      with_graph: False leaves the graph without edges, for models that propagate over none.
+      with_graph: False leaves the graph without edges, for models that propagate over none; side features are there all the same.
       with_groups: for losses that compare the members of a group.
       with_history: True gives the graph the histories of the users, for sequential models.
 
@@ -181,8 +181,7 @@ def build_training_set(
     ordered = interactions.select(order)
     positives = np.flatnonzero(ordered.labels > 0.5) if with_graph else np.zeros(0, np.int64)
     graph = _graph_of(ordered, positives, min(capacity, padded_size(len(positives))) if capacities[1] is None else capacities[1])
-    if with_graph:
-        graph = replace(graph, **_features(ordered, graph.weights.dtype))
+    graph = replace(graph, **_features(ordered, graph.weights.dtype))
     if with_history:
         graph = replace(graph, history=build_histories(ordered, pattern, capacity=graph.edges.capacity))
     leaders = leaders_of(ordered) if with_groups else None

@@ -29,23 +29,16 @@ from ifru_jax.sparse import build_edges
 
 @dataclass(frozen=True)
 class NoGraph(GraphView):
-    """What a module with num_hops = 0 is given: its data have no edges, and any use of them would be a silent mistake."""
+    """What a module with num_hops = 0 is given: side features, but no edges, any use of which would be a silent mistake."""
 
     graph: Graph
     module: str
 
-    @property
-    def user_features(self) -> jax.Array | None:
-        return self.read("user_features", "side features come with the graph, for which num_hops=1 is enough").user_features
-
-    @property
-    def item_features(self) -> jax.Array | None:
-        return self.read("item_features", "side features come with the graph, for which num_hops=1 is enough").item_features
-
-    def read(
-        self, name: str, remedy: str = "set num_hops to the number of times it propagates, so that removed edges reach its scores"
-    ) -> Graph:
-        raise ModelError(f"{self.module} reads {name!r} of the graph but is declared with num_hops=0: {remedy}.")
+    def read(self, name: str) -> Graph:
+        raise ModelError(
+            f"{self.module} reads {name!r} of the graph but is declared with num_hops=0: set num_hops to the number of times it "
+            "propagates, so that removed edges reach its scores."
+        )
 
 
 class _Undeclared(GraphView):
@@ -87,7 +80,7 @@ class FlaxRecommender:
       history_length: items of a history that the module reads at a time; 0 for modules that read none.
       joint_tables: parameters that hold users and items together, such as {"embedding": ("user", "item")}, or (1, "user", "item")
         where a row of padding is before them; `models.joint_tables`.
-      user_features, item_features: columns of side features that the module reads from the graph (which needs num_hops > 0).
+      user_features, item_features: columns of side features that the module reads from the graph; they are no hop.
     """
 
     module: nn.Module
@@ -139,8 +132,7 @@ class FlaxRecommender:
                 raise
             name, side = type(self.module).__name__, seen.asked[0]
             raise ModelError(
-                f"{name} reads {side} and doesn't say how many columns it has ({error}): FlaxRecommender(…, {side}=…, num_hops=1), "
-                "or as many hops as it propagates."
+                f"{name} reads {side} and doesn't say how many columns it has ({error}): FlaxRecommender(…, {side}=…)."
             ) from error
         if other := sorted(set(variables) - {"params"}):
             raise ModelError(
@@ -165,11 +157,6 @@ class FlaxRecommender:
             ("item", self.item_features, graph.item_features),
         ):
             name = type(self.module).__name__
-            if wanted and not self.num_hops:
-                raise ModelError(
-                    f"{name} reads {side} features and is declared with num_hops=0: side features come with the graph, declare "
-                    "num_hops as the number of times it propagates, or 1 if it doesn't."
-                )
             if wanted and given is None:
                 raise ModelError(
                     f"{name} reads {wanted} columns of {side} features, the data has none: replace(data, {side}_features=…), one "

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from ifru_jax import FlaxRecommender, ModelError, bpr, evaluate, fit, from_nnx, load, random_split, save, unlearn
+from ifru_jax import FlaxRecommender, IFRUConfig, ModelError, bpr, evaluate, fit, from_nnx, load, random_split, save, unlearn
 from ifru_jax.data import parse_forget, sample_negatives
+from ifru_jax.data.side_features import SideFeatures
+from ifru_jax.graph import inner_products
 from ifru_jax.training import WithAuxiliary, training_set_for, wmse
 from ifru_jax.unlearning import linearity, with_linearity
 from tests.unlearning.conftest import CONFIG, tastes
@@ -101,3 +103,38 @@ def test_prediction_and_outcome(forgotten):
         tolerance = 1e-9 if name == "no tables" else 0.3
         assert found.ratio == pytest.approx(1, abs=tolerance)
         assert with_linearity(report, before, after).linearity == found
+
+
+class Described(nn.Module):
+    """Factors, and weights of what is known of an item. It does not propagate."""
+
+    num_users: int = 0
+    num_items: int = 0
+
+    @nn.compact
+    def __call__(self, pairs, graph):
+        init = nn.initializers.normal(0.3)
+        users, items = self.param("user", init, (self.num_users, 3)), self.param("item", init, (self.num_items, 3))
+        return inner_products(users, items + graph.item_features @ self.param("weights", init, (2, 3)), pairs)
+
+
+@pytest.mark.parametrize("config", [IFRUConfig(), IFRUConfig(scope=(0.3,))], ids=["whole", "confined"])
+def test_side_features_are_no_hop(config):
+    """A model that reads them and does not propagate has no graph, and the step that it has with one."""
+    split = random_split(tastes())
+    features = SideFeatures(("kind",), (2,), np.random.default_rng(0).normal(size=(split.train.num_items, 2)).astype(np.float32))
+    split = replace(split, train=replace(split.train, item_features=features))
+    found = []
+    for num_hops in (0, 1):
+        model = FlaxRecommender(Described(), ("user",), ("item",), num_hops=num_hops, item_features=2)
+        trained = fit(jax.random.key(0), model, split, config=replace(CONFIG, epochs=5, batch_size=64), progress=False)
+        users, items = split.train.user_ids[:2].tolist(), split.train.item_ids[:1].tolist()
+        found.append((trained, *unlearn(trained, users=users, items=items, config=config)))
+    (trained, after, report), (with_graph, other, _) = found
+    assert report.norm_step > 0
+    assert len(trained.training_set.positives) == 0
+    for one, two in ((trained, with_graph), (after, other)):
+        for name, value in one.params.items():
+            np.testing.assert_allclose(two.params[name], value, rtol=1e-3, atol=1e-5)
+    assert not np.any(after.training_set.graph.item_features[split.train.item_index(items)])
+    assert np.any(trained.params["weights"] != after.params["weights"])
