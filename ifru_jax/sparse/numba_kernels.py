@@ -13,12 +13,14 @@ user (`NUMBA_CACHE_DIR`).
 """
 
 import importlib
+import warnings
 from functools import partial
 from typing import Any
 
 import numba
 import numpy as np
 from numba import carray, prange, types  # pyright: ignore[reportPrivateImportUsage]
+from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
 # Parts that the edges are cut into. More even out rows of different length; each costs two binary searches.
@@ -249,4 +251,14 @@ HANDLERS = {handler.__name__: handler for handler in (spmm_float32, spmm_float64
 def compile_handler(name: str) -> Any:
     """The handler as a C function; it is to be kept, for as long as its `address` is used."""
     numba.get_num_threads()  # starts the threads, which a function that comes from disk does not
-    return numba.cfunc(types.int64(types.int64), cache=KEEP)(HANDLERS[name])
+    compiled = partial(numba.cfunc, types.int64(types.int64))
+    try:
+        return compiled(cache=KEEP)(HANDLERS[name])
+    except OSError as error:
+        warnings.warn(
+            f"compiled kernels can't be kept on disk ({error}): every process compiles anew.", RuntimeWarning, stacklevel=4
+        )
+        for function in globals().values():
+            if isinstance(function, Dispatcher):
+                function._cache.disable()  # pyright: ignore[reportPrivateUsage]
+        return compiled()(HANDLERS[name])

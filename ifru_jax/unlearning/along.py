@@ -29,7 +29,6 @@ from ifru_jax.models import Params
 from ifru_jax.models.tables import clear_rows
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution, check, spectral_step
-from ifru_jax.status import Status
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, mean_squares

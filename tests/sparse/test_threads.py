@@ -1,5 +1,6 @@
 """Kernels are asked for by several threads at once, by wrong names, and where their code can't be kept."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -58,3 +59,30 @@ def test_where_compiled_code_cannot_be_kept_it_is_compiled_all_the_same():
         np.testing.assert_array_equal(propagate(jnp.arange(1.0, 5.0), jnp.array([[1.0], [10.0]]), edges), [[10.0], [2.0]])
     """
     subprocess.run([sys.executable, "-W", "error:Numba", "-c", textwrap.dedent(code)], check=True, timeout=300)
+
+
+@pytest.mark.slow
+def test_on_a_full_disk_kernels_are_compiled_all_the_same(tmp_path):
+    """There is a folder, and nothing can be written to it: told once, with the right sums."""
+    code = """
+        import errno, os, warnings
+        from numba.core import caching
+
+        def full(self, key, data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        caching.IndexDataCacheFile.save = full
+        import jax.numpy as jnp, numpy as np
+        from ifru_jax.sparse import build_edges
+        from ifru_jax.sparse.primitives import propagate
+
+        edges, _ = build_edges(np.array([0, 1]), np.array([1, 0]), num_rows=2, num_cols=2, capacity=4)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            sums = propagate(jnp.arange(1.0, 5.0), jnp.array([[1.0], [10.0]]), edges)
+        np.testing.assert_array_equal(sums, [[10.0], [2.0]])
+        told = [str(one.message) for one in told if issubclass(one.category, RuntimeWarning)]
+        assert len(told) == 1 and "No space left on device" in told[0], told
+    """
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=300, env=environment)
