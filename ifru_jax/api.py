@@ -20,7 +20,7 @@ from ifru_jax.forks import check_not_forked
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Recommender
 from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
-from ifru_jax.unlearning import IFRUConfig, Prepared, Report, forget, prepare
+from ifru_jax.unlearning import IFRUConfig, Prepared, Report, forget, prepare, warm_up
 
 
 def fit(
@@ -31,6 +31,7 @@ def fit(
     config: TrainConfig = TrainConfig(),
     loss: LossLike = bce,
     record: int | None = None,
+    warm: bool = False,
     progress: bool = True,
 ) -> Prepared:
     """Trains a model and prepares it for requests.
@@ -43,6 +44,7 @@ def fit(
       loss: one of `bce`, `wmse`, `bpr`, `softmax`, a `Loss` of your own, or a function (logits [n], labels [n]) → [n].
       record: segments of the training to record, which requests follow; 0 records nothing, and they read all they know of it off
         its end. None takes what the configuration says, by default three.
+      warm: compiles what the first request needs as well (`warm_up`).
       progress: shows epochs and validation AUC while it trains.
 
     Returns:
@@ -59,7 +61,7 @@ def fit(
     config = config if record is None else replace(config, record=record)
     with training_progress(config.most_epochs, shown=progress) as on_epoch:
         trained = train(key, model, data, config, loss=loss, on_epoch=on_epoch)
-    return prepare(trained)
+    return warm_up(trained)[0] if warm else prepare(trained)
 
 
 def unlearn(

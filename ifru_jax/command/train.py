@@ -18,6 +18,7 @@ from ifru_jax.models import FlaxRecommender, bias_mf, lightgcn, mf
 from ifru_jax.serving import recommend
 from ifru_jax.store import Store, make_key
 from ifru_jax.training import TrainConfig
+from ifru_jax.unlearning import warm_up
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class Train:
                 trained = fit(jax.random.key(self.seed), self._built(), split, config=config, progress=False)
         with working("evaluating"):
             figures = evaluate(trained, split.test)
+        with working("compiling what a request needs"):
+            warm_up(trained)
         sources = [self.data] if Path(self.data).exists() else []
         Store.create(self.store, trained, split=split, key=self.key, grace=self.grace, sources=sources).close()
         if self.json:

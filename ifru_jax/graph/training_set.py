@@ -53,6 +53,14 @@ class TrainingSet:
         assert isinstance(self.examples.pairs, SortedPairs)
         return self.examples.pairs.edges
 
+    def room_for(self, size: int) -> int:
+        """What to pad `size` of the interactions to.
+
+        A thousand at least, so that nearly all requests are compiled for once: what takes seconds to compile takes hardly longer
+        for a thousand terms than for one.
+        """
+        return min(capacity_of(size, least=1024), self.capacities[0])
+
     @property
     def capacities(self) -> tuple[int, int]:
         """Interactions and edges that the arrays on the device hold, padding included."""

@@ -51,14 +51,14 @@ def direct_on_both(objective: Objective, params: Params, before: Batch, after: E
 
 
 def touched_terms(change: Change, *, capacity: int | None = None) -> tuple[Examples, Examples]:
-    """The interactions whose terms change, before and after, on the device; padded to a power of two, or to `capacity`."""
+    """The interactions whose terms change, before and after, on the device; padded to `TrainingSet.room_for`, or to `capacity`."""
     data, places = change.before, change.places
     if data.leaders is not None:
         touched = np.zeros(len(data), bool)
         touched[places] = True
         places = np.flatnonzero(whole_groups(touched, data.leaders))
     # A training set is sorted, so the order of the examples is that of the places.
-    examples = build_examples(data.interactions.select(places), capacity=capacity)
+    examples = build_examples(data.interactions.select(places), capacity=capacity or data.room_for(len(places)))
     terms, size, dtype = change.terms_at(places), examples.labels.shape[0], examples.labels.dtype
     labels, weights = padded(terms.new_labels, size, dtype), padded(terms.retained, size, dtype)
     leaders = [padded_leaders(of, size) for of in (terms.leaders, terms.new_leaders)]

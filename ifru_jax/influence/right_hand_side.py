@@ -21,7 +21,7 @@ from ifru_jax.influence.direct import direct_influence, touched_terms
 from ifru_jax.influence.neighbourhoods import Around, Cost, cost_of, least_cost, local_influences
 from ifru_jax.influence.spillover import affected_interactions, graph_influence
 from ifru_jax.models import Params
-from ifru_jax.sparse import capacity_of, on_device
+from ifru_jax.sparse import on_device
 from ifru_jax.training import Objective
 
 SpilloverForm = Literal["auto", "whole-graph", "neighbourhood", "none"]
@@ -119,7 +119,7 @@ _FEW = 1 / 3
 def _pairs(change: Change, affected: np.ndarray) -> int:
     """Pairs that are scored over the whole graph."""
     count = int(affected.sum())
-    return capacity_of(count) if count < _FEW * len(affected) else change.after.capacities[0]
+    return change.after.room_for(count) if count < _FEW * len(affected) else change.after.capacities[0]
 
 
 def _counted(objective: Objective, change: Change, affected: np.ndarray) -> Examples:
@@ -130,8 +130,8 @@ def _counted(objective: Objective, change: Change, affected: np.ndarray) -> Exam
     counted = affected[change.retained]
     if after.leaders is not None:
         counted = whole_groups(counted, after.leaders)
-    elif _pairs(change, affected) < after.capacities[0]:
-        return build_examples(after.interactions.select(np.flatnonzero(counted)))
+    elif (room := _pairs(change, affected)) < after.capacities[0]:
+        return build_examples(after.interactions.select(np.flatnonzero(counted)), capacity=room)
     return replace(after.examples, weights=on_device(padded(counted, after.capacities[0], after.examples.weights.dtype)))
 
 

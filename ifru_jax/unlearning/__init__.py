@@ -3,10 +3,11 @@
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.ifru import IFRU, forget
 from ifru_jax.unlearning.linearity import linearity, with_linearity
-from ifru_jax.unlearning.local import independent_steps, warm_up
+from ifru_jax.unlearning.local import independent_steps
 from ifru_jax.unlearning.method import FromTrained, Method
 from ifru_jax.unlearning.prepare import Prepared, prepare
 from ifru_jax.unlearning.report import Linearity, Report
+from ifru_jax.unlearning.warm_up import warm_up
 
 __all__ = [
     "IFRU",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ifru_jax import DataError, ForgetRequest, IFRUConfig, Trained, warm_up
+from ifru_jax import DataError, ForgetRequest, IFRUConfig, Interactions, Trained, mf, warm_up
 from ifru_jax.graph import Change
 from ifru_jax.graph.nodes import Nodes, count_incident, incident
 from ifru_jax.influence import importance_scope, right_hand_side
@@ -202,8 +202,33 @@ def test_after_warming_up_a_request_compiles_nothing(trained, compilations):
         with compilations() as compiled:
             forget(state, one_each(trained, 1)[0], config=asked)
         assert compiled == []
-    with pytest.raises(DataError, match="scope"):
-        warm_up(trained, config=IFRUConfig())
+    with pytest.raises(DataError, match="only confined requests come in batches: set a scope"):
+        warm_up(trained, batches=True)
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_after_warming_up_a_request_to_all_rows_compiles_nothing(trained, compilations, follow):
+    """Whatever it names, in whatever number; the model is as it was."""
+    config = IFRUConfig(num_steps=7, segment_steps=9, follow=follow)
+    warm, steps = warm_up(trained, config=config)
+    assert steps == 1
+    assert warm.params is trained.params
+    data = trained.interactions
+    pairs = np.stack([data.users, data.items], axis=1)
+    for request in (
+        ForgetRequest(users=np.array([3])),
+        ForgetRequest(pairs=pairs[5:30]),
+        ForgetRequest(items=np.array([7]), corrected=pairs[:1], labels=1 - data.labels[:1]),
+    ):
+        with compilations() as compiled:
+            forget(warm, request)
+        assert compiled == []
+
+
+def test_a_model_of_a_single_interaction_has_nothing_to_be_asked():
+    data = Interactions.from_arrays([0], [0], [1])
+    model = mf(embedding_size=2)
+    assert warm_up(Trained.of(model, model.init(jax.random.key(0), 1, 1), data))[1] == 0
 
 
 @pytest.mark.parametrize("trained", ["lightgcn-2"], indirect=True)

@@ -4,10 +4,8 @@ request    which rows and interactions a request is solved on
 problem    the same, numbered anew and padded to a rung of one ladder
 step       the step on it, compiled; the update of the model
 batch      several independent requests in one compiled call
-warm_up    compilation before the first request
 """
 
 from ifru_jax.unlearning.local.batch import independent_steps
-from ifru_jax.unlearning.local.warm_up import warm_up
 
-__all__ = ["independent_steps", "warm_up"]
+__all__ = ["independent_steps"]
