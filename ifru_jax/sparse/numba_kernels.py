@@ -260,5 +260,5 @@ def compile_handler(name: str) -> Any:
         )
         for function in globals().values():
             if isinstance(function, Dispatcher):
-                function._cache.disable()  # pyright: ignore[reportPrivateUsage]
+                function._cache.disable()  # pyright: ignore[reportAttributeAccessIssue]
         return compiled()(HANDLERS[name])
