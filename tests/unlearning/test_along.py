@@ -306,7 +306,8 @@ def test_a_segment_that_resolved_too_little_says_so(recorded, place, status):
     state = prepare(recorded).with_record(replace(recorded.record, segments=tuple(segments)))
     _, report = forget(state, some(recorded, 5), config=IFRUConfig(segment_tolerance=0.0))
     assert report.status is status
-    assert report.solve.num_products == 3 * 16
+    # A last coefficient that rounds to exactly 0 ends even those of no tolerance.
+    assert (report.solve.num_products == 3 * 16) if place is None else (2 * 16 < report.solve.num_products <= 3 * 16)
 
 
 def test_segments_that_ended_by_their_error_have_converged(recorded):
