@@ -9,6 +9,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
+from ifru_jax.store.budget import Spent
 from ifru_jax.store.record import Verdict
 
 Lines = Sequence[Mapping[str, Any]]
@@ -42,12 +43,14 @@ class Told:
       name: of the store.
       history: `Store.history`.
       record: whether it holds.
+      spent: of the budget of errors.
       elsewhere: files outside of the store that a request doesn't reach.
     """
 
     name: str
     history: Lines
     record: Verdict
+    spent: Spent
     elsewhere: Sequence[str] = ()
 
 
@@ -72,7 +75,7 @@ def page(told: Told) -> str:
 {_drawing(left, "interactions that the model stands for", joined=True)}
 <h2>How long answers took</h2>
 {_drawing([(line["time"], line["seconds"]) for line in asked if line.get("seconds")], "seconds of a step")}
-{_settled([line for line in told.history if line["kind"] == "settle" and line.get("error") is not None])}
+{_budget(told.spent, told.history)}
 {_verified([line for line in told.history if line["kind"] == "verify"])}
 <h2>Line by line</h2>
 {_table(("line", "time", "kind", "asked", "found", "forgotten", "status", "undo"), map(_row, told.history))}
@@ -97,11 +100,31 @@ def _record(record: Verdict) -> str:
     )
 
 
-def _settled(lines: Lines) -> str:
-    if not lines:
-        return ""
-    drawn = _drawing([(line["time"], line["error"]) for line in lines], "distance to the whole step, as a share of it")
-    return f"<h2>How far quick answers were from what settled them</h2>{drawn}"
+def _budget(spent: Spent, history: Lines) -> str:
+    """What of it is spent now, how estimates went up and down, and how far quick answers really were from what settled them."""
+    budget = spent.budget
+    limit = "any" if budget.settle_at is None else _share(budget.settle_at)
+    rows = [
+        ("quick answers, estimated distance to the settled model", _share(spent.distance), limit),
+        ("interactions that changed since the beginning", _share(spent.share), _share(budget.retrain_at)),
+        ("the gradient, in times of that of the beginning", _times(spent.growth), _times(budget.growth)),
+        ("decrease of the objective by the last step, in times of what was promised", _times(spent.linearity), "0.5 to 2"),
+    ]
+    todo = f'<p class="bad">Now: {escape(spent.advice)}</p>' if spent.advice else ""
+    steps = [line for line in history if line.get("quick") or line["kind"] == "settle"]
+    over = [(line["time"], 100 * (line.get("distance") or 0.0) * bool(line.get("quick"))) for line in steps]
+    found = [(line["time"], line["error"]) for line in steps if line["kind"] == "settle" and line.get("error") is not None]
+    drawn = _drawing(over, "estimated distance to the settled model, in % of its size", joined=True) if over else ""
+    drawn += _drawing(found, "distance that settling found, as a share of the whole step") if found else ""
+    return f"<h2>The budget of errors</h2>{todo}{_table(('what', 'is', 'allowed'), rows)}{drawn}"
+
+
+def _share(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2%}"
+
+
+def _times(value: float | None) -> str:
+    return "not measured yet" if value is None else f"{value:.2f}"
 
 
 def _verified(lines: Lines) -> str:

@@ -108,7 +108,7 @@ def compact(store: Store, monkeypatch) -> None:
 def run_out(store: Store, monkeypatch) -> None:
     later = time.time() + 31 * 86400
     monkeypatch.setattr(moments, "now", lambda: later)
-    commit.tidy(store.folder, store._key)
+    commit.tidy(store.folder, store._opened.key)
 
 
 def quick(store: Store, monkeypatch) -> None:
@@ -207,7 +207,7 @@ def test_a_full_disk_leaves_it_before_or_after(name, request, tmp_path, key, mon
                 raise full if called.startswith("execute") else OSError(errno.ENOSPC, "No space left on device")
 
         with Store.open(folder, key=key, config=STEP) as tried:
-            tried._state()
+            assert tried.split
             try:
                 watching(lambda tried=tried: run(tried, monkeypatch), fail, after=False)
                 outcomes.append("went on")
