@@ -4,12 +4,12 @@
     IFRU_JAX_DATA=DIR python -m experiments.studies.stream --data ml-100k --requests 200 --every 1
 
 Users, single interactions, an item now and then, corrections, requests that were made before, ids that are not in the data, and
-lists of all that. Of every request is recorded how it was answered, what the store estimated its distance to the settled model to be,
-and, for one in --every and whenever the budget was spent, what it really was: one whole step from the state before. Where answers
-were settled, also how far the model is from one whole request for everything so far; and at the end the distance of both to models
-that were retrained. A line per request goes to experiments/results/stream.jsonl, from which `python -m experiments.tables` fills
-docs/budget.md. The store is kept in --home, so that a run that was cut off goes on. About an hour for ml-1m on two cores, nearly all
-of it for whole steps that are only taken to measure.
+lists of all that. Of every request is recorded how it was answered, what the store estimated its distance to the settled model to
+be, and, for one in --every and whenever the budget was spent, what it really was: one whole step from the state before. Where
+answers were settled, also how far the model is from one whole request for everything so far; and at the end the distance of both to
+models that were retrained. A line per request goes to experiments/results/stream.jsonl, from which `python -m experiments.tables`
+fills docs/budget.md. The store is kept in --home, so that a run that was cut off goes on. About an hour for ml-1m on two cores,
+nearly all of it for whole steps that are only taken to measure.
 """
 
 import time

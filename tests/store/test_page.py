@@ -9,7 +9,7 @@ from ifru_jax.store.budget import ErrorBudget, Spent
 from ifru_jax.store.page import Told, page
 from ifru_jax.store.record import Verdict
 
-VOID = {"meta", "path", "circle"}
+VOID = {"meta", "path"}
 
 
 class Nesting(HTMLParser):
