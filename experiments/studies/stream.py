@@ -102,9 +102,10 @@ def stream(
             for line in requested(streamed, number, measured=number % every == 0):
                 append_line(PATH, {"cell": name, **line})
                 tell(f"{name}, request {number + 1}: {line}")
-        if not any("end" in line for line in lines):
+        if not any("end" in line and line["end"]["requests"] == max(done, requests) for line in lines):
             tell(f"{name}, retraining")
-            append_line(PATH, {"cell": name, "end": at_the_end(streamed), "environment": environment()})
+            end = {"requests": max(done, requests)} | at_the_end(streamed)
+            append_line(PATH, {"cell": name, "end": end, "environment": environment()})
 
 
 def opened(name: str, setup: Any, home: Path, models: Path | None) -> Streamed:
