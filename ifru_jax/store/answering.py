@@ -35,7 +35,7 @@ def answer(store: Opened, kind: str, asked: Asked, *, missing: Missing, quick: b
     }
     if not len(resolved.everything):
         line = store.note(Entry(kind, content | {"tags": lines.tags(resolved, [])}))
-        return Answer(line.number, kind, resolved.answers, elsewhere=elsewhere)
+        return Answer(line.number, kind, resolved.answers, elsewhere=elsewhere, spent=store.spent)
     model, report, of_step = _unlearned(store, state, resolved.request, quick=quick)
     before, after = state.model.interactions, model.interactions
     found = State(model, **{name: held_out_after(part, resolved.everything, after) for name, part in state.parts.items()})

@@ -320,7 +320,7 @@ class Store:
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of the journal, first to last; of a step also "undone" and "can_be_undone_until"."""
-        found = self._opened.lines
+        found = [dict(line) for line in self._opened.lines]
         with database.reading(self.folder) as connection:
             kept = {one.undoes: one.until for one in commit.sealed(connection)}
         undone = {line["undoes"] for line in found if line["kind"] == "undo"}

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Opened:
     turn: threading.RLock = field(default_factory=threading.RLock, init=False)
     _loaded: tuple[str, State] | None = field(default=None, init=False)
     _origin: tuple[str, Origin] | None = field(default=None, init=False)
+    _lines: tuple[Mapping[str, Any], ...] = field(default=(), init=False)
 
     @property
     def writes(self) -> bool:
@@ -89,10 +90,14 @@ class Opened:
         return self._origin[1]
 
     @property
-    def lines(self) -> list[dict[str, Any]]:
-        """Of the journal, first to last."""
+    def lines(self) -> Sequence[Mapping[str, Any]]:
+        """Of the journal, first to last. What was read stays, for lines are only added."""
+        known = self._lines
         with database.reading(self.folder) as connection:
-            return [line.content for line in journal.lines(connection)]
+            found = (*known, *(line.content for line in journal.lines(connection, after=len(known))))
+        # No lock: threads that do so at once find the same.
+        self._lines = found
+        return found
 
     @property
     def spent(self) -> Spent:

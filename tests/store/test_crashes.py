@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from ifru_jax import DataError
-from ifru_jax.store import Store, commit, database, moments, states, verify_record
+from ifru_jax.store import ErrorBudget, Store, commit, database, moments, states, verify_record
 from tests.store.conftest import STEP
 from tests.store.test_store import everything
 
@@ -161,6 +161,15 @@ def test_killed_anywhere_it_is_before_or_after(work, tmp_path, key, monkeypatch)
         assert found[0] == expected[0] != expected[1]
         turns = sum(a != b for a, b in pairwise(found))
         assert turns == 1
+
+
+def test_cut_off_while_it_settles_the_answer_stands(tmp_path, trained, split, key):
+    """A quick answer that spends the budget is two steps, and the first is the answer."""
+    with Store.create(tmp_path / "s", trained, split=split, key=key, budget=ErrorBudget(settle_at=0)) as store:
+        taken = pictures(lambda: store.forget(users=[103], quick=True), store.folder, tmp_path / "pictures")
+    found = [content(picture, key) for picture in taken]
+    states = [one for one, before in zip(found, [None, *found], strict=False) if one != before]
+    assert [(one["lines"], one["erased"], one["basis"] is None) for one in states] == [(1, None, True), (2, 2, False), (3, 2, True)]
 
 
 def test_a_log_that_was_cut_off_is_before(forgiving, tmp_path, key):
