@@ -112,6 +112,8 @@ class Opened:
         """Goes to another state, which then is the one in memory."""
         line = commit.step(self.folder, state, entry, key=self.key, grace=grace)
         self.remember(state)
+        if not entry.quick:
+            self._origin = None  # it has rows of those who are gone
         return line
 
     def remember(self, state: State) -> None:
