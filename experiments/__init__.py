@@ -9,7 +9,7 @@ run/                  what one comparison is and does
 suite/                the committed comparisons
 tuning/               the search for hyper-parameters
 published/            accuracies by the protocol of published benchmarks
-studies/              questions of their own: how much to damp
+studies/              questions of their own: how much to damp, a stream of requests
 reliability/          kills of a process that writes to a store
 reporting/            from records to files and pictures
 pages/                from committed results to pages

@@ -6,6 +6,7 @@ of the objective and the damping; after a request nothing of the forgotten data,
 
 import json
 import os
+import secrets
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ifru_jax.training import LossLike, TrainConfig, Trained
 from ifru_jax.training.fit import in_precision
 from ifru_jax.training.losses import describe_loss, loss_from_description
 from ifru_jax.training.record import Record, Segment
+from ifru_jax.unlearning import compaction
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.prepare import Damping, Prepared
 
@@ -35,7 +37,7 @@ _FEATURES = ("user_features", "item_features")
 _VALID = ("users", "items", "labels", "groups")
 
 
-def save(trained: Trained, path: str | Path, *, for_serving: bool = False) -> None:
+def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compact: bool = False) -> None:
     """Writes a trained model to `path` (by convention `.npz`), all or nothing.
 
     Whatever keeps it from being written, a full disk or a process that is killed, the file that was there before is whole. Where
@@ -45,13 +47,18 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False) -> No
       trained: the model.
       path: the file.
       for_serving: leaves out the record of the training, which only requests need; it is twice the parameters per segment.
+      compact: leaves out the rows that have no data, with the others in random order, so that the file tells neither who was erased
+        nor how many; see `unlearning.compaction`. Without, the place of an erased row among the others tells whose it was.
 
     Raises:
       DataError: there is no such folder, `path` is something else than a file, or the file can't be written.
+      ModelError: `compact` with a model whose tables have sizes of their own.
     """
     check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned, and the path after it")
     check_kind("path", path, (str, os.PathLike), "give the path of a file")
+    if compact:
+        trained, _ = compaction.compact(trained, np.random.default_rng(secrets.randbits(128)))
     data, damping = trained.interactions, trained.damping if isinstance(trained, Prepared) else None
     description = {
         "format": _FORMAT,

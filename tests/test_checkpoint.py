@@ -17,6 +17,7 @@ from ifru_jax import (
     IFRUConfig,
     ModelError,
     TrainConfig,
+    Trained,
     lightgcn,
     load,
     mf,
@@ -25,7 +26,7 @@ from ifru_jax import (
     unlearn,
 )
 from ifru_jax.training import train
-from ifru_jax.unlearning import forget, prepare
+from ifru_jax.unlearning import Prepared, forget, prepare
 from tests.unlearning.conftest import tastes
 
 REQUEST = np.array([[0, 0]])
@@ -254,3 +255,24 @@ def test_a_file_of_the_first_version_loads_and_forgets_as_it_did():
     with np.load(folder / "model-format-1-without-u3.npz", allow_pickle=False) as expected:
         for name, value in unlearned.params.items():
             np.testing.assert_allclose(value, expected[name], atol=1e-5 * np.abs(expected[name]).max())
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_compact_file_tells_neither_who_was_erased_nor_how_many(trained, tmp_path, plain):
+    unlearned, _ = forget(trained, ForgetRequest(users=np.array([3, 4]), items=np.array([1])))
+    data = unlearned.interactions
+    users, items = np.flatnonzero(data.user_degrees()), np.flatnonzero(data.item_degrees())
+    given = Trained.of(unlearned.model, unlearned.params, data, total=unlearned.total) if plain else unlearned
+    save(given, tmp_path / "compact.npz", compact=True)
+    found = load(tmp_path / "compact.npz")
+    left = found.interactions
+    assert (left.num_users, left.num_items, found.total) == (len(users), len(items), len(data))
+    assert isinstance(found, Prepared) != plain
+    for ids, now, there in ((data.user_ids, left.user_ids, users), (data.item_ids, left.item_ids, items)):
+        assert sorted(now) == sorted(there if ids is None else ids[there])
+        assert list(now) != sorted(now)
+    rows = left.user_rows(range(3)) if data.user_ids is None else left.user_rows(data.user_ids[:3])
+    columns = left.item_rows([2, 3, 4]) if data.item_ids is None else left.item_rows(data.item_ids[[2, 3, 4]])
+    before = unlearned.score_rows(np.arange(3), np.array([2, 3, 4]))
+    np.testing.assert_allclose(found.score_rows(rows, columns), before, rtol=1e-5, atol=1e-7)
+    assert unlearned.interactions.num_users == trained.interactions.num_users

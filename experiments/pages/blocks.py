@@ -20,8 +20,9 @@ Maker = TypeVar("Maker", bound=Callable[..., str])
 
 
 def block(make: Maker) -> Maker:
-    """Registers a function by its name, with hyphens."""
-    MAKERS[make.__name__.replace("_", "-")] = make
+    """Registers a function by its name, with hyphens; no two have one name."""
+    if MAKERS.setdefault(make.__name__.replace("_", "-"), make) is not make:
+        raise DataError(f"two functions make the block {make.__name__}: give one another name.")
     return make
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import tyro
 
 from ifru_jax.command.line import Exit, status_of
-from ifru_jax.command.records import Compact, History, Report, Scan, Verify, VerifyRecord
+from ifru_jax.command.records import Compact, History, Migrate, Report, Scan, Verify, VerifyRecord
 from ifru_jax.command.requests import Correct, EndGrace, Erased, Forget, Preview, Settle, Undo
 from ifru_jax.command.show import say, table
 from ifru_jax.command.train import Export, NewKey, Recommend, Train
@@ -27,6 +27,7 @@ COMMANDS = {
     "erased": Erased,
     "verify": Verify,
     "history": History,
+    "migrate": Migrate,
     "report": Report,
     "verify-record": VerifyRecord,
     "compact": Compact,

@@ -1,4 +1,4 @@
-"""Commands about proof: `history`, `report`, `verify`, `verify-record`, `compact`, `scan`."""
+"""Commands about proof: `history`, `migrate`, `report`, `verify`, `verify-record`, `compact`, `scan`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +7,9 @@ import tyro
 
 from ifru_jax.command.line import Exit, print_json, working
 from ifru_jax.command.of_store import OfStore
-from ifru_jax.command.show import history, say, table, verdict
+from ifru_jax.command.show import budget, history, say, table, verdict
 from ifru_jax.store import Asked, scan, verify_record
+from ifru_jax.store.database import FORMAT
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,32 @@ class History(OfStore):
     def run(self) -> int:
         """Beside whoever writes."""
         with self.opened(read_only=True) as store:
-            lines = store.history()
-        print_json(lines) if self.json else history(lines)
+            lines, spent = store.history(), store.spent
+        if self.json:
+            print_json(lines)
+        else:
+            history(lines)
+            budget(spent)
+        return Exit.DONE
+
+
+@dataclass(frozen=True)
+class Migrate(OfStore):
+    """Brings a store that an older version wrote to the format of this one. Any command that writes does so, too.
+
+    For instance:
+
+        ifru migrate shop --key shop.key
+    """
+
+    def run(self) -> int:
+        """Opens it for writing, which does it."""
+        with self.opened() as store:
+            last = store.history()[-1]
+        if self.json:
+            print_json(last)
+        else:
+            say(f"{self.store} is of format {FORMAT}, which this version reads and writes.")
         return Exit.DONE
 
 

@@ -82,7 +82,8 @@ class Forget(Named):
 
     Attributes:
       missing: "error" refuses a request that names what is not in the data, "report" does the rest.
-      quick: answers on the rows concerned; what the other rows learned goes with `ifru settle`, or the next request without it.
+      quick: answers on the rows concerned; what the other rows learned goes with `ifru settle`, with the next request without it,
+        or at once where the budget of errors is spent (`ifru train --settle-at`).
     """
 
     missing: Literal["error", "report"] = "error"
@@ -157,12 +158,16 @@ class Settle(OfStore):
 
         ifru settle shop
 
-    The state before the quick answers, which was kept for that, is destroyed.
+    The state before the quick answers, which was kept for that, is destroyed. Where the budget of errors was spent, that was done
+    already, and nothing is left to do.
     """
 
     def run(self) -> int:
         """From the state before them."""
         with self.opened() as store, working("settling"):
+            if not store.unsettled:
+                print_json({"number": None}) if self.json else say("Nothing is to be settled: every answer is a whole step.")
+                return Exit.DONE
             found = store.settle()
             line = store.history()[-1]
         if self.json:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ifru_jax.store import Answer, Preview, Verdict
+from ifru_jax.store import Answer, Preview, Spent, Verdict
 
 WIDTH = 120  # of a file or a pipe, which has none of its own
 SHOWN = 20  # rows of a table of ids
@@ -54,6 +54,10 @@ def answer(found: Answer) -> None:
         along += [f"{report.items_taken_along} items"] * bool(report.items_taken_along)
         if along:
             say(f"{' and '.join(along)} lost their last interaction and went along.")
+    if found.settled is not None:
+        say(f"The budget of errors was spent, so all quick answers were settled at once (line {found.settled} of the record).")
+    if found.spent is not None:
+        budget(found.spent)
     say(f"Line {found.number} of the record." + (f" It can be undone until {found.undo_until}." if found.undo_until else ""))
     for path in found.elsewhere:
         say(f"Outside of the store: {path} may still hold it.")
@@ -75,10 +79,28 @@ def preview(found: Preview) -> None:
         rows.append(("everybody's top lists keep", "{mean:.1%} on average, {smallest:.1%} at the least".format(**found.overlap)))
     if found.seconds is not None:
         rows.append(("seconds, about", f"{found.seconds:.2f}"))
+    if found.spent is not None and found.spent.distance != 0:
+        rows.append(("quick answers so far", _distance(found.spent)))
     table(("", ""), rows)
     if found.advice:
         say(f"Advice: {found.advice}")
     say("Nothing was written.")
+
+
+def budget(found: Spent) -> None:
+    """What is spent, where anything is, and what to do about it."""
+    if found.distance != 0:
+        say(f"Quick answers: {_distance(found)}.")
+    if found.advice:
+        say(f"Advice: {found.advice}")
+
+
+def _distance(found: Spent) -> str:
+    """Of quick answers to what settles them."""
+    if found.distance is None:
+        return "nobody knows how far they are from what settles them"
+    allowed = "" if found.budget.settle_at is None else f", of {found.budget.settle_at:.2%} allowed"
+    return f"about {found.distance:.2%} of the model from what settles them{allowed}"
 
 
 def _both(ball: Mapping[str, int]) -> str:
@@ -92,9 +114,10 @@ def history(lines: Sequence[Mapping[str, Any]]) -> None:
         asked = ", ".join(f"{count} {name}" for name, count in line.get("asked", {}).items())
         what = (asked or _what(line)) + (", quick" if line.get("quick") else "")
         undo = "undone" if line.get("undone") else f"until {until}" if (until := line.get("can_be_undone_until")) else ""
-        counts = line.get("counts", {})
-        rows.append((line["number"], line["time"], line["kind"], what, counts.get("interactions"), line.get("status"), undo))
-    table(("line", "time", "kind", "what", "interactions left", "status", "undo"), rows)
+        left = line.get("counts", {}).get("interactions")
+        off = "" if line.get("distance") is None else f"{line['distance']:.2%}"
+        rows.append((line["number"], line["time"], line["kind"], what, left, line.get("status"), off, undo))
+    table(("line", "time", "kind", "what", "interactions left", "status", "off by", "undo"), rows)
 
 
 def _what(line: Mapping[str, Any]) -> str:
@@ -102,6 +125,10 @@ def _what(line: Mapping[str, Any]) -> str:
         return f"line {line['undoes']}"
     if line["kind"] == "destroyed":
         return f"the states before lines {', '.join(map(str, line['steps']))}"
+    if line["kind"] == "settle":
+        return "the budget was spent" if line.get("triggered") else ""
+    if line["kind"] == "migrate":
+        return f"from format {line['from']} to {line['to']}"
     return str(line.get("file") or line.get("verdict") or "")
 
 

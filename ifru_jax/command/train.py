@@ -16,7 +16,7 @@ from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.models import FlaxRecommender, bias_mf, lightgcn, mf
 from ifru_jax.serving import recommend
-from ifru_jax.store import Store, make_key
+from ifru_jax.store import ErrorBudget, Store, make_key
 from ifru_jax.training import TrainConfig
 from ifru_jax.unlearning import warm_up
 
@@ -38,6 +38,7 @@ class Train:
       store: folder of the store; must not be there yet.
       key: file with the operator's key (`ifru key FILE`). Without it, nobody can ask later who was erased.
       grace: how long a request can be undone, such as 30d; by default not at all.
+      settle_at: share of the model's size that answers with --quick may be off, by estimate, before they are settled; None: any.
       label_above: ratings above it are positive; by default the middle of the scale.
       model: what is trained.
       layers: of lightgcn.
@@ -54,6 +55,7 @@ class Train:
     store: Path
     key: Path | None = None
     grace: str | None = None
+    settle_at: float | None = ErrorBudget.settle_at
     label_above: float | None = None
     model: Literal["mf", "bias-mf", "lightgcn"] = "mf"
     layers: int = 1
@@ -67,6 +69,7 @@ class Train:
 
     def run(self) -> int:
         """Trains, evaluates, writes."""
+        budget = ErrorBudget(settle_at=self.settle_at)
         Store.check_new(self.store, key=self.key, grace=self.grace)
         with working("reading"):
             split = protocol_split(load_dataset(self.data, **self.reading), label_above=self.label_above)
@@ -82,7 +85,7 @@ class Train:
         with working("compiling what a request needs"):
             warm_up(trained)
         sources = [self.data] if Path(self.data).exists() else []
-        Store.create(self.store, trained, split=split, key=self.key, grace=self.grace, sources=sources).close()
+        Store.create(self.store, trained, split=split, key=self.key, grace=self.grace, sources=sources, budget=budget).close()
         if self.json:
             print_json({"store": str(self.store), "split": repr(split), "test": figures})
         else:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ifru_jax.store.budget import Spent
 from ifru_jax.store.resolve import IdAnswer
 from ifru_jax.unlearning import Report
 
@@ -20,6 +21,8 @@ class Answer:
       held_out: interactions that were held out of training and went too.
       undo_until: until when it can be undone, in UTC; None where it can't.
       elsewhere: what still holds what was erased and lies outside of the store: files that it was read from or exported to.
+      spent: of the budget of errors, afterwards.
+      settled: number of the line that settled a quick answer at once, since the budget was spent; None where none did.
     """
 
     number: int
@@ -29,6 +32,8 @@ class Answer:
     held_out: int = 0
     undo_until: str | None = None
     elsewhere: tuple[str, ...] = ()
+    spent: Spent | None = None
+    settled: int | None = None
 
     @property
     def complete(self) -> bool:
@@ -50,6 +55,8 @@ class Answer:
             "held_out": self.held_out,
             "undo_until": self.undo_until,
             "elsewhere": list(self.elsewhere),
+            "spent": None if self.spent is None else self.spent.as_dict(),
+            "settled": self.settled,
         }
 
 
@@ -68,6 +75,7 @@ class Preview:
       overlap: of everybody's top lists before and after, the mean and the smallest; None where it wasn't tried.
       seconds: that it will take, about; None where nobody knows yet.
       advice: to take it in parts, or to retrain instead; empty where one step is right.
+      spent: of the budget of errors, before it.
     """
 
     answers: tuple[IdAnswer, ...]
@@ -80,8 +88,10 @@ class Preview:
     overlap: Mapping[str, float] | None
     seconds: float | None
     advice: str
+    spent: Spent | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same in types of JSON."""
-        answers = [{"kind": one.kind, "ids": list(one.ids), "found": one.found} for one in self.answers]
-        return vars(self) | {"answers": answers, "along": dict(self.along), "hops": [dict(hop) for hop in self.hops]}
+        found = vars(self) | {"along": dict(self.along), "hops": [dict(hop) for hop in self.hops]}
+        found["answers"] = [{"kind": one.kind, "ids": list(one.ids), "found": one.found} for one in self.answers]
+        return found | {"spent": None if self.spent is None else self.spent.as_dict()}

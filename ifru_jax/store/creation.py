@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from ifru_jax.errors import DataError
 from ifru_jax.files import flush_folder
 from ifru_jax.models import describe_model
 from ifru_jax.store import commit, database, lines
+from ifru_jax.store.budget import ErrorBudget
 from ifru_jax.store.commit import Entry
 from ifru_jax.store.key import Key
 from ifru_jax.store.lock import Lock, StoreBusy
@@ -22,6 +23,7 @@ from ifru_jax.store.states import State
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import prepare
 from ifru_jax.unlearning.compaction import in_order, shuffled
+from ifru_jax.unlearning.unsettled import gradient_size
 
 LOCK = "lock"
 
@@ -34,11 +36,13 @@ class Terms:
       key: the operator's, or None.
       grace: seconds for which a step can be undone.
       sources: files that the data came from.
+      budget: of errors.
     """
 
     key: Key | None
     grace: float
-    sources: tuple[str, ...] = ()
+    sources: tuple[str, ...]
+    budget: ErrorBudget
 
 
 def create(folder: Path, trained: Trained, split: Split | None, terms: Terms) -> tuple[Lock, State]:
@@ -47,7 +51,8 @@ def create(folder: Path, trained: Trained, split: Split | None, terms: Terms) ->
     Raises:
       DataError: a split of other tables.
     """
-    model, order = shuffled(prepare(trained), np.random.default_rng(secrets.randbits(128)))
+    prepared = prepare(trained)
+    model, order = shuffled(prepared, np.random.default_rng(secrets.randbits(128)))
     parts = {}
     for name, part in () if split is None else (("valid", split.valid), ("test", split.test)):
         if (part.num_users, part.num_items) != (trained.interactions.num_users, trained.interactions.num_items):
@@ -55,10 +60,11 @@ def create(folder: Path, trained: Trained, split: Split | None, terms: Terms) ->
         parts[name] = in_order(part, order)
     state, name = State(model, **parts), secrets.token_hex(8)
     sources = [str(Path(one).resolve()) for one in terms.sources]
-    facts = {"store": name, "grace": repr(terms.grace), "sources": json.dumps(sources)}
+    facts = {"store": name, "grace": repr(terms.grace), "sources": json.dumps(sources), "budget": terms.budget.as_text()}
     if terms.key is not None:
         facts["key"] = terms.key.check(name)
     content = {"counts": lines.sizes(state), "model": describe_model(model.model), "grace_seconds": terms.grace}
+    content |= {"budget": asdict(terms.budget), "gradient": gradient_size(prepared)}
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_unfinished(folder)
     unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ifru_jax.errors import DataError
 
-FORMAT = 1
+FORMAT, OLDEST = 2, 1  # that this version writes, and the oldest that `migration` brings to it
 NAME = "store.sqlite"
 _SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -45,22 +45,22 @@ def create(folder: Path) -> None:
 
 
 @contextmanager
-def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A view of one moment.
+def reading(folder: Path, *, older: bool = False) -> Iterator[sqlite3.Connection]:
+    """A view of one moment; an `older` store only where that is said.
 
     Raises:
       DataError: the folder is no store, one of another version, or damaged.
     """
-    with _checked(folder) as connection:
+    with _checked(folder, older=older) as connection:
         connection.execute("BEGIN")
         yield connection
         connection.execute("ROLLBACK")
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[sqlite3.Connection]:
-    """One transaction: all of it is on the disk when the block ends, or nothing. Errors of `reading`."""
-    with _checked(folder) as connection:
+def writing(folder: Path, *, older: bool = False) -> Iterator[sqlite3.Connection]:
+    """One transaction: all of it is on the disk when the block ends, or nothing. `older` and errors as in `reading`."""
+    with _checked(folder, older=older) as connection:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -70,18 +70,23 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("COMMIT")
 
 
+def format_of(connection: sqlite3.Connection) -> int:
+    """The version of the format that a store was written in; 0 for a database that is none."""
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
 @contextmanager
-def _checked(folder: Path) -> Iterator[sqlite3.Connection]:
+def _checked(folder: Path, *, older: bool) -> Iterator[sqlite3.Connection]:
     if not (folder / NAME).is_file():
         raise DataError(f"{folder} is no store: make one with Store.create, or with `ifru train DATA --store {folder}`.")
     with _connected(folder) as connection:
-        (written,) = connection.execute("PRAGMA user_version").fetchone()
+        written = format_of(connection)
         if written == 0:
             raise DataError(f"{folder} is no store, or its creation was cut off: delete the folder and create it anew.")
-        if written != FORMAT:
-            remedy = (
-                "upgrade ifru_jax" if written > FORMAT else "export the model with the version that wrote it, and create a new one"
-            )
+        if written > FORMAT:
+            raise DataError(f"{folder} is a store of format {written}, this version reads {FORMAT}: upgrade ifru_jax.")
+        if written < (OLDEST if older else FORMAT):
+            remedy = f"`ifru migrate {folder}`, or Store.open for writing, brings it to this one and loses nothing"
             raise DataError(f"{folder} is a store of format {written}, this version reads {FORMAT}: {remedy}.")
         yield connection
 

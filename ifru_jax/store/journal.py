@@ -55,9 +55,9 @@ def append(connection: sqlite3.Connection, kind: str, content: Mapping[str, Any]
     return line
 
 
-def lines(connection: sqlite3.Connection) -> Iterator[Line]:
-    """All lines in their order."""
-    for row in connection.execute("SELECT number, line, digest, seal FROM journal ORDER BY number"):
+def lines(connection: sqlite3.Connection, *, after: int = 0) -> Iterator[Line]:
+    """All lines in their order, or those after one of this number."""
+    for row in connection.execute("SELECT number, line, digest, seal FROM journal WHERE number > ? ORDER BY number", (after,)):
         yield Line(*row)
 
 

@@ -1,31 +1,59 @@
-"""How far quick answers were from the whole step that settles them.
+"""Back and forth: quick answers settled by one whole step from the state before them, and steps undone."""
 
-    error = ‖θ_quick − θ_settled‖ / ‖θ_settled − θ_before‖        on the rows that have data left
+from dataclasses import asdict
 
-0 where they are the same, 1 where the other rows would have moved as far as all did.
-"""
-
-import jax.numpy as jnp
-import numpy as np
-import optax
-
-from ifru_jax.models.tables import confine
+from ifru_jax.api import unlearn
+from ifru_jax.errors import DataError
+from ifru_jax.store import commit, database, lines, moments
+from ifru_jax.store.answers import Answer
+from ifru_jax.store.commit import Entry
+from ifru_jax.store.opened import Opened
+from ifru_jax.store.states import State
+from ifru_jax.store.verifying import difference_as_request
 from ifru_jax.training import Trained
+from ifru_jax.unlearning.unsettled import apart, size
 
 
-def distance(quick: Trained, settled: Trained, before: Trained) -> float | None:
-    """The error of quick answers; None where the whole step moved nothing."""
-    data = settled.interactions
-    kept = jnp.asarray(data.user_degrees() > 0), jnp.asarray(data.item_degrees() > 0)
+def settle(store: Opened, *, triggered: bool = False) -> Answer:
+    """See `Store.settle`; `triggered` is by a budget that is spent."""
+    basis, state = store.basis, store.state
+    if basis is None:
+        raise DataError("nothing is to be settled: every answer was a whole step.")
+    request = difference_as_request(basis.model.interactions, state.model.interactions)
+    model, report = unlearn(basis.model, request, config=store.config)
+    report, of_step = lines.measured(basis.model, model, report)
+    found = State(model, valid=state.valid, test=state.test)
+    content = {
+        "error": error(state.model, model, basis.model),
+        "distance": apart(state.model, model) / size(model),
+        "triggered": triggered,
+        **of_step,
+        **lines.evidence(report),
+        "counts": lines.sizes(found),
+        "config": asdict(store.config or model.step),
+        "versions": lines.versions(),
+    }
+    line = store.step(found, Entry("settle", content))
+    return Answer(line.number, "settle", report=report, spent=store.spent)
 
-    def apart(one: Trained, other: Trained) -> float:
-        change = optax.tree.sub(one.params, other.params)
-        # Of shared parameters, which have no rows, all.
-        return float(np.asarray(optax.tree.norm({**change, **_tables(one, confine(one.model.tables, change, kept))})))
 
-    moved = apart(settled, before)
+def error(quick: Trained, settled: Trained, before: Trained) -> float | None:
+    """‖θ_quick − θ_settled‖ / ‖θ_settled − θ_before‖: 0 where they are the same, 1 where the other rows would have moved as far as
+    all did; None where the whole step moved nothing."""
+    moved = apart(before, settled)
     return apart(quick, settled) / moved if moved else None
 
 
-def _tables(model: Trained, values: dict) -> dict:
-    return {name: values[name] for name in model.model.tables}
+def undo(store: Opened) -> Answer:
+    """See `Store.undo`."""
+    commit.tidy(store.folder, store.key)
+    with database.reading(store.folder) as connection:
+        kept = commit.sealed(connection)
+    kept = [one for one in kept if one.until is not None and one.until > moments.now()]
+    if not kept:
+        kept_at_all = float(store.fact("grace")) > 0
+        why = "no step is within its grace period" if kept_at_all else "the store keeps no state before a step (grace)"
+        raise DataError(f"nothing can be undone: {why}.")
+    last = kept[0]
+    line = commit.back(store.folder, last, Entry("undo", {"undoes": last.undoes, "versions": lines.versions()}), key=store.key)
+    return Answer(line.number, "undo", spent=store.spent)

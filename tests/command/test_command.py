@@ -15,7 +15,7 @@ import pytest
 import ifru_jax
 from ifru_jax.command import COMMANDS, line, run
 from ifru_jax.command.line import Exit, working
-from ifru_jax.store import Store, make_key
+from ifru_jax.store import ErrorBudget, Store, make_key
 from tests.store.conftest import prepared
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +29,9 @@ def made(tmp_path_factory):
     users, items = np.divmod(rng.permutation(20 * 12)[:140], 12)
     split = ifru_jax.random_split(ifru_jax.Interactions.from_arrays(100 + users, items, rng.integers(2, size=140)))
     make_key(home / "key")
-    Store.create(home / "shop", prepared(split.train), split=split, key=home / "key", grace="30d").close()
+    Store.create(
+        home / "shop", prepared(split.train), split=split, key=home / "key", grace="30d", budget=ErrorBudget(settle_at=0.5)
+    ).close()
     return home
 
 
@@ -134,13 +136,32 @@ def test_scan_compact_export(ifru, home):
 
 
 def test_quick_answers_are_settled_and_all_is_a_page(ifru, home):
-    assert ifru("settle", "shop")[0] == Exit.ERROR
+    status, told, _ = ifru("settle", "shop")
+    assert (status, "Nothing is to be settled" in told) == (Exit.DONE, True)
     assert ifru("forget", "shop", "--user", 103, "--quick", "--json")[1]["report"]["scope"]["users"] == 1
     assert "quick" in ifru("history", "shop")[1]
     assert "away from it" in ifru("settle", "shop")[1]
+    assert ifru("settle", "shop", "--json")[:2] == (Exit.DONE, {"number": None})
     assert ifru("report", "shop")[0] == Exit.DONE
     assert (home / "report.html").read_text().startswith("<!doctype html>")
     assert ifru("end-grace", "shop", "--json")[1] == {"destroyed": 1}
+
+
+def test_the_budget_of_errors_is_shown_and_settles(ifru, tmp_path):
+    status, told, _ = ifru("forget", "shop", "--user", 103, "--quick")
+    assert status == Exit.DONE
+    assert "from what settles them, of 50.00% allowed" in told
+    assert "from what settles them" in ifru("history", "shop")[1]
+    assert "from what settles them" in ifru("preview", "shop", "--user", 104)[1]
+    spent = ifru("preview", "shop", "--user", 104, "--json")[1]["spent"]
+    assert spent["budget"]["settle_at"] == 0.5
+    assert 0 < spent["distance"] < 0.5
+    with Store.open("shop", key="key") as store:
+        model = store.model
+    Store.create("strict", model, key="key", budget=ErrorBudget(settle_at=0)).close()
+    told = ifru("forget", "strict", "--user", 105, "--quick")[1]
+    assert "settled at once (line 3 of the record)" in told
+    assert "the budget was spent" in ifru("history", "strict")[1]
 
 
 def test_somebody_else_writes(ifru, home):

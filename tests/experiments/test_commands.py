@@ -20,6 +20,7 @@ from experiments.run.progress import telling
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
 from experiments.studies.step import step
+from experiments.studies.stream import stream
 from experiments.suite.__main__ import suite
 from experiments.tuning.__main__ import tune
 from ifru_jax import DataError, DataWarning
@@ -38,6 +39,7 @@ COMMANDS = {
     "studies.damping": "damping.jsonl",
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
+    "studies.stream": "stream.jsonl",
     "reliability": "--kills",
 }
 
@@ -109,6 +111,8 @@ BAD = [
     ("studies.damping", damping, {"models": Path("file")}, "file can't be a folder for results"),
     ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
+    ("studies.stream", stream, {"requests": 0}, "requests is 0"),
+    ("studies.stream", stream, {"home": Path("file")}, "file can't be a folder for results"),
     ("reliability", reliability, {"kills": 0}, "kills is 0"),
 ]
 

@@ -8,12 +8,14 @@ import pytest
 
 import ifru_jax
 from ifru_jax import Interactions, Split, Trained, mf
-from ifru_jax.store import Store, make_key
+from ifru_jax.store import ErrorBudget, Store, make_key
 from ifru_jax.unlearning import Prepared
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.prepare import Damping
 
 STEP = IFRUConfig(num_steps=2)
+# What a request changes of so little data is more than the default allows.
+PATIENT = ErrorBudget(settle_at=None)
 
 
 def prepared(data: Interactions, seed: int = 0) -> Prepared:
@@ -45,14 +47,12 @@ def key(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def store(tmp_path, trained, split, key):
-    with Store.create(tmp_path / "shop", trained, split=split, key=key) as found:
-        found._config = STEP
+    with Store.create(tmp_path / "shop", trained, split=split, key=key, budget=PATIENT) as found:
         yield found
 
 
 @pytest.fixture
 def forgiving(tmp_path, trained, split, key):
     """A store with a grace period."""
-    with Store.create(tmp_path / "forgiving", trained, split=split, key=key, grace="30d") as found:
-        found._config = STEP
+    with Store.create(tmp_path / "forgiving", trained, split=split, key=key, grace="30d", budget=PATIENT) as found:
         yield found

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from ifru_jax import DataError
-from ifru_jax.store import Store, commit, database, moments, states, verify_record
+from ifru_jax.store import ErrorBudget, Store, commit, database, moments, states, verify_record
 from tests.store.conftest import STEP
 from tests.store.test_store import everything
 
@@ -108,7 +108,7 @@ def compact(store: Store, monkeypatch) -> None:
 def run_out(store: Store, monkeypatch) -> None:
     later = time.time() + 31 * 86400
     monkeypatch.setattr(moments, "now", lambda: later)
-    commit.tidy(store.folder, store._key)
+    commit.tidy(store.folder, store._opened.key)
 
 
 def quick(store: Store, monkeypatch) -> None:
@@ -163,6 +163,15 @@ def test_killed_anywhere_it_is_before_or_after(work, tmp_path, key, monkeypatch)
         assert turns == 1
 
 
+def test_cut_off_while_it_settles_the_answer_stands(tmp_path, trained, split, key):
+    """A quick answer that spends the budget is two steps, and the first is the answer."""
+    with Store.create(tmp_path / "s", trained, split=split, key=key, budget=ErrorBudget(settle_at=0)) as store:
+        taken = pictures(lambda: store.forget(users=[103], quick=True), store.folder, tmp_path / "pictures")
+    found = [content(picture, key) for picture in taken]
+    states = [one for one, before in zip(found, [None, *found], strict=False) if one != before]
+    assert [(one["lines"], one["erased"], one["basis"] is None) for one in states] == [(1, None, True), (2, 2, False), (3, 2, True)]
+
+
 def test_a_log_that_was_cut_off_is_before(forgiving, tmp_path, key):
     """SQLite's own log ends anywhere: a commit counts when all of it is there."""
     forgiving.forget(users=[104])
@@ -207,7 +216,7 @@ def test_a_full_disk_leaves_it_before_or_after(name, request, tmp_path, key, mon
                 raise full if called.startswith("execute") else OSError(errno.ENOSPC, "No space left on device")
 
         with Store.open(folder, key=key, config=STEP) as tried:
-            tried._state()
+            assert tried.split
             try:
                 watching(lambda tried=tried: run(tried, monkeypatch), fail, after=False)
                 outcomes.append("went on")

@@ -5,10 +5,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from ifru_jax.store.budget import ErrorBudget, Spent
 from ifru_jax.store.page import Told, page
 from ifru_jax.store.record import Verdict
 
-VOID = {"meta", "path", "circle"}
+VOID = {"meta", "path"}
 
 
 class Nesting(HTMLParser):
@@ -47,7 +48,7 @@ def test_it_stands_alone_and_is_well_formed(written):
     parser.feed(written)
     assert parser.open == []
     assert not set(parser.tags) & {"script", "link", "img", "iframe"}
-    assert parser.tags.count("svg") == 3
+    assert parser.tags.count("svg") == 4
     assert not re.findall(r"(?:https?:|src=|@import|url\()", written)
     assert 'name="viewport"' in written
 
@@ -64,7 +65,7 @@ def test_it_says_what_was_asked_and_names_nobody(written):
 def test_what_is_told_is_no_markup():
     line = {"number": 1, "time": "2026-01-01T00:00:00Z", "kind": "create", "counts": {"interactions": 0, "users": 0, "items": 0}}
     record = Verdict(False, 1, 1, "line 1 is <b>not</b> right", "0" * 64, False)
-    made = page(Told("<script>shop", [line], record, ["/a/<b>/c"]))
+    made = page(Told("<script>shop", [line], record, Spent(ErrorBudget()), ["/a/<b>/c"]))
     assert "<script>" not in made
     assert "<b>not" not in made
     assert "/a/&lt;b&gt;/c" in made

@@ -137,7 +137,7 @@ def test_tags_of_two_stores_have_nothing_in_common(tmp_path, trained, key):
     tags = []
     for name in ("a", "b"):
         with Store.create(tmp_path / name, trained, key=key) as store:
-            store._config = STEP
+            store._opened.config = STEP
             store.forget(users=[103])
             tags.append(set(store.history()[-1]["tags"]["erased"]))
     assert not tags[0] & tags[1]

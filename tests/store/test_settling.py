@@ -10,10 +10,10 @@ import ifru_jax
 from ifru_jax import DataError
 from ifru_jax.models import lightgcn
 from ifru_jax.store import Asked, Store, moments, scan, verify_record
-from ifru_jax.store.settling import distance
+from ifru_jax.store.settling import error
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import prepare
-from tests.store.conftest import STEP
+from tests.store.conftest import PATIENT, STEP
 from tests.store.test_store import everything, pairs_of
 
 
@@ -42,7 +42,7 @@ def test_settled_the_model_is_that_of_one_whole_request(tmp_path, split, trained
         model = lightgcn(num_layers=1, embedding_size=3)
         params = model.init(jax.random.key(1), split.train.num_users, split.train.num_items)
         trained = prepare(Trained.of(model, params, split.train), config=STEP)
-    with Store.create(tmp_path / "s", trained, split=split, key=key) as store:
+    with Store.create(tmp_path / "s", trained, split=split, key=key, budget=PATIENT) as store:
         before, (pair, corrected) = store.model, asked_of(store, takes_along=takes_along)
         store.forget(users=[103], quick=True)
         store.correct([corrected], quick=True)
@@ -55,7 +55,7 @@ def test_settled_the_model_is_that_of_one_whole_request(tmp_path, split, trained
         assert pairs_of(store.model.interactions) == pairs_of(whole.interactions)
         line = store.history()[-1]
         assert (line["kind"], line["number"], line.get("tags")) == ("settle", answer.number, None)
-        assert line["error"] == pytest.approx(distance(quick, whole, before), rel=1e-3)
+        assert line["error"] == pytest.approx(error(quick, whole, before), rel=1e-3)
         assert line["error"] > 0
         assert verify_record(store.folder, key=key).holds
 

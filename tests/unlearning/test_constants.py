@@ -15,6 +15,7 @@ from ifru_jax.data.forget_sets import parse_forget
 from ifru_jax.training import train
 from ifru_jax.unlearning import forget, prepare
 from ifru_jax.unlearning.stopping import peak
+from ifru_jax.unlearning.unsettled import Origin, apart, unsettled
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -131,3 +132,17 @@ def test_products_that_the_tolerance_leaves(case, noisy):
     popular = ForgetRequest(items=np.array([np.argmax(split.train.item_degrees())]))
     half = ForgetRequest(pairs=request.pairs[::2])
     assert [forget(state, one)[1].solve.num_products for one in (half, popular)] == [26, 21]
+
+
+def test_the_estimate_of_what_is_not_settled_is_of_its_size(case):
+    """After each of four quick answers, which add up. Steps along so short a training scatter as much."""
+    name, state = case
+    origin, quick, ratios = Origin.of(state), state, []
+    for user in (7, 50, 111, 300):
+        quick, _ = forget(quick, ForgetRequest(users=np.array([user])), config=IFRUConfig(scope=()))
+        settled, _ = forget(state, ForgetRequest(users=np.flatnonzero(quick.interactions.user_degrees() == 0)))
+        found = unsettled(origin, quick)
+        ratios.append(apart(quick, settled) / (found.distance * found.size))
+    print(name, ratios)
+    assert all(0.4 < ratio < 1.4 for ratio in ratios)
+    assert ratios[-1] == pytest.approx({"mf": 0.8942526573103383, "lightgcn-1": 0.5537753823658877}[name], rel=1e-6)
