@@ -21,8 +21,8 @@ from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.forks import check_not_forked
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
 from ifru_jax.training import LossLike, TrainConfig, Trained
+from ifru_jax.training.described_losses import describe_loss, loss_from_description
 from ifru_jax.training.fit import in_precision
-from ifru_jax.training.losses import describe_loss, loss_from_description
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.prepare import Damping, Prepared

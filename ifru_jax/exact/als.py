@@ -61,7 +61,7 @@ class ALS:
         """Trains on `data.train` for `epochs` alternations, from rows drawn uniformly up to 0.01; validation has no say."""
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         sizes = data.train.num_users, data.train.num_items
-        tables = tuple(rng.random((size, self.embedding_size)) * 0.01 for size in sizes)
+        tables = rng.random((sizes[0], self.embedding_size)) * 0.01, rng.random((sizes[1], self.embedding_size)) * 0.01
         model = self.model(data.train, *tables)
         ratings = matrix(model.interactions)
         users, items = alternated(self, ratings, tables, sweeps=self.epochs)[0]
@@ -180,7 +180,7 @@ def alternated(
         before = users, items
         users = solved(config, ratings, (users, items))
         items = solved(config, transposed, (items, users))
-        moved = np.hypot(*(np.linalg.norm(new - old) for new, old in zip((users, items), before, strict=True)))
+        moved = np.hypot(np.linalg.norm(users - before[0]), np.linalg.norm(items - before[1]))
         if moved <= config.tolerance * np.hypot(np.linalg.norm(users), np.linalg.norm(items)):
             return (users, items), sweep + 1, Status.CONVERGED
     return (users, items), sweeps, Status.STEPS_SPENT

@@ -95,7 +95,8 @@ class EASEModel(ExactModel):
     def _without(self, change: Change) -> tuple["EASEModel", dict[str, Any]]:
         users = np.unique(change.touched.users)
         old, new = self._ratings[users], matrix(change.after.interactions)[users]
-        changed = scipy.sparse.vstack([old, new[np.diff(new.indptr) > 0]]).toarray()
+        old, new = old.toarray(), new.toarray()
+        changed = np.concatenate([old, new[new.any(axis=1)]])
         if len(changed) > _MANY * len(self.inverse):
             return _inverted(change.after, self.method), {}
         signs = np.where(np.arange(len(changed)) < len(users), -1.0, 1.0)
@@ -111,5 +112,5 @@ class EASEModel(ExactModel):
 
 def _inverted(training_set: TrainingSet, method: EASE) -> EASEModel:
     ratings = matrix(training_set.interactions)
-    gram = (ratings.T @ ratings).toarray() + method.reg * np.eye(ratings.shape[1])
+    gram = (ratings.T @ ratings).toarray() + method.reg * np.eye(training_set.sizes[1])
     return EASEModel(training_set, np.linalg.inv(gram), method)

@@ -1,8 +1,10 @@
 """Losses and the objective, training by minibatch Adam with early stopping, and the trained model."""
 
+from ifru_jax.training.all_pairs import AllPairs
+from ifru_jax.training.decay import WithDecay
+from ifru_jax.training.described_losses import LOSSES
 from ifru_jax.training.fit import History, TrainConfig, fit_params
 from ifru_jax.training.losses import (
-    LOSSES,
     WMSE,
     FullSoftmax,
     Loss,
@@ -21,6 +23,7 @@ from ifru_jax.training.trained import Trained, train, training_set_for
 __all__ = [
     "LOSSES",
     "WMSE",
+    "AllPairs",
     "FullSoftmax",
     "History",
     "Loss",
@@ -30,6 +33,7 @@ __all__ = [
     "TrainConfig",
     "Trained",
     "WithAuxiliary",
+    "WithDecay",
     "as_loss",
     "bce",
     "bpr",
