@@ -5,7 +5,8 @@
 
 A user's row is a ridge regression on the item rows, and an item's one on the user rows. A request is answered by *folding out*: the
 rows of its users and items are solved on what is left of them, which nothing of the forgotten interactions enters. The others have
-still learned from them, so the alternation goes on from there, until the rows move no more.
+still learned from them, so the alternation goes on from there, for some sweeps or
+until the rows move no more.
 
 Source: Hu, Koren, Volinsky (ICDM 2008), eq. 3–5, with the confidence of the package implicit, α r in place of 1 + α r.
 """
@@ -39,7 +40,8 @@ class ALS:
       reg: λ ≥ 0, the weight of the squared norm of every row.
       alpha: α > 0; an interaction with label r counts α r times as much as a pair without one.
       epochs: alternations of a training, users first.
-      sweeps: alternations of a request at the most, after its own rows are solved; 0 leaves all other rows as they are.
+      sweeps: alternations of a request at the most, after its own rows are solved; 0 leaves all other rows as they are. Many end at
+        a stationary point, which is more training than a model had that was stopped before.
       tolerance: change of the rows in an alternation, relative to their size, at which a request is done.
     """
 
@@ -47,7 +49,7 @@ class ALS:
     reg: float = 0.01
     alpha: float = 1.0
     epochs: int = 15
-    sweeps: int = 100
+    sweeps: int = 5
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
@@ -126,9 +128,8 @@ class ALSModel(ExactModel):
         touched = change.touched
         users = solved(config, ratings, tables, rows=np.unique(touched.users))
         items = solved(config, ratings.T.tocsr(), (tables[1], users), rows=np.unique(touched.items))
-        (users, items), sweeps, status = alternated(config, ratings, (users, items), sweeps=config.sweeps)
-        if not config.sweeps:
-            status = Status.RETRAINED
+        (users, items), sweeps, settled = alternated(config, ratings, (users, items), sweeps=config.sweeps)
+        status = Status.CONVERGED if settled else Status.RETRAINED
         precision = self.user_factors.dtype
         found = replace(
             self,
@@ -173,7 +174,7 @@ def solved(
 
 def alternated(
     config: ALS, ratings: scipy.sparse.csr_array, tables: tuple[np.ndarray, np.ndarray], *, sweeps: int
-) -> tuple[tuple[np.ndarray, np.ndarray], int, Status]:
+) -> tuple[tuple[np.ndarray, np.ndarray], int, bool]:
     """Both tables after so many alternations at the most, users first; how many there were; whether they settled."""
     (users, items), transposed = tables, ratings.T.tocsr()
     for sweep in range(sweeps):
@@ -182,8 +183,8 @@ def alternated(
         items = solved(config, transposed, (items, users))
         moved = np.hypot(np.linalg.norm(users - before[0]), np.linalg.norm(items - before[1]))
         if moved <= config.tolerance * np.hypot(np.linalg.norm(users), np.linalg.norm(items)):
-            return (users, items), sweep + 1, Status.CONVERGED
-    return (users, items), sweeps, Status.STEPS_SPENT
+            return (users, items), sweep + 1, True
+    return (users, items), sweeps, False
 
 
 def _stored(old: np.ndarray, new: np.ndarray, precision: np.dtype) -> np.ndarray:

@@ -21,6 +21,21 @@ environment of the source.
 from ifru_jax.interop.evidence import Evidence
 from ifru_jax.interop.export import export
 from ifru_jax.interop.implicit import ImplicitOptions, from_implicit
+from ifru_jax.interop.lightgcn_pytorch import from_lightgcn_pytorch, read_lightgcn
+from ifru_jax.interop.snippets import snippet
 from ifru_jax.interop.source import Imported, Source
+from ifru_jax.interop.tensors import Declared, from_tensors
 
-__all__ = ["Evidence", "ImplicitOptions", "Imported", "Source", "export", "from_implicit"]
+__all__ = [
+    "Declared",
+    "Evidence",
+    "ImplicitOptions",
+    "Imported",
+    "Source",
+    "export",
+    "from_implicit",
+    "from_lightgcn_pytorch",
+    "from_tensors",
+    "read_lightgcn",
+    "snippet",
+]

@@ -26,7 +26,7 @@ from ifru_jax.exact.als import solved
 from ifru_jax.exact.model import matrix
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Scorer
-from ifru_jax.training import Objective, Trained
+from ifru_jax.training import Objective, Squares, Trained, WithDecay
 
 TOLERANCE = 1e-5
 # Above these, training ended elsewhere than where this objective on this data does. Right imports were found below .005 and .25.
@@ -69,7 +69,7 @@ class Evidence:
     Attributes:
       pairs: whose scores were compared with the source's; 0 where none came along.
       score_error: the largest difference, relative to the largest score; None without scores.
-      auc: of interactions against as many pairs drawn at random from the rest.
+      auc: of interactions against as many pairs drawn at random from the rest; of ratings, those above the mean against others.
       stationarity: 0 where training ended at a minimum of the objective on the data; see the module.
     """
 
@@ -97,8 +97,8 @@ def examined(model: Trained | ALSModel, scored: Scored | None = None) -> Evidenc
     found = Evidence(0 if scored is None else len(scored.scores), error, _auc(model), stationarity)
     if found.auc is not None and found.auc < LEAST_AUC:
         warnings.warn(
-            f"interactions score no higher than other pairs (AUC {found.auc:.2f}): the rows of the model are probably in another "
-            "order than its users and items. Give user_ids and item_ids in the order of the rows.",
+            f"interactions hardly score higher than other pairs (AUC {found.auc:.2f}): the rows of the model are probably in "
+            "another order than its users and items. Give user_ids and item_ids in the order of the rows.",
             DataWarning,
             stacklevel=3,
         )
@@ -128,7 +128,10 @@ def _score_error(model: Scorer, scored: Scored) -> float:
 
 
 def _auc(model: Scorer, *, most: int = 20_000, seed: int = 0) -> float | None:
-    """Of interactions against as many other pairs of users and items that have some."""
+    """Of interactions against as many other pairs of users and items that have some; of ratings, of high ones against low ones."""
+    if rates(model):
+        data = model.interactions
+        return auc_or_none(np.asarray(model.score_rows(data.users, data.items), float), data.labels > data.labels.mean())
     data, rng = positives(model.interactions), np.random.default_rng(seed)
     chosen = data.select(rng.permutation(len(data))[:most])
     items = rng.choice(data.items, len(chosen))
@@ -137,6 +140,12 @@ def _auc(model: Scorer, *, most: int = 20_000, seed: int = 0) -> float | None:
     users, items = np.append(chosen.users, chosen.users[new]), np.append(chosen.items, items[new])
     labels = np.append(np.ones(len(chosen)), np.zeros(int(new.sum())))
     return auc_or_none(np.asarray(model.score_rows(users, items), float), labels)
+
+
+def rates(model: Scorer) -> bool:
+    """Whether the scores are ratings."""
+    loss = model.loss if isinstance(model, Trained) else None
+    return isinstance(loss.loss if isinstance(loss, WithDecay) else loss, Squares)
 
 
 def positives(data: Interactions) -> Interactions:

@@ -93,7 +93,9 @@ def _named(model: Trained | ALSModel, source: Source) -> tuple[dict[str, np.ndar
     if unknown := [name for name in params if source.names and name not in source.names]:
         raise ModelError(f"{source.system} has no name for {unknown[0]!r}: export it like safetensors.")
     names = {name: source.names.get(name, name) for name in params}
-    return {names[name]: value for name, value in params.items()}, {names[name]: side for name, side in tables.items()}
+    # In the order of the file.
+    ordered = sorted(params, key=list(source.names).index) if source.names else params
+    return {names[name]: params[name] for name in ordered}, {names[name]: side for name, side in tables.items()}
 
 
 def _erased(data: Interactions, side: str) -> np.ndarray:
@@ -121,7 +123,7 @@ def _write(target: Path, tables: dict[str, np.ndarray], source: Source) -> None:
     else:
         written = needed("safetensors.numpy", "safetensors files need safetensors", extra="interop")
         kept = {name: np.asarray(value) for name, value in source.settings.items() if not isinstance(value, str)}
-        arrays = {name: np.ascontiguousarray(value) for name, value in (tables | kept).items()}
+        arrays = {name: np.asarray(value, order="C") for name, value in (tables | kept).items()}
         write_atomic(target, written.save(arrays, metadata=texts or None))
 
 

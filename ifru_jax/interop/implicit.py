@@ -119,7 +119,7 @@ def _als(
     loss = AllPairs(alpha)
     loss.check(data)
     config = TrainConfig(reg=2 * reg / max(1, len(data)))
-    return Trained.of(mf(embedding_size=width), _on_device({USERS: users, ITEMS: items}), data, loss=loss, config=config)
+    return Trained.of(mf(embedding_size=width), held_as_it_is({USERS: users, ITEMS: items}), data, loss=loss, config=config)
 
 
 def _bpr(
@@ -134,7 +134,7 @@ def _bpr(
     params = {USERS: users[:, :-1], ITEMS: items[:, :-1], BIAS: items[:, -1]}
     loss = WithDecay(bpr, float(settings["regularization"]))
     model = item_bias_mf(embedding_size=width)
-    return Trained.of(model, _on_device(params), drawn, loss=loss, config=TrainConfig(reg=0.0))
+    return Trained.of(model, held_as_it_is(params), drawn, loss=loss, config=TrainConfig(reg=0.0))
 
 
 def _width(users: np.ndarray, items: np.ndarray) -> int:
@@ -145,7 +145,7 @@ def _width(users: np.ndarray, items: np.ndarray) -> int:
     return users.shape[1]
 
 
-def _on_device(params: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def held_as_it_is(params: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Parameters that JAX holds to the bit.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from ifru_jax.exact import ExactModel
+from ifru_jax.exact import ALSModel
 from ifru_jax.interop.evidence import Evidence
 from ifru_jax.unlearning import Prepared
 
@@ -44,6 +44,6 @@ class Imported(NamedTuple):
       evidence: whether it is what it was.
     """
 
-    model: Prepared | ExactModel
+    model: Prepared | ALSModel
     source: Source
     evidence: Evidence

@@ -5,13 +5,13 @@ from typing import Any
 
 from ifru_jax.training.all_pairs import AllPairs
 from ifru_jax.training.decay import WithDecay
-from ifru_jax.training.losses import BCE, BPR, WMSE, FullSoftmax, Loss, SampledSoftmax
+from ifru_jax.training.losses import BCE, BPR, WMSE, FullSoftmax, Loss, SampledSoftmax, Squares
 
 # By the name in `--objective` and in saved models.
 LOSSES: dict[str, type[Loss]] = {"bce": BCE, "wmse": WMSE, "bpr": BPR, "softmax": SampledSoftmax, "full-softmax": FullSoftmax}
 
 # Those that models from elsewhere were trained with.
-_OTHERS: dict[str, type[Loss]] = {"all-pairs": AllPairs}
+_OTHERS: dict[str, type[Loss]] = {"all-pairs": AllPairs, "squares": Squares}
 _DECAY = "with-decay"
 
 

@@ -5,6 +5,7 @@
 | loss | over | ℓ |
 |---|---|---|
 | `bce` | interactions | softplus(s) − y s |
+| `Squares` | interactions | (y − s)² / 2 |
 | `WMSE` | interactions | c (p − s)², p = [y > 0], c = 1 + α y |
 | `BPR` | pairs of a positive p and a negative n of its group | softplus(s_n − s_p) |
 | `SampledSoftmax` | positives p with the negatives n of their group | log(1 + Σ_n e^{s_n − s_p}) |
@@ -130,6 +131,17 @@ class BCE(Pointwise):
         low, high = data.labels.min(), data.labels.max()
         if not (low >= 0 and high <= 1):
             raise DataError(f"labels go from {low:g} to {high:g}, but cross-entropy needs 0 … 1: use binarize or protocol_split.")
+
+
+@dataclass(frozen=True)
+class Squares(Pointwise):
+    """Half the squared error of a rating, ℓ = (y − s)² / 2: the score itself is the rating that is expected.
+
+    Source: Koren, Bell, Volinsky, "Matrix factorization techniques for recommender systems" (Computer, 2009), eq. 2.
+    """
+
+    def terms(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
+        return 0.5 * jnp.square(labels - logits)
 
 
 @dataclass(frozen=True)

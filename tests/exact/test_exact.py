@@ -17,7 +17,7 @@ from ifru_jax.exact.model import matrix
 
 KEY = jax.random.key(3)
 METHODS = {
-    "als": ALS(embedding_size=4, reg=0.3, alpha=2.5, epochs=30, sweeps=5),
+    "als": ALS(embedding_size=4, reg=0.3, alpha=2.5, epochs=30),
     "ease": EASE(reg=3.0),
     "knn": ItemKNN(neighbours=4, shrinkage=0.5),
 }

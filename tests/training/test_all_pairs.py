@@ -12,7 +12,7 @@ from ifru_jax import DataError, ForgetRequest, Interactions, ModelError, TrainCo
 from ifru_jax.graph import Change
 from ifru_jax.influence import right_hand_side
 from ifru_jax.models import item_bias_mf
-from ifru_jax.training import AllPairs, Objective, WithAuxiliary, WithDecay, softmax, wmse
+from ifru_jax.training import AllPairs, Objective, Squares, WithAuxiliary, WithDecay, softmax, wmse
 from ifru_jax.training.described_losses import describe_loss, loss_from_description
 from tests.training.test_losses import grouped
 
@@ -129,7 +129,7 @@ def test_models_and_data_that_do_not_fit_are_refused():
 
 
 def test_a_description_is_enough_to_rebuild_them():
-    for loss in (AllPairs(3.0), WithDecay(bpr, 0.1), WithDecay(WithDecay(AllPairs(2.0), 0.1), 0.2)):
+    for loss in (AllPairs(3.0), Squares(), WithDecay(bpr, 0.1), WithDecay(WithDecay(AllPairs(2.0), 0.1), 0.2)):
         assert loss_from_description(describe_loss(loss)) == loss
     assert describe_loss(WithDecay(WithAuxiliary(bpr, lambda p, g: 0.0), 0.1)) is None
 
