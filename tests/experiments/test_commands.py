@@ -19,6 +19,7 @@ from experiments.reliability.__main__ import reliability
 from experiments.run.progress import telling
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
+from experiments.studies.interop import study as interop
 from experiments.studies.step import step
 from experiments.suite.__main__ import suite
 from experiments.tuning.__main__ import tune
@@ -38,6 +39,7 @@ COMMANDS = {
     "studies.damping": "damping.jsonl",
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
+    "studies.interop": "interop.jsonl",
     "reliability": "--kills",
 }
 
@@ -109,6 +111,7 @@ BAD = [
     ("studies.damping", damping, {"models": Path("file")}, "file can't be a folder for results"),
     ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
+    ("studies.interop", interop, {"only": "magic"}, "no cell has 'magic' as its model"),
     ("reliability", reliability, {"kills": 0}, "kills is 0"),
 ]
 
