@@ -86,12 +86,8 @@ class Import:
             if self.user_ids or self.item_ids:
                 raise DataError("ids of LightGCN-PyTorch are the numbers of its rows: leave --user-ids and --item-ids out.")
             return from_lightgcn_pytorch(self.file, data, layers=self.layers)
-        ids = {name: None if path is None else _lines(path) for name, path in self._id_files.items()}
-        return from_implicit(self.file, data, options=ImplicitOptions(exact=False), **ids)
-
-    @property
-    def _id_files(self) -> dict[str, Path | None]:
-        return {"user_ids": self.user_ids, "item_ids": self.item_ids}
+        users, items = (None if path is None else _lines(path) for path in (self.user_ids, self.item_ids))
+        return from_implicit(self.file, data, user_ids=users, item_ids=items, options=ImplicitOptions(exact=False))
 
     def _read(self, path: Path) -> Interactions:
         data = read_interactions(path, **self.reading)
