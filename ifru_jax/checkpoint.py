@@ -50,7 +50,8 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False) -> No
       DataError: there is no such folder, `path` is something else than a file, or the file can't be written.
     """
     check_not_forked()
-    check_kind("trained", trained, Trained, "give what fit, load or unlearn returned, and the path after it")
+    remedy = "give what fit, load or unlearn returned, and the path after it; interop.export writes an exact model"
+    check_kind("trained", trained, Trained, remedy)
     check_kind("path", path, (str, os.PathLike), "give the path of a file")
     data, damping = trained.interactions, trained.damping if isinstance(trained, Prepared) else None
     description = {
