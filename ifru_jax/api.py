@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from inspect import isfunction
+from typing import TypeVar, overload
 
 import jax
 
@@ -16,11 +17,14 @@ from ifru_jax.data.present import Missing, check_missing, present_part, still_th
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.evaluation import comparable, ranking_metrics, survivors
+from ifru_jax.exact import ExactModel
 from ifru_jax.forks import check_not_forked
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Recommender
 from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
 from ifru_jax.unlearning import IFRUConfig, Prepared, Report, forget, prepare, warm_up
+
+Exact = TypeVar("Exact", bound=ExactModel)
 
 
 def fit(
@@ -64,6 +68,7 @@ def fit(
     return warm_up(trained)[0] if warm else prepare(trained)
 
 
+@overload
 def unlearn(
     trained: Trained,
     request: ForgetRequest | None = None,
@@ -74,11 +79,38 @@ def unlearn(
     corrected: Iterable[tuple[int | str, int | str, float]] | None = None,
     missing: Missing = "error",
     config: IFRUConfig | None = None,
-) -> tuple[Prepared, Report]:
+) -> tuple[Prepared, Report]: ...
+
+
+@overload
+def unlearn(
+    trained: Exact,
+    request: ForgetRequest | None = None,
+    *,
+    interactions: Iterable[Sequence[int | str]] | None = None,
+    users: Iterable[int | str] | None = None,
+    items: Iterable[int | str] | None = None,
+    corrected: Iterable[tuple[int | str, int | str, float]] | None = None,
+    missing: Missing = "error",
+    config: None = None,
+) -> tuple[Exact, Report]: ...
+
+
+def unlearn(
+    trained: Trained | Exact,
+    request: ForgetRequest | None = None,
+    *,
+    interactions: Iterable[Sequence[int | str]] | None = None,
+    users: Iterable[int | str] | None = None,
+    items: Iterable[int | str] | None = None,
+    corrected: Iterable[tuple[int | str, int | str, float]] | None = None,
+    missing: Missing = "error",
+    config: IFRUConfig | None = None,
+) -> tuple[Prepared | Exact, Report]:
     """Forgets interactions, users or items, or corrects labels, named by original ids or by a `ForgetRequest`.
 
     Args:
-      trained: what `fit`, `load`, `warm_up` or `unlearn` returned.
+      trained: what `fit`, `load`, `warm_up` or `unlearn` returned, or an exact model (`ifru_jax.exact`).
       request: in rows of the tables, instead of the following.
       interactions: (user, item) pairs.
       users: with all their interactions.
@@ -86,7 +118,7 @@ def unlearn(
       corrected: (user, item, label), the label that is right.
       missing: what to do about that which isn't in the data, or not any more: "error" refuses the request, "report" answers the
         rest and counts what is missing in the report, so that a request may be repeated.
-      config: how; None: as the model was prepared for, or the defaults.
+      config: how; None: as the model was prepared for, or the defaults. Exact models know one way alone.
 
     Returns:
       The model without them, ready for the next request, and the evidence. An empty request returns the very same model.
@@ -96,7 +128,9 @@ def unlearn(
       NumericsError: the step was not finite; the model given is unchanged, as always.
     """
     check_not_forked()
-    check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
+    check_kind("trained", trained, (Trained, ExactModel), "give what fit, load or unlearn returned; a file is read by load")
+    if isinstance(trained, ExactModel) and config is not None:
+        raise DataError(f"config is given, but {trained!r} forgets exactly: its hyper-parameters say how.")
     check_missing(missing)
     keep_compiled()
     names = {"interactions": interactions, "users": users, "items": items, "corrected": corrected}
@@ -110,11 +144,14 @@ def unlearn(
         request, absent = present_part(data, **names) if request is None else still_there(data, request)
     elif request is None:
         request = ForgetRequest.of(trained.interactions, **names)
-    unlearned, report = forget(trained, request, config=config)
+    if isinstance(trained, ExactModel):
+        unlearned, report = trained.forget(request)
+    else:
+        unlearned, report = forget(trained, request, config=config)
     return unlearned, replace(report, missing=absent) if absent else report
 
 
-def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
+def evaluate(trained: Trained | ExactModel, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
     """AUC pooled over the test pairs, and NDCG, Recall, HR, MRR and MAP at k over the full ranking, seen items left out.
 
     Test pairs of users and items without an interaction are left out: nothing is known of them any more, and their scores are
@@ -122,14 +159,15 @@ def evaluate(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, 
     scores free, AUC is of scores without levels.
     """
     check_not_forked()
-    check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
+    check_kind("trained", trained, (Trained, ExactModel), "give what fit, load or unlearn returned; a file is read by load")
     check_kind("test", test, Interactions, "give interactions, such as split.test")
     test = test.select(survivors(trained.interactions, test))
-    model = comparable(trained, trained.loss.fixes_levels, trained.interactions)
+    levels = trained.loss.fixes_levels if isinstance(trained, Trained) else True
+    model = comparable(trained, levels, trained.interactions)
     return {"auc": auc_or_none(model.score_rows(test.users, test.items), test.labels), **rank(trained, test, k=k)}
 
 
-def rank(trained: Trained, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
+def rank(trained: Trained | ExactModel, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
     """NDCG, Recall, hit rate, MRR and MAP at k over the full ranking; None without a relevant item.
 
     The items a user has in the interactions of the model are left out of the ranking, and so are items without an interaction; test

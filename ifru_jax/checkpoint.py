@@ -22,8 +22,8 @@ from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.forks import check_not_forked
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
 from ifru_jax.training import LossLike, TrainConfig, Trained
+from ifru_jax.training.described_losses import describe_loss, loss_from_description
 from ifru_jax.training.fit import in_precision
-from ifru_jax.training.losses import describe_loss, loss_from_description
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning import compaction
 from ifru_jax.unlearning.config import IFRUConfig
@@ -55,7 +55,8 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compa
       ModelError: `compact` with a model whose tables have sizes of their own.
     """
     check_not_forked()
-    check_kind("trained", trained, Trained, "give what fit, load or unlearn returned, and the path after it")
+    remedy = "give what fit, load or unlearn returned, and the path after it; interop.export writes an exact model"
+    check_kind("trained", trained, Trained, remedy)
     check_kind("path", path, (str, os.PathLike), "give the path of a file")
     if compact:
         trained, _ = compaction.compact(trained, np.random.default_rng(secrets.randbits(128)))

@@ -12,17 +12,20 @@ from ifru_jax.data.forget import Ids, listed
 from ifru_jax.data.groups import leads_group
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.evaluation.lists import NO_ITEM, scored_lists
+from ifru_jax.exact import ExactModel
 from ifru_jax.forks import check_not_forked
 from ifru_jax.training import Trained
 
 
-def recommend(trained: Trained, *, users: Ids | None = None, k: int = 10) -> dict[int | str, list[tuple[int | str, float]]]:
+def recommend(
+    trained: Trained | ExactModel, *, users: Ids | None = None, k: int = 10
+) -> dict[int | str, list[tuple[int | str, float]]]:
     """The k best items of each user that the user has no interaction with, by original ids.
 
     Sampled negatives are no interactions of the user: nobody saw them. An item without data is in no list, whatever its row scores.
 
     Args:
-      trained: what `fit`, `load` or `unlearn` returned.
+      trained: what `fit`, `load` or `unlearn` returned, or an exact model.
       users: ids, or a single one; None takes all users with data.
       k: items per list; fewer where fewer are left.
 
@@ -35,7 +38,7 @@ def recommend(trained: Trained, *, users: Ids | None = None, k: int = 10) -> dic
       NumericsError: scores that are not finite.
     """
     check_not_forked()
-    check_kind("trained", trained, Trained, "give what fit, load or unlearn returned")
+    check_kind("trained", trained, (Trained, ExactModel), "give what fit, load or unlearn returned")
     data = trained.interactions
     if users is None:
         rows = np.flatnonzero(data.user_degrees())
@@ -55,14 +58,16 @@ def recommend(trained: Trained, *, users: Ids | None = None, k: int = 10) -> dic
     return lists
 
 
-def score(trained: Trained, *, users: Iterable[int | str] | int | str, items: Iterable[int | str] | int | str) -> np.ndarray:
+def score(
+    trained: Trained | ExactModel, *, users: Iterable[int | str] | int | str, items: Iterable[int | str] | int | str
+) -> np.ndarray:
     """Logits float [n] of the pairs (users[k], items[k]) of original ids.
 
     Raises:
       DataError: an id that the model doesn't know, or as many users as items were not given.
     """
     check_not_forked()
-    check_kind("trained", trained, Trained, "give what fit, load or unlearn returned")
+    check_kind("trained", trained, (Trained, ExactModel), "give what fit, load or unlearn returned")
     who, what = trained.interactions.user_index(listed(users)), trained.interactions.item_index(listed(items))
     if len(who) != len(what):
         raise DataError(f"{len(who)} users and {len(what)} items: a score is of a pair, give one item for every user.")

@@ -19,8 +19,8 @@ from ifru_jax.unlearning import Method
 PACKAGE = Path(__file__).parents[1] / "ifru_jax"
 EXPERIMENTS = PACKAGE.parent / "experiments"
 ORDER = [
-    "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "baselines", "evaluation",
-    "store", "command",
+    "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "exact", "baselines",
+    "evaluation", "interop", "store", "command",
 ]  # fmt: skip
 # From bytes to values; `duplicates` is asked last.
 READING = [

@@ -20,7 +20,7 @@ from experiments.run.setup import Setup
 from experiments.run.trials import repeatedly, seconds_of
 from ifru_jax.baselines import Retrain
 from ifru_jax.training import Trained, bce
-from ifru_jax.training.losses import describe_loss
+from ifru_jax.training.described_losses import describe_loss
 from ifru_jax.unlearning import Report
 
 

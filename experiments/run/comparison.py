@@ -23,7 +23,7 @@ from ifru_jax.errors import IfruError, NumericsError
 from ifru_jax.evaluation import PairScores
 from ifru_jax.models import Scorer
 from ifru_jax.training import Trained
-from ifru_jax.training.losses import describe_loss
+from ifru_jax.training.described_losses import describe_loss
 from ifru_jax.unlearning import Method, Report
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import tyro
 
+from ifru_jax.command.importing import Import
 from ifru_jax.command.line import Exit, status_of
 from ifru_jax.command.records import Compact, History, Migrate, Report, Scan, Verify, VerifyRecord
 from ifru_jax.command.requests import Correct, EndGrace, Erased, Forget, Preview, Settle, Undo
@@ -17,6 +18,7 @@ from ifru_jax.errors import DataError
 COMMANDS = {
     "key": NewKey,
     "train": Train,
+    "import": Import,
     "recommend": Recommend,
     "preview": Preview,
     "forget": Forget,

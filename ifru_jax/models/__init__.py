@@ -6,6 +6,7 @@ from ifru_jax.models.deepfm import deepfm
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.fm import fm
 from ifru_jax.models.gmf import gmf
+from ifru_jax.models.item_bias_mf import item_bias_mf
 from ifru_jax.models.lightgcn import lightgcn
 from ifru_jax.models.mf import mf
 from ifru_jax.models.multvae import multvae, multvae_term
@@ -31,6 +32,7 @@ __all__ = [
     "fm",
     "from_nnx",
     "gmf",
+    "item_bias_mf",
     "lightgcn",
     "mf",
     "model_from_description",

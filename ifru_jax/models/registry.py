@@ -9,6 +9,7 @@ from ifru_jax.models.deepfm import deepfm
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.fm import fm
 from ifru_jax.models.gmf import gmf
+from ifru_jax.models.item_bias_mf import item_bias_mf
 from ifru_jax.models.lightgcn import lightgcn
 from ifru_jax.models.mf import mf
 from ifru_jax.models.multvae import multvae
@@ -17,7 +18,7 @@ from ifru_jax.models.ngcf import ngcf
 from ifru_jax.models.sasrec import sasrec
 from ifru_jax.models.simgcl import simgcl
 
-_MODELS = (mf, lightgcn, bias_mf, gmf, neumf, ngcf, fm, deepfm, simgcl, multvae, sasrec)
+_MODELS = (mf, lightgcn, bias_mf, item_bias_mf, gmf, neumf, ngcf, fm, deepfm, simgcl, multvae, sasrec)
 _BUILDERS = {type(build().module): build for build in _MODELS}
 
 

@@ -1,13 +1,16 @@
 """Losses and the objective, training by minibatch Adam with early stopping, and the trained model."""
 
+from ifru_jax.training.all_pairs import AllPairs
+from ifru_jax.training.decay import WithDecay
+from ifru_jax.training.described_losses import LOSSES
 from ifru_jax.training.fit import History, TrainConfig, fit_params
 from ifru_jax.training.losses import (
-    LOSSES,
     WMSE,
     FullSoftmax,
     Loss,
     LossLike,
     Pointwise,
+    Squares,
     WithAuxiliary,
     as_loss,
     bce,
@@ -21,15 +24,18 @@ from ifru_jax.training.trained import Trained, train, training_set_for
 __all__ = [
     "LOSSES",
     "WMSE",
+    "AllPairs",
     "FullSoftmax",
     "History",
     "Loss",
     "LossLike",
     "Objective",
     "Pointwise",
+    "Squares",
     "TrainConfig",
     "Trained",
     "WithAuxiliary",
+    "WithDecay",
     "as_loss",
     "bce",
     "bpr",

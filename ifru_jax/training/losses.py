@@ -5,10 +5,14 @@
 | loss | over | ℓ |
 |---|---|---|
 | `bce` | interactions | softplus(s) − y s |
+| `Squares` | interactions | (y − s)² / 2 |
 | `WMSE` | interactions | c (p − s)², p = [y > 0], c = 1 + α y |
 | `BPR` | pairs of a positive p and a negative n of its group | softplus(s_n − s_p) |
 | `SampledSoftmax` | positives p with the negatives n of their group | log(1 + Σ_n e^{s_n − s_p}) |
 | `FullSoftmax` | positives (u, i) against all items j | log Σ_j e^{s_uj} − s_ui |
+
+Two more have files of their own: `all_pairs.AllPairs`, weighted squares over all pairs, and `decay.WithDecay`, L2 on the rows of
+what is drawn.
 
 **Groups.** In implicit data a positive and the negatives that were sampled for it are one group (`sample_negatives`). The last
 losses but one compare within a group, so a request removes terms and not just interactions: a forgotten positive takes its group
@@ -21,8 +25,8 @@ is hashable by its fields, which is what compiled functions need, and it must be
 in its outputs. Every sum is divided by N, the number of interactions of D, negatives included.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax
@@ -32,7 +36,7 @@ from ifru_jax.data.groups import leaders_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, ModelError
 from ifru_jax.graph import Examples, Graph, GridPairs, Pairs, SortedPairs
-from ifru_jax.models import Params
+from ifru_jax.models import Params, Recommender, Side
 
 
 class ScoreFunction(Protocol):
@@ -40,6 +44,8 @@ class ScoreFunction(Protocol):
 
     num_users: int
     num_items: int
+    params: Params
+    tables: Mapping[str, Side]
 
     def __call__(self, pairs: Pairs) -> jax.Array: ...
 
@@ -69,8 +75,19 @@ class Loss:
         """A further term of the objective, not divided by N; None where there is none."""
         return None
 
+    def over_all_pairs(self, params: Params) -> jax.Array | None:
+        """A further term, divided by N, of all pairs of users and items, which follows from θ alone; None where there is none."""
+        return None
+
+    def curvature_over_all_pairs(self, params: Params, direction: Params) -> jax.Array | None:
+        """Half the Gauss–Newton form of `over_all_pairs`, vᵀ G v / 2."""
+        return None
+
     def check(self, data: Interactions) -> None:
         """Refuses data that the loss can't take, with a DataError."""
+
+    def check_model(self, model: Recommender) -> None:
+        """Refuses a model that the loss can't be taken of, with a ModelError."""
 
 
 class Pointwise(Loss):
@@ -114,6 +131,17 @@ class BCE(Pointwise):
         low, high = data.labels.min(), data.labels.max()
         if not (low >= 0 and high <= 1):
             raise DataError(f"labels go from {low:g} to {high:g}, but cross-entropy needs 0 … 1: use binarize or protocol_split.")
+
+
+@dataclass(frozen=True)
+class Squares(Pointwise):
+    """Half the squared error of a rating, ℓ = (y − s)² / 2: the score itself is the rating that is expected.
+
+    Source: Koren, Bell, Volinsky, "Matrix factorization techniques for recommender systems" (Computer, 2009), eq. 2.
+    """
+
+    def terms(self, logits: jax.Array, labels: jax.Array) -> jax.Array:
+        return 0.5 * jnp.square(labels - logits)
 
 
 @dataclass(frozen=True)
@@ -251,6 +279,15 @@ class WithAuxiliary(Loss):
         inner = self.loss.auxiliary(params, graph)
         return self.weight * value + (0 if inner is None else inner)
 
+    def over_all_pairs(self, params: Params) -> jax.Array | None:
+        return self.loss.over_all_pairs(params)
+
+    def curvature_over_all_pairs(self, params: Params, direction: Params) -> jax.Array | None:
+        return self.loss.curvature_over_all_pairs(params, direction)
+
+    def check_model(self, model: Recommender) -> None:
+        self.loss.check_model(model)
+
     def check(self, data: Interactions) -> None:
         self.loss.check(data)
 
@@ -259,9 +296,6 @@ bce = BCE()
 bpr = BPR()
 softmax = SampledSoftmax()
 wmse = WMSE()
-
-# By the name in `--objective` and in saved models.
-LOSSES: dict[str, type[Loss]] = {"bce": BCE, "wmse": WMSE, "bpr": BPR, "softmax": SampledSoftmax, "full-softmax": FullSoftmax}
 
 LossLike = Loss | Callable[[jax.Array, jax.Array], jax.Array]
 
@@ -275,26 +309,8 @@ def as_loss(loss: LossLike) -> Loss:
     if isinstance(loss, Loss):
         return loss
     if isinstance(loss, type) or not callable(loss):
-        raise ModelError(f"{loss!r} is no loss: give one of {', '.join(LOSSES)}, a Loss, or a function (logits, labels) → [n].")
+        raise ModelError(f"{loss!r} is no loss: give a Loss, such as bce or bpr, or a function (logits, labels) → [n].")
     return FunctionLoss(loss)
-
-
-def describe_loss(loss: Loss) -> dict[str, Any] | None:
-    """Name and numbers of a loss that ships; None for any other, whose code a file can't hold."""
-    name = next((name for name, kind in LOSSES.items() if kind is type(loss)), None)
-    return None if name is None else {"name": name} | asdict(loss)  # pyright: ignore[reportArgumentType]
-
-
-def loss_from_description(description: dict[str, Any] | str | None) -> Loss | None:
-    """The loss that `describe_loss` described, or None if it does not ship; older files hold the name alone."""
-    if description is None:
-        return None
-    options = {"name": description} if isinstance(description, str) else dict(description)
-    kind = LOSSES.get(options.pop("name"))
-    if kind is None:
-        return None
-    known = {field.name for field in fields(kind)}  # pyright: ignore[reportArgumentType]
-    return kind(**{name: value for name, value in options.items() if name in known})
 
 
 def _leaders(examples: Examples) -> jax.Array:

@@ -75,7 +75,15 @@ class Objective:
             params,
             keep=self._chunk(params | beside, batch) is None,
         )
-        return lambda v: optax.tree.add_scale(product(v), self.reg, v)
+        whole, still = params | beside, optax.tree.zeros_like(beside)
+        of_all_pairs = jax.grad(lambda v: _or_zero(self.loss.curvature_over_all_pairs(whole, v | still)) / self.total)
+        plain = self.loss.over_all_pairs(whole) is None
+
+        def whole_product(v: Params) -> Params:
+            found = optax.tree.add_scale(product(v), self.reg, v)
+            return found if plain else optax.tree.add(found, of_all_pairs(v))
+
+        return whole_product
 
     def of_data(self, params: Params, batch: Batch) -> jax.Array:
         """L without its L2 term."""
@@ -115,9 +123,8 @@ class Objective:
         return value
 
     def auxiliary(self, params: Params, graph: Graph) -> jax.Array | float:
-        """A(θ; G); 0 where the loss has no such term."""
-        value = self.loss.auxiliary(params, graph)
-        return 0.0 if value is None else value
+        """A(θ; G), and the term over all pairs divided by N; 0 where the loss has neither."""
+        return _or_zero(self.loss.auxiliary(params, graph)) + _or_zero(self.loss.over_all_pairs(params)) / self.total
 
     def _chunk(self, params: Params, batch: Batch) -> int | None:
         if self.chunk_size == "automatic":
@@ -128,3 +135,7 @@ class Objective:
 def squared_norm(params: Params) -> jax.Array:
     """‖θ‖² over all parameters."""
     return sum((jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(params)), start=jnp.zeros(()))
+
+
+def _or_zero(value: jax.Array | None) -> jax.Array | float:
+    return 0.0 if value is None else value

@@ -31,6 +31,7 @@ class PairScorer:
     def __init__(self, model: Recommender, params: Params, graph: Graph, chunk_size: int | None = None) -> None:
         self._model, self._params, self._graph, self._chunk_size = model, params, graph, chunk_size
         self.num_users, self.num_items = graph.num_users, graph.num_items
+        self.params, self.tables = params, model.tables
 
     def __call__(self, pairs: Pairs) -> jax.Array:
         size = self._chunk_size

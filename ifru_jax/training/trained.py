@@ -27,6 +27,7 @@ from ifru_jax.graph import Batch, Change, Graph, GridPairs, IndexPairs, Pairs, T
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
+from ifru_jax.training.decay import WithDecay
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
 from ifru_jax.training.losses import Loss, LossLike, Pointwise, WithAuxiliary, as_loss, bce
 from ifru_jax.training.objective import Objective
@@ -80,7 +81,7 @@ class Trained:
         Raises:
           ModelError: parameters that are no floating numbers, or tables of other sizes than the data's.
         """
-        loss = twice_differentiable(as_loss(loss))
+        loss = checked(as_loss(loss), model)
         training_set = training_set_for(model, loss, interactions, capacities=capacities)
         objective = Objective(model, loss, float(len(interactions) if total is None else total), config.reg)
         return cls(objective, _given(model, params, interactions), training_set, config)
@@ -224,9 +225,17 @@ def _score(model: Recommender, params: Params, pairs: Pairs, graph: Graph) -> ja
     return model.score(params, pairs, graph)
 
 
+def checked(loss: Loss, model: Recommender) -> Loss:
+    """The loss, once it was found to be one that this model can be trained with; see `check_smooth` and `Loss.check_model`."""
+    loss.check_model(model)
+    return twice_differentiable(loss)
+
+
 def twice_differentiable(loss: Loss) -> Loss:
     """The loss, once its curvature was found to be that of its gradient; see `check_smooth` for the error."""
-    of_pairs = loss.loss if isinstance(loss, WithAuxiliary) else loss
+    of_pairs = loss
+    while isinstance(of_pairs, WithAuxiliary | WithDecay):
+        of_pairs = of_pairs.loss
     if isinstance(of_pairs, Pointwise):
         check_smooth(of_pairs.terms, repr(of_pairs))
     return loss
@@ -264,7 +273,7 @@ def train(
     Validation pairs of users and items that train has nothing of don't stop it: a forgotten user has no say. Without any it runs
     for `config.epochs`, with a `DataWarning`.
     """
-    loss = twice_differentiable(as_loss(loss))
+    loss = checked(as_loss(loss), model)
     training_set = training_set_for(model, loss, data.train)
     objective = Objective(model, loss, float(len(data.train)), config.reg)
     valid = stopping_pairs(data.valid, data.train)

@@ -19,6 +19,7 @@ from experiments.reliability.__main__ import reliability
 from experiments.run.progress import telling
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
+from experiments.studies.interop import study as interop
 from experiments.studies.step import step
 from experiments.studies.stream import stream
 from experiments.suite.__main__ import suite
@@ -40,6 +41,7 @@ COMMANDS = {
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
     "studies.stream": "stream.jsonl",
+    "studies.interop": "interop.jsonl",
     "reliability": "--kills",
 }
 
@@ -113,6 +115,7 @@ BAD = [
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
     ("studies.stream", stream, {"requests": 0}, "requests is 0"),
     ("studies.stream", stream, {"home": Path("file")}, "file can't be a folder for results"),
+    ("studies.interop", interop, {"only": "magic"}, "no cell has 'magic' as its model"),
     ("reliability", reliability, {"kills": 0}, "kills is 0"),
 ]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ifru_jax import bpr
 from ifru_jax.graph import Batch, build_training_set
 from ifru_jax.influence import direct_influence, graph_influence, right_hand_side, touched_terms
-from ifru_jax.training import FullSoftmax, Objective, WithAuxiliary, softmax, wmse
+from ifru_jax.training import FullSoftmax, Objective, WithAuxiliary, WithDecay, softmax, wmse
 from tests.graph.changes import Case
 from tests.influence.twins import LAYERS, assert_close, columns, dense_gradient, model, parameters
 from tests.training.test_losses import CAPACITY, ITEMS, USERS, grouped
@@ -28,7 +28,7 @@ def pull(params, graph):
     return jnp.sum(jnp.square(params["user_embedding"] - graph.to_users(params["item_embedding"])))
 
 
-LOSSES = [wmse, bpr, softmax, FullSoftmax(), WithAuxiliary(bpr, pull, 0.3)]
+LOSSES = [wmse, bpr, softmax, FullSoftmax(), WithAuxiliary(bpr, pull, 0.3), WithDecay(bpr, 0.3), WithDecay(wmse, 0.3)]
 
 
 def a_case(seed, share):

@@ -16,6 +16,10 @@ def bias_mf(p, counts, features):
     return p["global_bias"] + p["user_bias"][:, None] + p["item_bias"] + p["user_embedding"] @ p["item_embedding"].T
 
 
+def item_bias_mf(p, counts, features):
+    return p["item_bias"] + p["user_embedding"] @ p["item_embedding"].T
+
+
 def gmf(p, counts, features):
     return np.einsum("ud,id,d->ui", p["user_embedding"], p["item_embedding"], p["output"])
 

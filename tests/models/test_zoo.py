@@ -23,6 +23,7 @@ from ifru_jax.models import (
     describe_model,
     fm,
     gmf,
+    item_bias_mf,
     model_from_description,
     multvae,
     multvae_term,
@@ -43,6 +44,7 @@ WIDTHS = (3, 2)
 SIZE = {"embedding_size": 2, "init_std": 0.5}
 MODELS = {
     "bias_mf": bias_mf(**SIZE),
+    "item_bias_mf": item_bias_mf(**SIZE),
     "gmf": gmf(**SIZE),
     "neumf": neumf(hidden=(3, 2), **SIZE),
     "ngcf": ngcf(num_layers=1, **SIZE),

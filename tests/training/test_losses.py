@@ -12,7 +12,7 @@ from ifru_jax import DataError, Interactions, ModelError, bce, bpr
 from ifru_jax.data.groups import group_members, leaders_of, whole_groups
 from ifru_jax.graph import Batch, Examples, IndexPairs, build_training_set
 from ifru_jax.training import LOSSES, WMSE, FullSoftmax, Loss, Objective, WithAuxiliary, as_loss, softmax, wmse
-from ifru_jax.training.losses import describe_loss, loss_from_description
+from ifru_jax.training.described_losses import describe_loss, loss_from_description
 
 pytestmark = pytest.mark.usefixtures("float64")
 

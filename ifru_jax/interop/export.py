@@ -1,0 +1,156 @@
+"""A model back in the form of where it came from: same names, same precision, rows of nobody where they were, ids beside.
+
+A model that was not changed is, table by table, bit for bit what came in. After a request the rows of the erased are zero, or gone.
+"""
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from ifru_jax.array_files import write_arrays
+from ifru_jax.data.extras import needed
+from ifru_jax.data.interactions import Interactions, erased_mark
+from ifru_jax.errors import DataError, ModelError, check_kind
+from ifru_jax.exact import ALSModel
+from ifru_jax.files import target_of, write_atomic
+from ifru_jax.interop.implicit import TABLES as IMPLICIT_TABLES
+from ifru_jax.interop.implicit import implicit_tables
+from ifru_jax.interop.source import Source
+from ifru_jax.training import AllPairs, Trained, WithDecay
+
+Like = Literal["implicit", "recbole", "lightgcn-pytorch", "safetensors", "npz"]
+
+_NAMES = {
+    "recbole": {
+        "user_embedding": "user_embedding.weight", "item_embedding": "item_embedding.weight",
+        "user_bias": "user_bias.weight", "item_bias": "item_bias.weight",
+    },
+    "lightgcn-pytorch": {"user_embedding": "embedding_user.weight", "item_embedding": "embedding_item.weight"},
+}  # fmt: skip
+
+
+def export(
+    trained: Trained | ALSModel,
+    path: str | os.PathLike[str],
+    *,
+    like: Source | Like,
+    erased: Literal["zero", "compact"] = "zero",
+) -> Path:
+    """Writes a model as another system reads it, and the ids of its rows beside it, as JSON.
+
+    Args:
+      trained: what came in, or what `unlearn` made of it.
+      path: the file; the ids are in NAME.ids.json beside it, null for rows of the erased.
+      like: the source that the model came with, which has all that is in its file beside the tables; or a system, whose defaults
+        are taken: "recbole" are safetensors with the names of its state dict and a row of padding, for `load_state_dict`.
+      erased: "zero" keeps the rows of the erased, as zeros, so that all others stay where they are; "compact" leaves them out.
+
+    Returns:
+      The path of the ids.
+
+    Raises:
+      DataError: the file can't be written, or an option has no meaning.
+      ModelError: the system has no file for this model.
+    """
+    check_kind("trained", trained, (Trained, ALSModel), "give what came in, or what unlearn made of it")
+    if erased not in ("zero", "compact"):
+        raise DataError(f'erased is {erased!r}: rows of the erased are "zero", or "compact" leaves them out.')
+    source = like if isinstance(like, Source) else _default(trained, like)
+    target = target_of(path)
+    named, sides = _named(trained, source)
+    sizes = {"user": trained.interactions.num_users, "item": trained.interactions.num_items}
+    gone = {side: _erased(trained.interactions, side) for side in sizes}
+    tables = {}
+    for name, table in named.items():
+        found = table.astype(source.dtypes.get(name, table.dtype), copy=False)
+        if (side := sides.get(name)) is not None:
+            found = found[~gone[side]] if erased == "compact" else found
+            # Rows of nobody, in front.
+            found = np.concatenate([source.pad[name], found]) if name in source.pad else found
+        tables[name] = found
+    beside = target.with_name(f"{target.stem}.ids.json")
+    ids = {f"{side}_ids": _ids(trained.interactions, side, gone[side], erased) for side in sizes}
+    write_atomic(beside, json.dumps(ids, ensure_ascii=False))
+    _write(target, tables, source)
+    return beside
+
+
+def _named(model: Trained | ALSModel, source: Source) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
+    """Tables and shared parameters by their names in the file, and of which side each table is."""
+    if source.system == "implicit":
+        return implicit_tables(model), IMPLICIT_TABLES
+    if isinstance(model, ALSModel):
+        params, tables = {"user_embedding": model.user_factors, "item_embedding": model.item_factors}, {}
+        tables = {"user_embedding": "user", "item_embedding": "item"}
+    else:
+        params, tables = {name: np.asarray(value) for name, value in model.params.items()}, model.model.tables
+    if unknown := [name for name in params if source.names and name not in source.names]:
+        raise ModelError(f"{source.system} has no name for {unknown[0]!r}: export it like safetensors.")
+    names = {name: source.names.get(name, name) for name in params}
+    # In the order of the file.
+    ordered = sorted(params, key=list(source.names).index) if source.names else params
+    return {names[name]: params[name] for name in ordered}, {names[name]: side for name, side in tables.items()}
+
+
+def _erased(data: Interactions, side: str) -> np.ndarray:
+    """bool [rows]: whose id an erasure took away."""
+    ids, size = (data.user_ids, data.num_users) if side == "user" else (data.item_ids, data.num_items)
+    return np.zeros(size, bool) if ids is None else ids == erased_mark(ids.dtype)
+
+
+def _ids(data: Interactions, side: str, gone: np.ndarray, erased: str) -> list[int | str | None]:
+    ids = data.user_ids if side == "user" else data.item_ids
+    named = (np.arange(len(gone)) if ids is None else ids).tolist()
+    found: list[int | str | None] = [None if left else name for name, left in zip(named, gone, strict=True)]
+    return [name for name in found if name is not None] if erased == "compact" else found
+
+
+def _write(target: Path, tables: dict[str, np.ndarray], source: Source) -> None:
+    texts = {name: value for name, value in source.settings.items() if isinstance(value, str)}
+    if source.system in ("implicit", "npz"):
+        # The order of a file of implicit: tables first.
+        write_arrays(target, {**tables, **{n: np.asarray(v) for n, v in source.settings.items()}})
+    elif source.system == "lightgcn-pytorch":
+        torch, memory = needed("torch", "files of PyTorch need torch", extra="interop"), io.BytesIO()
+        torch.save({name: torch.from_numpy(np.array(table)) for name, table in tables.items()}, memory)
+        write_atomic(target, memory.getvalue())
+    else:
+        written = needed("safetensors.numpy", "safetensors files need safetensors", extra="interop")
+        kept = {name: np.asarray(value) for name, value in source.settings.items() if not isinstance(value, str)}
+        arrays = {name: np.asarray(value, order="C") for name, value in (tables | kept).items()}
+        write_atomic(target, written.save(arrays, metadata=texts or None))
+
+
+def _default(model: Trained | ALSModel, like: str) -> Source:
+    """What a file of this system has beside the tables, where it did not come along."""
+    if like == "implicit":
+        return Source("implicit", _implicit_settings(model))
+    if like == "recbole":
+        found = Source("safetensors", names=_NAMES[like])
+        named, sides = _named(model, found)
+        return replace(found, pad={name: np.zeros_like(named[name][:1]) for name in sides})
+    if like == "lightgcn-pytorch":
+        return Source(like, names=_NAMES[like])
+    if like in ("safetensors", "npz"):
+        return Source("npz" if like == "npz" else "safetensors")
+    raise DataError(f"like is {like!r}: give the source that came in, or one of {', '.join(get_args(Like))}.")
+
+
+def _implicit_settings(model: Trained | ALSModel) -> dict[str, np.ndarray]:
+    if isinstance(model, ALSModel):
+        reg, alpha, epochs = model.method.reg, model.method.alpha, model.method.epochs
+        found = {"regularization": reg, "factors": model.method.embedding_size, "iterations": epochs, "alpha": alpha}
+        return {name: np.asarray(value) for name, value in (found | {"dtype": model.user_factors.dtype.name}).items()}
+    width, precision = model.params["user_embedding"].shape[1], np.asarray(model.params["user_embedding"]).dtype.name
+    if isinstance(model.loss, AllPairs):
+        found = {"regularization": model.config.reg * model.total / 2, "factors": width, "alpha": model.loss.alpha}
+    else:
+        reg = model.loss.reg if isinstance(model.loss, WithDecay) else 0.0
+        found = {"regularization": reg, "factors": width, "learning_rate": 0.01, "verify_negative_samples": True}
+    return {name: np.asarray(value) for name, value in (found | {"dtype": precision}).items()}

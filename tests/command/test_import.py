@@ -1,0 +1,76 @@
+"""`ifru import`: a file of another system becomes a store that forgets."""
+
+import json
+
+import numpy as np
+import pytest
+
+from ifru_jax.command import run
+from ifru_jax.command.line import Exit
+from ifru_jax.interop.containers import read_npz
+from tests.interop.conftest import drawn
+from tests.interop.test_implicit import als_file, bpr_file
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Models of implicit whose rows are in another order than the ids ascend, and their data."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IFRU_JAX_CACHE", "off")
+    data = drawn()
+    als_file(tmp_path / "als.npz", data)
+    bpr_file(tmp_path / "bpr.npz", data)
+    users = np.random.default_rng(1).permutation(1000)[:40]
+    (tmp_path / "users.txt").write_text("".join(f"{user}\n" for user in users))
+    (tmp_path / "items.txt").write_text("".join(f"i{item}\n" for item in range(25)))
+    rows = zip(users[data.users], data.items, data.labels, strict=True)
+    (tmp_path / "ratings.csv").write_text("user,item,rating\n" + "".join(f"{u},i{i},{r:g}\n" for u, i, r in rows))
+    return users
+
+
+def ifru(capsys, *arguments):
+    capsys.readouterr()
+    status = run([str(argument) for argument in arguments])
+    return status, capsys.readouterr()
+
+
+IDS = ("--user-ids", "users.txt", "--item-ids", "items.txt")
+
+
+@pytest.mark.parametrize("file", ["als.npz", "bpr.npz"])
+def test_a_model_of_implicit_becomes_a_store(folder, capsys, file):
+    options = ("--source", "implicit", "--data", "ratings.csv", *IDS, "--store", "shop", "--json")
+    status, told = ifru(capsys, "import", file, *options)
+    assert status == Exit.DONE
+    assert "warning" not in told.err
+    assert json.loads(told.out)["evidence"]["auc"] > 0.7
+    user = folder[7]
+    assert ifru(capsys, "forget", "shop", "--user", user)[0] == Exit.DONE
+    status, told = ifru(capsys, "recommend", "shop", "--user", user, folder[8], "-k", 2, "--json")
+    lists = {one["user"]: one["items"] for one in json.loads(told.out)}
+    assert sorted(len(items) for items in lists.values()) == [0, 2]
+    assert "user_factors" in read_npz(file)  # what it came from is as it was
+
+
+def test_what_does_not_fit_is_refused(folder, capsys):
+    store = ("--store", "shop")
+    for arguments, words in (
+        (("als.npz", "--source", "implicit", *store), "comes without interactions"),
+        (("als.npz", "--source", "tensors", "--data", "ratings.csv", *IDS, *store), "JSON file beside them"),
+        (("als.npz", "--source", "lightgcn-pytorch", "--data", "ratings.csv", *IDS, *store), "numbers of its rows"),
+        (("none.npz", "--source", "implicit", "--data", "ratings.csv", *store), "is not a file"),
+        (("als.npz", "--source", "implicit", "--data", "ratings.csv", "--user-ids", "no.txt", *store), "an id a line"),
+        (("als.npz", "--source", "tensors", *store), "als.json is not a file"),
+    ):
+        status, told = ifru(capsys, "import", *arguments)
+        assert status == Exit.ERROR
+        assert words in told.err.replace("\n", " ")
+    assert ifru(capsys, "import", "als.npz", "--source", "implicit", "--data", "ratings.csv", *IDS, *store)[0] == Exit.DONE
+
+
+@pytest.mark.filterwarnings("default::ifru_jax.DataWarning")
+def test_another_order_is_told(folder, capsys):
+    """Ids that are taken in ascending order although rows are in another."""
+    status, told = ifru(capsys, "import", "als.npz", "--source", "implicit", "--data", "ratings.csv", "--store", "shop")
+    assert status == Exit.DONE
+    assert "warning" in told.err
