@@ -12,6 +12,7 @@ from ifru_jax import ModelError
 from ifru_jax.baselines.sharded.aggregation import FrozenShards
 from ifru_jax.graph import BipartiteGraph, Graph, GraphView, IndexPairs, build_graph
 from ifru_jax.graph.inflow import OnePass, OpenGraph
+from ifru_jax.graph.weighted import WeightedGraph
 from ifru_jax.models.flax_recommender import NoGraph
 from ifru_jax.sparse import build_edges
 from ifru_jax.unlearning import Method
@@ -198,6 +199,7 @@ FEATURES, SIZES = {"user_features", "item_features"}, {"num_users", "num_items"}
 VIEWS = {
     "one pass": lambda g: OnePass(g),
     "open": lambda g: OpenGraph(g, ((), ())),
+    "weighted": lambda g: WeightedGraph.of(g, jnp.ones(g.edges.capacity)),
     "frozen shards": lambda g: FrozenShards(g, {}, {}),
     "no graph": lambda g: NoGraph(g, "Module"),
 }
@@ -220,4 +222,4 @@ def test_every_stand_in_is_a_graph(view):
             with pytest.raises(ModelError, match=f"Module reads '{name}' of the graph but is declared with num_hops=0"):
                 read(seen)
         else:
-            jax.tree.map(np.testing.assert_array_equal, read(seen), read(graph))
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), read(seen), read(graph))
