@@ -21,17 +21,29 @@ PACKAGE = Path(__file__).parents[1] / "ifru_jax"
 EXPERIMENTS = PACKAGE.parent / "experiments"
 ORDER = [
     "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "baselines", "evaluation",
-    "store", "command",
+    "explaining", "store", "command",
 ]  # fmt: skip
 # From bytes to values; `duplicates` is asked last.
 READING = [
     "options", "files", "cells", "table", "columns", "text", "json_lines", "formats", "ids", "numbers", "times", "duplicates",
 ]  # fmt: skip
 # Without a folder: what everyone may use, each of it what stands before it; and the calls on top of everything.
-FOUNDATIONS = ["errors", "status", "pytree", "host_arrays", "metrics", "locks", "files", "array_files", "compiled", "forks"]
+FOUNDATIONS = [
+    "errors",
+    "status",
+    "pytree",
+    "host_arrays",
+    "metrics",
+    "locks",
+    "files",
+    "array_files",
+    "compiled",
+    "forks",
+    "display",
+]
 TOP = {"api", "checkpoint", "serving", "__init__", "__main__"}
 # Folders on top of the calls, which nothing else knows of.
-ON_TOP = {"store", "command"}
+ON_TOP = {"explaining", "store", "command"}
 STORE = [
     "moments", "lock", "key", "database", "journal", "states", "commit", "requests", "resolve", "lines", "creation", "answers",
     "preview", "record", "verifying", "settling", "page", "desk", "contents", "residues",

@@ -62,13 +62,14 @@ def at_the_end(problem, directions):
     return root[:, None] * filtered(H, root[:, None] * directions, lambda t: flow(t, damping)[:, None])
 
 
-def along(problem, record, directions_of):
+def along(problem, record, directions_of, retained=1.0):
     """The same along a record, to the first order; b of every segment from `directions_of`(θ_k)."""
+    left = problem.before._replace(present=problem.before.present * retained)
     delta = 0.0
     for segment in record.segments:
         theta = flat(segment.params)
         S = np.sqrt(segment.steps * flat(segment.applied))[:, None]
-        H = problem.twin.at(theta, problem.before)[1]
+        H = problem.twin.at(theta, left)[1]
         force = directions_of(theta) - H @ (delta * np.ones((COUNT, 1)))
         delta = delta + S * filtered(S * H * S.T, S * force, lambda t: growing(t)[:, None])
     return delta
@@ -104,6 +105,15 @@ def test_along_a_record_every_interaction_is_a_dense_course_of_its_own(make, see
     state = prepare(recorded(problem, seed), config=EXACT)
     found = influences(state, targets_of(PAIRS))
     np.testing.assert_allclose(found, expected(problem, lambda at: along(problem, state.record, at)), atol=1e-9)
+
+
+def test_where_interactions_go_in_part_the_curvature_is_that_of_what_is_left(make):
+    problem = make(0)
+    state, data = prepare(recorded(problem, 0), config=EXACT), problem.trained.interactions
+    retained = np.random.default_rng(0).uniform(0.3, 1, (USERS, ITEMS))
+    found = influences(state, targets_of(PAIRS), retained=retained[data.users, data.items])
+    dense = expected(problem, lambda at: along(problem, state.record, at, retained))
+    np.testing.assert_allclose(found, dense, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(2))
