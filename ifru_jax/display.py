@@ -11,7 +11,7 @@ once more. A picture carries its content as a text, for those who don't see it, 
 import base64
 import importlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -113,6 +113,74 @@ def bars(title: str, names: Sequence[str], values: Sequence[float], kinds: Seque
     axes.set_title(title, loc="left", fontsize=10, wrap=True)
     told = "; ".join(f"{name} {value:.3g}" for name, value in zip(names, values, strict=True))
     return Picture(picture, f"{title}. {unit}: {told or 'nothing'}")
+
+
+@dataclass(frozen=True)
+class Within:
+    """A figure of two models beside retrained ones.
+
+    Attributes:
+      name: of the figure.
+      original, unlearned, retrained: its values.
+      low, high: between which it passes; None is no limit on that side, and one side has one.
+    """
+
+    name: str
+    original: float
+    unlearned: float
+    retrained: float
+    low: float | None
+    high: float | None
+
+    def place(self, value: float) -> float:
+        """0 where retrained models are, −1 and 1 at the limits, from the retrained to the limit on either side."""
+        limit = self.high if self.low is None or (self.high is not None and value >= self.retrained) else self.low
+        width = abs((self.retrained if limit is None else limit) - self.retrained)
+        # Where the limit is the value of the retrained models itself, whatever differs is beyond.
+        return (value - self.retrained) / max(width, 1e-12)
+
+
+def limits(title: str, rows: Sequence[Within]) -> Picture:
+    """Every figure of the original and of the unlearned model, by how far it is from retrained ones, in units of the limit."""
+    picture = empty_picture(height=1.4 + 0.3 * max(len(rows), 1))
+    axes = picture.subplots()
+    axes.axvspan(-1, 1, color=COLOURS["pass"], alpha=0.15, linewidth=0)
+    axes.axvline(0, color=COLOURS["retrained"], linewidth=0.8)
+    for who, marker in (("original", "o"), ("unlearned", "D")):
+        places = [row.place(row.original if who == "original" else row.unlearned) for row in rows]
+        axes.scatter(places, range(len(rows)), color=COLOURS[who], marker=marker, label=who, zorder=3)
+    axes.set_xscale("symlog", linthresh=1)
+    axes.set_yticks(range(len(rows)), [_short(row.name) for row in rows])
+    axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
+    axes.set_xlabel("from retrained models (0) to the limit (1)")
+    axes.set_title(title, loc="left", fontsize=10, wrap=True)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12 - 0.6 / (1 + len(rows))), ncols=2, frameon=False)
+    told = "; ".join(
+        f"{row.name}: original {row.place(row.original):.2f}, unlearned {row.place(row.unlearned):.2f}" for row in rows
+    )
+    return Picture(picture, f"{title}. Distance from retrained models, 1 at the limit. {told or 'Nothing is judged'}")
+
+
+def curves(title: str, lines: Mapping[str, Sequence[float]], *, across: str, up: str) -> Picture:
+    """Lines by their place, both axes logarithmic.
+
+    Args:
+      title: above.
+      lines: values of each, positive.
+      across, up: what the axes are.
+    """
+    picture = empty_picture(height=3.2)
+    axes = picture.subplots()
+    for (name, values), colour in zip(lines.items(), (COLOURS["unlearned"], COLOURS["original"]), strict=False):
+        axes.plot(range(1, len(values) + 1), values, color=colour, label=name)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.set_title(title, loc="left", fontsize=10, wrap=True)
+    axes.legend(frameon=False)
+    told = "; ".join(f"{name} from {values[0]:g} down to {values[-1]:g}" for name, values in lines.items() if len(values))
+    return Picture(picture, f"{title}. {up}, by {across}: {told or 'nothing'}")
 
 
 def empty_picture(*, height: float, width: float = 6.4) -> Any:

@@ -9,6 +9,7 @@ anew (bootstrap, 95 %); methods are compared on the same draws.
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import rankdata
 
 DRAWS = 1000
 
@@ -21,20 +22,9 @@ class Agreement(NamedTuple):
     high: float
 
 
-def ranks(values: np.ndarray) -> np.ndarray:
-    """Of each row, ties by their mean rank."""
-    order = np.argsort(values, axis=1, kind="stable")
-    found = np.empty(values.shape)
-    np.put_along_axis(found, order, np.arange(values.shape[1], dtype=float)[None], axis=1)
-    for row, value in zip(found, values, strict=True):
-        _, which, count = np.unique(value, return_inverse=True, return_counts=True)
-        row[:] = (np.bincount(which, row) / count)[which]
-    return found
-
-
 def rank_correlations(predicted: np.ndarray, found: np.ndarray) -> np.ndarray:
     """float [t]: Spearman's of each row [t, m]; 0 where one side is constant."""
-    a, b = (rank - rank.mean(1, keepdims=True) for rank in (ranks(predicted), ranks(found)))
+    a, b = (rank - rank.mean(1, keepdims=True) for rank in (rankdata(values, axis=1) for values in (predicted, found)))
     size = np.sqrt((a**2).sum(1) * (b**2).sum(1))
     return np.where(size > 0, (a * b).sum(1) / np.where(size > 0, size, 1), 0.0)
 

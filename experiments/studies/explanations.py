@@ -1,6 +1,7 @@
 """What says which interactions a score came from: ours, and what others use.
 
     along, end           −⟨a, b_z⟩ + ∂s/∂w_z, along the record of the training or from its end     `unlearning.adjoint`
+                         with H of what is retained, as the step has it, or "H of all" data
     gradient dot         −⟨∇s, ∇ℓ_z⟩ at the end          Charpiat et al. (NeurIPS 2019), without the norms
     TracIn               −Σ_k n_k ⟨∇s(θ_k), ∇ℓ_z(θ_k)⟩   Pruthi et al. (NeurIPS 2020), at the places of the record
     cosine               (2y − 1) cos(e_u, e_v) cos(e_i, e_j) of the trained embeddings
@@ -85,6 +86,8 @@ def methods_for(layers: int, retained: np.ndarray | None = None) -> dict[str, Me
         "gradient dot": gradient_dot,
         "TracIn": tracin,
     }
+    if retained is not None:
+        found["along, H of all"] = along
     if layers:
         found |= {"gradient dot, graph": partial(gradient_dot, graph=True), "TracIn, graph": partial(tracin, graph=True)}
     return found | {"cosine": cosine, "item-kNN": item_knn}
