@@ -103,8 +103,7 @@ def bars(title: str, names: Sequence[str], values: Sequence[float], kinds: Seque
       kinds: whose colour each takes, among COLOURS.
       unit: below the axis.
     """
-    picture = empty_picture(height=1.2 + 0.32 * max(len(names), 1))
-    axes = picture.subplots()
+    picture, axes = _empty(height=1.2 + 0.32 * max(len(names), 1))
     axes.barh(range(len(names)), values, color=[COLOURS[kind] for kind in kinds])
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.set_ylim(max(len(names), 1) - 0.4, -0.6)
@@ -142,14 +141,17 @@ class Within:
 
 def limits(title: str, rows: Sequence[Within]) -> Picture:
     """Every figure of the original and of the unlearned model, by how far it is from retrained ones, in units of the limit."""
-    picture = empty_picture(height=1.4 + 0.3 * max(len(rows), 1))
-    axes = picture.subplots()
-    axes.axvspan(-1, 1, color=COLOURS["pass"], alpha=0.15, linewidth=0)
-    axes.axvline(0, color=COLOURS["retrained"], linewidth=0.8)
+    picture, axes = _empty(height=1.4 + 0.3 * max(len(rows), 1))
     for who, marker in (("original", "o"), ("unlearned", "D")):
         places = [row.place(row.original if who == "original" else row.unlearned) for row in rows]
         axes.scatter(places, range(len(rows)), color=COLOURS[who], marker=marker, label=who, zorder=3)
     axes.set_xscale("symlog", linthresh=1)
+    edge = 2 * max([1.0, *(abs(place) for row in rows for place in (row.place(row.original), row.place(row.unlearned)))])
+    for number, row in enumerate(rows):
+        left, right = -edge if row.low is None else -1, edge if row.high is None else 1
+        axes.barh(number, right - left, left=left, height=0.8, color=COLOURS["pass"], alpha=0.15)
+    axes.set_xlim(-edge, edge)
+    axes.axvline(0, color=COLOURS["retrained"], linewidth=0.8)
     axes.set_yticks(range(len(rows)), [_short(row.name) for row in rows])
     axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
     axes.set_xlabel("from retrained models (0) to the limit (1)")
@@ -169,8 +171,7 @@ def curves(title: str, lines: Mapping[str, Sequence[float]], *, across: str, up:
       lines: values of each, positive.
       across, up: what the axes are.
     """
-    picture = empty_picture(height=3.2)
-    axes = picture.subplots()
+    picture, axes = _empty(height=3.2)
     for (name, values), colour in zip(lines.items(), (COLOURS["unlearned"], COLOURS["original"]), strict=False):
         axes.plot(range(1, len(values) + 1), values, color=colour, label=name)
     axes.set_xscale("log")
@@ -183,8 +184,8 @@ def curves(title: str, lines: Mapping[str, Sequence[float]], *, across: str, up:
     return Picture(picture, f"{title}. {up}, by {across}: {told or 'nothing'}")
 
 
-def empty_picture(*, height: float, width: float = 6.4) -> Any:
-    """A figure of matplotlib, in inches, without a window or global state.
+def _empty(*, height: float, width: float = 6.4) -> tuple[Any, Any]:
+    """A figure of matplotlib, in inches, and its axes, without a window or global state.
 
     Raises:
       DataError: matplotlib isn't installed.
@@ -194,7 +195,8 @@ def empty_picture(*, height: float, width: float = 6.4) -> Any:
     except ImportError as error:
         raise DataError('pictures need matplotlib: pip install ".[plot]" in the folder of ifru_jax.') from error
     with mpl.rc_context(_STYLE):
-        return module.Figure(figsize=(width, height), layout="constrained")
+        figure = module.Figure(figsize=(width, height), layout="constrained")
+        return figure, figure.subplots()
 
 
 def _short(name: str, most: int = 34) -> str:
