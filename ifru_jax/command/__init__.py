@@ -12,12 +12,14 @@ from ifru_jax.command.records import Compact, History, Report, Scan, Verify, Ver
 from ifru_jax.command.requests import Correct, EndGrace, Erased, Forget, Preview, Settle, Undo
 from ifru_jax.command.show import say, table
 from ifru_jax.command.train import Export, NewKey, Recommend, Train
+from ifru_jax.command.why import Explain
 from ifru_jax.errors import DataError
 
 COMMANDS = {
     "key": NewKey,
     "train": Train,
     "recommend": Recommend,
+    "explain": Explain,
     "preview": Preview,
     "forget": Forget,
     "correct": Correct,
