@@ -28,6 +28,7 @@ from ifru_jax.data import (
 )
 from ifru_jax.errors import DataError, DataWarning, IfruError, ModelError, NumericsError
 from ifru_jax.evaluation import verify
+from ifru_jax.explaining import Explanation, explain
 from ifru_jax.models import FlaxRecommender, from_nnx, lightgcn, mf
 from ifru_jax.serving import recommend, score
 from ifru_jax.status import Status
@@ -39,6 +40,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DataError",
     "DataWarning",
+    "Explanation",
     "FlaxRecommender",
     "ForgetRequest",
     "IFRUConfig",
@@ -55,6 +57,7 @@ __all__ = [
     "bpr",
     "drop_duplicates",
     "evaluate",
+    "explain",
     "fit",
     "from_frame",
     "from_nnx",

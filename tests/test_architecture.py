@@ -12,6 +12,7 @@ from ifru_jax import ModelError
 from ifru_jax.baselines.sharded.aggregation import FrozenShards
 from ifru_jax.graph import BipartiteGraph, Graph, GraphView, IndexPairs, build_graph
 from ifru_jax.graph.inflow import OnePass, OpenGraph
+from ifru_jax.graph.weighted import WeightedGraph
 from ifru_jax.models.flax_recommender import NoGraph
 from ifru_jax.sparse import build_edges
 from ifru_jax.unlearning import Method
@@ -20,17 +21,29 @@ PACKAGE = Path(__file__).parents[1] / "ifru_jax"
 EXPERIMENTS = PACKAGE.parent / "experiments"
 ORDER = [
     "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "exact", "baselines",
-    "evaluation", "interop", "store", "command",
+    "evaluation", "interop", "explaining", "store", "command",
 ]  # fmt: skip
 # From bytes to values; `duplicates` is asked last.
 READING = [
     "options", "files", "cells", "table", "columns", "text", "json_lines", "formats", "ids", "numbers", "times", "duplicates",
 ]  # fmt: skip
 # Without a folder: what everyone may use, each of it what stands before it; and the calls on top of everything.
-FOUNDATIONS = ["errors", "status", "pytree", "host_arrays", "metrics", "locks", "files", "array_files", "compiled", "forks"]
+FOUNDATIONS = [
+    "errors",
+    "status",
+    "pytree",
+    "host_arrays",
+    "metrics",
+    "locks",
+    "files",
+    "array_files",
+    "compiled",
+    "forks",
+    "display",
+]
 TOP = {"api", "checkpoint", "serving", "__init__", "__main__"}
 # Folders on top of the calls, which nothing else knows of.
-ON_TOP = {"store", "command"}
+ON_TOP = {"explaining", "store", "command"}
 STORE = [
     "moments", "lock", "key", "database", "journal", "states", "budget", "commit", "migration", "requests", "resolve", "lines",
     "creation", "answers", "preview", "record", "verifying", "opened", "settling", "answering", "compaction", "page", "desk",
@@ -199,6 +212,7 @@ FEATURES, SIZES = {"user_features", "item_features"}, {"num_users", "num_items"}
 VIEWS = {
     "one pass": lambda g: OnePass(g),
     "open": lambda g: OpenGraph(g, ((), ())),
+    "weighted": lambda g: WeightedGraph.of(g, jnp.ones(g.edges.capacity)),
     "frozen shards": lambda g: FrozenShards(g, {}, {}),
     "no graph": lambda g: NoGraph(g, "Module"),
 }
@@ -221,4 +235,4 @@ def test_every_stand_in_is_a_graph(view):
             with pytest.raises(ModelError, match=f"Module reads '{name}' of the graph but is declared with num_hops=0"):
                 read(seen)
         else:
-            jax.tree.map(np.testing.assert_array_equal, read(seen), read(graph))
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), read(seen), read(graph))

@@ -8,6 +8,7 @@ rivals          docs/rivals.md
 any_model       docs/any_model.md
 forget_sets     docs/forget_sets.md
 published       docs/published.md
+attribution     docs/attribution.md
 device          docs/scale.md
 stream          docs/budget.md
 interop         docs/how-to/import.md
@@ -17,11 +18,22 @@ pictures        docs/readme.svg and docs/paper
 
 from pathlib import Path
 
-from experiments.pages import any_model, device, forget_sets, interop, published, results, rivals, single_tables, stream
+from experiments.pages import (
+    any_model,
+    attribution,
+    device,
+    forget_sets,
+    interop,
+    published,
+    results,
+    rivals,
+    single_tables,
+    stream,
+)
 from experiments.pages.blocks import MAKERS, blocks_of, filled
 
 # Importing them registers what they make.
-SOURCES = (results, rivals, any_model, forget_sets, published, device, stream, interop, single_tables)
+SOURCES = (results, rivals, attribution, any_model, forget_sets, published, device, stream, interop, single_tables)
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"
 

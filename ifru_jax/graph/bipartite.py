@@ -115,10 +115,12 @@ def _weights_at(edges: Edges, count: int, places: np.ndarray | slice) -> np.ndar
 def normalised_weights(edges: Edges, present: jax.Array) -> jax.Array:
     """present_e / √(d_u d_i) with degrees counted over the present edges; [e] → [e].
 
-    A node without edges has no edge to weigh, so the division by its degree 0 never counts.
+    Also differentiable in `present`, and right for edges that count in part. A node without edges has no edge to weigh, so the
+    division by its degree 0 never counts.
     """
     present = jnp.where(edges.mask, present, 0)
-    scale_user, scale_item = (jnp.where(d > 0, jax.lax.rsqrt(jnp.maximum(d, 1)), 0) for d in weighted_degrees(edges, present))
+    degrees = weighted_degrees(edges, present)
+    scale_user, scale_item = (jnp.where(d > 0, jax.lax.rsqrt(jnp.where(d > 0, d, 1)), 0) for d in degrees)
     return present * scale_user[edges.rows] * scale_item[edges.cols]
 
 

@@ -22,6 +22,7 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions, in_tables
 from ifru_jax.data.readers import read_interactions
 from ifru_jax.data.splits import Split
+from ifru_jax.display import Picture, curves, table
 from ifru_jax.errors import DataError, DataWarning, ModelError
 from ifru_jax.graph import Batch, Change, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
 from ifru_jax.models import Params, Recommender
@@ -94,6 +95,31 @@ class Trained:
             f"  {self.loss!r}, reg={self.config.reg:g}, N={self.total:,}{record},\n"
             f"  {self.interactions})"
         )
+
+    def _repr_html_(self) -> str:
+        data, size = self.interactions, sum(leaf.size for leaf in jax.tree.leaves(self.params))
+        lost = self.training_set.without_data
+        rows = [
+            ("model", repr(self.model)),
+            ("loss", repr(self.loss)),
+            ("parameters", int(size)),
+            ("interactions", f"{len(data):,} of {self.total:,} that it was trained on"),
+            ("users with data", int((~lost.users).sum())),
+            ("items with data", int((~lost.items).sum())),
+            ("λ₂", self.config.reg),
+            ("segments recorded", len(self.record.segments) if self.record else 0),
+        ]
+        return table(type(self).__name__, ("", "value"), rows)
+
+    def plot(self) -> Picture:
+        """How many interactions users and items have, the most first.
+
+        Raises:
+          DataError: matplotlib isn't installed.
+        """
+        degrees = dict(zip(("users", "items"), self.training_set.degrees, strict=True))
+        lines = {name: np.sort(of[of > 0])[::-1].tolist() for name, of in degrees.items()}
+        return curves(f"{len(self.interactions):,} interactions that the model stands for", lines, across="rank", up="interactions")
 
     def resolved(self, request: ForgetRequest) -> Change:
         """A request resolved on what the model stands for.

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ifru_jax.display import Picture, bars, shown, table
 from ifru_jax.graph import Change, Nodes
 from ifru_jax.influence import Influence
 from ifru_jax.models.tables import Tables
@@ -175,6 +176,33 @@ class Report:
         }  # fmt: skip
         nested = {name: kind(**found[name]) for name, kind in kinds.items() if found[name] is not None}
         return cls(**{**found, **nested, "status": Status[found["status"]]})
+
+    def _repr_html_(self) -> str:
+        counts = {
+            **{"interactions forgotten": self.forgotten, "labels corrected": self.corrected, "not there": self.missing},
+            **{"users cleared": self.cleared_users, "items cleared": self.cleared_items},
+            **{"users taken along": self.users_taken_along, "items taken along": self.items_taken_along},
+        }
+        rows: list[tuple[str, Any]] = [(name, count) for name, count in counts.items() if count]
+        rows += [("interactions retained", self.retained), ("steps", self.parts)]
+        if self.influence is not None:
+            found = self.influence
+            rows.append(("‖direct‖, ‖spillover‖", f"{found.norm_direct:.3g}, {found.norm_spillover:.3g} ({found.spillover})"))
+        if self.solve is not None:
+            rows.append(("products, residual", f"{self.solve.num_products}, {shown(self.solve.residual)}"))
+        rows += [("‖step‖", self.norm_step)] if self.norm_step is not None else []
+        rows += [("seconds", self.seconds["total"])] if "total" in self.seconds else []
+        return table(f"Report: {self.status.name}", ("", "value"), rows, note=self.status.message)
+
+    def plot(self) -> Picture:
+        """Seconds of each part of the request, as bars.
+
+        Raises:
+          DataError: matplotlib isn't installed.
+        """
+        parts = {name: value for name, value in self.seconds.items() if name != "total"}
+        title = f"Request: {self.forgotten} forgotten, {self.corrected} corrected, {self.status.name}"
+        return bars(title, list(parts), list(parts.values()), ["unlearned"] * len(parts), unit="seconds")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; the status by its name."""

@@ -76,6 +76,21 @@ def test_a_request_from_first_to_last(ifru):
     assert ifru("verify-record", "shop", "--head", "0" * 64)[0] == Exit.NO
 
 
+def test_why_an_item_and_what_the_list_would_be_without_a_rating(ifru):
+    status, told, _ = ifru("explain", "shop", "--user", 103, "-k", 3, "--json")
+    best = ifru("recommend", "shop", "--user", 103, "-k", 1, "--json")[1][0]["items"][0]
+    assert (status, told["user"], told["items"]) == (Exit.DONE, 103, [best["item"]])
+    assert told["value"] == pytest.approx(best["score"], abs=1e-6)
+    assert len(told["reasons"]) == 3
+    away = told["reasons"][0]["item"]
+    status, without, _ = ifru("explain", "shop", "--user", 103, "--without", away, "-k", 3, "--json")
+    assert without["without"]["removed"] == [[103, away]]
+    assert status == Exit.DONE
+    assert ifru("explain", "shop", "--user", 103, "--item", 999)[0] == Exit.ERROR
+    assert "Why: score" in ifru("explain", "shop", "--user", 103)[1]
+    assert len(ifru("history", "shop", "--json")[1]) == 1
+
+
 def told_time(ifru):
     return ifru("history", "shop", "--json")[1][1]["time"]
 

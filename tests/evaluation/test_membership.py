@@ -10,10 +10,11 @@ from sklearn.metrics import roc_auc_score
 from ifru_jax import ForgetRequest, Interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
-from ifru_jax.evaluation.membership import Candidates, audit
+from ifru_jax.evaluation.membership import Candidates, Shadows, audit
 from ifru_jax.evaluation.membership.attack import attack_result
 from ifru_jax.evaluation.membership.confidence import confidence
 from ifru_jax.evaluation.membership.lira import lira
+from ifru_jax.evaluation.membership.memorisation import memorisation, most_memorised, of_users
 from ifru_jax.evaluation.membership.oracle import fit_oracle
 from ifru_jax.evaluation.membership.rmia import rmia
 
@@ -96,6 +97,58 @@ def test_confidence_is_the_signed_logit_and_the_oracle_learns_it():
     assert area(fit_oracle(x[MEMBER], x[~MEMBER])(x)) > 0.95
 
 
+def test_what_was_learned_by_heart_is_what_only_its_own_training_knows():
+    """Planted: ten canaries that no other interaction tells anything about."""
+    canaries = rng.permutation(SIZE)[:10]
+    phi = HARDNESS + rng.normal(0, 0.3, (SHADOWS, SIZE))
+    phi[:, canaries] = np.where(TRAINED_ON[:, canaries], 4, -4) + rng.normal(0, 0.3, (SHADOWS, 10))
+    found = memorisation(phi, TRAINED_ON)
+    assert set(most_memorised(found)) == set(canaries)
+    x, p = canaries[0], 1 / (1 + np.exp(-phi))
+    assert found[x] == pytest.approx(p[TRAINED_ON[:, x], x].mean() - p[~TRAINED_ON[:, x], x].mean())
+    assert (np.abs(np.delete(found, canaries)) < 0.5).all()
+    users = np.arange(SIZE) % 7
+    means = of_users(found, users)
+    assert list(means.values()) == sorted(means.values(), reverse=True)
+    assert means[3] == pytest.approx(found[users == 3].mean())
+    # A model that has them is found by them, and one without looks as if it had never seen them.
+    for known, target in ((True, np.full(10, 4.0)), (False, np.full(10, -4.0))):
+        scores = lira(
+            np.concatenate([target, TARGET[~MEMBER]]), *(np.hstack([of[:, canaries], of[:, ~MEMBER]]) for of in (phi, TRAINED_ON))
+        )
+        assert (attack_result(scores[:10], scores[10:]).auc > 0.9) == known
+
+
+def test_the_most_memorised_are_ten_at_least_and_no_more_than_there_are():
+    assert most_memorised(np.arange(5.0)).tolist() == [4, 3, 2, 1, 0]
+    assert most_memorised(np.arange(50.0)).tolist() == list(range(49, 39, -1))
+    assert len(most_memorised(np.arange(5000.0))) == 50
+    assert len(most_memorised(np.arange(5000.0), share=0.1)) == 500
+
+
+def test_an_audit_asks_about_the_worst_once_more():
+    cells = rng.permutation(30 * 40)[:900]
+    data = Interactions(cells // 40, cells % 40, rng.integers(0, 2, 900).astype(float), 30, 40)
+    split = Split(data.select(slice(0, 500)), data.select(slice(500, 650)), data.select(slice(650, 900)))
+    request = ForgetRequest(pairs=np.stack([split.train.users[:60], split.train.items[:60]], axis=1))
+    drawn = Candidates.of(split, request)
+    on = np.zeros((4, 120), bool)
+    on[[0, 1], :60], on[[2, 3], 60:] = True, True
+    phi = on * 1.0 + rng.normal(0, 0.2, (4, 120))
+    phi[:, :10] += 9 * on[:, :10]
+    shadows = Shadows(drawn, phi, on, rng.normal(size=(4, len(drawn.population))))
+
+    class Model:
+        def score_rows(self, users, items):
+            return np.where(
+                np.isin(users * 40 + items, (split.train.users * 40 + split.train.items)[:10]), 5.0, 0.1 * np.sin(users + items)
+            )
+
+    found = audit(Model(), drawn, request.applied(split.train), shadows=shadows)
+    assert found["lira-worst"].members == found["rmia-worst"].members == 10
+    assert found["lira-worst"].nonmembers == found["lira"].nonmembers == 60
+
+
 def test_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(DataError, match=r"needs scikit-learn \(or leave membership out, .*\): pip install"):
@@ -122,6 +175,8 @@ def test_candidates_are_disjoint_and_were_in_no_training_set():
 def test_errors_say_what_is_wrong():
     with pytest.raises(DataError, match="at least two"):
         lira(TARGET, SHADOW_PHI, np.ones_like(TRAINED_ON), mode="offline")
+    with pytest.raises(DataError, match="0 shadow models without it: train at least one on each side"):
+        memorisation(SHADOW_PHI, np.ones_like(TRAINED_ON))
     with pytest.raises(DataError, match="don't fit"):
         lira(TARGET[1:], SHADOW_PHI, TRAINED_ON)
     with pytest.raises(DataError, match="gamma"):

@@ -17,6 +17,7 @@ from experiments.published.__main__ import published
 from experiments.quickstart import quickstart
 from experiments.reliability.__main__ import reliability
 from experiments.run.progress import telling
+from experiments.studies.attribution import attribution
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
 from experiments.studies.interop import study as interop
@@ -37,6 +38,7 @@ COMMANDS = {
     "suite": "results.jsonl",
     "tuning": "hyperparameters.json",
     "published": "published.jsonl",
+    "studies.attribution": "attribution.jsonl",
     "studies.damping": "damping.jsonl",
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
@@ -110,6 +112,7 @@ BAD = [
     ("published", published, {"data": "no-such-data"}, "no-such-data"),
     ("published", published, {"seeds": 0}, "seeds is 0"),
     ("published", published, {"max_seconds": -1.0}, "max_seconds -1"),
+    ("studies.attribution", attribution, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.damping", damping, {"models": Path("file")}, "file can't be a folder for results"),
     ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),

@@ -42,6 +42,7 @@ def faults(file: str, test: str, *found: tuple[str, str, str]) -> list[Fault]:
 
 
 END = "unlearning/test_dense.py"
+BACKWARDS = "unlearning/test_adjoint.py"
 ALONG = "unlearning/test_dense_along.py"
 REAL_DATA = "unlearning/test_constants.py"
 RECORDED = "training/test_record.py"
@@ -597,4 +598,51 @@ FROM_ELSEWHERE = [
     ),
 ]
 
-FAULTS = (*ESTIMATED, *FROM_ELSEWHERE, *FROM_THE_END, *CONFINED, *FOLLOWING, *PRECONDITIONER, *GOING_ON, *RECORDING, *YARDSTICKS)
+EXPLAINING = [
+    *faults(
+        "unlearning/adjoint.py",
+        BACKWARDS,
+        ("the adjoint goes from the first segment to the last", "reversed(state.record.segments)", "state.record.segments"),
+        ("what a segment leaves is not pulled back", "earlier = optax.tree.sub(pull, product(direction))", "earlier = pull"),
+        (
+            "an influence along the record has its sign turned",
+            "found, statuses = found - learned, [*",
+            "found, statuses = found + learned, [*",
+        ),
+        (
+            "b of every segment is taken at the end",
+            "contributions(of.objective, segment.params, direction",
+            "contributions(of.objective, segment.applied, direction",
+        ),
+        ("H of a segment is that of all data", "segment.params, of.retained)", "segment.params, of.data.batch)"),
+    ),
+    *faults(
+        "influence/attribution.py",
+        BACKWARDS,
+        (
+            "the graph has all of every edge",
+            "WeightedGraph.of(graph, counts[self.places])",
+            "WeightedGraph.of(graph, self.counts[self.places])",
+        ),
+        ("the loss has all of every interaction", "replace(self.batch.examples, weights=counts)", "self.batch.examples"),
+        ("what is served from is left out", "if data.places is None:", "if True:"),
+    ),
+    *faults(
+        "graph/bipartite.py",
+        BACKWARDS,
+        ("a degree of one has half a slope", "jnp.where(d > 0, d, 1)), 0)", "jnp.maximum(d, 1)), 0)"),
+    ),
+]
+
+FAULTS = (
+    *ESTIMATED,
+    *FROM_ELSEWHERE,
+    *FROM_THE_END,
+    *CONFINED,
+    *FOLLOWING,
+    *PRECONDITIONER,
+    *GOING_ON,
+    *RECORDING,
+    *YARDSTICKS,
+    *EXPLAINING,
+)

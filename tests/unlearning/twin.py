@@ -122,12 +122,12 @@ def data_of(interactions):
 
 
 def problem_of(seed, layers, scores_of):
-    """A user goes, two pairs of others, and a label is corrected; matrix factorisation with no layer, else LightGCN."""
+    """A user goes, two pairs of others, and a label is corrected; matrix factorisation with no layer, else LightGCN of so many."""
     rng = np.random.default_rng(seed)
     cells = np.sort(rng.permutation(USERS * ITEMS)[:20])
     labels = rng.integers(0, 2, len(cells)).astype(float)
     data = Interactions(cells // ITEMS, cells % ITEMS, labels, USERS, ITEMS)
-    model = (lightgcn if layers else mf)(embedding_size=SIZE)
+    model = lightgcn(num_layers=layers, embedding_size=SIZE) if layers else mf(embedding_size=SIZE)
     params = tables(rng.normal(size=COUNT))
     trained = Trained.of(model, params, data, config=TrainConfig(reg=REG))
     pairs = np.stack([data.users, data.items], axis=1)[rng.permutation(len(data))]

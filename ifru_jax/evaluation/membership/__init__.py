@@ -6,11 +6,13 @@ rmia        the interaction against interactions at large; few shadow models are
 oracle      a classifier that was told the training data
 shadows     shadow models with every interaction in half of them
 attack      AUC and true positives at few false ones, with intervals
+memorisation  how much an interaction is learned by heart, and which are the worst
 audit       all attacks on one model
 """
 
 from ifru_jax.evaluation.membership.attack import AttackResult
 from ifru_jax.evaluation.membership.audit import audit
+from ifru_jax.evaluation.membership.memorisation import memorisation, most_memorised
 from ifru_jax.evaluation.membership.shadows import Candidates, Shadows, train_shadows
 
-__all__ = ["AttackResult", "Candidates", "Shadows", "audit", "train_shadows"]
+__all__ = ["AttackResult", "Candidates", "Shadows", "audit", "memorisation", "most_memorised", "train_shadows"]

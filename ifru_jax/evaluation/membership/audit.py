@@ -11,6 +11,7 @@ from ifru_jax.errors import DataError
 from ifru_jax.evaluation.membership.attack import AttackResult, attack_result
 from ifru_jax.evaluation.membership.confidence import confidence
 from ifru_jax.evaluation.membership.lira import lira
+from ifru_jax.evaluation.membership.memorisation import LEAST, memorisation, most_memorised
 from ifru_jax.evaluation.membership.oracle import features, fit_oracle
 from ifru_jax.evaluation.membership.rmia import rmia
 from ifru_jax.evaluation.membership.shadows import Candidates, Shadows, join
@@ -20,7 +21,8 @@ from ifru_jax.models import Scorer
 def audit(
     model: Scorer, candidates: Candidates, retained: Interactions, *, shadows: Shadows | None = None
 ) -> dict[str, AttackResult]:
-    """Attacks by name: "loss" and "oracle", with shadows also "lira", "lira-offline", "rmia" and "rmia-offline".
+    """Attacks by name: "loss" and "oracle", with shadows also "lira", "lira-offline", "rmia" and "rmia-offline", and where
+    there are more than a few members, "lira-worst" and "rmia-worst" against the most memorised of them (`membership.memorisation`).
 
     Args:
       model: anything with scores.
@@ -47,7 +49,12 @@ def audit(
             "rmia-offline": rmia(*known, *everyone, mode="offline"),
         }
     size = len(candidates.members)
-    return {name: attack_result(found[:size], found[size:]) for name, found in scores.items()}
+    results = {name: attack_result(found[:size], found[size:]) for name, found in scores.items()}
+    if shadows is not None and size > LEAST:
+        # By the shadows alone, the same for every model.
+        worst = most_memorised(memorisation(shadows.confidences[:, :size], shadows.trained_on[:, :size]))
+        results |= {f"{name}-worst": attack_result(scores[name][worst], scores[name][size:]) for name in ("lira", "rmia")}
+    return results
 
 
 def _confidences(model: Scorer, pairs: Interactions) -> np.ndarray:

@@ -53,7 +53,7 @@ def lira(
     return (np.square(z_out) - np.square(z_in)) / 2 + np.log(std_out / std_in)
 
 
-def check_shadows(target: np.ndarray, shadows: np.ndarray, trained_on: np.ndarray, *, needs_in: bool) -> None:
+def check_shadows(target: np.ndarray, shadows: np.ndarray, trained_on: np.ndarray, *, needs_in: bool, least: int = 2) -> None:
     """Refuses what no per-interaction mean and spread can be taken of."""
     if shadows.ndim != 2 or trained_on.shape != shadows.shape or target.shape != shadows.shape[1:]:
         raise DataError(
@@ -61,8 +61,9 @@ def check_shadows(target: np.ndarray, shadows: np.ndarray, trained_on: np.ndarra
         )
     sides = {"without": (~trained_on).sum(0)} | ({"with": trained_on.sum(0)} if needs_in else {})
     for side, counts in sides.items():
-        if counts.size and counts.min() < 2:
-            raise DataError(f"an interaction has {counts.min()} shadow models {side} it: train at least two on each side.")
+        if counts.size and counts.min() < least:
+            few = "one" if least == 1 else "two"
+            raise DataError(f"an interaction has {counts.min()} shadow models {side} it: train at least {few} on each side.")
 
 
 def _gaussian(values: np.ndarray, where: np.ndarray, per_example: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,130 @@
+"""Tables and pictures of results: text stays text, pictures say what they show, and a missing matplotlib is told."""
+
+import sys
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ifru_jax import DataError, ForgetRequest, Interactions, Status, Trained, mf
+from ifru_jax.display import COLOURS, Mark, Within, bars, curves, limits, shown, table
+from ifru_jax.evaluation.facts import Fact
+from ifru_jax.evaluation.verdicts import Measure, Verification, judged
+from ifru_jax.unlearning import Report, forget
+
+
+@given(st.text(), st.text(), st.text())
+def test_whatever_stands_in_a_table_is_text(caption, head, cell):
+    made = table(caption, [head], [[cell], [Mark(cell, "for")]], note=cell)
+    assert made.count("<span") == made.count("<th>") == 1
+    assert made.count("<td>") == 2
+
+
+def test_numbers_are_rounded_and_nothing_is_a_dash():
+    assert [shown(value) for value in (None, 0.123456, 12345, True, "a")] == ["–", "0.1235", "12,345", "True", "a"]
+
+
+def test_a_picture_is_one_image_with_its_content_as_text(tmp_path):
+    picture = bars("Why", ["a film", "x" * 90], [0.5, -0.25], ["for", "against"], unit="adds to the score")
+    assert picture.alt == f"Why. adds to the score: a film 0.5; {'x' * 90} -0.25"
+    shown = picture._repr_html_()
+    assert shown.startswith('<img alt="Why. adds')
+    assert "max-width:100%" in shown
+    assert repr(picture) == f"Picture({picture.alt})"
+    for kind, start in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")):
+        picture.save(tmp_path / f"why.{kind}")
+        assert (tmp_path / f"why.{kind}").read_bytes().startswith(start)
+    assert {name for bar in picture.figure.axes[0].patches for name in [bar.get_width()]} == {0.5, -0.25}
+
+
+def test_without_anything_to_show_there_is_an_empty_picture():
+    assert bars("Why", [], [], [], unit="adds").alt == "Why. adds: nothing"
+
+
+def test_without_matplotlib_it_is_told_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(DataError, match=r'pictures need matplotlib: pip install "\.\[plot\]"'):
+        bars("Why", ["a"], [1.0], ["for"], unit="adds")
+
+
+def test_colours_are_told_apart():
+    assert len({COLOURS[name] for name in ("original", "unlearned", "retrained")}) == 3
+    assert COLOURS["for"] != COLOURS["against"]
+
+
+@given(st.floats(-5, 5), st.floats(0.1, 3), st.floats(0.1, 3), st.floats(-9, 9))
+def test_a_figure_is_within_one_where_it_passes(retrained, below, above, value):
+    both = Within("gap", 0, 0, retrained, retrained - below, retrained + above)
+    assert both.place(retrained) == 0
+    assert both.place(both.high) == pytest.approx(1)
+    assert both.place(both.low) == pytest.approx(-1)
+    assert (abs(both.place(value)) <= 1 + 1e-9) == (both.low - 1e-9 <= value <= both.high + 1e-9)
+    upper = Within("gap", 0, 0, retrained, None, retrained + above)
+    assert (upper.place(value) <= 1 + 1e-9) == (value <= upper.high + 1e-9)
+    lower = Within("auc", 0, 0, retrained, retrained - below, None)
+    assert (lower.place(value) >= -1 - 1e-9) == (value >= lower.low - 1e-9)
+
+
+def test_limits_show_both_models_and_leave_the_free_side_open():
+    picture = limits("Verification: failed", [Within("gap", 3.0, 1.1, 1.0, None, 1.2), Within("auc", 0.8, 0.7, 0.75, 0.74, None)])
+    assert "gap: original 10.00, unlearned 0.50; auc: original 5.00, unlearned -5.00" in picture.alt
+    axes = picture.figure.axes[0]
+    left, right = axes.get_xlim()
+    spans = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
+    assert spans == [(left, 1.0), (-1.0, right)]
+    assert limits("Verification: cannot tell", []).alt.endswith("Nothing is judged")
+
+
+def test_curves_say_where_they_begin_and_end():
+    assert (
+        curves("n", {"users": [9, 3, 1], "items": []}, across="rank", up="count").alt == "n. count, by rank: users from 9 down to 1"
+    )
+
+
+@pytest.fixture(scope="module")
+def trained():
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.permutation(9 * 7)[:40], 7)
+    data = Interactions.from_arrays(users, [f"<{item}>" for item in items], rng.integers(2, size=40))
+    model = mf(embedding_size=3, init_std=0.5)
+    return Trained.of(model, model.init(jax.random.key(0), data.num_users, data.num_items), data)
+
+
+def test_a_model_shows_what_it_stands_for(trained):
+    shown = trained._repr_html_()
+    assert "MF(embedding_size=3" in shown
+    assert "<td>40 of 40 that it was trained on</td>" in shown
+    degrees = np.bincount(trained.interactions.users)
+    assert f"users from {degrees.max()} down to {degrees[degrees > 0].min()}" in trained.plot().alt
+
+
+def test_a_report_shows_what_was_done(trained):
+    data = trained.interactions
+    _, report = forget(trained, ForgetRequest(pairs=np.stack([data.users[:3], data.items[:3]], axis=1)))
+    shown = report._repr_html_()
+    assert "<td>interactions forgotten</td><td>3</td>" in shown
+    assert "<td>interactions retained</td><td>37</td>" in shown
+    assert "labels corrected" not in shown
+    assert report.status.name in shown
+    assert set(report.seconds) - {"total"} == {word.split()[0] for word in report.plot().alt.partition("seconds: ")[2].split("; ")}
+    nothing = Report.of_nothing(40, {})
+    assert Status.NOTHING_TO_FORGET.message in nothing._repr_html_()
+    assert "0 forgotten" in nothing.plot().alt
+
+
+def test_a_verification_shows_measures_limits_and_facts():
+    measures = {
+        "gap": judged("closeness", 1.1, 2.0, mean=1.0, high=1.3),
+        "auc": judged("quality", 0.7, 0.7, mean=0.75, low=0.72),
+        "order": judged("closeness", 1.0, 1.1, mean=1.0, low=0.4, high=1.6),
+        "oracle_auc": Measure("membership", None, None, None),
+    }
+    found = Verification.of(measures, {"data": Fact(True, "it has <all>")})
+    shown = found._repr_html_()
+    for text in ("up to 1.3", "from 0.72", "0.4 to 1.6", "Verification: failed", "it has &lt;all&gt;"):
+        assert text in shown
+    assert f'color:{COLOURS["fail"]}">fail<' in shown
+    assert "oracle" not in found.plot().alt
+    assert "auc: original -1.67, unlearned -1.67" in found.plot().alt
