@@ -13,7 +13,7 @@ of retraining, 50 each, every one with its own seed but for "one":
 
 A line per retraining goes to experiments/results/attribution_retrainings.jsonl, and one per kind and method to attribution.jsonl,
 from which `python -m experiments.tables` fills docs/attribution.md; what is done is not done again, and a run that was cut off goes
-on with the next retraining. About three hundred trainings of 4 s (MF) and 10 s (LightGCN-1).
+on with the next retraining. About three hundred trainings of 4 seconds (MF) and 10 seconds (LightGCN-1).
 """
 
 from collections.abc import Iterator
