@@ -69,6 +69,8 @@ def explain(
     """
     check_not_forked()
     check_kind("trained", trained, Trained, "give what fit, load or unlearn returned")
+    if titles is not None:
+        check_kind("titles", titles, Mapping, "give a dictionary of titles by item id")
     _check(k, among)
     data = trained.interactions
     row = int(data.user_index([user])[0])

@@ -185,7 +185,7 @@ def _places_in_order(edges: Edges, gone: np.ndarray, cols: np.ndarray) -> np.nda
 def _fewer(pointers: jax.Array, gone: np.ndarray) -> np.ndarray:
     """Pointers after an entry of each of the nodes `gone` was taken; what left makes room for as much padding at the end."""
     left = np.asarray(pointers) - _pointers(gone, len(pointers) - 1)
-    left[-1] = pointers[-1]
+    left[-1] = np.asarray(pointers)[-1]  # on the host: a device array would compile for one number
     return left
 
 

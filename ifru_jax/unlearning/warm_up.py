@@ -14,7 +14,7 @@ from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.groups import leads_group
 from ifru_jax.data.pair_keys import distinct, pair_keys
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_kind
 from ifru_jax.forks import check_not_forked
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.config import IFRUConfig
@@ -41,10 +41,13 @@ def warm_up(
       rungs of a scope, else one.
 
     Raises:
-      DataError: `batches` without a scope, or with shared parameters that are not frozen.
+      DataError: no trained model, max_pairs below 1, or `batches` without a scope or with shared parameters that are not frozen.
       NumericsError: a step is not finite, so no request could be answered.
     """
     check_not_forked()
+    check_kind("trained", trained, Trained, "give what fit, load or unlearn returned")
+    if max_pairs < 1:
+        raise DataError(f"max_pairs is {max_pairs}: give the interactions of the largest rung to compile.")
     keep_compiled()
     state = prepare(trained, config=config)
     if state.confined:

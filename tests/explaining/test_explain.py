@@ -199,6 +199,8 @@ def test_what_was_seen_cannot_be_right_in_a_list(trained):
         explain(trained, user="u3", item=ratings_of(trained, "u3"))
     with pytest.raises(DataError, match="give what fit, load or unlearn returned"):
         explain("model.npz", user="u3")
+    with pytest.raises(DataError, match="titles is 3, a int: give a dictionary of titles by item id"):
+        explain(trained, user="u3", titles=3)
 
 
 @settings(max_examples=10)

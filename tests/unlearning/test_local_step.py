@@ -225,6 +225,14 @@ def test_after_warming_up_a_request_to_all_rows_compiles_nothing(trained, compil
         assert compiled == []
 
 
+@pytest.mark.parametrize("trained", ["mf"], indirect=True)
+def test_warming_up_names_what_it_was_wrongly_given(trained):
+    with pytest.raises(DataError, match="trained is 3, a int: give what fit, load or unlearn returned"):
+        warm_up(3)
+    with pytest.raises(DataError, match="max_pairs is -1: give the interactions of the largest rung"):
+        warm_up(trained, max_pairs=-1)
+
+
 def test_a_model_of_a_single_interaction_has_nothing_to_be_asked():
     data = Interactions.from_arrays([0], [0], [1])
     model = mf(embedding_size=2)
