@@ -15,7 +15,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from ifru_jax.data.doubts import on_columns, on_unrated, refuse_kinds
+from ifru_jax.data.doubts import on_columns, on_unrated, refuse_kinds, refuse_names
 from ifru_jax.data.filters import compact
 from ifru_jax.data.interactions import Interactions, of_cells
 from ifru_jax.data.notes import DuplicateWarning, tell, tell_of_duplicates
@@ -82,6 +82,7 @@ def _interactions(table: Table, reading: Reading, source: str) -> Interactions:
                 raise missing_column(table.names, kind)
         places = {kind: vars(columns)[kind] for kind in ("user", "item", "rating", "timestamp")}
         cells = {kind: table.cells(place) for kind, place in places.items() if place is not None}
+        refuse_names(table, columns, cells)
         data, notes = of_cells(cells, missing=reading.missing, decimal=reading.decimal)
         kept = np.arange(len(data)) if reading.unrated is None else np.flatnonzero(data.labels != reading.unrated)
         if not len(kept):

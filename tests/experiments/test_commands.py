@@ -70,9 +70,10 @@ def here(monkeypatch, capsys):
 
     def run(name: str, *arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", [name, *arguments])
-        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*found in sys.modules")
-            runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
+            with pytest.raises(SystemExit) as ended:
+                runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
         return ended.value.code, *capsys.readouterr()
 
     return run

@@ -104,13 +104,14 @@ def missing_column(names: Sequence[str], kind: str) -> DataError:
 
 def rating_names(names: Sequence[str]) -> list[str]:
     """Those of the names that are known for ratings."""
-    return [name for name in names if _is_known(name, "rating")]
+    return [name for name in names if is_known(name, "rating")]
 
 
 def are_names(cells: Sequence[str]) -> bool:
     """Whether the cells of a line name a user or an item rather than being of one."""
-    return any(_is_known(cell, kind) for cell in cells for kind in ("user", "item"))
+    return any(is_known(cell, kind) for cell in cells for kind in ("user", "item"))
 
 
-def _is_known(name: str, kind: str) -> bool:
+def is_known(name: str, kind: str) -> bool:
+    """Whether columns of this kind have this name, without an argument."""
     return any(folded(name) in group for group in KNOWN[kind])
