@@ -185,6 +185,7 @@ def first_process(tmp_path, **environment):
     return int(done.stdout), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the folder of other platforms doesn't follow HOME")
 def test_a_later_process_compiles_less_and_finds_no_data(tmp_path):
     # Even within a process some functions are the same.
@@ -207,6 +208,7 @@ def test_a_later_process_compiles_less_and_finds_no_data(tmp_path):
     assert not [piece for piece in pieces if any(piece in content for content in unpacked)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the folder of other platforms doesn't follow HOME")
 @pytest.mark.parametrize("trouble", ["off", "a home that is a file"])
 def test_requests_are_answered_where_nothing_can_be_kept(tmp_path, trouble):
