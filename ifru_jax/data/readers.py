@@ -79,7 +79,7 @@ def _interactions(table: Table, reading: Reading, source: str) -> Interactions:
         columns = find_columns(table.names, reading)
         for kind in ("user", "item"):
             if vars(columns)[kind] is None:
-                raise missing_column(table.names, kind)
+                raise missing_column(table.names, kind, text=table.lines is not None)
         places = {kind: vars(columns)[kind] for kind in ("user", "item", "rating", "timestamp")}
         cells = {kind: table.cells(place) for kind, place in places.items() if place is not None}
         refuse_names(table, columns, cells)

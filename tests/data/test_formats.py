@@ -296,6 +296,13 @@ def test_names_further_down_are_no_user(tmp_path, name, text, line, options):
         read(tmp_path, text, name, **options)
 
 
+def test_an_index_is_no_column():
+    frame = pd.DataFrame({"item": [1, 2]}, index=pd.Index([7, 8], name="user"))
+    with pytest.raises(DataError, match=r"no column of 'item' is known to be the user: .*frame\.reset_index\(\) makes it one\.$"):
+        from_frame(frame)
+    assert from_frame(frame.reset_index()).user_ids.tolist() == [7, 8]
+
+
 def test_names_of_columns_may_be_ids(tmp_path):
     assert read(tmp_path, "user,item\nuser,1\nann,item\n") == [("user", "1", 1), ("ann", "item", 1)]
     with pytest.raises(DataError, match="row 1 names the columns once more"):

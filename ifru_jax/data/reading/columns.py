@@ -94,12 +94,14 @@ def find_column(names: Sequence[str], kind: str, wanted: str | None) -> int | No
     return None
 
 
-def missing_column(names: Sequence[str], kind: str) -> DataError:
-    """The error for a table without a user or an item."""
-    return DataError(
-        f"no column of {listed(names)} is known to be the {kind}: name it by {kind}=; for a file without names "
-        'in its first line give columns=("user", "item", "rating", "timestamp"), and separator= if the columns were not split.'
+def missing_column(names: Sequence[str], kind: str, *, text: bool) -> DataError:
+    """The error for a table without a user or an item, of a text file or of anything else."""
+    of_text = (
+        'for a file without names in its first line give columns=("user", "item", "rating", "timestamp"), and separator= if the '
+        "columns were not split"
     )
+    remedy = of_text if text else "the index of a pandas frame is no column, but frame.reset_index() makes it one"
+    return DataError(f"no column of {listed(names)} is known to be the {kind}: name it by {kind}=; {remedy}.")
 
 
 def rating_names(names: Sequence[str]) -> list[str]:
