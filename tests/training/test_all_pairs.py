@@ -60,7 +60,7 @@ def test_value_gradient_and_products_are_those_over_every_pair(seed):
         return jnp.stack([ravel_pytree(product(unravel(v)))[0] for v in jnp.eye(len(theta))])
 
     hessian = columns(objective.hessian_product(model.params, batch))
-    np.testing.assert_allclose(hessian, jax.hessian(lambda t: twin(unravel(t)))(theta), atol=1e-11)
+    np.testing.assert_allclose(hessian, jax.jit(jax.hessian(lambda t: twin(unravel(t))))(theta), atol=1e-11)
     jacobian = jax.jacobian(lambda t: (unravel(t)["user_embedding"] @ unravel(t)["item_embedding"].T).ravel())(theta)
     confidence = np.ones((USERS, ITEMS))
     confidence[model.interactions.users, model.interactions.items] = ALPHA * model.interactions.labels

@@ -72,16 +72,15 @@ def test_the_step_is_the_dense_formula(trained):
         forgotten[which] = True
         old, new = build_training_set(data), build_training_set(data.select(~forgotten))
 
-        def gradient(of):
-            return jax.grad(lambda p: objective(p, of.batch))(params)
+        gradient = jax.jit(lambda batch: jax.grad(lambda p: objective(p, batch))(params))
 
         flat, unravel = ravel_pytree(params)
-        b = ravel_pytree(gradient(old))[0] - ravel_pytree(gradient(new))[0]
+        b = ravel_pytree(gradient(old.batch))[0] - ravel_pytree(gradient(new.batch))[0]
 
         def flat_objective(x):
             return objective(unravel(x), new.batch)
 
-        H = jax.jacfwd(jax.grad(flat_objective))(flat)
+        H = jax.jit(jax.hessian(flat_objective))(flat)
         metric = degree_metric(params, model.tables, degrees_of(new.examples))
         root = ravel_pytree(jax.tree.map(lambda m, p: jnp.broadcast_to(m**-0.5, p.shape), metric, params))[0]
         t, V = jnp.linalg.eigh(root[:, None] * H * root[None, :])

@@ -37,10 +37,10 @@ def test_the_flow_goes_where_its_dense_formula_says(recorded, monkeypatch, share
         def value(x):
             return wide.objective(unravel(x), wide.batch)
 
-        t, vectors = jnp.linalg.eigh(scale[:, None] * jax.hessian(value)(theta) * scale[None, :])
+        t, vectors = jnp.linalg.eigh(scale[:, None] * jax.jit(jax.hessian(value))(theta) * scale[None, :])
         size = abs(share)
         gains = -jnp.expm1(-jnp.abs(t) * size) / jnp.abs(t) * jnp.exp(jnp.clip(-t * size, 0, 1))
-        expected = -np.sign(share) * scale * (vectors @ (gains * (vectors.T @ (scale * jax.grad(value)(theta)))))
+        expected = -np.sign(share) * scale * (vectors @ (gains * (vectors.T @ (scale * jax.jit(jax.grad(value))(theta)))))
         np.testing.assert_allclose(ravel_pytree(found.flow.after(share))[0], expected, atol=1e-8)
     jax.clear_caches()
 
