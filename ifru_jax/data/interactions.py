@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
 
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifru_jax.data.notes import tell, tell_of_duplicates
+from ifru_jax.data.pair_keys import ascending
 from ifru_jax.data.reading.cells import Cells, cells_of
 from ifru_jax.data.reading.duplicates import latest
 from ifru_jax.data.reading.ids import as_written, ids
@@ -152,6 +154,11 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.users)
 
+    @cached_property
+    def by_user(self) -> bool:
+        """Whether they stand in the order of their users, so that those of a few are found without looking at all."""
+        return ascending(self.users)
+
     def __repr__(self) -> str:
         return f"Interactions({len(self):,} of {self.num_users:,} users with {self.num_items:,} items)"
 
@@ -163,7 +170,10 @@ class Interactions:
             # A view, which a slice gives, would keep what was not selected in memory.
             return part if part.base is None else part.copy()
 
-        return self._with_columns(chosen)
+        found = self._with_columns(chosen)
+        # What was known of the order of all isn't true of any selection.
+        vars(found).pop("by_user", None)
+        return found
 
     def without(self, gone: np.ndarray, *, left: Mapping[str, np.ndarray] | None = None) -> "Interactions":
         """The interactions but those at `gone`, int places ascending; for a few of them faster than `select`.

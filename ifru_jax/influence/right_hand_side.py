@@ -17,7 +17,7 @@ import optax
 from ifru_jax.data.groups import whole_groups
 from ifru_jax.graph import Batch, Change, Examples, build_examples
 from ifru_jax.host_arrays import padded
-from ifru_jax.influence.direct import direct_influence, touched_terms
+from ifru_jax.influence.direct import direct_influence
 from ifru_jax.influence.neighbourhoods import Around, Cost, cost_of, least_cost, local_influences
 from ifru_jax.influence.spillover import affected_interactions, graph_influence
 from ifru_jax.models import Params
@@ -100,7 +100,7 @@ def _if_cheaper(objective: Objective, change: Change, affected: np.ndarray) -> A
 
 def _over_all_data(objective: Objective, params: Params, change: Change, affected: np.ndarray | None) -> tuple[Params, Influence]:
     """b over the whole graph; without spillover where `affected` is None."""
-    touched, after = touched_terms(change)
+    touched, after = change.touched_examples
     before = change.before.graph
     direct = _direct(objective, params, Batch(touched, before), after)
     if affected is None:

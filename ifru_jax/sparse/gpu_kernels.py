@@ -2,8 +2,9 @@
 
 Edge scores: a program gathers the two rows of each of some edges, sums their products in registers and writes one number per edge,
 where XLA writes the products of all columns first. Sums into rows: a program goes over the edges of one row in their order, so that
-the result is the same each time; XLA adds with atomics, in whatever order they come, and is slower (docs/scale.md). Only where few
-rows have most of the edges would their programs be long: `kernels("portable")` is for that.
+the result is the same each time; XLA adds with atomics, in whatever order they come, and is slower (docs/scale.md). It takes as many
+at once as an average row has, and of a row that has many more, many more at once. Only where few rows have most of the edges would
+their programs be long: `kernels("portable")` is for that.
 """
 
 from functools import partial
@@ -109,8 +110,8 @@ def _sum(
     start, end = starts_ref[row], ends_ref[row]
     for columns, _ in _columns(width, 1):
 
-        def add(i: jax.Array, total: jax.Array, columns: jax.Array = columns) -> jax.Array:
-            place = start + i * block + jnp.arange(block)
+        def add(i: jax.Array, total: jax.Array, size: int, first: jax.Array, columns: jax.Array = columns) -> jax.Array:
+            place = first + i * size + jnp.arange(size)
             inside = place < end
             sources = triton.load(sources_ref.at[place], mask=inside, other=0)
             weights = triton.load(weights_ref.at[place], mask=inside, other=0.0)
@@ -118,7 +119,12 @@ def _sum(
             vectors = triton.load(x_ref.at[sources[:, None], columns[None, :]], mask=known, other=0.0)
             return total + jnp.sum(weights[:, None] * vectors, axis=0)
 
-        total = jax.lax.fori_loop(0, (end - start + block - 1) // block, add, jnp.zeros(columns.shape, x_ref.dtype))
+        total, first = jnp.zeros(columns.shape, x_ref.dtype), start
+        if block < MOST_SUMMED:
+            many = (end - start) // MOST_SUMMED
+            total = jax.lax.fori_loop(0, many, partial(add, size=MOST_SUMMED, first=start), total)
+            first = start + many * MOST_SUMMED
+        total = jax.lax.fori_loop(0, (end - first + block - 1) // block, partial(add, size=block, first=first), total)
         triton.store(out_ref.at[row, columns], total, mask=columns < width)
 
 

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import optax
 
 from ifru_jax.graph import Batch, Change
-from ifru_jax.influence import Influence, right_hand_side, touched_terms
+from ifru_jax.influence import Influence, right_hand_side
 from ifru_jax.influence.right_hand_side import SpilloverForm
 from ifru_jax.models import Params
 from ifru_jax.models.tables import clear_rows
@@ -92,7 +92,7 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     Raises:
       NumericsError: a segment was not finite.
     """
-    touched, replaced = touched_terms(change)
+    touched, replaced = change.touched_examples
     before, after = change.before.batch, change.after.batch
     sides = Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), float(record.batch_size))
     start = record.segments[0].params
