@@ -24,7 +24,7 @@ from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.training_set import TrainingSet
 from ifru_jax.host_arrays import padded
 from ifru_jax.sparse.edges import Edges, degrees_without, host_edges
-from ifru_jax.sparse.placement import on_device
+from ifru_jax.sparse.placement import on_device, on_host
 
 
 class Terms(NamedTuple):
@@ -68,7 +68,7 @@ class EdgeChange:
     def ends(self) -> Nodes:
         """The nodes at which an edge comes or goes."""
         places = np.concatenate([self.removed, self.added])
-        rows, cols = np.asarray(self.pattern.rows)[places], np.asarray(self.pattern.cols)[places]
+        rows, cols = on_host(self.pattern.rows)[places], on_host(self.pattern.cols)[places]
         return Nodes.of(rows, cols, (self.pattern.num_rows, self.pattern.num_cols))
 
     def weights(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -78,7 +78,7 @@ class EdgeChange:
         """
         if not len(places):
             return np.zeros(0), np.zeros(0)
-        rows, cols = np.asarray(self.pattern.rows), np.asarray(self.pattern.cols)
+        rows, cols = on_host(self.pattern.rows), on_host(self.pattern.cols)
         users, items = rows[places], cols[places]
 
         def in_graph(absent: np.ndarray) -> np.ndarray:

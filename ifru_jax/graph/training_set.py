@@ -19,7 +19,7 @@ from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.pairs import SortedPairs
 from ifru_jax.host_arrays import FEW, drop_entries
 from ifru_jax.sparse.edges import Edges, build_edges, capacity_of, degrees, degrees_without
-from ifru_jax.sparse.placement import on_accelerator
+from ifru_jax.sparse.placement import on_accelerator, on_device, on_host
 from ifru_jax.sparse.removal import column_without, places_on_device, without_edges
 
 
@@ -76,7 +76,7 @@ class TrainingSet:
     @property
     def leaders(self) -> np.ndarray | None:
         """int32 [n]: the leader of each interaction's group, for losses that compare; None for all others."""
-        return None if self.examples.leaders is None else np.asarray(self.examples.leaders)[: len(self)]
+        return None if self.examples.leaders is None else on_host(self.examples.leaders)[: len(self)]
 
     @property
     def degrees(self) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +124,7 @@ class TrainingSet:
         labels = self.examples.labels
         if leaders is not None or not on_accelerator(labels):
             return examples_of(kept, pairs, leaders, dtype=labels.dtype)
-        left = column_without(labels, places_on_device(gone, len(labels)), len(self))
+        left = column_without(labels, places_on_device(gone, len(labels)), on_device(len(self)))
         return Examples(pairs, left, pairs.edges.mask.astype(labels.dtype))
 
     @staticmethod
@@ -132,7 +132,7 @@ class TrainingSet:
         """The columns of interactions that a pattern holds already: on the host both read one memory."""
         if on_accelerator(pattern.rows):
             return {}
-        return {name: np.asarray(of)[:count] for name, of in (("users", pattern.rows), ("items", pattern.cols))}
+        return {name: on_host(of)[:count] for name, of in (("users", pattern.rows), ("items", pattern.cols))}
 
     def relabelled(self, places: np.ndarray, labels: np.ndarray) -> "TrainingSet":
         """The set with other labels (float [k]) at these places (int [k]); edges come and go where a label crosses ½.

@@ -12,7 +12,7 @@ import numpy as np
 
 from ifru_jax.errors import DataError
 from ifru_jax.pytree import pytree
-from ifru_jax.sparse.placement import on_device
+from ifru_jax.sparse.placement import on_device, on_host
 
 
 @pytree
@@ -94,8 +94,8 @@ def host_edges(
     rows_by_row = np.concatenate([rows[order], np.full(padding, num_rows - 1)]).astype(np.int32)
     cols_by_row = np.concatenate([cols[order], np.full(padding, num_cols - 1)]).astype(np.int32)
     # Padding stands last among the edges of the last column too.
-    places = np.arange(capacity, dtype=np.int32)
-    col_order = np.concatenate([_by_column(rows_by_row[:num_edges], cols_by_row[:num_edges], num_rows, num_cols), places[num_edges:]])
+    by_column = _by_column(rows_by_row[:num_edges], cols_by_row[:num_edges], num_rows, num_cols)
+    col_order = np.concatenate([by_column, np.arange(num_edges, capacity, dtype=np.int32)])
     arrays: dict = {
         "rows": rows_by_row,
         "cols": cols_by_row,
@@ -150,7 +150,7 @@ def find_edges(edges: Edges, rows: jax.Array, cols: jax.Array) -> jax.Array:
 
 def degrees(edges: Edges, count: int) -> tuple[np.ndarray, np.ndarray]:
     """int64 [num_rows], [num_cols]: edges at every node, of which the first `count` are no padding; without looking at an edge."""
-    rows, cols = np.diff(np.asarray(edges.row_ptr)).astype(np.int64), np.diff(np.asarray(edges.col_ptr)).astype(np.int64)
+    rows, cols = np.diff(on_host(edges.row_ptr)).astype(np.int64), np.diff(on_host(edges.col_ptr)).astype(np.int64)
     rows[-1] -= edges.capacity - count
     cols[-1] -= edges.capacity - count
     return rows, cols
@@ -166,11 +166,11 @@ def degrees_without(edges: Edges, count: int, gone_rows: np.ndarray, gone_cols: 
 
 def edges_at(edges: Edges, nodes: np.ndarray, side: Literal["row", "col"]) -> np.ndarray:
     """int64 places of the edges at these rows, or columns (int [k]), one node after the other; only their lists are read."""
-    pointers = np.asarray(edges.row_ptr if side == "row" else edges.col_ptr)
+    pointers = on_host(edges.row_ptr if side == "row" else edges.col_ptr)
     starts, lengths = pointers[nodes].astype(np.int64), (pointers[nodes + 1] - pointers[nodes]).astype(np.int64)
     ends = np.cumsum(lengths)
     found = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
     if side == "col":
-        found = np.asarray(edges.col_order)[found].astype(np.int64)
+        found = on_host(edges.col_order)[found].astype(np.int64)
     # Padding stands at the last row and column.
-    return found[np.asarray(edges.mask)[found]]
+    return found[on_host(edges.mask)[found]]

@@ -2,9 +2,9 @@
 
 Edge scores: a program gathers the two rows of each of some edges, sums their products in registers and writes one number per edge,
 where XLA writes the products of all columns first. Sums into rows: a program goes over the edges of one row in their order, so that
-the result is the same each time; XLA adds with atomics, in whatever order they come, and is slower (docs/scale.md). It takes as many
-at once as an average row has, and of a row that has many more, many more at once. Only where few rows have most of the edges would
-their programs be long: `kernels("portable")` is for that.
+the result is the same each time; XLA adds with atomics, in whatever order they come, and is slower (docs/scale.md). It takes as
+many at once as an average row has, and in batches of patterns more of a row that has many more. Only where few rows have most of
+the edges would their programs be long: `kernels("portable")` is for that.
 """
 
 from functools import partial
@@ -86,7 +86,8 @@ def spmm(weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, blo
         weights = weights[edges.col_order]
     # As many as an average row has; a warp has 32 lanes.
     block = min(MOST_SUMMED, max(8, 1 << (edges.capacity // count).bit_length()))
-    kernel = partial(_sum, block=block, width=x.shape[1])
+    # Of problems side by side some rows are much longer than the average; a loop more for them slows large patterns down.
+    kernel = partial(_sum, block=block, longer=MOST_SUMMED if blocks > 1 else block, width=x.shape[1])
     shape = jax.ShapeDtypeStruct((count, x.shape[1]), x.dtype)
     warps = 4 if block == MOST_SUMMED else 2
     call = pl.pallas_call(kernel, out_shape=shape, grid=(count,), interpret=interpret, **_warps(warps))
@@ -101,7 +102,16 @@ def _ends(pointers: jax.Array, mask: jax.Array, blocks: int) -> jax.Array:
 
 
 def _sum(
-    starts_ref: Any, ends_ref: Any, sources_ref: Any, weights_ref: Any, x_ref: Any, out_ref: Any, *, block: int, width: int
+    starts_ref: Any,
+    ends_ref: Any,
+    sources_ref: Any,
+    weights_ref: Any,
+    x_ref: Any,
+    out_ref: Any,
+    *,
+    block: int,
+    longer: int,
+    width: int,
 ) -> None:
     from jax.experimental import pallas as pl
     from jax.experimental.pallas import triton
@@ -120,10 +130,10 @@ def _sum(
             return total + jnp.sum(weights[:, None] * vectors, axis=0)
 
         total, first = jnp.zeros(columns.shape, x_ref.dtype), start
-        if block < MOST_SUMMED:
-            many = (end - start) // MOST_SUMMED
-            total = jax.lax.fori_loop(0, many, partial(add, size=MOST_SUMMED, first=start), total)
-            first = start + many * MOST_SUMMED
+        if block < longer:
+            many = (end - start) // longer
+            total = jax.lax.fori_loop(0, many, partial(add, size=longer, first=start), total)
+            first = start + many * longer
         total = jax.lax.fori_loop(0, (end - first + block - 1) // block, partial(add, size=block, first=first), total)
         triton.store(out_ref.at[row, columns], total, mask=columns < width)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ifru_jax.host_arrays import FEW, closed_up, leading
 from ifru_jax.sparse.edges import Edges, capacity_of, pointers
-from ifru_jax.sparse.placement import on_accelerator, on_device
+from ifru_jax.sparse.placement import on_accelerator, on_device, on_host
 
 # Places are padded to so many at the least, so that nearly all requests share a compilation.
 _LEAST_GONE = 1024
@@ -28,10 +28,11 @@ def without_edges(edges: Edges, gone: np.ndarray, count: int) -> Edges:
     if not len(gone):
         return edges
     if on_accelerator(edges.rows):
-        found = closed_on_device(edges, places_on_device(gone, edges.capacity), count - len(gone))
-        for leaf in jax.tree.leaves(found):
-            # The next request reads it on the host.
-            leaf.copy_to_host_async()
+        found = closed_on_device(edges, places_on_device(gone, edges.capacity), on_device(count - len(gone)))
+        # What the next request looks edges up by is under way to the host meanwhile.
+        with jax.transfer_guard_device_to_host("allow"):
+            for part in (found.row_ptr, found.col_ptr, found.col_order, found.mask):
+                part.copy_to_host_async()
         return found
     return on_device(_closed_on_host(edges, gone, count))
 
@@ -81,7 +82,7 @@ def _closed(values: jax.Array, keep: jax.Array, places: jax.Array, padding: jax.
 
 def _closed_on_host(edges: Edges, gone: np.ndarray, count: int) -> Edges:
     left, capacity = count - len(gone), edges.capacity
-    old_rows, old_cols, order, col_rows = (np.asarray(x) for x in (edges.rows, edges.cols, edges.col_order, edges.col_rows))
+    old_rows, old_cols, order, col_rows = (on_host(x) for x in (edges.rows, edges.cols, edges.col_order, edges.col_rows))
     # Padding stands at the last row and column, after the real edges there, so it closes both orders.
     in_order = _places_in_order(edges, gone, old_cols)
     col_order = closed_up(order, in_order, count, np.arange(left, capacity))
@@ -106,7 +107,7 @@ def _closed_on_host(edges: Edges, gone: np.ndarray, count: int) -> Edges:
 
 def _places_in_order(edges: Edges, gone: np.ndarray, cols: np.ndarray) -> np.ndarray:
     """Where the edges `gone` stand in the order by column, ascending; within a column that order is ascending too."""
-    order, starts = np.asarray(edges.col_order), np.asarray(edges.col_ptr)
+    order, starts = on_host(edges.col_order), on_host(edges.col_ptr)
     if len(gone) > FEW:
         mask = np.zeros(edges.capacity, bool)
         mask[gone] = True
@@ -117,6 +118,6 @@ def _places_in_order(edges: Edges, gone: np.ndarray, cols: np.ndarray) -> np.nda
 
 def _fewer(old: jax.Array, gone: np.ndarray) -> np.ndarray:
     """Pointers after an entry of each of the nodes `gone` was taken; what left makes room for as much padding at the end."""
-    left = np.asarray(old) - pointers(gone, len(old) - 1)
-    left[-1] = np.asarray(old)[-1]  # on the host: a device array would compile for one number
+    left = on_host(old) - pointers(gone, len(old) - 1)
+    left[-1] = on_host(old)[-1]  # on the host: a device array would compile for one number
     return left

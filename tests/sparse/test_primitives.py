@@ -193,6 +193,9 @@ def test_a_row_much_longer_than_the_average(size):
     with kernels("pallas"):
         assert_close(propagate(jnp.asarray(w), jnp.asarray(x), edges), dense @ x)
         assert_close(propagate_back(jnp.asarray(w), jnp.asarray(x), edges), dense.T @ x)
+        # In a batch such rows are summed in larger pieces.
+        two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), (jnp.asarray(w), jnp.asarray(x), edges))
+        assert_close(jax.vmap(propagate)(*two), np.stack([dense @ x, dense @ x]))
 
 
 @pytest.mark.parametrize("width", [0, 1, 2, 5])

@@ -103,7 +103,7 @@ class _Budget:
             far = self._beyond_scope(2 * (budget + len(self.touched)))
             far = far[~(contains(near, far) | contains(self.touched, far))]
             held = np.concatenate([held, self._most_important(far, budget - len(held))])
-        users, items = np.asarray(pattern.rows)[self.touched], np.asarray(pattern.cols)[self.touched]
+        users, items = self.data.interactions.users[self.touched], self.data.interactions.items[self.touched]
         gone = np.count_nonzero(self.reached.users[users] | self.reached.items[items])
         return held, count_incident(pattern, count, self.reached) - int(gone) - len(held)
 
@@ -134,7 +134,7 @@ class _Budget:
     def _most_important(self, places: np.ndarray, count: int) -> np.ndarray:
         if len(places) <= count:
             return places
-        users, items = np.asarray(self.data.pattern.rows)[places], np.asarray(self.data.pattern.cols)[places]
+        users, items = self.data.interactions.users[places], self.data.interactions.items[places]
         score = np.maximum(self._scores[0][users], self._scores[1][items])
         return places[np.argsort(-score, kind="stable")[:count]]
 
