@@ -87,7 +87,7 @@ def spmm(weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, blo
     # As many as an average row has; a warp has 32 lanes.
     block = min(MOST_SUMMED, max(8, 1 << (edges.capacity // count).bit_length()))
     # Of problems side by side some rows are much longer than the average; a loop more for them slows large patterns down.
-    kernel = partial(_sum, block=block, longer=MOST_SUMMED if blocks > 1 else block, width=x.shape[1])
+    kernel = partial(_sum, at_once=(block, MOST_SUMMED if blocks > 1 else block), width=x.shape[1])
     shape = jax.ShapeDtypeStruct((count, x.shape[1]), x.dtype)
     warps = 4 if block == MOST_SUMMED else 2
     call = pl.pallas_call(kernel, out_shape=shape, grid=(count,), interpret=interpret, **_warps(warps))
@@ -109,14 +109,13 @@ def _sum(
     x_ref: Any,
     out_ref: Any,
     *,
-    block: int,
-    longer: int,
+    at_once: tuple[int, int],
     width: int,
 ) -> None:
     from jax.experimental import pallas as pl
     from jax.experimental.pallas import triton
 
-    row = pl.program_id(0)
+    row, (block, longer) = pl.program_id(0), at_once
     start, end = starts_ref[row], ends_ref[row]
     for columns, _ in _columns(width, 1):
 

@@ -56,7 +56,7 @@ FROM_THE_END = [
         END,
         (
             "H is on the graph before the deletion",
-            "state.params, rhs, after.batch, rows, state.floor",
+            "state.params, rhs, after.batch, rows, on_device(state.floor)",
             "state.params, rhs, replace(after.batch, graph=change.before.graph), rows, state.floor",
         ),
         (
@@ -257,7 +257,7 @@ FOLLOWING = [
         ("the tolerance is ignored", "tolerance=solve.tolerance)", "tolerance=None)"),
         (
             "products are those of the last segment",
-            "sum(int(solution.num_steps) for solution in solutions)",
+            "sum(int(on_host(solution.num_steps)) for solution in solutions)",
             "int(solutions[-1].num_steps)",
         ),
     ),
@@ -341,12 +341,20 @@ GOING_ON = [
         ALONG,
         ("on to the peak itself instead of the difference", "found.share - record.peak - len", "found.share - len"),
         ("on by what validation can't tell", " - record.peak - len(record.valid) ** -0.5", " - record.peak"),
-        ("on in the wrong direction", "return _after(found.flow, share), record", "return _after(found.flow, -share), record"),
+        (
+            "on in the wrong direction",
+            "return _after(found.flow, on_device(share)), record",
+            "return _after(found.flow, on_device(-share)), record",
+        ),
         ("uphill", "optax.tree.scale(-1, objective.gradient(params, batch))", "objective.gradient(params, batch)"),
         ("back, where training would have stopped before", "or not share > 0:", "or share == 0:"),
-        ("the record is no longer", "_after(found.flow, share), record.longer(share)", "_after(found.flow, share), record"),
+        (
+            "the record is no longer",
+            "_after(found.flow, on_device(share)), record.longer(share)",
+            "_after(found.flow, on_device(share)), record",
+        ),
         ("P of the first segment", "record.segments[-1].applied", "record.segments[0].applied"),
-        ("the time of the last segment", ".applied, record.steps, data.batch", ".applied, record.segments[-1].steps, data.batch"),
+        ("the time of the last segment", ".applied, steps, data.batch", ".applied, record.segments[-1].steps, data.batch"),
         ("no look beyond a tenth", "0.05, 0.1, 0.15, 0.2])", "0.05, 0.1])"),
     ),
     *faults(
