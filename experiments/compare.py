@@ -77,8 +77,6 @@ class Compare:
     request: ReadOptions = field(default_factory=ReadOptions)
 
 
-# Times of first calls are with compilation.
-@compiling_anew()
 def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
     """Runs the comparison, shows the table, writes the files."""
     # A file or a pipe has no width of its own.
@@ -105,7 +103,8 @@ def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
             console.print(f"going on with a run that was interrupted; done are {', '.join(unfinished.done)}", markup=False)
         verdicts = Verdicts(setup, unfinished.verdicts)
         try:
-            with telling(console) as tell:
+            # Times of first calls are with compilation.
+            with telling(console) as tell, compiling_anew():
                 _run(options, setup, methods, unfinished, verdicts, tell)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"what is done is in {unfinished.folder}; the same command goes on from there.") from None

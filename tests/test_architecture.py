@@ -25,7 +25,8 @@ ORDER = [
 ]  # fmt: skip
 # From bytes to values; `duplicates` is asked last.
 READING = [
-    "options", "files", "cells", "table", "columns", "text", "json_lines", "formats", "ids", "numbers", "times", "duplicates",
+    "options", "blanks", "files", "cells", "table", "columns", "text", "json_lines", "formats",
+    "ids", "numbers", "times", "duplicates",
 ]  # fmt: skip
 # Without a folder: what everyone may use, each of it what stands before it; and the calls on top of everything.
 FOUNDATIONS = [

@@ -29,8 +29,11 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(autouse=True)
 def asked_anew(monkeypatch, tmp_path):
-    """As in a new process whose folder for caches is in `tmp_path`; JAX is left as it was."""
+    """As in a new process of a user's, whose folder for caches is in `tmp_path`; JAX is left as it was."""
     before = {name: getattr(jax.config, name) for name in SETTINGS}
+    for name, value in zip(SETTINGS, (None, True, compiled._JAX_LEAST_SECONDS), strict=True):
+        jax.config.update(name, value)
+    compiled.reset_cache()
     monkeypatch.delenv("IFRU_JAX_CACHE")
     monkeypatch.setattr(compiled, "user_cache_path", lambda name: tmp_path / "cache" / name)
     compiled._folder.cache_clear()
@@ -174,13 +177,15 @@ PROCESS = """
 def first_process(tmp_path, **environment):
     """Cache hits of a process that trains and forgets, and what it wrote to stderr."""
     command = [sys.executable, "-c", textwrap.dedent(PROCESS), str(tmp_path / "rows.npy")]
-    given = {name: value for name, value in os.environ.items() if not name.startswith(("IFRU_JAX_CACHE", "XDG"))}
+    ours = ("IFRU_JAX_CACHE", "XDG", "JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE")
+    given = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     given |= {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT), **environment}
     done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=600)
     assert not done.returncode, done.stderr
     return int(done.stdout), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the folder of other platforms doesn't follow HOME")
 def test_a_later_process_compiles_less_and_finds_no_data(tmp_path):
     # Even within a process some functions are the same.
@@ -203,6 +208,7 @@ def test_a_later_process_compiles_less_and_finds_no_data(tmp_path):
     assert not [piece for piece in pieces if any(piece in content for content in unpacked)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the folder of other platforms doesn't follow HOME")
 @pytest.mark.parametrize("trouble", ["off", "a home that is a file"])
 def test_requests_are_answered_where_nothing_can_be_kept(tmp_path, trouble):

@@ -1,11 +1,16 @@
 """What was read and may be meant otherwise: a hint, or, where either reading would be a coin toss, a question to the caller."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from ifru_jax.data.corrections import row_name
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import pair_keys
-from ifru_jax.data.reading.columns import KINDS, Columns, rating_names
+from ifru_jax.data.reading.blanks import bare
+from ifru_jax.data.reading.cells import Cells
+from ifru_jax.data.reading.columns import KINDS, Columns, is_known, rating_names
 from ifru_jax.data.reading.options import Reading, folded, listed
 from ifru_jax.data.reading.table import Table
 from ifru_jax.errors import DataError
@@ -44,6 +49,38 @@ def on_unrated(data: Interactions) -> list[str]:
         f"{counts[0]} of {len(data)} ratings are {lowest}, and the next is {distinct[1]:g}: if {lowest} means that there is "
         f"no rating, drop these rows by unrated={lowest}"
     ]
+
+
+def refuse_names(table: Table, columns: Columns, cells: Mapping[str, Cells]) -> None:
+    """Refuses a row that names the columns once more, as in files that were joined: it would become a user.
+
+    Args:
+      table, columns: as they were read.
+      cells: those of the users and the items.
+
+    Raises:
+      DataError: with the place of the row.
+    """
+    names = {kind: table.names[place] for kind, place in (("user", columns.user), ("item", columns.item)) if place is not None}
+    here = [
+        np.isin(cells[kind].codes, [k for k, value in enumerate(cells[kind].values) if _is_name(value, name, kind)])
+        for kind, name in names.items()
+        if isinstance(cells[kind].values, list)
+    ]
+    rows = np.flatnonzero(np.logical_and(*here)) if len(here) == 2 else []
+    if len(rows):
+        raise DataError(
+            f"{cells['user'].place(int(rows[0]))} names the columns once more ({len(rows)} such): leave out the first line of "
+            "each file that is appended to another, or read a folder of files."
+        )
+
+
+def _is_name(value: Any, name: str, kind: str) -> bool:
+    if not isinstance(value, str):
+        return False
+    # The names that a caller gave to columns without any are not those of a header further down.
+    text = bare(value).partition(":")[0]
+    return text == name or (name == kind and is_known(text, kind))
 
 
 def refuse_kinds(table: Table, columns: Columns, data: Interactions, kept: np.ndarray, stays: np.ndarray) -> None:

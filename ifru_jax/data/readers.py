@@ -15,7 +15,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from ifru_jax.data.doubts import on_columns, on_unrated, refuse_kinds
+from ifru_jax.data.doubts import on_columns, on_unrated, refuse_kinds, refuse_names
 from ifru_jax.data.filters import compact
 from ifru_jax.data.interactions import Interactions, of_cells
 from ifru_jax.data.notes import DuplicateWarning, tell, tell_of_duplicates
@@ -79,9 +79,10 @@ def _interactions(table: Table, reading: Reading, source: str) -> Interactions:
         columns = find_columns(table.names, reading)
         for kind in ("user", "item"):
             if vars(columns)[kind] is None:
-                raise missing_column(table.names, kind)
+                raise missing_column(table.names, kind, text=table.lines is not None)
         places = {kind: vars(columns)[kind] for kind in ("user", "item", "rating", "timestamp")}
         cells = {kind: table.cells(place) for kind, place in places.items() if place is not None}
+        refuse_names(table, columns, cells)
         data, notes = of_cells(cells, missing=reading.missing, decimal=reading.decimal)
         kept = np.arange(len(data)) if reading.unrated is None else np.flatnonzero(data.labels != reading.unrated)
         if not len(kept):

@@ -42,12 +42,12 @@ class SegmentSolve:
 
     Attributes:
       num_steps: products at the most.
-      tolerance: relative error of δ, as Lanczos estimates it, at which there are enough.
+      tolerance: relative error of δ, as Lanczos estimates it, at which there are enough; None for all of them.
       spillover: how b_1 is computed.
     """
 
     num_steps: int
-    tolerance: float
+    tolerance: float | None
     spillover: SpilloverForm = "auto"
 
 

@@ -255,3 +255,55 @@ def test_noise_is_refused_in_our_words(tmp_path_factory, content):
         (folder / name).write_bytes(content)
         with contextlib.suppress(DataError):  # and nothing else
             read_table(folder / name, Reading())
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b"user,item\n1,2\n"), r"is packed by gzip: let its name end in \.gz"),
+        (b"PK\x03\x04\x14\0", "is a ZIP archive, or a spreadsheet"),
+        (b"PAR1\x15\x04", "is Parquet"),
+        ("user,item\n1,2\n".encode("utf-16-le"), 'half of its characters are zero: .*encoding="utf-16-le"'),
+        ("user,item\n1,2\n".encode("utf-32-be"), "half of its characters are zero"),
+    ],
+)
+def test_what_is_no_text_is_called_what_it_is(tmp_path, content, message):
+    for name in ("x.csv", "x.jsonl", "x.inter"):
+        with pytest.raises(DataError, match=message):
+            read(tmp_path, content, name)
+    with pytest.raises(DataError, match=message):  # nor is it, by an encoding that has a sign for every byte
+        read(tmp_path, content, encoding="latin-1")
+
+
+def test_marks_of_wide_characters(tmp_path):
+    for encoding in ("utf-16", "utf-32"):
+        assert read(tmp_path, "user,item\nZoë,1\n".encode(encoding)) == [("Zoë", 1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "options"),
+    [
+        ("x.csv", "user,item\nann,1\nuser,item\nbob,2\n", 3, {}),
+        ("x.csv", "\ufeffuserId,movieId\nann,1\n\n\ufeffuserId,movieId\nbob,2\n", 4, {}),
+        ("x.tsv", '"user"\t"item"\n1\t2\n"user"\t"item"\n', 3, {}),
+        ("x.inter", "user_id:token\titem_id:token\n1\t2\nuser_id:token\titem_id:token\n", 3, {}),
+        ("x.csv", "ann,1\nuserId,movieId\nbob,2\n", 2, {"columns": PAIR}),
+        ("x.csv", "who,what\nann,1\nwho,what\n", 3, {"user": "who", "item": "what"}),
+    ],
+)
+def test_names_further_down_are_no_user(tmp_path, name, text, line, options):
+    with pytest.raises(DataError, match=rf"line {line} names the columns once more \(1 such\)"):
+        read(tmp_path, text, name, **options)
+
+
+def test_an_index_is_no_column():
+    frame = pd.DataFrame({"item": [1, 2]}, index=pd.Index([7, 8], name="user"))
+    with pytest.raises(DataError, match=r"no column of 'item' is known to be the user: .*frame\.reset_index\(\) makes it one\.$"):
+        from_frame(frame)
+    assert from_frame(frame.reset_index()).user_ids.tolist() == [7, 8]
+
+
+def test_names_of_columns_may_be_ids(tmp_path):
+    assert read(tmp_path, "user,item\nuser,1\nann,item\n") == [("user", "1", 1), ("ann", "item", 1)]
+    with pytest.raises(DataError, match="row 1 names the columns once more"):
+        from_frame(pd.DataFrame({"user": ["a", "user"], "item": ["1", "item"]}))

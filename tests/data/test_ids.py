@@ -38,6 +38,7 @@ def every_way(tmp_path, values, dtype=None):
         ([2**53 + 1, 2**53], None, [2**53 + 1, 2**53]),
         (["9223372036854775807", "9223372036854775806"], None, [2**63 - 1, 2**63 - 2]),
         ([" ann", "ann ", "bob"], None, ["ann", "ann", "bob"]),
+        (["ann", "\u200bann\u200e", "\u00a0ann\ufeff", "a\u200db"], None, ["ann", "ann", "ann", "a\u200db"]),
         (["1_000", "٣", "+5", "0x1f"], None, ["1_000", "٣", "+5", "0x1f"]),
         (["12e4", "0"], None, ["12e4", "0"]),
         (["x" * LONGEST, "y"], None, ["x" * LONGEST, "y"]),
@@ -56,6 +57,7 @@ def test_read(tmp_path, values, dtype, expected):
         (["1", "NULL", "2"], None, r"user of (row 1|line 3) is missing \(1 such; it reads 'NULL'\)"),
         (["1", "na", "NaN"], None, r"user of (row 1|line 3) is missing \(2 such"),
         ([1, None], None, "user of (row 1|line 3) is missing"),
+        (["a", "\u200b"], None, "user of (row 1|line 3) is missing"),
         (["a", "  "], None, "user of (row 1|line 3) is missing"),
         (["a", "\\N"], None, "user of (row 1|line 3) is missing"),
         ([3, -2], None, "user id '?-2'? of (row 1|line 3) is negative"),
@@ -161,6 +163,7 @@ def test_one_id_or_any_iterable():
 def test_texts_are_found_as_they_are():
     rows = TEXTS.user_index(["1.0", "1", 1, " a b "])
     assert TEXTS.user_ids[rows].tolist() == ["1.0", "1", "1", "a b"]
+    assert TEXTS.user_ids[TEXTS.user_index(["\ufeffa b\u200b"])].tolist() == ["a b"]
     for wanted in ("x\0", "", "01", None, 7):
         with pytest.raises(DataError, match="is not in the data"):
             TEXTS.user_index([wanted])

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from ifru_jax.data.interactions import Interactions, erased_mark
 from ifru_jax.data.reading.options import MISSING
+from ifru_jax.data.splits import random_split
 from ifru_jax.errors import DataError
 
 IDS = st.one_of(
@@ -121,3 +122,13 @@ def test_erased_ids_are_gone(ids):
     for gone in (ids[1], erased_mark(data.user_ids.dtype)):
         with pytest.raises(DataError, match="not in the data"):
             data.user_index([gone])
+
+
+def test_data_and_splits_show_themselves_in_three_lines_however_large():
+    data = Interactions.from_arrays(np.arange(5000) % 700, np.arange(5000) % 501)
+    assert repr(data) == "Interactions(5,000 of 700 users with 501 items)"
+    split = random_split(data)
+    shown = repr(split).splitlines()
+    assert shown[0].startswith(f"Split(train={len(split.train):,}, valid=")
+    assert shown[0].endswith(f"interactions of {split.train.num_users} users with {split.train.num_items} items)")
+    assert len(shown) == 2  # with what was left out

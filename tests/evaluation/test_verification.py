@@ -235,6 +235,9 @@ def test_an_old_graph_and_old_ids_are_traces():
     named = replace(after, interactions=replace(after.interactions, user_ids=data.user_ids))
     stale = replace(after, graph=original.training_set.graph)
     edges = int(((data.users == 3) & (data.labels > 0.5)).sum())
+    absent = next(i for i in range(15) if not ((data.users == 4) & (data.items == i)).any())
+    with pytest.raises(DataError, match=r"user u.* has no interaction with item .*\(1 such pairs\)"):
+        facts_of(original, unlearned, others, data, ForgetRequest(pairs=np.array([[4, absent]])))
     for training_set, detail in ((named, "1 ids of users or items"), (stale, f"{edges} edges of its graph"), (after, None)):
         found = facts_of(original, replace(unlearned, training_set=training_set), others, data, request)
         assert found["unlearned_data"].holds == (detail is None)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import runpy
 import subprocess
 import sys
 import time
@@ -55,32 +56,73 @@ def modules_that_run() -> set[str]:
     return {".".join(name.with_suffix("").parts).removesuffix(".__main__") for name in names}
 
 
-def run_module(name: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+def in_a_process(name: str, *arguments: str) -> tuple[int, str, str]:
+    """Status, stdout and stderr of `python -m experiments.name`."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", f"experiments.{name}", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(modules_that_run() | COMMANDS.keys()))
-def test_help_teaches_and_starts_nothing(name, tmp_path):
-    done = run_module(name, "--help", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"usage: python -m experiments.{name}" in done.stdout
-    text = " ".join(done.stdout.split())
+@pytest.fixture
+def here(monkeypatch, capsys):
+    """The same without an interpreter of its own, whose start takes seconds."""
+
+    def run(name: str, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [name, *arguments])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*found in sys.modules")
+            with pytest.raises(SystemExit) as ended:
+                runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    """The working folder, in which nothing is left."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not list(tmp_path.iterdir())
+
+
+def teaches(name: str, status: int, out: str, err: str) -> None:
+    assert (status, err) == (0, "")
+    assert f"usage: python -m experiments.{name}" in out
+    text = " ".join(out.split())
     assert COMMANDS[name] in text
     assert any(word in text for word in ("minute", "hour", "seconds", "not recorded"))
-    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", sorted(modules_that_run() | COMMANDS.keys()))
+@pytest.mark.usefixtures("empty")
+def test_help_teaches_and_starts_nothing(here, name):
+    teaches(name, *here(name, "--help"))
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("empty")
+def test_help_in_a_process_of_its_own():
+    teaches("quickstart", *in_a_process("quickstart", "--help"))
+
+
 @pytest.mark.parametrize("arguments", [("--no-such-option", "1"), ("--seeds", "many"), ("--seeds", "0")])
-def test_bad_arguments_end_the_process_with_a_message_and_status_2(arguments, tmp_path):
-    done = run_module("quickstart", *arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert arguments[0].removeprefix("--") in done.stderr
-    assert not list(tmp_path.iterdir())
+@pytest.mark.usefixtures("empty")
+def test_bad_arguments_end_with_a_message_and_status_2(here, arguments):
+    status, _, err = here("quickstart", *arguments)
+    assert status == 2
+    assert arguments[0].removeprefix("--") in err
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("empty")
+def test_bad_arguments_end_the_process_with_a_message_and_status_2():
+    status, _, err = in_a_process("quickstart", "--seeds", "0")
+    assert status == 2
+    assert "Traceback" not in err
+    assert "seeds" in err
 
 
 @pytest.fixture

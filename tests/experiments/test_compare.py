@@ -27,7 +27,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(("model", "forget"), [("mf", "noise:0.05"), ("lightgcn", "user:0.1"), ("mf", "item:0.05")])
-def test_compare_writes_what_it_promises(ratings, tmp_path, model, forget):
+def test_compare_writes_what_it_promises(ratings, tmp_path, model, forget, request):
+    if not forget.startswith("noise"):
+        request.getfixturevalue("compiled_once")
     options = Compare(
         data=str(ratings), out=tmp_path, model=model, forget=forget, methods="original,retrain,ifru,ifru-stream", seeds=2
     )
@@ -73,6 +75,7 @@ def test_bad_options_say_so_before_anything_is_written(ratings, tmp_path, capsys
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_a_file_of_interactions_is_forgotten(ratings, tmp_path):
     rows = ratings.read_text().splitlines()
     from ifru_jax.data import load_dataset, protocol_split
@@ -89,6 +92,7 @@ def test_a_file_of_interactions_is_forgotten(ratings, tmp_path):
     assert [r["seed"] for r in records if r["method"] == "retrain"] == [0, 1], "two retrained models even with one seed"
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_kept_models_are_not_trained_again(ratings, tmp_path, monkeypatch):
     options = Compare(data=str(ratings), out=tmp_path / "out", models=tmp_path / "models", seeds=1)
     assert status_of(compare, options) == 0
@@ -117,6 +121,7 @@ def names_of(records):
     return [(record["method"], record["seed"]) for record in records]
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_an_interrupted_run_goes_on_where_it_stopped(ratings, tmp_path, monkeypatch, capsys):
     """Nothing is trained again, a method that was interrupted between seeds begins anew, and the results are those of one run."""
     options = Compare(data=str(ratings), out=tmp_path / "out", methods="ifru,scif", seeds=2)
@@ -157,6 +162,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(ratings, tmp_path, monkeypa
         assert json.loads((folder / "report.json").read_text())["verification"].keys() == {"ifru", "scif"}
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_another_run_is_not_taken_for_the_interrupted_one(ratings, tmp_path, monkeypatch, capsys):
     options = Compare(data=str(ratings), out=tmp_path / "out", seeds=1, verify=False)
     with monkeypatch.context() as patch:
@@ -187,6 +193,7 @@ def test_another_run_is_not_taken_for_the_interrupted_one(ratings, tmp_path, mon
     assert "run.json is not JSON" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_a_second_run_into_the_same_folder_is_refused(ratings, tmp_path, monkeypatch, capsys):
     """While the first one is at work, and no longer."""
     options = Compare(data=str(ratings), out=tmp_path / "out", seeds=1, verify=False, methods="original,retrain")
@@ -237,6 +244,7 @@ def test_a_request_is_split_without_loss():
     np.testing.assert_array_equal(np.unique(np.concatenate([p.users for p in parts])), request.users)
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_files_are_read_by_the_options_of_the_command(ratings, tmp_path):
     """A file without a header in another encoding, and a request whose column has a name of its own."""
     rows = [line.split(",") for line in ratings.read_text().splitlines()[1:]]

@@ -100,6 +100,7 @@ def registry(monkeypatch):
         monkeypatch.setattr(module, "REGISTRY", changed)
 
 
+@pytest.mark.usefixtures("compiled_once")
 def test_a_comparison_holds_methods_of_any_kind(registry, ratings, tmp_path):
     asked = "impossible,patient-10x,failing,popularity,patient"
     options = Compare(data=str(ratings), out=tmp_path, forget="user:0.1", methods=asked, seeds=1)

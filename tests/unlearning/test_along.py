@@ -231,7 +231,8 @@ def followed(split, request_of, segments, steps=400_000):
         # Gradient descent divides by nothing: ρ = 1.
         force = jax.tree.map(jnp.subtract, objective.gradient(middle, change.before.batch), ahead)
         applied = jax.tree.map(lambda x: jnp.full_like(x, rate), start)
-        solve = SegmentSolve(num_steps=data.num_users + data.num_items, tolerance=0.0)
+        # All products, without asking after each whether there are enough.
+        solve = SegmentSolve(num_steps=data.num_users + data.num_items, tolerance=None)
         delta, _ = PART(solve, objective, Parting(middle, applied, float(length), delta, force), change.after.batch)
     return np.asarray(ravel_pytree(delta)[0]), without.after(steps) - with_all.after(steps)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ifru_jax.data.reading.blanks import bare
 from ifru_jax.errors import DataError
 
 # Kinds of NumPy, each in the widest of its types.
@@ -65,8 +66,8 @@ class Cells:
         gone = np.zeros(len(self.values) + 1, bool)
         gone[-1] = True
         if isinstance(self.values, list):
-            words = {"", *(text.strip().lower() for text in missing)}
-            gone[:-1] = [isinstance(value, str) and value.strip().lower() in words for value in self.values]
+            words = {"", *(bare(text).lower() for text in missing)}
+            gone[:-1] = [isinstance(value, str) and bare(value).lower() in words for value in self.values]
         rows = np.flatnonzero(gone[self.codes])
         if rows.size:
             code = self.codes[rows[0]]

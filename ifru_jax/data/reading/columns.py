@@ -94,23 +94,26 @@ def find_column(names: Sequence[str], kind: str, wanted: str | None) -> int | No
     return None
 
 
-def missing_column(names: Sequence[str], kind: str) -> DataError:
-    """The error for a table without a user or an item."""
-    return DataError(
-        f"no column of {listed(names)} is known to be the {kind}: name it by {kind}=; for a file without names "
-        'in its first line give columns=("user", "item", "rating", "timestamp"), and separator= if the columns were not split.'
+def missing_column(names: Sequence[str], kind: str, *, text: bool) -> DataError:
+    """The error for a table without a user or an item, of a text file or of anything else."""
+    of_text = (
+        'for a file without names in its first line give columns=("user", "item", "rating", "timestamp"), and separator= if the '
+        "columns were not split"
     )
+    remedy = of_text if text else "the index of a pandas frame is no column, but frame.reset_index() makes it one"
+    return DataError(f"no column of {listed(names)} is known to be the {kind}: name it by {kind}=; {remedy}.")
 
 
 def rating_names(names: Sequence[str]) -> list[str]:
     """Those of the names that are known for ratings."""
-    return [name for name in names if _is_known(name, "rating")]
+    return [name for name in names if is_known(name, "rating")]
 
 
 def are_names(cells: Sequence[str]) -> bool:
     """Whether the cells of a line name a user or an item rather than being of one."""
-    return any(_is_known(cell, kind) for cell in cells for kind in ("user", "item"))
+    return any(is_known(cell, kind) for cell in cells for kind in ("user", "item"))
 
 
-def _is_known(name: str, kind: str) -> bool:
+def is_known(name: str, kind: str) -> bool:
+    """Whether columns of this kind have this name, without an argument."""
     return any(folded(name) in group for group in KNOWN[kind])

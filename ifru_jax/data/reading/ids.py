@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ifru_jax.data.reading.blanks import bare
 from ifru_jax.data.reading.cells import Cells
 from ifru_jax.data.reading.options import MISSING
 from ifru_jax.errors import DataError
@@ -79,7 +80,7 @@ def as_written(wanted: Sequence[Any] | np.ndarray, dtype: np.dtype) -> np.ndarra
     What no such table can hold becomes "" or −1, which stand for no id.
     """
     if dtype.kind == "U":
-        texts = [str(value).strip() for value in wanted]
+        texts = [bare(str(value)) for value in wanted]
         return np.array(["" if _CONTROL.search(text) else text for text in texts], str)
     if isinstance(wanted, np.ndarray) and wanted.dtype.kind == "i":
         return wanted
@@ -89,7 +90,7 @@ def as_written(wanted: Sequence[Any] | np.ndarray, dtype: np.dtype) -> np.ndarra
 
 def _as_number(value: Any) -> int | None:
     if isinstance(value, str):
-        return whole_number(value.strip())
+        return whole_number(bare(value))
     if isinstance(value, float | np.floating):
         return int(value) if abs(value) < _EXACT and value == int(value) else None
     return int(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else None
@@ -125,7 +126,7 @@ def _texts(cells: Cells, values: list[Any], kind: str) -> np.ndarray:
         "has a tab, a line break or another control character in it",
         "a quote too many swallows what follows it; write the file without",
     )
-    texts = [text.strip() for text in texts]
+    texts = [bare(text) for text in texts]
     long = np.array([len(text) > LONGEST for text in texts])
     _refuse(cells, long, kind, f"has more than {LONGEST} characters", f"number the {kind}s, or take a hash of it")
     return np.array(texts)

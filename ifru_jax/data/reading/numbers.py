@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ifru_jax.data.reading.blanks import bare
 from ifru_jax.data.reading.cells import Cells
 from ifru_jax.data.reading.options import MISSING
 from ifru_jax.errors import DataError
@@ -63,7 +64,7 @@ def parsed(values: np.ndarray | list[Any], decimal: str) -> tuple[np.ndarray, np
 
 def _number(value: Any, decimal: str) -> float | None:
     if isinstance(value, str):
-        text = value.strip()
+        text = bare(value)
         if text.lower() in _TRUTH:
             return _TRUTH[text.lower()]
         if decimal == ",":

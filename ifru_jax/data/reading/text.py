@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ifru_jax.data.extras import needed
+from ifru_jax.data.reading.blanks import bare
 from ifru_jax.data.reading.columns import are_names
 from ifru_jax.data.reading.options import Reading, listed
 from ifru_jax.data.reading.table import Table
@@ -20,8 +21,21 @@ from ifru_jax.errors import DataError
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 _TYPED = re.compile(r"(.*):(?:token|float)(?:_seq)?")  # RecBole's header
 _SEPARATORS = ("::", "\t", ",", ";", "|", " ")
-_LOOKED_AT = 100  # lines, to find the separator
-_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_LOOKED_AT = 100  # lines, to find the separator; characters, to see whether it is text
+_MARKS = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+# The first bytes of what is no text.
+_OTHERS = {
+    b"\x1f\x8b": "is packed by gzip: let its name end in .gz",
+    b"\xfd7zXZ\0": "is packed by xz: let its name end in .xz",
+    b"PK\x03\x04": "is a ZIP archive, or a spreadsheet: let its name end in .zip, or export the spreadsheet as CSV",
+    b"PAR1": 'is Parquet: let its name end in .parquet, or give format="parquet"',
+}
 _LONGEST_PART = 2**30  # characters that polars cuts into lines at once; it counts them in 32 bits
 
 
@@ -29,8 +43,11 @@ def decoded(raw: bytes, encoding: str | None) -> str:
     """The text, whose lines end with "\\n".
 
     Raises:
-      DataError: bytes that are not of this encoding, an unknown encoding, or a "\\r" in the middle of a line.
+      DataError: bytes that are not of this encoding or of no text at all, an unknown encoding, or a "\\r" in the middle of a line.
     """
+    other = next((what for mark, what in _OTHERS.items() if raw.startswith(mark)), None)
+    if other is not None:
+        raise DataError(f"it {other}.")
     encoding = encoding or next((name for mark, name in _MARKS.items() if raw.startswith(mark)), "utf-8")
     try:
         text = raw.decode(encoding)
@@ -40,6 +57,8 @@ def decoded(raw: bytes, encoding: str | None) -> str:
         start = f"byte {error.start}" if isinstance(error, UnicodeDecodeError) else "it"
         raise DataError(f'{start} is not {encoding.upper()}: name the encoding, such as encoding="latin-1".') from error
     text = text.removeprefix("\ufeff")
+    if text[:_LOOKED_AT].count("\0") * 3 > len(text[:_LOOKED_AT]):
+        raise DataError('half of its characters are zero: name the encoding, such as encoding="utf-16-le".')
     if "\r" in text:
         text = text.replace("\r\n", "\n") if "\n" in text else text.replace("\r", "\n")
     if "\r" in text:
@@ -72,12 +91,13 @@ def text_table(text: str, reading: Reading, separator: str | None) -> Table:
     if names is not None and are_names(first):
         raise DataError(f"line {numbers[0]} has names ({listed(first)}): leave columns= out, and choose by user=, item= and so on.")
     if names is None:
-        names = [name.strip() for name in first]
+        names = [bare(name) for name in first]
         typed = [_TYPED.fullmatch(name) for name in names]
         names = [found[1] if found else name for found, name in zip(typed, names, strict=True)] if all(typed) else names
         lines, numbers = lines[1:], numbers[1:]
     if not len(lines):
-        raise DataError(f"there are no rows below the columns {listed(names)}: give at least one interaction.")
+        remedy = "give at least one interaction, and columns= where the first line has none"
+        raise DataError(f"there are no rows below the columns {listed(names)}: {remedy}.")
     columns = _columns(polars, lines, numbers, separator, len(names))
     return Table(names, columns, len(numbers), numbers)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ifru_jax.data.reading.blanks import bare
 from ifru_jax.data.reading.cells import Cells
 from ifru_jax.data.reading.numbers import numbers, parsed
 from ifru_jax.data.reading.options import MISSING
@@ -68,7 +69,7 @@ def _date(value: Any) -> datetime | None:
     if isinstance(value, np.datetime64):
         value = value.astype("datetime64[us]").item()
     if isinstance(value, str):
-        text = value.strip().removesuffix(" UTC")
+        text = bare(value).removesuffix(" UTC")
         try:
             value = None if text.isdigit() else datetime.fromisoformat(text)
         except ValueError:
