@@ -14,18 +14,19 @@ def rows_of(batch: Batch) -> tuple[Rows, Batch]:
     """The distinct rows of a batch of n pairs, and the batch in their numbers.
 
     Returns:
-      int32 [u] and [i], ascending, u and i at most n; where there are fewer, the rest are beyond the tables. The batch has those of
-      the side features, and edges that nobody may read.
+      int32 [n] twice, each row once and in place of its repetitions numbers beyond the table, all different. The batch has the side
+      features of these rows, and edges that nobody may read.
     """
     examples, graph = batch.examples, batch.graph
     assert isinstance(graph, BipartiteGraph)
     counted, rows, places = examples.weights > 0, [], []
     for named, size in ((examples.pairs.users, graph.num_users), (examples.pairs.items, graph.num_items)):
-        # What only fills a batch up is of nobody, and is scored as the first row is.
-        marked = jnp.where(counted, named, size)
-        distinct, place = jnp.unique(marked, size=min(len(named), size + 1), fill_value=size, return_inverse=True)
-        rows.append(distinct)
-        places.append(jnp.where(counted, place.reshape(-1), 0).astype(jnp.int32))
+        # What only fills a batch up is of nobody, and is scored as the first of all is.
+        ordered = jnp.sort(jnp.where(counted, named, size))
+        first = jnp.append(True, ordered[1:] != ordered[:-1]) & (ordered < size)
+        rows.append(jnp.where(first, ordered, size + jnp.arange(len(ordered), dtype=ordered.dtype)))
+        # A sort and a search are several times faster than an order and its inverse.
+        places.append(jnp.where(counted, jnp.searchsorted(ordered, named), 0).astype(jnp.int32))
     sides = zip((graph.user_features, graph.item_features), rows, strict=True)
     users, items = (None if values is None else values_at(values, of) for values, of in sides)
     local = Examples(IndexPairs(*places), examples.labels, examples.weights, examples.leaders)

@@ -108,11 +108,11 @@ def row_adam_step(
             if name not in tables:
                 return optax.tree.add(whole[name], part[name]) if add else part[name]
             place = whole[name].at[of_side(rows, tables[name])]
-            return (place.add if add else place.set)(part[name], mode="drop")
+            return (place.add if add else place.set)(part[name], mode="drop", unique_indices=True)
 
         return {name: of(name) for name in whole}
 
-    users, items = (old.at[of].set(count, mode="drop") for old, of in zip(moments.seen, rows, strict=True))
+    users, items = (old.at[of].set(count, mode="drop", unique_indices=True) for old, of in zip(moments.seen, rows, strict=True))
     after = RowMoments(count, (users, items), put(moments.mu, mu), put(moments.nu, nu))
     moved = put(params, here)
     if not isinstance(state, Recording):
