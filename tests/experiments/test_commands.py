@@ -17,6 +17,7 @@ from experiments.published.__main__ import published
 from experiments.quickstart import quickstart
 from experiments.reliability.__main__ import reliability
 from experiments.run.progress import telling
+from experiments.scale.__main__ import scale
 from experiments.studies.attribution import attribution
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
@@ -45,6 +46,7 @@ COMMANDS = {
     "studies.stream": "stream.jsonl",
     "studies.interop": "interop.jsonl",
     "reliability": "--kills",
+    "scale": "scale.jsonl",
 }
 
 
@@ -120,6 +122,9 @@ BAD = [
     ("studies.stream", stream, {"home": Path("file")}, "file can't be a folder for results"),
     ("studies.interop", interop, {"only": "magic"}, "no cell has 'magic' as its model"),
     ("reliability", reliability, {"kills": 0}, "kills is 0"),
+    ("scale", scale, {"sizes": (10,)}, "sizes are (10,)"),
+    ("scale", scale, {"memory": 0.0}, "memory is 0"),
+    ("scale", scale, {"out": Path("file")}, "ends in .jsonl"),
 ]
 
 

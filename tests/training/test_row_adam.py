@@ -174,6 +174,26 @@ def test_losses_that_compare_learn_by_it(split):
     assert found > adam - 0.03
 
 
+def test_a_training_ends_and_is_recorded_as_the_twin_says(split):
+    """An epoch of 69 steps: rows that wait at its end, and at the boundaries of its record, are up to date in both."""
+    config = replace(CONFIG, reg=REG, learning_rate=RATE, epochs=1, record=1)
+    trained = train(jax.random.key(0), MODEL, split, config)
+    init_key, key = jax.random.split(jax.random.key(0))
+    start = MODEL.init(init_key, split.train.num_users, split.train.num_items)
+    data, capacity = trained.interactions, trained.training_set.capacities[0]
+    draw = jax.random.uniform(jax.random.fold_in(key, 0), (capacity,))
+    order = np.argsort(np.where(np.arange(capacity) < len(data), draw, np.inf), kind="stable")[: len(data)]
+    batches = np.split(order, range(CONFIG.batch_size, len(data), CONFIG.batch_size))
+    theta, applied, size = twin(start, data, batches)
+    middle, _, _ = twin(start, data, batches[:34])
+    [segment] = trained.record.segments
+    assert float(segment.steps) == len(batches) == 69
+    for name in start:
+        np.testing.assert_allclose(trained.params[name], theta[name], atol=1e-12)
+        np.testing.assert_allclose(segment.params[name], middle[name], atol=1e-12)
+        np.testing.assert_allclose(segment.applied[name], applied[name] / size[name], rtol=1e-9)
+
+
 def test_recording_changes_nothing(split):
     first, plain = (train(jax.random.key(0), MODEL, split, replace(CONFIG, record=record)) for record in (3, 0))
     for name, value in plain.params.items():
