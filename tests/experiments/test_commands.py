@@ -22,6 +22,7 @@ from experiments.studies.attribution import attribution
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
 from experiments.studies.interop import study as interop
+from experiments.studies.rows import rows
 from experiments.studies.step import step
 from experiments.studies.stream import stream
 from experiments.suite.__main__ import suite
@@ -43,6 +44,7 @@ COMMANDS = {
     "studies.damping": "damping.jsonl",
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
+    "studies.rows": "rows.jsonl",
     "studies.stream": "stream.jsonl",
     "studies.interop": "interop.jsonl",
     "reliability": "--kills",
@@ -118,6 +120,8 @@ BAD = [
     ("studies.damping", damping, {"models": Path("file")}, "file can't be a folder for results"),
     ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
+    ("studies.rows", rows, {"only": "magic"}, "no data set has 'magic' in its name"),
+    ("studies.rows", rows, {"out": Path("file")}, "ends in .jsonl"),
     ("studies.stream", stream, {"requests": 0}, "requests is 0"),
     ("studies.stream", stream, {"home": Path("file")}, "file can't be a folder for results"),
     ("studies.interop", interop, {"only": "magic"}, "no cell has 'magic' as its model"),
