@@ -196,8 +196,10 @@ def fit_params(
         began = time.perf_counter()
         order, at, settled = _order(jax.random.fold_in(key, epoch), passes), 0, state.params
         for stop in recorder.stops(epoch):
-            state = _steps(optimiser, objective, state, passes, order, (at, stop), len(train), config.learning_rate)
-            settled = optimiser.settled(objective, (state.params, state.opt_state), config.learning_rate)
+            moving = state.params, state.opt_state
+            moving = _steps(optimiser, objective, moving, passes, order, (at, stop), len(train), config.learning_rate)
+            state = state._replace(params=moving[0], opt_state=moving[1])
+            settled = optimiser.settled(objective, moving, config.learning_rate)
             if state.sums:
                 recorder.add(Boundary(epoch * per_epoch + stop, settled, *state.sums))
             at = stop
@@ -276,13 +278,13 @@ def _order(key: jax.Array, passes: _Passes) -> jax.Array:
 def _steps(
     optimiser: Optimiser,
     objective: Objective,
-    state: _State,
+    moving: tuple[Params, Any],
     passes: _Passes,
     order: jax.Array,
     span: tuple[jax.Array, jax.Array],
     size: jax.Array,
     learning_rate: jax.Array,
-) -> _State:
+) -> tuple[Params, Any]:
     """Minibatches `span[0]` … `span[1]` − 1 of an epoch over |D| = `size` interactions."""
     examples, graph, members, units = passes.train.examples, passes.train.graph, passes.members, passes.units
 
@@ -301,8 +303,7 @@ def _steps(
     def step(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Params, Any]:
         return optimiser.step(objective, carry, batch(i), size, learning_rate)
 
-    params, opt_state = jax.lax.fori_loop(*span, step, (state.params, state.opt_state))
-    return state._replace(params=params, opt_state=opt_state)
+    return jax.lax.fori_loop(*span, step, moving)
 
 
 @jax.jit
