@@ -46,6 +46,7 @@ BACKWARDS = "unlearning/test_adjoint.py"
 ALONG = "unlearning/test_dense_along.py"
 REAL_DATA = "unlearning/test_constants.py"
 RECORDED = "training/test_record.py"
+BY_ROWS = "training/test_row_adam.py::test_each_row_takes_the_steps_of_the_twin"
 COMPARED = "evaluation/test_views.py"
 FILE = "test_checkpoint.py::test_the_file_has_nothing_but_what_it_says"
 RETRAINED = "baselines/test_retrain.py"
@@ -392,6 +393,26 @@ GOING_ON = [
 ]
 
 RECORDING = [
+    *faults(
+        "training/row_adam.py",
+        BY_ROWS,
+        ("rows stay where they were left", "/ (1 - BETA_1**first) * path", "/ (1 - BETA_1**first) * 0"),
+        ("v does not decay while a row waits", "BETA_2**missed * v", "v"),
+        ("m does not decay while a row waits", "BETA_1**missed * m", "m"),
+        ("L2 of one step for all that were missed", "g + pull * turns * v", "g + pull * v"),
+        ("bias corrections of the last turn", "moments.count - seen, seen + 1", "moments.count - seen, seen"),
+        ("what is recorded is of the last turn alone", "return (place.add if add else place.set)", "return place.set"),
+    ),
+    *faults(
+        "training/batch_rows.py",
+        "training/test_row_adam.py",
+        ("padding has a turn", "jnp.where(counted, named, size))", "named)"),
+    ),
+    *faults(
+        "training/fit.py",
+        "training/test_row_adam.py",
+        ("rows that wait are shown as they are", "state._replace(params=settled)", "state"),
+    ),
     *faults(
         "training/record.py",
         RECORDED,
