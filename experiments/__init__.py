@@ -10,6 +10,7 @@ suite/                the committed comparisons
 tuning/               the search for hyper-parameters
 published/            accuracies by the protocol of published benchmarks
 studies/              questions of their own: how much to damp, a stream of requests
+scale/                how time and memory grow with the data
 reliability/          kills of a process that writes to a store
 reporting/            from records to files and pictures
 pages/                from committed results to pages

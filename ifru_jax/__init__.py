@@ -24,6 +24,7 @@ from ifru_jax.data import (
     protocol_split,
     random_split,
     read_interactions,
+    stream_interactions,
     temporal_split,
 )
 from ifru_jax.errors import DataError, DataWarning, IfruError, ModelError, NumericsError
@@ -72,6 +73,7 @@ __all__ = [
     "retrain",
     "save",
     "score",
+    "stream_interactions",
     "temporal_split",
     "unlearn",
     "verify",

@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import polars
 import pytest
 
 from ifru_jax import load_dataset
@@ -31,6 +32,8 @@ def files(tmp_path, monkeypatch):
     data = load_dataset("movielens-small").interactions  # the same as on other pages, so nothing is compiled for it
     rows = zip(data.user_ids[data.users], data.item_ids[data.items], data.labels, strict=True)
     (tmp_path / "ratings.csv").write_text("user,item,rating\n" + "".join(f"{u},{i},{r}\n" for u, i, r in rows))
+    (tmp_path / "ratings").mkdir()
+    polars.read_csv(tmp_path / "ratings.csv").write_parquet(tmp_path / "ratings" / "part-0.parquet", row_group_size=10_000)
     (tmp_path / "erase.csv").write_text("user\n42\n")
     (tmp_path / "ratings.dat").write_text("1::7::4::978300760\n1::8::2::978302109\n")
 

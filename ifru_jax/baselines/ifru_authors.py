@@ -39,7 +39,7 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NotApplicable, NumericsError, check_whole
 from ifru_jax.graph import Batch, Change, Examples, Graph, Nodes, build_examples, inner_products
 from ifru_jax.host_arrays import padded
-from ifru_jax.influence import Influence, direct_influence, graph_influence, importance, touched_terms
+from ifru_jax.influence import Influence, direct_influence, graph_influence, importance
 from ifru_jax.metrics import auc
 from ifru_jax.models import Params
 from ifru_jax.models.tables import Rows, confine
@@ -116,7 +116,7 @@ class IFRUAuthors(TrainedMethod):
         changed = changed_interactions(change, min_change=config.min_change) & (hops > 0)
         weights = padded(changed, change.after.capacities[0], change.after.examples.weights.dtype)
         affected = replace(change.after.examples, weights=on_device(weights))
-        touched, touched_after = touched_terms(change)
+        touched, touched_after = change.touched_examples
         problem = _PublishedProblem(
             # The code knows neither N nor L2.
             objective=replace(state.objective, total=1.0, reg=0.0),

@@ -211,8 +211,8 @@ def _pair_places(pairs: np.ndarray, data: Interactions) -> np.ndarray:
         return np.zeros(0, np.int64)
     users, items = pairs.T
     inside = (users >= 0) & (users < data.num_users) & (items >= 0) & (items < data.num_items)
-    # Only these users' interactions are compared: a small request on large data takes milliseconds.
-    candidates = np.flatnonzero(rows_among(data.users, users[inside], data.num_users))
+    # Only these users' interactions are compared: a small request on large data takes less than a millisecond.
+    candidates = _of_users(data, users[inside])
     present = pair_keys(data.users[candidates], data.items[candidates], data.num_items)
     if not ascending(present):
         order = np.argsort(present, kind="stable")
@@ -267,6 +267,15 @@ def _row_hits(kind: str, wanted: np.ndarray, rows: np.ndarray, size: int, ids: n
             f"ask for {kind}s that are in the training data and were not forgotten before."
         )
     return hits
+
+
+def _of_users(data: Interactions, users: np.ndarray) -> np.ndarray:
+    """int64, ascending: the interactions of these users."""
+    wanted = np.unique(users)
+    if len(wanted) > FEW or not data.by_user:
+        return np.flatnonzero(rows_among(data.users, wanted, data.num_users))
+    ends = (np.searchsorted(data.users, wanted, side) for side in ("left", "right"))
+    return np.concatenate([np.arange(a, b) for a, b in zip(*ends, strict=True)] or [np.zeros(0, np.int64)])
 
 
 def rows_among(rows: np.ndarray, wanted: np.ndarray, size: int) -> np.ndarray:

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import Protocol
 
@@ -23,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifru_jax.data.notes import tell, tell_of_duplicates
+from ifru_jax.data.pair_keys import ascending
 from ifru_jax.data.reading.cells import Cells, cells_of
 from ifru_jax.data.reading.duplicates import latest
 from ifru_jax.data.reading.ids import as_written, ids
@@ -48,6 +50,8 @@ class Numbered(Protocol):
 @dataclass(frozen=True, eq=False)
 class Interactions:
     """Interactions of users with items, on the host.
+
+    Columns are copied, but for those that are read-only.
 
     Attributes:
       users: int32 [n], row of the user table, 0 ≤ users < num_users.
@@ -95,7 +99,7 @@ class Interactions:
                     f"{name} has shape {column.shape} but users has {self.users.shape}: give one value per interaction."
                 )
         with np.errstate(over="ignore"):
-            labels = self.labels.astype(np.float32)
+            labels = _held(self.labels, np.float32)
         for name, column in {"rating": labels, "timestamp": self.timestamps}.items():
             if column is None:
                 continue
@@ -105,8 +109,8 @@ class Interactions:
                     f"the {name} of interaction {bad[0]} is {column[bad[0]]} ({bad.size} such): "
                     f"drop these rows or fill in their {name}s before loading."
                 )
-        object.__setattr__(self, "users", self.users.astype(np.int32))
-        object.__setattr__(self, "items", self.items.astype(np.int32))
+        object.__setattr__(self, "users", _held(self.users, np.int32))
+        object.__setattr__(self, "items", _held(self.items, np.int32))
         object.__setattr__(self, "labels", labels)
 
     @classmethod
@@ -152,6 +156,11 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.users)
 
+    @cached_property
+    def by_user(self) -> bool:
+        """Whether they stand in the order of their users, so that those of a few are found without looking at all."""
+        return ascending(self.users)
+
     def __repr__(self) -> str:
         return f"Interactions({len(self):,} of {self.num_users:,} users with {self.num_items:,} items)"
 
@@ -163,7 +172,10 @@ class Interactions:
             # A view, which a slice gives, would keep what was not selected in memory.
             return part if part.base is None else part.copy()
 
-        return self._with_columns(chosen)
+        found = self._with_columns(chosen)
+        # What was known of the order of all isn't true of any selection.
+        vars(found).pop("by_user", None)
+        return found
 
     def without(self, gone: np.ndarray, *, left: Mapping[str, np.ndarray] | None = None) -> "Interactions":
         """The interactions but those at `gone`, int places ascending; for a few of them faster than `select`.
@@ -291,11 +303,16 @@ def erased_mark(dtype: np.dtype) -> int | str:
     return "" if dtype.kind == "U" else int(np.iinfo(dtype).min)
 
 
+def _held(column: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
+    """The column in this type: itself where nobody can write to it, such as one on disk, else a copy."""
+    return column if column.dtype == dtype and not column.flags.writeable else column.astype(dtype)
+
+
 def _check_rows(kind: str, rows: np.ndarray, size: int, ids: np.ndarray | None) -> None:
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
         raise DataError(f"{kind}s must be a one-dimensional integer array, got shape {rows.shape}, dtype {rows.dtype}.")
-    bad = np.flatnonzero((rows < 0) | (rows >= size))
-    if bad.size:
+    if len(rows) and not 0 <= rows.min() <= rows.max() < size:
+        bad = np.flatnonzero((rows < 0) | (rows >= size))
         raise DataError(
             f"{kind} {rows[bad[0]]} of interaction {bad[0]} is outside 0 … {size - 1} ({bad.size} such): "
             f"number the {kind}s from 0, or use Interactions.from_arrays, which does it."

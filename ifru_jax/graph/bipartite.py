@@ -6,6 +6,7 @@ Source: He et al., "LightGCN" (SIGIR 2020), eq. 3.
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Self
 
 import jax
@@ -17,9 +18,10 @@ from ifru_jax.graph.nodes import places_at
 from ifru_jax.graph.pairs import Pairs
 from ifru_jax.host_arrays import FEW, closed_up, padded
 from ifru_jax.pytree import pytree
-from ifru_jax.sparse.edges import Edges, degrees, find_edges, keep_edges
-from ifru_jax.sparse.placement import on_device
+from ifru_jax.sparse.edges import Edges, degrees, find_edges
+from ifru_jax.sparse.placement import on_accelerator, on_device, on_host
 from ifru_jax.sparse.primitives import propagate, propagate_back
+from ifru_jax.sparse.removal import without_edges
 
 
 @pytree
@@ -56,14 +58,12 @@ class BipartiteGraph:
         """The same nodes without the edges at these places (int [k], ascending) of `count`; the history is left as it is."""
         if not len(gone):
             return self
-        keep = np.ones(count, bool)
-        keep[gone] = False
-        edges, left = keep_edges(self.edges, keep), count - len(gone)
-        if len(gone) > FEW:
-            return replace(self, edges=edges, weights=_host_weights(edges, left, self.weights.dtype))
+        edges, left = without_edges(self.edges, gone, count), count - len(gone)
+        if len(gone) > FEW or on_accelerator(self.weights):
+            return replace(self, edges=edges, weights=_weights(edges, left, self.weights.dtype))
         # Weights change at the ends of what is gone and nowhere else.
-        weights = closed_up(np.asarray(self.weights), gone, count, 0)
-        beside = places_at(edges, *(np.unique(np.asarray(ends)[gone]) for ends in (self.edges.rows, self.edges.cols)))
+        weights = closed_up(on_host(self.weights), gone, count, 0)
+        beside = places_at(edges, *(np.unique(on_host(ends)[gone]) for ends in (self.edges.rows, self.edges.cols)))
         weights[beside] = _weights_at(edges, left, beside)
         return replace(self, edges=edges, weights=on_device(weights))
 
@@ -96,18 +96,29 @@ class BipartiteGraph:
 
 def build_graph(edges: Edges, dtype: jnp.dtype | None = None) -> BipartiteGraph:
     """The normalised graph of a pattern (users are rows, items columns)."""
-    count = int(np.asarray(edges.mask).sum())
-    return BipartiteGraph(edges=edges, weights=_host_weights(edges, count, dtype or jnp.result_type(float)))
+    count = int(on_host(edges.mask).sum())
+    return BipartiteGraph(edges=edges, weights=_weights(edges, count, dtype or jnp.result_type(float)))
 
 
-def _host_weights(edges: Edges, count: int, dtype: jnp.dtype) -> jax.Array:
+def _weights(edges: Edges, count: int, dtype: jnp.dtype) -> jax.Array:
+    """1 / √(d_u d_i) from whole degrees, so that a graph left by deletions is to the bit one built anew; [e], 0 at padding."""
+    if on_accelerator(edges.rows):
+        return _weights_on_device(edges, on_device(count), dtype)
     return on_device(padded(_weights_at(edges, count, slice(count)), edges.capacity, dtype))
 
 
+@partial(jax.jit, static_argnums=2)
+def _weights_on_device(edges: Edges, count: jax.Array | int, dtype: jnp.dtype) -> jax.Array:
+    # All padding stands at the last row and column.
+    of_rows, of_cols = (jnp.diff(starts).at[-1].add(count - edges.capacity) for starts in (edges.row_ptr, edges.col_ptr))
+    users, items = of_rows[edges.rows].astype(dtype), of_cols[edges.cols].astype(dtype)
+    return jnp.where(edges.mask, 1 / jnp.sqrt(jnp.where(edges.mask, users * items, 1)), 0)
+
+
 def _weights_at(edges: Edges, count: int, places: np.ndarray | slice) -> np.ndarray:
-    """1 / √(d_u d_i) of some of `count` edges; on the host, so that a graph left by deletions is to the bit one built anew."""
+    """The weights of some of `count` edges, float64, on the host."""
     user_degrees, item_degrees = degrees(edges, count)
-    users, items = np.asarray(edges.rows)[places], np.asarray(edges.cols)[places]
+    users, items = on_host(edges.rows)[places], on_host(edges.cols)[places]
     return 1 / np.sqrt(user_degrees[users].astype(np.float64) * item_degrees[items])
 
 

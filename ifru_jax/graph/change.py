@@ -9,18 +9,22 @@ interaction has a weight and a label before, and a weight and a label after.
 Everything that follows from it (the data after, the edges that change) is made when it is first asked for, and once.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple, Self
 
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.groups import leaders_of
+from ifru_jax.data.groups import leaders_of, whole_groups
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.pair_keys import contains
+from ifru_jax.graph.examples import Examples, build_examples, padded_leaders
 from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.training_set import TrainingSet
+from ifru_jax.host_arrays import padded
 from ifru_jax.sparse.edges import Edges, degrees_without, host_edges
+from ifru_jax.sparse.placement import on_device, on_host
 
 
 class Terms(NamedTuple):
@@ -64,7 +68,7 @@ class EdgeChange:
     def ends(self) -> Nodes:
         """The nodes at which an edge comes or goes."""
         places = np.concatenate([self.removed, self.added])
-        rows, cols = np.asarray(self.pattern.rows)[places], np.asarray(self.pattern.cols)[places]
+        rows, cols = on_host(self.pattern.rows)[places], on_host(self.pattern.cols)[places]
         return Nodes.of(rows, cols, (self.pattern.num_rows, self.pattern.num_cols))
 
     def weights(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -72,13 +76,15 @@ class EdgeChange:
 
         A change of one edge changes the weights of all edges at its ends.
         """
-        rows, cols = np.asarray(self.pattern.rows), np.asarray(self.pattern.cols)
+        if not len(places):
+            return np.zeros(0), np.zeros(0)
+        rows, cols = on_host(self.pattern.rows), on_host(self.pattern.cols)
         users, items = rows[places], cols[places]
 
         def in_graph(absent: np.ndarray) -> np.ndarray:
             of_users, of_items = degrees_without(self.pattern, self.count, rows[absent], cols[absent])
             found = 1 / np.sqrt(np.maximum(of_users[users], 1) * np.maximum(of_items[items], 1.0))
-            return np.where(np.isin(places, absent), 0, found) if len(absent) else found
+            return np.where(contains(absent, places), 0, found)
 
         return in_graph(self.added), in_graph(self.removed)
 
@@ -161,9 +167,9 @@ class Change:
     def terms_at(self, places: np.ndarray) -> Terms:
         """How the interactions at these places (int [m], distinct, with whole groups) count before and after."""
         data = self.before.interactions
-        labels, retained = data.labels[places], ~np.isin(places, self.forgotten)
+        labels, retained = data.labels[places], ~contains(self.forgotten, places)
         changed = labels.copy()
-        corrected = np.flatnonzero(np.isin(places, self.corrected)) if len(self.corrected) else self.corrected
+        corrected = np.flatnonzero(contains(self.corrected, places))
         changed[corrected] = self.labels[np.searchsorted(self.places, places[corrected])]
         if self.before.leaders is None:
             return Terms(labels, changed, retained)
@@ -175,6 +181,22 @@ class Change:
         left, new_leaders = np.flatnonzero(retained), np.arange(len(places), dtype=np.int32)
         new_leaders[left] = left[leaders_of(data.select(places[left]).with_labels(changed[left]))]
         return Terms(labels, changed, retained, leaders, new_leaders)
+
+    @cached_property
+    def touched_examples(self) -> tuple[Examples, Examples]:
+        """The interactions whose terms change, before and after, on the device; padded to `TrainingSet.room_for`."""
+        data, places = self.before, self.places
+        if data.leaders is not None:
+            touched = np.zeros(len(data), bool)
+            touched[places] = True
+            places = np.flatnonzero(whole_groups(touched, data.leaders))
+        # A training set is sorted, so the order of the examples is that of the places.
+        examples = build_examples(data.interactions.select(places), capacity=data.room_for(len(places)))
+        terms, size, dtype = self.terms_at(places), examples.labels.shape[0], examples.labels.dtype
+        labels, weights = padded(terms.new_labels, size, dtype), padded(terms.retained, size, dtype)
+        leaders = [padded_leaders(of, size) for of in (terms.leaders, terms.new_leaders)]
+        labels, weights, old, new = on_device((labels, weights, *leaders))
+        return replace(examples, leaders=old), Examples(examples.pairs, labels, weights, new)
 
     @cached_property
     def degrees_after(self) -> tuple[np.ndarray, np.ndarray]:

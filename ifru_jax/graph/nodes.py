@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from ifru_jax.sparse.edges import Edges, degrees, edges_at
+from ifru_jax.sparse.placement import on_host
 
 # A list of this share of all edges or more is found faster by looking at all of them than by sorting it.
 _MANY = 1 / 8
@@ -63,7 +64,7 @@ def incident(edges: Edges, nodes: Nodes, count: int) -> np.ndarray:
     users, items = nodes.rows
     of_users, of_items = degrees(edges, count)
     if of_users[users].sum() + of_items[items].sum() >= _MANY * count:
-        rows, cols = np.asarray(edges.rows)[:count], np.asarray(edges.cols)[:count]
+        rows, cols = on_host(edges.rows)[:count], on_host(edges.cols)[:count]
         return np.flatnonzero(nodes.users[rows] | nodes.items[cols])
     return places_at(edges, users, items)
 
@@ -83,15 +84,15 @@ def count_incident(edges: Edges, count: int, nodes: Nodes) -> int:
     at_users, at_items = int(users[nodes.users].sum()), int(items[nodes.items].sum())
     # Those with both ends there are counted twice; the shorter lists tell which.
     if at_users < at_items:
-        ends = np.asarray(edges.cols)[edges_at(edges, nodes.rows[0], "row")]
+        ends = on_host(edges.cols)[edges_at(edges, nodes.rows[0], "row")]
         return at_users + at_items - int(np.count_nonzero(nodes.items[ends]))
-    ends = np.asarray(edges.rows)[edges_at(edges, nodes.rows[1], "col")]
+    ends = on_host(edges.rows)[edges_at(edges, nodes.rows[1], "col")]
     return at_users + at_items - int(np.count_nonzero(nodes.users[ends]))
 
 
 def spread(edges: Edges, centre: Nodes, count: int, radius: int) -> tuple[np.ndarray, Nodes]:
     """The edges with an end in ball_{radius−1}(centre), int64, and the nodes of ball_radius; none and the centre for 0."""
-    rows, cols = np.asarray(edges.rows), np.asarray(edges.cols)
+    rows, cols = on_host(edges.rows), on_host(edges.cols)
     ball, found = centre, np.zeros(0, np.int64)
     for _ in range(radius):
         found = incident(edges, ball, count)

@@ -15,6 +15,7 @@ from ifru_jax.graph.pairs import SortedPairs
 from ifru_jax.host_arrays import padded
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges, capacity_of, host_edges
+from ifru_jax.sparse.placement import on_host
 
 Tree = TypeVar("Tree")
 
@@ -95,7 +96,7 @@ def pad_subgraph(change: Change, part: Neighbourhood, bucket: Bucket) -> Subgrap
         return host_edges(local_user[users], local_item[items], num_rows=bucket.users, num_cols=bucket.items, capacity=capacity)
 
     pairs, order = local(data.users[part.chosen], data.items[part.chosen], bucket.pairs)
-    edges, edge_order = local(np.asarray(pattern.rows)[part.edges], np.asarray(pattern.cols)[part.edges], bucket.edges)
+    edges, edge_order = local(on_host(pattern.rows)[part.edges], on_host(pattern.cols)[part.edges], bucket.edges)
     terms = change.terms_at(part.chosen[order])
     users, items = padded(part.users, bucket.users, np.int32), padded(part.items, bucket.items, np.int32)
     sides = ((users, change.before.graph.user_features), (items, change.before.graph.item_features))
@@ -108,7 +109,7 @@ def pad_subgraph(change: Change, part: Neighbourhood, bucket: Bucket) -> Subgrap
         *(padded_leaders(leaders, bucket.pairs) for leaders in (terms.leaders, terms.new_leaders)),
         edges,
         *(padded(weights[edge_order], bucket.edges, dtype) for weights in change.edges.weights(part.edges)),
-        *(None if values is None else np.asarray(values)[rows] for rows, values in sides),
+        *(None if values is None else on_host(values)[rows] for rows, values in sides),
     )
     return Subgraph(*arrays)  # pyright: ignore[reportArgumentType]
 

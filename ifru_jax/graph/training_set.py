@@ -18,7 +18,9 @@ from ifru_jax.graph.histories import build_histories
 from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.pairs import SortedPairs
 from ifru_jax.host_arrays import FEW, drop_entries
-from ifru_jax.sparse.edges import Edges, build_edges, capacity_of, degrees, degrees_without, keep_edges
+from ifru_jax.sparse.edges import Edges, build_edges, capacity_of, degrees, degrees_without
+from ifru_jax.sparse.placement import on_accelerator, on_device, on_host
+from ifru_jax.sparse.removal import column_without, places_on_device, without_edges
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class TrainingSet:
     @property
     def leaders(self) -> np.ndarray | None:
         """int32 [n]: the leader of each interaction's group, for losses that compare; None for all others."""
-        return None if self.examples.leaders is None else np.asarray(self.examples.leaders)[: len(self)]
+        return None if self.examples.leaders is None else on_host(self.examples.leaders)[: len(self)]
 
     @property
     def degrees(self) -> tuple[np.ndarray, np.ndarray]:
@@ -101,13 +103,10 @@ class TrainingSet:
 
     def without(self, gone: np.ndarray) -> "TrainingSet":
         """The set without the interactions at the places `gone` (int [k], ascending); same shapes on the device."""
-        count = len(self) - len(gone)
         keep = np.ones(len(self), bool)
         keep[gone] = False
-        pattern = keep_edges(self.pattern, keep)
-        # The pattern is in the order of the interactions: both read one memory.
-        ends = {"users": pattern.rows, "items": pattern.cols}
-        kept = self.interactions.without(gone, left={name: np.asarray(x)[:count] for name, x in ends.items()})
+        pattern = without_edges(self.pattern, gone, len(self))
+        kept = self.interactions.without(gone, left=self._ends(pattern, len(self) - len(gone)))
         leaders = None if self.leaders is None else leaders_without(self.leaders, keep, kept)
         removed = self.edges_at(gone)
         graph = self.graph.without(removed, len(self.positives))
@@ -115,11 +114,25 @@ class TrainingSet:
             graph = replace(graph, history=build_histories(kept, pattern, capacity=graph.history.items.shape[0]))
         return TrainingSet(
             interactions=kept,
-            examples=examples_of(kept, SortedPairs(pattern), leaders, dtype=self.examples.labels.dtype),
+            examples=self._examples_without(gone, kept, SortedPairs(pattern), leaders),
             graph=graph,
             positives=_moved_up(drop_entries(self.positives, removed), gone, keep),
             has_graph=self.has_graph,
         )
+
+    def _examples_without(self, gone: np.ndarray, kept: Interactions, pairs: SortedPairs, leaders: np.ndarray | None) -> Examples:
+        labels = self.examples.labels
+        if leaders is not None or not on_accelerator(labels):
+            return examples_of(kept, pairs, leaders, dtype=labels.dtype)
+        left = column_without(labels, places_on_device(gone, len(labels)), on_device(len(self)))
+        return Examples(pairs, left, pairs.edges.mask.astype(labels.dtype))
+
+    @staticmethod
+    def _ends(pattern: Edges, count: int) -> dict[str, np.ndarray]:
+        """The columns of interactions that a pattern holds already: on the host both read one memory."""
+        if on_accelerator(pattern.rows):
+            return {}
+        return {name: on_host(of)[:count] for name, of in (("users", pattern.rows), ("items", pattern.cols))}
 
     def relabelled(self, places: np.ndarray, labels: np.ndarray) -> "TrainingSet":
         """The set with other labels (float [k]) at these places (int [k]); edges come and go where a label crosses ½.

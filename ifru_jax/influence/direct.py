@@ -11,14 +11,9 @@ sum is over the groups that have a touched member. Source: Zhang et al. (arXiv 2
 from dataclasses import replace
 
 import jax
-import numpy as np
 
-from ifru_jax.data.groups import whole_groups
-from ifru_jax.graph import Batch, Change, Examples, build_examples
-from ifru_jax.graph.examples import padded_leaders
-from ifru_jax.host_arrays import padded
+from ifru_jax.graph import Batch, Examples
 from ifru_jax.models import Params
-from ifru_jax.sparse import on_device
 from ifru_jax.training import Objective
 
 
@@ -48,19 +43,3 @@ def direct_on_both(objective: Objective, params: Params, before: Batch, after: E
         touched = jax.ops.segment_max(touched, old.leaders, num_segments=old.leaders.shape[0])[old.leaders]
     old, new = (replace(of, weights=of.weights * touched) for of in (old, after))
     return direct_influence(objective, params, Batch(old, before.graph), new)
-
-
-def touched_terms(change: Change, *, capacity: int | None = None) -> tuple[Examples, Examples]:
-    """The interactions whose terms change, before and after, on the device; padded to `TrainingSet.room_for`, or to `capacity`."""
-    data, places = change.before, change.places
-    if data.leaders is not None:
-        touched = np.zeros(len(data), bool)
-        touched[places] = True
-        places = np.flatnonzero(whole_groups(touched, data.leaders))
-    # A training set is sorted, so the order of the examples is that of the places.
-    examples = build_examples(data.interactions.select(places), capacity=capacity or data.room_for(len(places)))
-    terms, size, dtype = change.terms_at(places), examples.labels.shape[0], examples.labels.dtype
-    labels, weights = padded(terms.new_labels, size, dtype), padded(terms.retained, size, dtype)
-    leaders = [padded_leaders(of, size) for of in (terms.leaders, terms.new_leaders)]
-    labels, weights, old, new = on_device((labels, weights, *leaders))
-    return replace(examples, leaders=old), Examples(examples.pairs, labels, weights, new)

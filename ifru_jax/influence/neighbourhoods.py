@@ -25,7 +25,7 @@ from ifru_jax.influence.direct import direct_on_both
 from ifru_jax.influence.spillover import graph_influence
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.tables import Rows, scatter_rows, take_rows
-from ifru_jax.sparse import capacity_of
+from ifru_jax.sparse import capacity_of, on_host
 from ifru_jax.training import Objective
 
 # Requests in one compiled call, and the rows of all of them: beyond, the tables of a batch leave the cache and cost more each.
@@ -144,7 +144,7 @@ def least_cost(change: Change, affected: np.ndarray) -> Cost:
     """What the neighbourhood of a request costs at the least, read off the ends of what is affected without extracting it."""
     data, edges = change.before.interactions, change.edges
     ends = Nodes.of(data.users[affected], data.items[affected], change.before.sizes)
-    of_users, of_items = np.diff(np.asarray(edges.pattern.row_ptr)), np.diff(np.asarray(edges.pattern.col_ptr))
+    of_users, of_items = np.diff(on_host(edges.pattern.row_ptr)), np.diff(on_host(edges.pattern.col_ptr))
     # An edge stands in the lists of both its ends.
     count = int(max(of_users[ends.users].sum(), of_items[ends.items].sum()))
     pairs = int(affected.sum())

@@ -17,11 +17,11 @@ import optax
 from ifru_jax.data.groups import whole_groups
 from ifru_jax.graph import Batch, Change, Examples, build_examples
 from ifru_jax.host_arrays import padded
-from ifru_jax.influence.direct import direct_influence, touched_terms
+from ifru_jax.influence.direct import direct_influence
 from ifru_jax.influence.neighbourhoods import Around, Cost, cost_of, least_cost, local_influences
 from ifru_jax.influence.spillover import affected_interactions, graph_influence
 from ifru_jax.models import Params
-from ifru_jax.sparse import on_device
+from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 
 SpilloverForm = Literal["auto", "whole-graph", "neighbourhood", "none"]
@@ -100,15 +100,15 @@ def _if_cheaper(objective: Objective, change: Change, affected: np.ndarray) -> A
 
 def _over_all_data(objective: Objective, params: Params, change: Change, affected: np.ndarray | None) -> tuple[Params, Influence]:
     """b over the whole graph; without spillover where `affected` is None."""
-    touched, after = touched_terms(change)
+    touched, after = change.touched_examples
     before = change.before.graph
     direct = _direct(objective, params, Batch(touched, before), after)
     if affected is None:
-        norm = float(_norm(direct))
+        norm = float(on_host(_norm(direct)))
         return direct, Influence("none", 0, norm, 0.0, norm)
     spillover = _spillover(objective, params, Batch(_counted(objective, change, affected), change.after.graph), before)
     rhs = _added(direct, spillover)
-    norms = (float(_norm(part)) for part in (direct, spillover, rhs))
+    norms = (float(on_host(_norm(part))) for part in (direct, spillover, rhs))
     return rhs, Influence("whole-graph", int(affected.sum()), *norms)
 
 

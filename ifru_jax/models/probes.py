@@ -7,6 +7,7 @@ The reach is the largest number of propagations, one after the other, that any w
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,8 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import Graph, IndexPairs
+from ifru_jax.graph import BipartiteGraph, Graph, IndexPairs
 from ifru_jax.models.recommender import Params, Recommender
+from ifru_jax.models.tables import take_rows
 
 _PROPAGATE = "ifru_propagate"
 # A loop is followed so many times: a reach that grows in it exceeds whatever is declared.
@@ -50,6 +52,28 @@ def check_scores(name: str, model: Recommender, params: Params, graph: Graph) ->
         raise ModelError(f"the scores of {name} don't depend on its parameters: there is nothing to train or to forget.")
     if np.ptp(first) <= 1e-6 * size:
         raise ModelError(f"{name} gives every pair the same score, {first[0]:g}: let it read pairs.users and pairs.items.")
+
+
+def check_own_rows(name: str, model: Recommender, params: Params, graph: BipartiteGraph) -> None:
+    """Scores four pairs from their rows of the tables alone.
+
+    Raises:
+      ModelError: scores that are others then.
+    """
+    probed, sizes = _away(params), (graph.num_users, graph.num_items)
+    users, items = (jnp.asarray(np.linspace(0, size - 1, 4).astype(np.int32)) for size in sizes)
+    own = {
+        side: None if of is None else of[rows]
+        for side, of, rows in (("user_features", graph.user_features, users), ("item_features", graph.item_features, items))
+    }
+    four = jnp.arange(4, dtype=jnp.int32)
+    whole = np.asarray(model.score(probed, IndexPairs(users, items), graph))
+    alone = np.asarray(model.score(take_rows(model.tables, probed, (users, items)), IndexPairs(four, four), replace(graph, **own)))
+    if np.any(np.abs(whole - alone) > 1e-3 * np.max(np.abs(whole))):
+        raise ModelError(
+            f"{name} scores a pair differently from its rows of the tables alone: all rows move with every batch, so leave "
+            "TrainConfig(sparse=True) out."
+        )
 
 
 def _away(params: Params) -> Params:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import jax
-import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from ifru_jax.errors import NumericsError
 from ifru_jax.pytree import pytree
+from ifru_jax.sparse.placement import on_host
 from ifru_jax.status import Status
 
 UNRESOLVED_RESIDUAL = 0.5
@@ -63,7 +63,7 @@ def check(solution: Solution) -> Status:
     Raises:
       NumericsError: the solve met NaN or infinity.
     """
-    status = Status(int(np.asarray(solution.status)))
+    status = Status(int(on_host(solution.status)))
     if status is Status.NOT_FINITE:
         raise NumericsError(status.message)
     return status

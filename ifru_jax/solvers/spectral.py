@@ -107,8 +107,18 @@ def ritz(krylov: Krylov) -> tuple[jax.Array, jax.Array]:
     matrix = matrix / jnp.where(scale > 0, scale, 1)
     # Steps that were not taken form a block of their own; put far right, its eigenvalues sort last.
     beyond = 2 * jnp.sum(jnp.abs(matrix)) + 1
-    values, vectors = jnp.linalg.eigh(matrix + jnp.diag(jnp.where(krylov.active, 0, beyond)))
+    values, vectors = _eigh(matrix + jnp.diag(jnp.where(krylov.active, 0, beyond)))
     return jnp.where(krylov.active, scale * values, jnp.inf), vectors
+
+
+def _eigh(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Of one small matrix: a GPU does several at once in one kernel, and one alone in dozens that wait for the host."""
+
+    def of_two(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+        values, vectors = jnp.linalg.eigh(jnp.stack([matrix, matrix]))
+        return values[0], vectors[0]
+
+    return jax.lax.platform_dependent(matrix, cuda=of_two, default=lambda matrix: tuple(jnp.linalg.eigh(matrix)))
 
 
 def damping_from_spectrum(ritz_values: jax.Array, *, floor: jax.Array, ratio: float) -> jax.Array:

@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.errors import DataError
-from ifru_jax.host_arrays import FEW, closed_up, leading
 from ifru_jax.pytree import pytree
-from ifru_jax.sparse.placement import on_device
+from ifru_jax.sparse.placement import on_device, on_host
 
 
 @pytree
@@ -84,8 +83,6 @@ def host_edges(
     rows: np.ndarray, cols: np.ndarray, *, num_rows: int, num_cols: int, capacity: int | None = None
 ) -> tuple[Edges, np.ndarray]:
     """`build_edges` with NumPy arrays in the pattern, for patterns that are stacked before they go to the device."""
-    from scipy.sparse import csr_array  # only who builds a pattern waits for it
-
     num_edges = len(rows)
     capacity = num_edges if capacity is None else capacity
     if num_edges > capacity:
@@ -96,24 +93,39 @@ def host_edges(
     order = np.arange(num_edges) if np.all(key[1:] >= key[:-1]) else np.argsort(key, kind="stable")
     rows_by_row = np.concatenate([rows[order], np.full(padding, num_rows - 1)]).astype(np.int32)
     cols_by_row = np.concatenate([cols[order], np.full(padding, num_cols - 1)]).astype(np.int32)
-    # From CSR to CSC in linear time; padding stands last among the edges of the last column too.
-    places, pointers = np.arange(capacity, dtype=np.int32), _pointers(rows_by_row[:num_edges], num_rows)
-    by_row = csr_array((places[:num_edges], cols_by_row[:num_edges], pointers), shape=(num_rows, num_cols))
-    col_order: np.ndarray = np.concatenate([by_row.tocsc().data, places[num_edges:]])
+    # Padding stands last among the edges of the last column too.
+    by_column = _by_column(rows_by_row[:num_edges], cols_by_row[:num_edges], num_rows, num_cols)
+    col_order = np.concatenate([by_column, np.arange(num_edges, capacity, dtype=np.int32)])
     arrays: dict = {
         "rows": rows_by_row,
         "cols": cols_by_row,
-        "row_ptr": _pointers(rows_by_row, num_rows),
+        "row_ptr": pointers(rows_by_row, num_rows),
         "col_order": col_order,
         "col_rows": rows_by_row[col_order],
-        "col_ptr": _pointers(cols_by_row, num_cols),
+        "col_ptr": pointers(cols_by_row, num_cols),
         "mask": np.arange(capacity) < num_edges,
     }
     return Edges(**arrays), order
 
 
-def _pointers(sorted_or_not: np.ndarray, size: int) -> np.ndarray:
-    counts = np.bincount(sorted_or_not, minlength=size)
+# Fewer edges are sorted sooner than a matrix of them is made.
+_SORTED = 4096
+
+
+def _by_column(rows: np.ndarray, cols: np.ndarray, num_rows: int, num_cols: int) -> np.ndarray:
+    """int32 [n], the order by column of edges that are sorted by row."""
+    if len(cols) <= _SORTED:
+        return np.argsort(cols, kind="stable").astype(np.int32)
+    from scipy.sparse import csr_array  # only who builds a large pattern waits for it
+
+    # From CSR to CSC in linear time.
+    places = np.arange(len(cols), dtype=np.int32)
+    return csr_array((places, cols, pointers(rows, num_rows)), shape=(num_rows, num_cols)).tocsc().data
+
+
+def pointers(numbers: np.ndarray, size: int) -> np.ndarray:
+    """int32 [size + 1]: where the entries of each number (int [n], in any order) begin once they are sorted."""
+    counts = np.bincount(numbers, minlength=size)
     return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
 
 
@@ -136,62 +148,9 @@ def find_edges(edges: Edges, rows: jax.Array, cols: jax.Array) -> jax.Array:
     return jnp.where((low < end) & (edges.cols[found] == cols) & edges.mask[found], found, -1)
 
 
-def keep_edges(edges: Edges, keep: np.ndarray) -> Edges:
-    """The pattern without some of its edges, at the same capacity, in the same order; on the host, without sorting again.
-
-    Args:
-      edges: a pattern of n edges and its padding.
-      keep: bool [n], the edges that stay.
-    """
-    gone = np.flatnonzero(~keep)
-    if not len(gone):
-        return edges
-    count, capacity = len(keep), edges.capacity
-    left = count - len(gone)
-    old_rows, old_cols, order, col_rows = (np.asarray(x) for x in (edges.rows, edges.cols, edges.col_order, edges.col_rows))
-    # Padding stands at the last row and column, after the real edges there, so it closes both orders.
-    in_order = _places_in_order(edges, gone, old_cols)
-
-    col_order = closed_up(order, in_order, count, np.arange(left, capacity))
-    # Every edge moves forward by the number of those that left before it.
-    if len(gone) <= FEW:
-        for place in gone[::-1]:
-            col_order[:left] -= col_order[:left] > place
-    else:
-        col_order[:left] -= np.cumsum(~keep, dtype=np.int32)[col_order[:left]]
-    arrays: dict = {
-        "rows": closed_up(old_rows, gone, count, edges.num_rows - 1),
-        "cols": closed_up(old_cols, gone, count, edges.num_cols - 1),
-        "row_ptr": _fewer(edges.row_ptr, old_rows[gone]),
-        "col_order": col_order,
-        "col_rows": closed_up(col_rows, in_order, count, edges.num_rows - 1),
-        "col_ptr": _fewer(edges.col_ptr, old_cols[gone]),
-        "mask": leading(left, capacity, bool),
-    }
-    return on_device(Edges(**arrays))
-
-
-def _places_in_order(edges: Edges, gone: np.ndarray, cols: np.ndarray) -> np.ndarray:
-    """Where the edges `gone` stand in the order by column, ascending; within a column that order is ascending too."""
-    order, pointers = np.asarray(edges.col_order), np.asarray(edges.col_ptr)
-    if len(gone) > FEW:
-        mask = np.zeros(edges.capacity, bool)
-        mask[gone] = True
-        return np.flatnonzero(mask[order])
-    starts, ends = pointers[cols[gone]], pointers[cols[gone] + 1]
-    return np.sort([a + np.searchsorted(order[a:b], e) for a, b, e in zip(starts, ends, gone, strict=True)])
-
-
-def _fewer(pointers: jax.Array, gone: np.ndarray) -> np.ndarray:
-    """Pointers after an entry of each of the nodes `gone` was taken; what left makes room for as much padding at the end."""
-    left = np.asarray(pointers) - _pointers(gone, len(pointers) - 1)
-    left[-1] = np.asarray(pointers)[-1]  # on the host: a device array would compile for one number
-    return left
-
-
 def degrees(edges: Edges, count: int) -> tuple[np.ndarray, np.ndarray]:
     """int64 [num_rows], [num_cols]: edges at every node, of which the first `count` are no padding; without looking at an edge."""
-    rows, cols = np.diff(np.asarray(edges.row_ptr)).astype(np.int64), np.diff(np.asarray(edges.col_ptr)).astype(np.int64)
+    rows, cols = np.diff(on_host(edges.row_ptr)).astype(np.int64), np.diff(on_host(edges.col_ptr)).astype(np.int64)
     rows[-1] -= edges.capacity - count
     cols[-1] -= edges.capacity - count
     return rows, cols
@@ -207,11 +166,11 @@ def degrees_without(edges: Edges, count: int, gone_rows: np.ndarray, gone_cols: 
 
 def edges_at(edges: Edges, nodes: np.ndarray, side: Literal["row", "col"]) -> np.ndarray:
     """int64 places of the edges at these rows, or columns (int [k]), one node after the other; only their lists are read."""
-    pointers = np.asarray(edges.row_ptr if side == "row" else edges.col_ptr)
+    pointers = on_host(edges.row_ptr if side == "row" else edges.col_ptr)
     starts, lengths = pointers[nodes].astype(np.int64), (pointers[nodes + 1] - pointers[nodes]).astype(np.int64)
     ends = np.cumsum(lengths)
     found = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - (ends - lengths), lengths)
     if side == "col":
-        found = np.asarray(edges.col_order)[found].astype(np.int64)
+        found = on_host(edges.col_order)[found].astype(np.int64)
     # Padding stands at the last row and column.
-    return found[np.asarray(edges.mask)[found]]
+    return found[on_host(edges.mask)[found]]

@@ -2,8 +2,9 @@
 
 Edge scores: a program gathers the two rows of each of some edges, sums their products in registers and writes one number per edge,
 where XLA writes the products of all columns first. Sums into rows: a program goes over the edges of one row in their order, so that
-the result is the same each time; XLA adds with atomics, in whatever order they come, and is slower (docs/scale.md). Only where few
-rows have most of the edges would their programs be long: `kernels("portable")` is for that.
+the result is the same each time; XLA adds with atomics, in whatever order they come, and is slower (docs/scale.md). It takes as
+many at once as an average row has, and in batches of patterns more of a row that has many more. Only where few rows have most of
+the edges would their programs be long: `kernels("portable")` is for that.
 """
 
 from functools import partial
@@ -85,7 +86,8 @@ def spmm(weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, blo
         weights = weights[edges.col_order]
     # As many as an average row has; a warp has 32 lanes.
     block = min(MOST_SUMMED, max(8, 1 << (edges.capacity // count).bit_length()))
-    kernel = partial(_sum, block=block, width=x.shape[1])
+    # Of problems side by side some rows are much longer than the average; a loop more for them slows large patterns down.
+    kernel = partial(_sum, at_once=(block, MOST_SUMMED if blocks > 1 else block), width=x.shape[1])
     shape = jax.ShapeDtypeStruct((count, x.shape[1]), x.dtype)
     warps = 4 if block == MOST_SUMMED else 2
     call = pl.pallas_call(kernel, out_shape=shape, grid=(count,), interpret=interpret, **_warps(warps))
@@ -100,17 +102,25 @@ def _ends(pointers: jax.Array, mask: jax.Array, blocks: int) -> jax.Array:
 
 
 def _sum(
-    starts_ref: Any, ends_ref: Any, sources_ref: Any, weights_ref: Any, x_ref: Any, out_ref: Any, *, block: int, width: int
+    starts_ref: Any,
+    ends_ref: Any,
+    sources_ref: Any,
+    weights_ref: Any,
+    x_ref: Any,
+    out_ref: Any,
+    *,
+    at_once: tuple[int, int],
+    width: int,
 ) -> None:
     from jax.experimental import pallas as pl
     from jax.experimental.pallas import triton
 
-    row = pl.program_id(0)
+    row, (block, longer) = pl.program_id(0), at_once
     start, end = starts_ref[row], ends_ref[row]
     for columns, _ in _columns(width, 1):
 
-        def add(i: jax.Array, total: jax.Array, columns: jax.Array = columns) -> jax.Array:
-            place = start + i * block + jnp.arange(block)
+        def add(i: jax.Array, total: jax.Array, size: int, first: jax.Array, columns: jax.Array = columns) -> jax.Array:
+            place = first + i * size + jnp.arange(size)
             inside = place < end
             sources = triton.load(sources_ref.at[place], mask=inside, other=0)
             weights = triton.load(weights_ref.at[place], mask=inside, other=0.0)
@@ -118,7 +128,12 @@ def _sum(
             vectors = triton.load(x_ref.at[sources[:, None], columns[None, :]], mask=known, other=0.0)
             return total + jnp.sum(weights[:, None] * vectors, axis=0)
 
-        total = jax.lax.fori_loop(0, (end - start + block - 1) // block, add, jnp.zeros(columns.shape, x_ref.dtype))
+        total, first = jnp.zeros(columns.shape, x_ref.dtype), start
+        if block < longer:
+            many = (end - start) // longer
+            total = jax.lax.fori_loop(0, many, partial(add, size=longer, first=start), total)
+            first = start + many * longer
+        total = jax.lax.fori_loop(0, (end - first + block - 1) // block, partial(add, size=block, first=first), total)
         triton.store(out_ref.at[row, columns], total, mask=columns < width)
 
 

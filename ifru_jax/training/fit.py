@@ -9,12 +9,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from ifru_jax.data.groups import group_members
 from ifru_jax.data.interactions import Interactions
@@ -24,9 +24,11 @@ from ifru_jax.graph.training_set import padded_size
 from ifru_jax.models import Params, check_recommender
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse import on_device
+from ifru_jax.training.adam import ADAM, ROW_ADAM, Optimiser
 from ifru_jax.training.losses import Loss
 from ifru_jax.training.objective import Objective
-from ifru_jax.training.record import Boundary, Record, Recorder, Recording, recording_adam
+from ifru_jax.training.record import Boundary, Record, Recorder, Recording
+from ifru_jax.training.row_adam import check_rows_alone
 from ifru_jax.training.validation import valid_metric, validation_pairs
 
 MOST_EPOCHS = 1000
@@ -44,6 +46,8 @@ class TrainConfig:
       patience: epochs without a better validation metric before training stops.
       record: segments of the training that are recorded, for requests that follow it; 0 records nothing, and requests then read all
         they know of the training off its end.
+      sparse: a step moves the rows of its batch alone (`training.row_adam`), for tables much larger than a batch; for models whose
+        scores depend on the rows of their pair.
     """
 
     learning_rate: float = 1e-3
@@ -52,6 +56,12 @@ class TrainConfig:
     epochs: int | None = None
     patience: int = 10
     record: int = 3
+    sparse: bool = False
+
+    @property
+    def optimiser(self) -> Optimiser:
+        """How parameters move."""
+        return ROW_ADAM if self.sparse else ADAM
 
     @property
     def most_epochs(self) -> int:
@@ -165,8 +175,11 @@ def fit_params(
     init_key, key = jax.random.split(key)
     params = in_precision(model.init(init_key, *train.sizes) if initial is None else initial)
     check_recommender(model, params, train.graph)
-    optimiser = (recording_adam if config.record else optax.adam)(config.learning_rate)
-    state = _State(params, optimiser.init(params), params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
+    if config.sparse:
+        check_rows_alone(objective, params, train.graph)
+    optimiser = config.optimiser
+    opt_state = optimiser.init(params, train.sizes, config.record > 0)
+    state = _State(params, opt_state, params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
     pairs = validation_pairs(valid, valid_capacity, compared=loss.grouped) if len(valid) else None
     passes = _passes(loss, train, pairs, config.batch_size)
     per_epoch = -(-passes.size // passes.units)
@@ -181,13 +194,18 @@ def fit_params(
     best_epoch = 0
     for epoch in range(config.most_epochs):
         began = time.perf_counter()
-        order, at = _order(jax.random.fold_in(key, epoch), passes), 0
+        order, at, settled = _order(jax.random.fold_in(key, epoch), passes), 0, state.params
         for stop in recorder.stops(epoch):
-            state = _steps(objective, state, passes, order, (at, stop), len(train), config.learning_rate)
+            moving = state.params, state.opt_state
+            moving = _steps(optimiser, objective, moving, passes, order, (at, stop), len(train), config.learning_rate)
+            state = state._replace(params=moving[0], opt_state=moving[1])
+            settled = optimiser.settled(objective, moving, config.learning_rate)
             if state.sums:
-                recorder.add(Boundary(epoch * per_epoch + stop, state.params, *state.sums))
+                recorder.add(Boundary(epoch * per_epoch + stop, settled, *state.sums))
             at = stop
-        state, metric = _latest(state, epoch) if passes.valid is None else _judged(objective, state, passes)
+        shown = state._replace(params=settled)
+        shown, metric = _latest(shown, epoch) if passes.valid is None else _judged(objective, shown, passes)
+        state = shown._replace(params=state.params)
         metrics.append(float(metric))
         seconds.append(time.perf_counter() - began)
         if not np.isfinite(metrics[-1]):
@@ -256,18 +274,18 @@ def _order(key: jax.Array, passes: _Passes) -> jax.Array:
     return jnp.concatenate([order, jnp.zeros(passes.units, order.dtype)])
 
 
-@jax.jit
+@partial(jax.jit, static_argnums=0)
 def _steps(
+    optimiser: Optimiser,
     objective: Objective,
-    state: _State,
+    moving: tuple[Params, Any],
     passes: _Passes,
     order: jax.Array,
     span: tuple[jax.Array, jax.Array],
     size: jax.Array,
     learning_rate: jax.Array,
-) -> _State:
+) -> tuple[Params, Any]:
     """Minibatches `span[0]` … `span[1]` − 1 of an epoch over |D| = `size` interactions."""
-    optimiser = (recording_adam if isinstance(state.opt_state, Recording) else optax.adam)(learning_rate)
     examples, graph, members, units = passes.train.examples, passes.train.graph, passes.members, passes.units
 
     def batch(i: jax.Array) -> Batch:
@@ -282,16 +300,10 @@ def _steps(
         pairs = IndexPairs(examples.pairs.users[which], examples.pairs.items[which])
         return Batch(Examples(pairs, examples.labels[which], present.astype(examples.labels.dtype), leaders), graph)
 
-    def step(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Any, Any]:
-        params, opt_state = carry
-        grads = jax.grad(objective.minibatch)(params, batch(i), size=size)
-        # Optax multiplies floats by counts, which is not allowed where promotion is strict.
-        with jax.numpy_dtype_promotion("standard"):
-            updates, opt_state = optimiser.update(grads, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state
+    def step(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Params, Any]:
+        return optimiser.step(objective, carry, batch(i), size, learning_rate)
 
-    params, opt_state = jax.lax.fori_loop(*span, step, (state.params, state.opt_state))
-    return state._replace(params=params, opt_state=opt_state)
+    return jax.lax.fori_loop(*span, step, moving)
 
 
 @jax.jit

@@ -23,12 +23,13 @@ import jax.numpy as jnp
 import optax
 
 from ifru_jax.graph import Batch, Change
-from ifru_jax.influence import Influence, right_hand_side, touched_terms
+from ifru_jax.influence import Influence, right_hand_side
 from ifru_jax.influence.right_hand_side import SpilloverForm
 from ifru_jax.models import Params
 from ifru_jax.models.tables import clear_rows
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution, check, spectral_step
+from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, mean_squares
@@ -92,22 +93,28 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     Raises:
       NumericsError: a segment was not finite.
     """
-    touched, replaced = touched_terms(change)
+    touched, replaced = change.touched_examples
     before, after = change.before.batch, change.after.batch
     sides = Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), float(record.batch_size))
     start = record.segments[0].params
     rhs, influence = right_hand_side(objective, start, change, spillover=solve.spillover)
-    course = Course(optax.tree.zeros_like(start), MeanSquares.none(start))
+    course = _beginning(start)
     segments, solutions = [], []
     for number, segment in enumerate(record.segments):
-        course, segment, solution = _follow_segment(solve, objective, segment, course, rhs, sides, number)
+        known = on_device((segment, course, rhs, sides, number))
+        course, segment, solution = _follow_segment(solve, objective, *known)
         segments.append(segment)
         solutions.append(solution)
     # A solve that is not finite steps nowhere, and the segments after it would hide that.
     statuses = [check(solution) for solution in solutions]
     telling = max(range(len(statuses)), key=lambda number: (statuses[number], number))
-    products = sum(int(solution.num_steps) for solution in solutions)
-    return Followed(course.delta, tuple(segments), replace(solutions[telling], num_steps=jnp.asarray(products)), influence)
+    products = sum(int(on_host(solution.num_steps)) for solution in solutions)
+    return Followed(course.delta, tuple(segments), replace(solutions[telling], num_steps=on_device(products)), influence)
+
+
+@jax.jit
+def _beginning(params: Params) -> Course:
+    return Course(optax.tree.zeros_like(params), MeanSquares.none(params))
 
 
 @partial(jax.jit, static_argnums=0)

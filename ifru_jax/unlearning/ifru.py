@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from ifru_jax.data.forget import ForgetRequest
@@ -19,6 +18,7 @@ from ifru_jax.graph import Change
 from ifru_jax.influence import importance_scope, right_hand_side
 from ifru_jax.models import Params, Recommender, Scorer
 from ifru_jax.solvers import check
+from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import LossLike, Objective, TrainConfig, Trained, bce, train
 from ifru_jax.training.record import Record
 from ifru_jax.unlearning.along import Followed, SegmentSolve, along_training
@@ -108,10 +108,10 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
 def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     """θ' by products over all retained interactions."""
     after, step = change.after, state.step
-    objective = replace(state.objective, chunk_size=step.chunk_size or "automatic")
+    objective = on_device(replace(state.objective, chunk_size=step.chunk_size or "automatic"))
     clock.part("graph", after.batch)
     scope, left_out = importance_scope(change.before, change.places, step.scope, max_nodes=step.max_nodes)
-    rows = jnp.asarray(scope.users), jnp.asarray(scope.items)
+    rows = on_device((scope.users, scope.items))
     clock.part("scope")
     if follows(state):
         delta, found, record = _along(state, objective, change)
@@ -119,11 +119,11 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     else:
         rhs, influence = right_hand_side(objective, state.params, change, spillover=step.spillover)
         clock.part("influence", rhs)
-        delta, solution = solve_step(step, StepProblem(objective, state.params, rhs, after.batch, rows, state.floor))
+        delta, solution = solve_step(step, StepProblem(objective, state.params, rhs, after.batch, rows, on_device(state.floor)))
         record = None
     clock.part("solve", delta)
     params = moved(state.model, state.params, delta, after.examples)
-    norm_step = float(_norm(delta))
+    norm_step = float(on_host(_norm(delta)))
     return Update(params, solution, norm_step, influence, Scope.of(scope, left_out_nodes=left_out), record=record)
 
 

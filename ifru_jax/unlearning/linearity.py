@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from ifru_jax.errors import DataError
 from ifru_jax.graph import Batch
 from ifru_jax.models import Params
+from ifru_jax.sparse import on_host
 from ifru_jax.status import Status
 from ifru_jax.training import Objective, Trained
 from ifru_jax.unlearning.report import Linearity, Report
@@ -37,7 +37,7 @@ def linearity(before: Trained, after: Trained) -> Linearity:
     if before.model != after.model or before.total != after.total or before.params.keys() != after.params.keys():
         raise DataError("the two models are not before and after one request: pass what was given to forget and what it returned.")
     predicted, actual = _decreases(before.objective, before.params, after.params, after.batch)
-    return Linearity(float(np.asarray(predicted)), float(np.asarray(actual)))
+    return Linearity(float(on_host(predicted)), float(on_host(actual)))
 
 
 def beyond(report: Report, size: int) -> Report:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.errors import DataError, NumericsError
@@ -22,6 +21,7 @@ from ifru_jax.graph.inflow import Propagations
 from ifru_jax.models import Params
 from ifru_jax.models.open_model import propagations_of
 from ifru_jax.solvers import SPECTRUM_RATIO, check
+from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective, Trained
 from ifru_jax.training.record import Record
 from ifru_jax.unlearning.config import IFRUConfig
@@ -162,11 +162,11 @@ def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:
     objective = replace(trained.objective, chunk_size=config.chunk_size or "automatic")
     everything = replace(config, solver="lanczos", damping=None, curvature="hessian", num_steps=SPECTRUM_STEPS, shared="update")
     users, items = Nodes.everywhere(*trained.training_set.sizes)
-    rows = jnp.asarray(users), jnp.asarray(items)
+    rows = on_device((users, items))
     gradient = _gradient(objective, trained.params, trained.batch)
     _, solution = solve_step(everything, StepProblem(objective, trained.params, gradient, trained.batch, rows, 1e-30))
     check(solution)
-    values = np.asarray(solution.ritz_values)
+    values = on_host(solution.ritz_values)
     values = values[np.isfinite(values)]
     lowest, largest = float(np.min(values, initial=0.0)), float(np.max(np.abs(values), initial=0.0))
     scale = max(-lowest, CONVEX_SHARE * largest)

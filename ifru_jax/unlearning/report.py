@@ -11,6 +11,7 @@ from ifru_jax.graph import Change, Nodes
 from ifru_jax.influence import Influence
 from ifru_jax.models.tables import Tables
 from ifru_jax.solvers import Solution
+from ifru_jax.sparse import on_host
 from ifru_jax.status import Status
 
 
@@ -57,11 +58,11 @@ class Solve:
     def of(cls, solution: Solution) -> Self:
         """The evidence of a solver."""
         return cls(
-            num_products=int(solution.num_steps),
-            damping=float(solution.damping),
-            ritz_values=tuple(float(t) for t in np.asarray(solution.ritz_values) if np.isfinite(t)),
-            residual=float(solution.residual),
-            predicted_decrease=float(solution.predicted_decrease),
+            num_products=int(on_host(solution.num_steps)),
+            damping=float(on_host(solution.damping)),
+            ritz_values=tuple(float(t) for t in on_host(solution.ritz_values) if np.isfinite(t)),
+            residual=float(on_host(solution.residual)),
+            predicted_decrease=float(on_host(solution.predicted_decrease)),
         )
 
 

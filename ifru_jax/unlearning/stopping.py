@@ -27,6 +27,7 @@ from ifru_jax.models import Params
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import damping_path, lanczos
 from ifru_jax.solvers.lanczos import Krylov
+from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record
 from ifru_jax.training.validation import both_labels, valid_metric
@@ -72,8 +73,9 @@ def peak(objective: Objective, params: Params, record: Record, data: TrainingSet
     if len(record.valid) < LEAST_PAIRS or not both_labels(record.valid, compared=objective.loss.grouped):
         return None
     pairs = Batch(record.pairs, data.graph)
-    flow = _flow(objective, params, record.segments[-1].applied, record.steps, data.batch)
-    return Peak(_top(SHARES, np.asarray(_metrics(objective, params, flow, SHARES, pairs))), flow)
+    objective, steps, shares = on_device((objective, record.steps, SHARES.astype(jnp.result_type(float))))
+    flow = _flow(objective, params, record.segments[-1].applied, steps, data.batch)
+    return Peak(_top(SHARES, on_host(_metrics(objective, params, flow, shares, pairs))), flow)
 
 
 def gone_on(objective: Objective, params: Params, record: Record, data: TrainingSet) -> tuple[Params, Record]:
@@ -81,8 +83,8 @@ def gone_on(objective: Objective, params: Params, record: Record, data: Training
     found = None if record.peak is None else peak(objective, params, record, data)
     share = 0.0 if found is None or record.peak is None else found.share - record.peak - len(record.valid) ** -0.5
     if found is None or not share > 0:
-        return optax.tree.zeros_like(params), record
-    return _after(found.flow, share), record.longer(share)
+        return _nowhere(params), record
+    return _after(found.flow, on_device(share)), record.longer(share)
 
 
 @jax.jit
@@ -99,7 +101,7 @@ def _metrics(objective: Objective, params: Params, flow: Flow, shares: jax.Array
     return jax.lax.map(lambda share: valid_metric(objective, optax.tree.add(params, flow.after(share)), pairs), shares)
 
 
-_after = jax.jit(Flow.after)
+_after, _nowhere = jax.jit(Flow.after), jax.jit(optax.tree.zeros_like)
 
 
 def _top(places: np.ndarray, values: np.ndarray) -> float:

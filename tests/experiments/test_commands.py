@@ -18,10 +18,12 @@ from experiments.published.__main__ import published
 from experiments.quickstart import quickstart
 from experiments.reliability.__main__ import reliability
 from experiments.run.progress import telling
+from experiments.scale.__main__ import scale
 from experiments.studies.attribution import attribution
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
 from experiments.studies.interop import study as interop
+from experiments.studies.rows import rows
 from experiments.studies.step import step
 from experiments.studies.stream import stream
 from experiments.suite.__main__ import suite
@@ -43,9 +45,11 @@ COMMANDS = {
     "studies.damping": "damping.jsonl",
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
+    "studies.rows": "rows.jsonl",
     "studies.stream": "stream.jsonl",
     "studies.interop": "interop.jsonl",
     "reliability": "--kills",
+    "scale": "scale.jsonl",
 }
 
 
@@ -158,10 +162,15 @@ BAD = [
     ("studies.damping", damping, {"models": Path("file")}, "file can't be a folder for results"),
     ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
+    ("studies.rows", rows, {"only": "magic"}, "no data set has 'magic' in its name"),
+    ("studies.rows", rows, {"out": Path("file")}, "ends in .jsonl"),
     ("studies.stream", stream, {"requests": 0}, "requests is 0"),
     ("studies.stream", stream, {"home": Path("file")}, "file can't be a folder for results"),
     ("studies.interop", interop, {"only": "magic"}, "no cell has 'magic' as its model"),
     ("reliability", reliability, {"kills": 0}, "kills is 0"),
+    ("scale", scale, {"sizes": (10,)}, "sizes are (10,)"),
+    ("scale", scale, {"memory": 0.0}, "memory is 0"),
+    ("scale", scale, {"out": Path("file")}, "ends in .jsonl"),
 ]
 
 

@@ -16,7 +16,6 @@ from ifru_jax.influence import (
     graph_influence,
     right_hand_side,
     right_hand_sides,
-    touched_terms,
 )
 from ifru_jax.training import Objective, bce
 from tests.graph.changes import Case, changes, count_matrix
@@ -36,7 +35,7 @@ whole_graph = jax.jit(graph_influence)
 
 def both_parts(objective, params, change):
     """Direct and spillover over all of D_r."""
-    touched, after = touched_terms(change, capacity=CAPACITY)
+    touched, after = change.touched_examples
     first = direct(objective, params, Batch(touched, change.before.graph), after)
     return first, whole_graph(objective, params, change.after.batch, change.before.graph)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ifru_jax import bpr
 from ifru_jax.graph import Batch, build_training_set
-from ifru_jax.influence import direct_influence, graph_influence, right_hand_side, touched_terms
+from ifru_jax.influence import direct_influence, graph_influence, right_hand_side
 from ifru_jax.training import FullSoftmax, Objective, WithAuxiliary, WithDecay, softmax, wmse
 from tests.graph.changes import Case
 from tests.influence.twins import LAYERS, assert_close, columns, dense_gradient, model, parameters
@@ -71,7 +71,7 @@ def test_direct_and_spillover_are_the_difference_of_two_gradients(loss, seed, sh
     change, rest = case.change(**options_for(loss)), build_training_set(case.after, **options_for(loss))
     objective = Objective(model(1), loss, float(len(case.data)), REG)
     expected = difference(objective, params, change.before.batch, rest.batch)
-    touched = touched_terms(change, capacity=CAPACITY)
+    touched = change.touched_examples
     assert_close(both(objective, params, change.before.batch, touched, change.after.batch), expected)
     # Over what is touched and affected alone.
     assert_close(right_hand_side(objective, params, change, spillover="whole-graph")[0], expected)
@@ -88,7 +88,7 @@ def test_losses_that_compare_against_dense_gradients(dense_scores, loss, num_lay
     full = (dense_gradient(dense_scores, num_layers, loss, params, columns(of, CAPACITY), total) for of in (case.data, case.after))
     expected = jax.tree.map(jnp.subtract, *full)
     change, objective = case.change(**options_for(loss)), Objective(model(num_layers), loss, total, REG)
-    touched = touched_terms(change, capacity=CAPACITY)
+    touched = change.touched_examples
     assert_close(both(objective, params, change.before.batch, touched, change.after.batch), expected)
     for form in ("whole-graph", "neighbourhood"):
         assert_close(right_hand_side(objective, params, change, spillover=form)[0], expected)

@@ -1,6 +1,7 @@
 """Patterns: order, padding, pointers, and leaving edges out."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from ifru_jax.errors import DataError
 from ifru_jax.graph import SortedPairs
-from ifru_jax.sparse import build_edges, capacity_of, keep_edges
+from ifru_jax.sparse import build_edges, capacity_of, without_edges
+from ifru_jax.sparse.removal import closed_on_device, column_without, places_on_device
 
 ROWS, COLS, CAPACITY = 5, 4, 16
 EDGE_LISTS = st.lists(st.tuples(st.integers(0, ROWS - 1), st.integers(0, COLS - 1)), max_size=CAPACITY)
@@ -61,7 +63,8 @@ def test_keeping_edges_equals_building_from_them(both):
     pairs, keep = both
     edges, order = build(pairs)
     kept = np.array(keep, bool)[order]
-    assert_same(keep_edges(edges, kept), build([p for p, stays in zip(pairs, keep, strict=True) if stays])[0])
+    expected, _ = build([pair for pair, stays in zip(pairs, keep, strict=True) if stays])
+    assert_same(without_edges(edges, np.flatnonzero(~kept), len(pairs)), expected)
 
 
 @given(EDGE_LISTS, st.data())
@@ -69,7 +72,25 @@ def test_keeping_twice_equals_keeping_once(pairs, data):
     edges, _ = build(pairs)
     masks = st.lists(st.booleans(), min_size=len(pairs), max_size=len(pairs))
     first, second = (np.array(data.draw(masks), bool) for _ in range(2))
-    assert_same(keep_edges(keep_edges(edges, first), second[first]), keep_edges(edges, first & second))
+
+    def kept(edges, keep):
+        return without_edges(edges, np.flatnonzero(~keep), len(keep))
+
+    assert_same(kept(kept(edges, first), second[first]), kept(edges, first & second))
+
+
+@given(EDGE_LISTS.flatmap(lambda p: st.tuples(st.just(p), st.lists(st.booleans(), min_size=len(p), max_size=len(p)))))
+def test_an_accelerator_takes_edges_out_as_the_host_does(both):
+    pairs, keep = both
+    edges, order = build(pairs)
+    gone = np.flatnonzero(~np.array(keep, bool)[order])
+    expected = without_edges(edges, gone, len(pairs))
+    assert_same(closed_on_device(edges, places_on_device(gone, CAPACITY), len(pairs) - len(gone)), expected)
+    values = np.zeros(CAPACITY, np.float32)
+    values[: len(pairs)] = 1 + np.arange(len(pairs))
+    left = np.delete(values[: len(pairs)], gone)
+    column = column_without(jnp.asarray(values), places_on_device(gone, CAPACITY), len(pairs))
+    np.testing.assert_array_equal(column, np.pad(left, (0, CAPACITY - len(left))))
 
 
 def test_too_many_edges_for_the_capacity():

@@ -182,6 +182,22 @@ def test_chunks_of_the_cpu_kernels_meet_without_a_gap(sparse, dense, choice, cap
         assert_close(edge_scores(args[2], args[1], edges), dense.edge_scores(args[2], args[1], edges))
 
 
+@pytest.mark.parametrize("size", [64, 131, 200])
+def test_a_row_much_longer_than_the_average(size):
+    rng, num = np.random.default_rng(size), 40
+    rows, cols = np.full(size, 3), rng.integers(0, num, size)
+    edges, _ = build_edges(np.r_[rows, 0, 5], np.r_[cols, 1, 2], num_rows=num, num_cols=num, capacity=size + 7)
+    w, x = rng.normal(size=size + 7), rng.normal(size=(num, WIDTH))
+    dense = np.zeros((num, num))
+    np.add.at(dense, (np.asarray(edges.rows)[: size + 2], np.asarray(edges.cols)[: size + 2]), w[: size + 2])
+    with kernels("pallas"):
+        assert_close(propagate(jnp.asarray(w), jnp.asarray(x), edges), dense @ x)
+        assert_close(propagate_back(jnp.asarray(w), jnp.asarray(x), edges), dense.T @ x)
+        # In a batch such rows are summed in larger pieces.
+        two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), (jnp.asarray(w), jnp.asarray(x), edges))
+        assert_close(jax.vmap(propagate)(*two), np.stack([dense @ x, dense @ x]))
+
+
 @pytest.mark.parametrize("width", [0, 1, 2, 5])
 def test_any_feature_width(dense, width):
     edges, rng = pattern([(0, 0), (4, 3), (4, 3), (2, 1)]), np.random.default_rng(0)

@@ -1,5 +1,7 @@
 """The record of a training that is known step by step: minibatches of all data are the data, so NumPy can take Adam's steps too."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -52,12 +54,14 @@ def best_epoch(path, valid):
     raise AssertionError("it goes on")
 
 
-def test_segments_are_those_of_the_training_up_to_its_best_epoch():
+@pytest.mark.parametrize("sparse", [False, True])
+def test_segments_are_those_of_the_training_up_to_its_best_epoch(sparse):
     split = random_split(tastes(58), stable=False)
     start = MODEL.init(jax.random.split(jax.random.key(0))[0], split.train.num_users, split.train.num_items)
     path = adam(start, split.train, 60)
     assert best_epoch(path, split.valid) == 48  # of sixty
-    trained = train(jax.random.key(0), MODEL, split, CONFIG)
+    # Every batch has every row, so that both are one.
+    trained = train(jax.random.key(0), MODEL, split, replace(CONFIG, sparse=sparse))
     np.testing.assert_allclose(trained.params["item_embedding"], path[48][0]["item_embedding"], atol=1e-9)
     assert trained.record.batch_size == CONFIG.batch_size
     assert len(trained.record.segments) == 3

@@ -13,7 +13,6 @@ from ifru_jax.array_files import write_arrays
 from ifru_jax.data import sample_negatives
 from ifru_jax.errors import NumericsError
 from ifru_jax.graph import Batch, Change
-from ifru_jax.influence import touched_terms
 from ifru_jax.training import Pointwise, Trained, train
 from ifru_jax.training.record import Boundary, Record, Recorder, Segment
 from ifru_jax.unlearning import forget, prepare
@@ -120,7 +119,7 @@ def test_one_segment_is_the_dense_formula(recorded):
 
 
 def sides_of(change, batch_size=128.0):
-    touched, replaced = touched_terms(change)
+    touched, replaced = change.touched_examples
     before, after = change.before.batch, change.after.batch
     return Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), batch_size)
 

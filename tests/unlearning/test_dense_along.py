@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ifru_jax import IFRUConfig, Interactions
-from ifru_jax.influence import touched_terms
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning import forget, prepare
 from tests.unlearning.twin import COUNT, ITEMS, SIZE, USERS, filtered, flat, growing, problem_of, tables
@@ -70,7 +69,7 @@ def dense_course(problem, record):
     change = problem.trained.resolved(problem.request)
     touched = (before.present != after.present) | (before.labels != after.labels)
     gone, new = before._replace(present=touched * before.present), after._replace(present=touched * after.present)
-    old_terms, _ = touched_terms(change)
+    old_terms, _ = change.touched_examples
     delta, v, v_r, segments = np.zeros(COUNT), 0.0, 0.0, []
     for number, segment in enumerate(record.segments):
         theta, steps, key = flat(segment.params), segment.steps, jax.random.key(number)

@@ -12,6 +12,7 @@ import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.errors import DataError, NumericsError
+from ifru_jax.sparse import on_host
 from ifru_jax.status import Status
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.config import IFRUConfig
@@ -63,7 +64,7 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
     size = 1 if len(requests) == 1 else at_once()
     chunks = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
     running = [solve_local(state, pack([prepared[k] for k in chunk], state, size=size)) for chunk in chunks]
-    steps = _in_order([jax.tree.map(np.asarray, part) for part in running], chunks)
+    steps = _in_order(on_host(running), chunks)
     bad = np.flatnonzero(steps.solution.status == Status.NOT_FINITE)
     if bad.size:
         raise NumericsError(f"the step of request {bad[0]} is not finite: check the parameters; nothing was changed.")

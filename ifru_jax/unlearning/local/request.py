@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ifru_jax.data.groups import whole_groups
+from ifru_jax.data.pair_keys import contains
 from ifru_jax.graph import Change, Nodes, TrainingSet
 from ifru_jax.graph.neighbourhood import Neighbourhood, neighbourhood
 from ifru_jax.graph.nodes import count_incident, incident, places_at, spread
@@ -50,7 +51,8 @@ def local_request(state: Prepared, change: Change) -> LocalRequest:
     edges, reached = spread(change.edges.pattern, centre, change.edges.count, hops)
     if step.max_edges is None:
         near = incident(data.pattern, reached, len(data))
-        held, left_out = np.setdiff1d(_in_whole_groups(near, change), change.places), 0
+        near = _in_whole_groups(near, change)
+        held, left_out = near[~contains(change.places, near)], 0
     else:
         scores = importance(data, change.places, num_hops=max(1, hops))[-1]
         held, left_out = _Budget(data, change.places, scope, reached, scores).best(step.max_edges)
@@ -94,13 +96,14 @@ class _Budget:
     def best(self, budget: int) -> tuple[np.ndarray, int]:
         """Their places, and how many others there are."""
         pattern, count = self.data.pattern, len(self.data)
-        near = np.setdiff1d(incident(pattern, self.scope, count), self.touched)
+        near = incident(pattern, self.scope, count)
+        near = near[~contains(self.touched, near)]
         held = self._most_important(near, budget)
         if len(held) < budget:
             far = self._beyond_scope(2 * (budget + len(self.touched)))
-            far = np.setdiff1d(far, np.concatenate([near, self.touched]))
+            far = far[~(contains(near, far) | contains(self.touched, far))]
             held = np.concatenate([held, self._most_important(far, budget - len(held))])
-        users, items = np.asarray(pattern.rows)[self.touched], np.asarray(pattern.cols)[self.touched]
+        users, items = self.data.interactions.users[self.touched], self.data.interactions.items[self.touched]
         gone = np.count_nonzero(self.reached.users[users] | self.reached.items[items])
         return held, count_incident(pattern, count, self.reached) - int(gone) - len(held)
 
@@ -131,7 +134,7 @@ class _Budget:
     def _most_important(self, places: np.ndarray, count: int) -> np.ndarray:
         if len(places) <= count:
             return places
-        users, items = np.asarray(self.data.pattern.rows)[places], np.asarray(self.data.pattern.cols)[places]
+        users, items = self.data.interactions.users[places], self.data.interactions.items[places]
         score = np.maximum(self._scores[0][users], self._scores[1][items])
         return places[np.argsort(-score, kind="stable")[:count]]
 

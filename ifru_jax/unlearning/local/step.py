@@ -25,7 +25,7 @@ from ifru_jax.models.open_model import OpenModel, trace_propagations
 from ifru_jax.models.tables import Rows, of_side, take_rows
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution
-from ifru_jax.sparse import capacity_of
+from ifru_jax.sparse import capacity_of, on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
@@ -90,7 +90,7 @@ def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
     clock.part("graph", change.after.batch)
     clock.part("solve", steps)
     # On the host: every small operation on the device would be compiled for every bucket.
-    found = jax.tree.map(np.asarray, steps)
+    found = on_host(steps)
     graph = state.model.num_hops > 0
     influence = Influence(
         spillover="local" if graph and state.step.spillover != "none" else "none",
@@ -107,7 +107,7 @@ def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
 
 def solve_local(state: Prepared, problems: LocalProblem) -> LocalSteps:
     """The steps of all problems of a batch; nothing is changed yet."""
-    return _solve_batch(_Model.of(state), problems)
+    return _solve_batch(*on_device((_Model.of(state), problems)))
 
 
 def solve_and_apply(state: Prepared, problems: LocalProblem, lost: Any) -> tuple[Params, LocalSteps, Propagations]:
@@ -115,7 +115,7 @@ def solve_and_apply(state: Prepared, problems: LocalProblem, lost: Any) -> tuple
 
     The batch is one request: several that are applied together are one for their union. `lost` is of `row_numbers`.
     """
-    return _solve_and_apply(_Model.of(state), problems, lost)
+    return _solve_and_apply(*on_device((_Model.of(state), problems, lost)))
 
 
 @jax.jit
