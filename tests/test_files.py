@@ -8,10 +8,11 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
-from ifru_jax import DataError
+from ifru_jax import DataError, files
 from ifru_jax.files import PARTIAL, replacing, target_of, write_atomic
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links, locks and permissions of POSIX")
@@ -168,8 +169,15 @@ def test_a_real_full_disk(tmp_path):
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
+# The package without what it imports, of which `files` needs nothing: starting JAX takes seconds.
+ALONE = f"""
+import sys, types
+sys.modules["ifru_jax"] = types.ModuleType("ifru_jax")
+sys.modules["ifru_jax"].__path__ = [{str(Path(files.__file__).parent)!r}]
+"""
+
 WRITER = """
-    import sys, time
+    import time
     from ifru_jax.files import replacing
     with replacing(sys.argv[1]) as file:
         file.write(b"half of it")
@@ -181,7 +189,7 @@ WRITER = """
 
 def writing(path, seconds):
     """A process that is writing to a path, and will be for so long."""
-    command = [sys.executable, "-c", textwrap.dedent(WRITER), str(path), str(seconds)]
+    command = [sys.executable, "-c", ALONE + textwrap.dedent(WRITER), str(path), str(seconds)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "writing\n"
@@ -217,13 +225,12 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_what_a_living_one
 @posix
 def test_processes_that_write_one_file_at_once_leave_one_of_theirs(tmp_path):
     script = """
-        import sys
         from ifru_jax.files import write_atomic
         for turn in range(40):
             write_atomic(sys.argv[1], sys.argv[2] * 1000)
     """
     path = tmp_path / "shared"
-    command = [sys.executable, "-c", textwrap.dedent(script), str(path)]
+    command = [sys.executable, "-c", ALONE + textwrap.dedent(script), str(path)]
     processes = [subprocess.Popen([*command, letter]) for letter in "abcd"]
     deadline = time.monotonic() + 60
     seen = set()
@@ -237,7 +244,6 @@ def test_processes_that_write_one_file_at_once_leave_one_of_theirs(tmp_path):
 
 def test_a_file_that_is_taken_for_a_leftover_is_made_anew(tmp_path, monkeypatch):
     """Before it is locked, another process may remove it."""
-    from ifru_jax import files
 
     lost = []
 
@@ -255,7 +261,6 @@ def test_a_file_that_is_taken_for_a_leftover_is_made_anew(tmp_path, monkeypatch)
 
 
 def test_without_locks_files_are_written_and_nothing_is_removed(tmp_path, monkeypatch):
-    from ifru_jax import files
 
     monkeypatch.setattr(files, "lock", lambda file: None)
     (tmp_path / f".b.0{PARTIAL}").write_text("perhaps another's")
