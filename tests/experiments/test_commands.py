@@ -6,12 +6,14 @@ import runpy
 import subprocess
 import sys
 import time
+import tomllib
 import warnings
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+import experiments
 from experiments.benchmark.__main__ import benchmark
 from experiments.compare import Compare, compare
 from experiments.published.__main__ import published
@@ -241,3 +243,10 @@ def test_messages_are_shown_as_they_are(capsys):
 
     assert status_of(run) == 2
     assert " ".join(capsys.readouterr().err.split()) == 'warning: columns [a] and [bold] error: pip install ".[data]"'
+
+
+def test_that_they_need_a_checkout_is_said_and_so():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert settings["packages"]["find"]["include"] == ["ifru_jax*"]
+    for text in (experiments.__doc__, (ROOT / "docs" / "experiments.md").read_text()):
+        assert "need a checkout" in text
