@@ -65,7 +65,10 @@ def inverse_root_metric(params: Params, tables: Tables, degrees: Degrees, inside
 def degrees_of(examples: Examples) -> Degrees:
     """The degrees of all nodes, counted by the weights of the interactions."""
     users, items = node_degrees(examples)
-    return Degrees(1 + users, 1 + items, 1 + users.sum(), jnp.median(1 + jnp.concatenate([users, items])))
+    assert isinstance(examples.pairs, SortedPairs)
+    rows, cols = examples.pairs.edges.real_sizes
+    median = jnp.median(1 + jnp.concatenate([users[:rows], items[:cols]]))
+    return Degrees(1 + users, 1 + items, 1 + users.sum(), median)
 
 
 def node_degrees(examples: Examples) -> tuple[jax.Array, jax.Array]:

@@ -12,14 +12,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ifru_jax.errors import ModelError
 from ifru_jax.graph.histories import Histories
 from ifru_jax.graph.nodes import places_at
 from ifru_jax.graph.pairs import Pairs
-from ifru_jax.host_arrays import FEW, closed_up, padded
+from ifru_jax.host_arrays import FEW, closed_up
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges, degrees, find_edges, keep_edges
+from ifru_jax.sparse.mesh_edges import MeshEdges
+from ifru_jax.sparse.operations import Pattern, propagate, propagate_back
 from ifru_jax.sparse.placement import on_device
-from ifru_jax.sparse.primitives import propagate, propagate_back
 
 
 @pytree
@@ -34,7 +36,7 @@ class BipartiteGraph:
       history: the positive interactions of every user in the order of time; None where the model has no use for it.
     """
 
-    edges: Edges
+    edges: Pattern
     weights: jax.Array
     user_features: jax.Array | None = None
     item_features: jax.Array | None = None
@@ -56,6 +58,7 @@ class BipartiteGraph:
         """The same nodes without the edges at these places (int [k], ascending) of `count`; the history is left as it is."""
         if not len(gone):
             return self
+        assert isinstance(self.edges, Edges)
         keep = np.ones(count, bool)
         keep[gone] = False
         edges, left = keep_edges(self.edges, keep), count - len(gone)
@@ -86,6 +89,8 @@ class BipartiteGraph:
 
     def contains(self, pairs: Pairs) -> jax.Array:
         """Which of n pairs are present edges, bool [n]; copies of an edge come and go together, so the first speaks for all."""
+        if isinstance(self.edges, MeshEdges):
+            raise ModelError("single edges are not looked up over several devices: train this model on one, on_mesh(None).")
         place = find_edges(self.edges, pairs.users, pairs.items)
         return (place >= 0) & (self.weights[place] > 0)
 
@@ -94,14 +99,14 @@ class BipartiteGraph:
         return weighted_degrees(self.edges, self.present)
 
 
-def build_graph(edges: Edges, dtype: jnp.dtype | None = None) -> BipartiteGraph:
-    """The normalised graph of a pattern (users are rows, items columns)."""
+def build_graph(edges: Edges, dtype: jnp.dtype | None = None, *, over: MeshEdges | None = None) -> BipartiteGraph:
+    """The normalised graph of a pattern (users are rows, items columns); `over` is the same pattern over a mesh, if it is."""
     count = int(np.asarray(edges.mask).sum())
-    return BipartiteGraph(edges=edges, weights=_host_weights(edges, count, dtype or jnp.result_type(float)))
+    return BipartiteGraph(over or edges, _host_weights(edges, count, dtype or jnp.result_type(float), over=over))
 
 
-def _host_weights(edges: Edges, count: int, dtype: jnp.dtype) -> jax.Array:
-    return on_device(padded(_weights_at(edges, count, slice(count)), edges.capacity, dtype))
+def _host_weights(edges: Edges, count: int, dtype: jnp.dtype, *, over: MeshEdges | None = None) -> jax.Array:
+    return (over or edges).column(_weights_at(edges, count, slice(count)), dtype)
 
 
 def _weights_at(edges: Edges, count: int, places: np.ndarray | slice) -> np.ndarray:
@@ -112,7 +117,7 @@ def _weights_at(edges: Edges, count: int, places: np.ndarray | slice) -> np.ndar
 
 
 @jax.jit
-def normalised_weights(edges: Edges, present: jax.Array) -> jax.Array:
+def normalised_weights(edges: Pattern, present: jax.Array) -> jax.Array:
     """present_e / √(d_u d_i) with degrees counted over the present edges; [e] → [e].
 
     Also differentiable in `present`, and right for edges that count in part. A node without edges has no edge to weigh, so the
@@ -124,7 +129,7 @@ def normalised_weights(edges: Edges, present: jax.Array) -> jax.Array:
     return present * scale_user[edges.rows] * scale_item[edges.cols]
 
 
-def weighted_degrees(edges: Edges, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+def weighted_degrees(edges: Pattern, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Edges at every user and every item, counted by weight: float [num_users], [num_items]."""
     users = propagate(weights, jnp.ones((edges.num_cols, 1), weights.dtype), edges)[:, 0]
     items = propagate_back(weights, jnp.ones((edges.num_rows, 1), weights.dtype), edges)[:, 0]

@@ -204,12 +204,12 @@ class Change:
         data = self.before
         if not data.has_graph:
             nothing = np.zeros(0, np.int64)
-            return EdgeChange(data.graph.edges, 0, nothing, nothing)
+            return EdgeChange(data.edges, 0, nothing, nothing)
         becomes = ~self.gone & (self.labels > 0.5)
         was = data.interactions.labels[self.places] > 0.5
         removed, added = self.places[was & ~becomes], self.places[becomes & ~was]
         if not len(added):
-            return EdgeChange(data.graph.edges, len(data.positives), data.edges_at(removed), added)
+            return EdgeChange(data.edges, len(data.positives), data.edges_at(removed), added)
         # Interactions are sorted by user and item, and so are the edges of both graphs together.
         places = np.union1d(data.positives, added)
         users, items = data.interactions.users[places], data.interactions.items[places]

@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.pytree import pytree
-from ifru_jax.sparse.edges import Edges
-from ifru_jax.sparse.primitives import edge_scores
+from ifru_jax.sparse.mesh_edges import MeshEdges
+from ifru_jax.sparse.operations import Pattern, edge_scores
 
 
 @pytree
 class SortedPairs:
     """The edges of a pattern, users as its rows and items as its columns; padding stands last."""
 
-    edges: Edges
+    edges: Pattern
 
     @property
     def users(self) -> jax.Array:
@@ -58,6 +58,11 @@ class GridPairs:
 
 
 Pairs = SortedPairs | IndexPairs | GridPairs
+
+
+def over_mesh(pairs: Pairs) -> bool:
+    """Whether they are over the devices of a mesh."""
+    return isinstance(pairs, SortedPairs) and isinstance(pairs.edges, MeshEdges)
 
 
 def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pairs) -> jax.Array:

@@ -14,9 +14,8 @@ import jax
 import numpy as np
 
 from ifru_jax.data.groups import whole_groups
-from ifru_jax.graph import Batch, Change, Examples, build_examples
+from ifru_jax.graph import Batch, Change, Examples, SortedPairs, build_examples
 from ifru_jax.graph.examples import padded_leaders
-from ifru_jax.host_arrays import padded
 from ifru_jax.models import Params
 from ifru_jax.sparse import on_device
 from ifru_jax.training import Objective
@@ -58,9 +57,10 @@ def touched_terms(change: Change, *, capacity: int | None = None) -> tuple[Examp
         touched[places] = True
         places = np.flatnonzero(whole_groups(touched, data.leaders))
     # A training set is sorted, so the order of the examples is that of the places.
-    examples = build_examples(data.interactions.select(places), capacity=capacity or data.room_for(len(places)))
+    chosen, room = data.interactions.select(places), capacity or data.room_for(len(places))
+    examples = build_examples(chosen, capacity=room, mesh=data.mesh)
     terms, size, dtype = change.terms_at(places), examples.labels.shape[0], examples.labels.dtype
-    labels, weights = padded(terms.new_labels, size, dtype), padded(terms.retained, size, dtype)
-    leaders = [padded_leaders(of, size) for of in (terms.leaders, terms.new_leaders)]
-    labels, weights, old, new = on_device((labels, weights, *leaders))
+    assert isinstance(examples.pairs, SortedPairs)
+    labels, weights = (examples.pairs.edges.column(of, dtype) for of in (terms.new_labels, terms.retained))
+    old, new = on_device([padded_leaders(of, size) for of in (terms.leaders, terms.new_leaders)])
     return replace(examples, leaders=old), Examples(examples.pairs, labels, weights, new)

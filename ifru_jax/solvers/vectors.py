@@ -1,6 +1,6 @@
 """Vectors as pytrees: inner products, norms and sums of them, leaf by leaf.
 
-Nothing is flattened into one array: the leaves are tables, perhaps on several devices, and a concatenation of them would be on each.
+Nothing is flattened into one array: the leaves are tables, perhaps over several devices, and each would hold all of the vector.
 Only numbers cross from leaf to leaf.
 """
 

@@ -28,10 +28,12 @@ from ifru_jax.graph import Batch, Change, Graph, GridPairs, IndexPairs, Pairs, T
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
+from ifru_jax.sparse.placement import current_mesh
 from ifru_jax.training.decay import WithDecay
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
 from ifru_jax.training.losses import Loss, LossLike, Pointwise, WithAuxiliary, as_loss, bce
 from ifru_jax.training.objective import Objective
+from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_rows
 from ifru_jax.training.record import Record
 from ifru_jax.training.smoothness import check_smooth
 from ifru_jax.training.validation import stopping_pairs
@@ -85,7 +87,7 @@ class Trained:
         loss = checked(as_loss(loss), model)
         training_set = training_set_for(model, loss, interactions, capacities=capacities)
         objective = Objective(model, loss, float(len(interactions) if total is None else total), config.reg)
-        return cls(objective, _given(model, params, interactions), training_set, config)
+        return cls(objective, _given(model, params, training_set), training_set, config)
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves(self.params))
@@ -191,7 +193,7 @@ class Trained:
         Raises:
           ModelError: parameters that are no floating numbers, or of other names or shapes.
         """
-        given = _given(self.model, params, self.interactions)
+        given = _given(self.model, params, self.training_set)
         wanted, found = ({name: jax.tree.map(jnp.shape, value) for name, value in of.items()} for of in (self.params, given))
         if wanted != found:
             raise ModelError(f"the parameters are {found}, but the model's are {wanted}: give all of them in these shapes.")
@@ -230,11 +232,13 @@ class Trained:
         return jnp.asarray(~users), jnp.asarray(~items)
 
 
-def _given(model: Recommender, params: Params, data: Interactions) -> Params:
-    """Parameters that were given from outside, checked and in the precision in use."""
+def _given(model: Recommender, params: Params, data: TrainingSet) -> Params:
+    """Parameters that were given from outside, checked and in the precision in use, where the data is."""
+    if data.mesh is not None:
+        params = real_rows(params, model.tables, data)
     arrays = {name: jax.tree.map(jnp.asarray, value) for name, value in params.items()}
-    check_params(arrays, model.tables, num_users=data.num_users, num_items=data.num_items)
-    return in_precision(arrays)
+    check_params(arrays, model.tables, num_users=data.sizes[0], num_items=data.sizes[1])
+    return filled_up(in_precision(arrays), model.tables, data)
 
 
 @jax.jit
@@ -276,12 +280,15 @@ def training_set_for(
       model, loss: what will be trained.
       interactions, capacities: see `graph.build_training_set`, and for its errors.
     """
+    mesh = current_mesh()
+    check_fits_mesh(mesh, model, loss)
     return build_training_set(
         interactions,
         capacities=capacities,
         with_graph=model.num_hops > 0,
         with_groups=loss.grouped,
         with_history=model.history_length > 0,
+        mesh=mesh,
     )
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from ifru_jax.data.forget import ForgetRequest
@@ -111,7 +110,7 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     objective = replace(state.objective, chunk_size=step.chunk_size or "automatic")
     clock.part("graph", after.batch)
     scope, left_out = importance_scope(change.before, change.places, step.scope, max_nodes=step.max_nodes)
-    rows = jnp.asarray(scope.users), jnp.asarray(scope.items)
+    rows = after.masks(scope)
     clock.part("scope")
     if follows(state):
         delta, found, record = _along(state, objective, change)

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ifru_jax.errors import DataError, NumericsError
@@ -161,8 +160,7 @@ def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:
     """|t_min| in the metric of the configuration."""
     objective = replace(trained.objective, chunk_size=config.chunk_size or "automatic")
     everything = replace(config, solver="lanczos", damping=None, curvature="hessian", num_steps=SPECTRUM_STEPS, shared="update")
-    users, items = Nodes.everywhere(*trained.training_set.sizes)
-    rows = jnp.asarray(users), jnp.asarray(items)
+    rows = trained.training_set.masks(Nodes.everywhere(*trained.training_set.sizes))
     gradient = _gradient(objective, trained.params, trained.batch)
     _, solution = solve_step(everything, StepProblem(objective, trained.params, gradient, trained.batch, rows, 1e-30))
     check(solution)
