@@ -173,7 +173,8 @@ def rank(trained: Trained | ExactModel, test: Interactions, *, k: int = 20) -> d
     The items a user has in the interactions of the model are left out of the ranking, and so are items without an interaction; test
     pairs of users and items without one are not asked about.
     """
-    return ranking_metrics(trained.score_grid, trained.interactions, test.select(survivors(trained.interactions, test)), k=k)
+    score = trained.score_columns if isinstance(trained, Trained) else trained.score_grid
+    return ranking_metrics(score, trained.interactions, test.select(survivors(trained.interactions, test)), k=k)
 
 
 def check_training(key: jax.Array, model: Recommender, data: Split) -> None:

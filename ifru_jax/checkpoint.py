@@ -181,8 +181,8 @@ def _record(
     columns: dict[str, Any] = {c: arrays[f"record/valid/{c}"] for c in _VALID if f"record/valid/{c}" in arrays}
     data, tables = trained.training_set, trained.model.tables
     valid = Interactions(**columns, num_users=data.sizes[0], num_items=data.sizes[1])
-    placed = [[filled_up(of, tables, data) for of in pair] for pair in parts]
-    segments = tuple(Segment(*pair, n) for pair, n in zip(placed, steps, strict=True))
+    placed = [tuple(filled_up(of, tables, data) for of in pair) for pair in parts]
+    segments = tuple(Segment(params, applied, n) for (params, applied), n in zip(placed, steps, strict=True))
     return Record(segments, described["batch_size"], valid, described["peak"], data.mesh)
 
 

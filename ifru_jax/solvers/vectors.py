@@ -4,6 +4,7 @@ Nothing is flattened into one array: the leaves are tables, perhaps over several
 Only numbers cross from leaf to leaf.
 """
 
+from functools import reduce
 from typing import Any
 
 import jax
@@ -48,5 +49,4 @@ def all_finite(v: Any) -> jax.Array:
 
 
 def _summed(tree: Any) -> jax.Array:
-    first, *others = jax.tree.leaves(tree)
-    return sum(others, start=first)
+    return reduce(jnp.add, jax.tree.leaves(tree))

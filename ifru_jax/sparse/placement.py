@@ -19,7 +19,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ifru_jax.errors import DataError, check_kind
+from ifru_jax.errors import check_kind
 
 ROWS = "rows"
 _mesh: ContextVar[Mesh | None] = ContextVar("ifru_mesh", default=None)
@@ -78,6 +78,12 @@ def over_mesh(tree: Any, sharding: NamedSharding) -> Any:
     return jax.tree.map(put, tree)
 
 
+def mesh_of(array: jax.Array) -> Mesh | None:
+    """The mesh of `on_mesh` that an array is over; None elsewhere."""
+    sharding = array.sharding
+    return sharding.mesh if isinstance(sharding, NamedSharding) and sharding.mesh.axis_names == (ROWS,) else None  # pyright: ignore[reportReturnType]
+
+
 def blocks(size: int, mesh: Mesh) -> int:
     """Rows of each device where there are `size` in all; the last blocks are filled up."""
     return -(-size // mesh.size)
@@ -90,13 +96,3 @@ def on_host(array: Any) -> np.ndarray:
 
         return np.asarray(multihost_utils.process_allgather(array, tiled=True))
     return np.asarray(array)
-
-
-def refuse_on_mesh(mesh: Mesh | None, what: str, remedy: str) -> None:
-    """What is not there over several devices.
-
-    Raises:
-      DataError: there is a mesh.
-    """
-    if mesh is not None:
-        raise DataError(f"{what} over several devices: {remedy}.")
