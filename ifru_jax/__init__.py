@@ -18,6 +18,7 @@ from ifru_jax.data import (
     ForgetRequest,
     Interactions,
     Split,
+    balanced,
     drop_duplicates,
     from_frame,
     load_dataset,
@@ -31,6 +32,7 @@ from ifru_jax.evaluation import verify
 from ifru_jax.explaining import Explanation, explain
 from ifru_jax.models import FlaxRecommender, from_nnx, lightgcn, mf
 from ifru_jax.serving import recommend, score
+from ifru_jax.sparse import on_mesh
 from ifru_jax.status import Status
 from ifru_jax.training import TrainConfig, Trained, bce, bpr
 from ifru_jax.unlearning import IFRUConfig, Report, warm_up
@@ -53,6 +55,7 @@ __all__ = [
     "Status",
     "TrainConfig",
     "Trained",
+    "balanced",
     "bce",
     "bpr",
     "drop_duplicates",
@@ -65,6 +68,7 @@ __all__ = [
     "load",
     "load_dataset",
     "mf",
+    "on_mesh",
     "protocol_split",
     "random_split",
     "read_interactions",

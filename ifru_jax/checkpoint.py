@@ -21,6 +21,7 @@ from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.forks import check_not_forked
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
+from ifru_jax.sparse.placement import first_process
 from ifru_jax.training import LossLike, TrainConfig, Trained
 from ifru_jax.training.described_losses import describe_loss, loss_from_description
 from ifru_jax.training.fit import in_precision
@@ -40,6 +41,9 @@ _VALID = ("users", "items", "labels", "groups")
 
 def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compact: bool = False) -> None:
     """Writes a trained model to `path` (by convention `.npz`), all or nothing.
+
+    A model over the devices of a mesh is gathered on the host, and its file is that of one device. Of several processes all call
+    this, and the first writes.
 
     Whatever keeps it from being written, a full disk or a process that is killed, the file that was there before is whole. Where
     `path` is a symbolic link the link stays, and the file that it points to is replaced.
@@ -85,7 +89,9 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compa
             description[side] = {"names": features.names, "widths": features.widths}
             arrays[f"data/{side}"] = features.values
     arrays["description"] = np.asarray(json.dumps(description, allow_nan=False))
-    write_arrays(path, arrays)
+    with first_process(trained.training_set.mesh) as writes:
+        if writes:
+            write_arrays(path, arrays)
 
 
 def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike | None = None) -> Trained:

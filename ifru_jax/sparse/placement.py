@@ -84,6 +84,19 @@ def mesh_of(array: jax.Array) -> Mesh | None:
     return sharding.mesh if isinstance(sharding, NamedSharding) and sharding.mesh.axis_names == (ROWS,) else None  # pyright: ignore[reportReturnType]
 
 
+@contextmanager
+def first_process(mesh: Mesh | None) -> Iterator[bool]:
+    """Whether this process is to do what only one of a mesh's processes does; the others wait at the end of the block."""
+    several = mesh is not None and mesh.is_multi_process
+    try:
+        yield not several or jax.process_index() == 0
+    finally:
+        if several:
+            from jax.experimental import multihost_utils  # only who is distributed waits for it
+
+            multihost_utils.sync_global_devices("ifru_jax")
+
+
 def blocks(size: int, mesh: Mesh) -> int:
     """Rows of each device where there are `size` in all; the last blocks are filled up."""
     return -(-size // mesh.size)

@@ -1,0 +1,31 @@
+"""Processes with several devices, in double precision; a process has its devices from the beginning."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+# They are run, in processes of their own.
+collect_ignore = ["eight_devices.py", "two_processes.py"]
+
+
+@pytest.fixture(scope="package")
+def start():
+    """Starts a script of this folder in a process with so many virtual devices."""
+
+    def started(script: str, *arguments: str, devices: int) -> subprocess.Popen[str]:
+        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+        environment = os.environ | {
+            "PYTHONPATH": str(FOLDER.parents[1]),
+            "XLA_FLAGS": flags,
+            "JAX_PLATFORMS": "cpu",
+            "JAX_ENABLE_X64": "1",
+            "IFRU_JAX_CACHE": "off",
+        }
+        command = [sys.executable, str(FOLDER / script), *arguments]
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    return started
