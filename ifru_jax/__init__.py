@@ -11,7 +11,7 @@
 np.True_
 """
 
-from ifru_jax.api import evaluate, fit, unlearn
+from ifru_jax.api import estimate, evaluate, fit, unlearn
 from ifru_jax.baselines import retrain
 from ifru_jax.checkpoint import load, save
 from ifru_jax.data import (
@@ -59,6 +59,7 @@ __all__ = [
     "bce",
     "bpr",
     "drop_duplicates",
+    "estimate",
     "evaluate",
     "explain",
     "fit",

@@ -10,6 +10,7 @@ forget_sets     docs/forget_sets.md
 published       docs/published.md
 attribution     docs/attribution.md
 device          docs/scale.md
+sharding        docs/devices.md
 stream          docs/budget.md
 interop         docs/how-to/import.md
 single_tables   docs/benchmark.md, docs/reliability.md, docs/damping_table.md, docs/step.md, docs/figures.md
@@ -27,13 +28,14 @@ from experiments.pages import (
     published,
     results,
     rivals,
+    sharding,
     single_tables,
     stream,
 )
 from experiments.pages.blocks import MAKERS, blocks_of, filled
 
 # Importing them registers what they make.
-SOURCES = (results, rivals, attribution, any_model, forget_sets, published, device, stream, interop, single_tables)
+SOURCES = (results, rivals, attribution, any_model, forget_sets, published, device, sharding, stream, interop, single_tables)
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"
 

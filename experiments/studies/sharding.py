@@ -3,7 +3,7 @@
     IFRU_JAX_DATA=DIR python -m experiments.studies.sharding
 
 Compiles for 2 to 16 virtual devices on the processor, and runs nothing; a few minutes. Rows are `balanced`. Writes
-experiments/results/sharding.json, from which `python -m experiments.tables` fills docs/scale.md. A line holds bytes that one device
+experiments/results/sharding.json, from which `python -m experiments.tables` fills docs/devices.md. A line holds bytes that one device
 sends in one product and in one minibatch, what the bound of two exchanges of its item rows would be, the largest array that any
 program gathers, and the memory of a product on a device and on one alone.
 """
@@ -140,7 +140,7 @@ def measured(model: Recommender, data: Interactions, devices: int) -> dict[str, 
         "item rows": [min(touched), max(touched)],
         "exchanges": sum(one.kind == "all-to-all" for one in in_product),
         "sent in a product": sum(one.sent(devices) for one in in_product),
-        "two exchanges": 2 * min(touched) * EMBEDDING_SIZE * 4,
+        "two exchanges": 2 * min(touched) * EMBEDDING_SIZE * over.params["item_embedding"].dtype.itemsize,
         "sent in a step": sum(one.sent(devices) for one in between["step"]),
         "gathered": max(gathered, default=0),
         "memory": memory(product),

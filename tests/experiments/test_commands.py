@@ -44,6 +44,7 @@ COMMANDS = {
     "studies.degrees": "q and s of",
     "studies.stream": "stream.jsonl",
     "studies.interop": "interop.jsonl",
+    "studies.sharding": "sharding.json",
     "reliability": "--kills",
 }
 

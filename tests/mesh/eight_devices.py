@@ -17,6 +17,9 @@ import small
 from jax.sharding import Mesh
 
 import ifru_jax
+from experiments.studies.sharding import EMBEDDING_SIZE, measured
+from ifru_jax.data.synthetic import synthetic
+from ifru_jax.models import mf
 
 
 def apart(one: ifru_jax.Trained, many: ifru_jax.Trained) -> float:
@@ -53,6 +56,8 @@ def checks(name: str, folder: Path) -> Iterator[dict]:
     yield {"check": "lists", "same": same and list(ours) == list(theirs)}
     grids = [np.asarray(model.score_grid(np.arange(7))) for model in (one, many)]
     yield {"check": "grid", "error": float(np.abs(grids[0] - grids[1]).max())}
+
+    yield {"check": "traffic", **measured(mf(embedding_size=EMBEDDING_SIZE), synthetic(4000, 1600, 80_000, like="gowalla"), 8)}
 
     one = small.fitted(name)
     with ifru_jax.on_mesh(mesh):
