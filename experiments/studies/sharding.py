@@ -3,9 +3,9 @@
     IFRU_JAX_DATA=DIR python -m experiments.studies.sharding
 
 Compiles for 2 to 16 virtual devices on the processor, and runs nothing; a few minutes. Rows are `balanced`. Writes
-experiments/results/sharding.json, from which `python -m experiments.tables` fills docs/devices.md. A line holds bytes that one device
-sends in one product and in one minibatch, what the bound of two exchanges of its item rows would be, the largest array that any
-program gathers, and the memory of a product on a device and on one alone.
+experiments/results/sharding.json, from which `python -m experiments.tables` fills docs/devices.md. A line holds bytes that one
+device sends in one product and in one minibatch, what the bound of two exchanges of its item rows would be, the largest array that
+any program gathers, and the memory of a product on a device and on one alone.
 """
 
 import json
@@ -101,7 +101,7 @@ def compiled(trained: Trained) -> tuple[Any, Any]:
     """The two programs on the devices of a model."""
     arguments = trained.objective, trained.params, trained.batch
     which = np.arange(BATCH_SIZE, dtype=np.int32)
-    return tuple(of.lower(*arguments, last).compile() for of, last in ((products, trained.params), (minibatch, which)))
+    return products.lower(*arguments, trained.params).compile(), minibatch.lower(*arguments, which).compile()
 
 
 def memory(program: Any) -> int:

@@ -69,8 +69,8 @@ def degrees_of(examples: Examples) -> Degrees:
     """The degrees of all nodes, counted by the weights of the interactions."""
     users, items = node_degrees(examples)
     assert isinstance(examples.pairs, SortedPairs)
-    sides = [1 + users, 1 + items]
-    return Degrees(*sides, 1 + users.sum(), median(sides, tuple(examples.pairs.edges.real_sizes)))
+    of_users, of_items = 1 + users, 1 + items
+    return Degrees(of_users, of_items, 1 + users.sum(), median((of_users, of_items), examples.pairs.edges.real_sizes))
 
 
 @partial(jax.jit, static_argnums=1)
