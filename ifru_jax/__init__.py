@@ -11,13 +11,14 @@
 np.True_
 """
 
-from ifru_jax.api import evaluate, fit, unlearn
+from ifru_jax.api import estimate, evaluate, fit, unlearn
 from ifru_jax.baselines import retrain
 from ifru_jax.checkpoint import load, save
 from ifru_jax.data import (
     ForgetRequest,
     Interactions,
     Split,
+    balanced,
     drop_duplicates,
     from_frame,
     load_dataset,
@@ -32,6 +33,7 @@ from ifru_jax.evaluation import verify
 from ifru_jax.explaining import Explanation, explain
 from ifru_jax.models import FlaxRecommender, from_nnx, lightgcn, mf
 from ifru_jax.serving import recommend, score
+from ifru_jax.sparse import on_mesh
 from ifru_jax.status import Status
 from ifru_jax.training import TrainConfig, Trained, bce, bpr
 from ifru_jax.unlearning import IFRUConfig, Report, warm_up
@@ -54,9 +56,11 @@ __all__ = [
     "Status",
     "TrainConfig",
     "Trained",
+    "balanced",
     "bce",
     "bpr",
     "drop_duplicates",
+    "estimate",
     "evaluate",
     "explain",
     "fit",
@@ -66,6 +70,7 @@ __all__ = [
     "load",
     "load_dataset",
     "mf",
+    "on_mesh",
     "protocol_split",
     "random_split",
     "read_interactions",

@@ -16,7 +16,8 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.present import Missing, check_missing, present_part, still_there
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, ModelError, check_kind
-from ifru_jax.evaluation import comparable, ranking_metrics, survivors
+from ifru_jax.evaluation import Estimate, comparable, estimated_ranking, ranking_metrics, survivors
+from ifru_jax.evaluation.lists import ScoreBlock
 from ifru_jax.exact import ExactModel
 from ifru_jax.forks import check_not_forked
 from ifru_jax.metrics import auc_or_none
@@ -173,7 +174,35 @@ def rank(trained: Trained | ExactModel, test: Interactions, *, k: int = 20) -> d
     The items a user has in the interactions of the model are left out of the ranking, and so are items without an interaction; test
     pairs of users and items without one are not asked about.
     """
-    return ranking_metrics(trained.score_grid, trained.interactions, test.select(survivors(trained.interactions, test)), k=k)
+    return ranking_metrics(_columns(trained), trained.interactions, test.select(survivors(trained.interactions, test)), k=k)
+
+
+def estimate(
+    trained: Trained | ExactModel, test: Interactions, *, users: int = 1000, seed: int = 0, k: int = 20
+) -> dict[str, Estimate | None]:
+    """NDCG, Recall, HR, MRR and MAP at k of some users, each with a 95 % confidence interval for what `evaluate` gives of all.
+
+    Args:
+      trained, test, k: as for `evaluate`.
+      users: how many to draw of those with a relevant item.
+      seed: which.
+
+    Returns:
+      Means and their intervals, by the names of `evaluate`; None without a relevant item.
+
+    Raises:
+      DataError: fewer than 2 users.
+    """
+    check_not_forked()
+    check_kind("trained", trained, (Trained, ExactModel), "give what fit, load or unlearn returned; a file is read by load")
+    check_kind("test", test, Interactions, "give interactions, such as split.test")
+    asked = test.select(survivors(trained.interactions, test))
+    return estimated_ranking(_columns(trained), trained.interactions, asked, users=users, seed=seed, k=k)
+
+
+def _columns(trained: Trained | ExactModel) -> ScoreBlock:
+    """Scores of users with every item, over a mesh each item where its row is."""
+    return trained.score_columns if isinstance(trained, Trained) else trained.score_grid
 
 
 def check_training(key: jax.Array, model: Recommender, data: Split) -> None:

@@ -21,9 +21,11 @@ from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.forks import check_not_forked
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
+from ifru_jax.sparse.placement import first_process
 from ifru_jax.training import LossLike, TrainConfig, Trained
 from ifru_jax.training.described_losses import describe_loss, loss_from_description
 from ifru_jax.training.fit import in_precision
+from ifru_jax.training.over_mesh import filled_up, real_rows
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning import compaction
 from ifru_jax.unlearning.config import IFRUConfig
@@ -39,6 +41,9 @@ _VALID = ("users", "items", "labels", "groups")
 
 def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compact: bool = False) -> None:
     """Writes a trained model to `path` (by convention `.npz`), all or nothing.
+
+    A model over the devices of a mesh is gathered on the host, and its file is that of one device. Of several processes all call
+    this, and the first writes.
 
     Whatever keeps it from being written, a full disk or a process that is killed, the file that was there before is whole. Where
     `path` is a symbolic link the link stays, and the file that it points to is replaced.
@@ -73,10 +78,10 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compa
         # With the same capacities every compiled function, and every rounding, is that of the saved model.
         "capacities": trained.training_set.capacities,
     }
-    arrays = {f"params/{name}": np.asarray(leaf) for name, leaf in trained.params.items()}
+    arrays = {f"params/{name}": leaf for name, leaf in _saved(trained, trained.params).items()}
     arrays |= {f"data/{c}": getattr(data, c) for c in _COLUMNS if getattr(data, c) is not None}
     if trained.record and not for_serving:
-        described, of_record = _described_record(trained.record)
+        described, of_record = _described_record(trained, trained.record)
         description["record"] = described
         arrays |= of_record
     for side in _FEATURES:
@@ -84,7 +89,9 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compa
             description[side] = {"names": features.names, "widths": features.widths}
             arrays[f"data/{side}"] = features.values
     arrays["description"] = np.asarray(json.dumps(description, allow_nan=False))
-    write_arrays(path, arrays)
+    with first_process(trained.training_set.mesh) as writes:
+        if writes:
+            write_arrays(path, arrays)
 
 
 def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike | None = None) -> Trained:
@@ -150,7 +157,7 @@ def _assemble(
     )
     # Older files have no record.
     if (described := description.get("record")) is not None:
-        trained = trained.with_record(_record(arrays, described, data, found))
+        trained = trained.with_record(_record(arrays, described, trained, found))
     if description["damping_scale"] is None:
         return trained
     damping = Damping(description["damping_scale"], description["damping_exponent"])
@@ -158,18 +165,19 @@ def _assemble(
     return Prepared(*fields, IFRUConfig(), damping).with_record(trained.record)
 
 
-def _described_record(record: Record) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _described_record(trained: Trained, record: Record) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A record as JSON and arrays."""
     valid, steps = record.valid, [float(segment.steps) for segment in record.segments]
     arrays = {f"record/valid/{c}": getattr(valid, c) for c in _VALID if getattr(valid, c) is not None}
     for number, segment in enumerate(record.segments):
         for part in ("params", "applied"):
-            arrays |= {f"record/{number}/{part}/{name}": np.asarray(x) for name, x in getattr(segment, part).items()}
+            saved = _saved(trained, getattr(segment, part))
+            arrays |= {f"record/{number}/{part}/{name}": leaf for name, leaf in saved.items()}
     return {"steps": steps, "batch_size": record.batch_size, "peak": record.peak}, arrays
 
 
 def _record(
-    arrays: dict[str, np.ndarray], described: dict[str, Any], data: Interactions, shapes: dict[str, tuple[int, ...]]
+    arrays: dict[str, np.ndarray], described: dict[str, Any], trained: Trained, shapes: dict[str, tuple[int, ...]]
 ) -> Record:
     """What `_described_record` wrote; `shapes` are those of the parameters."""
     steps = described["steps"]
@@ -177,9 +185,16 @@ def _record(
     if not parts or any({name: leaf.shape for name, leaf in part.items()} != shapes for pair in parts for part in pair):
         raise KeyError("the record of its training")
     columns: dict[str, Any] = {c: arrays[f"record/valid/{c}"] for c in _VALID if f"record/valid/{c}" in arrays}
-    valid = Interactions(**columns, num_users=data.num_users, num_items=data.num_items)
-    segments = tuple(Segment(*part, n) for part, n in zip(parts, steps, strict=True))
-    return Record(segments, described["batch_size"], valid, described["peak"])
+    data, tables = trained.training_set, trained.model.tables
+    valid = Interactions(**columns, num_users=data.sizes[0], num_items=data.sizes[1])
+    placed = [tuple(filled_up(of, tables, data) for of in pair) for pair in parts]
+    segments = tuple(Segment(params, applied, n) for (params, applied), n in zip(placed, steps, strict=True))
+    return Record(segments, described["batch_size"], valid, described["peak"], data.mesh)
+
+
+def _saved(trained: Trained, params: Params) -> dict[str, np.ndarray]:
+    """Parameters as they are in the file: on the host, with the rows that there are."""
+    return real_rows(params, trained.model.tables, trained.training_set)
 
 
 def _part(arrays: dict[str, np.ndarray], prefix: str) -> Params:

@@ -49,7 +49,8 @@ def recommend(
         asked, rows = named.tolist() if isinstance(named, np.ndarray) else list(named), data.user_rows(named)
     known = rows >= 0
     observed = data if data.groups is None else data.select(leads_group(data))
-    found = scored_lists(trained.score_grid, observed, rows[known], known=data, k=k)
+    score = trained.score_columns if isinstance(trained, Trained) else trained.score_grid
+    found = scored_lists(score, observed, rows[known], known=data, k=k)
     ids = np.arange(data.num_items) if data.item_ids is None else data.item_ids
     lists: dict[int | str, list[tuple[int | str, float]]] = {user: [] for user in asked}
     for user, items, scores in zip(compress(asked, known), found.items, found.scores, strict=True):

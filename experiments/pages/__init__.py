@@ -11,6 +11,7 @@ published       docs/published.md
 attribution     docs/attribution.md
 device, scale   docs/scale.md
 rows            docs/step.md
+sharding        docs/devices.md
 stream          docs/budget.md
 interop         docs/how-to/import.md
 single_tables   docs/benchmark.md, docs/reliability.md, docs/damping_table.md, docs/step.md, docs/figures.md
@@ -30,13 +31,16 @@ from experiments.pages import (
     rivals,
     rows,
     scale,
+    sharding,
     single_tables,
     stream,
 )
 from experiments.pages.blocks import MAKERS, blocks_of, filled
 
 # Importing them registers what they make.
-SOURCES = (results, rivals, attribution, any_model, forget_sets, published, device, scale, rows, stream, interop, single_tables)
+SOURCES = (
+    results, rivals, attribution, any_model, forget_sets, published, device, scale, sharding, rows, stream, interop, single_tables
+)  # fmt: skip
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"
 

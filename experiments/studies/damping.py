@@ -15,7 +15,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 
 from experiments import RESULTS
 from experiments.reporting.records import append_record, environment, read_records
@@ -99,8 +98,8 @@ def _steps(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[flo
 def _path(config: IFRUConfig, problem: StepProblem, dampings: jax.Array) -> Params:
     """The steps for all λ in `dampings` [k], from one Krylov space: δ [k, …]."""
     scale = scaled(config, problem)
-    krylov, (_, unravel) = lanczos(num_steps=config.num_steps)(scale.product, scale.rhs), ravel_pytree(scale.rhs)
-    return jax.vmap(lambda flat: scale.to_params(unravel(flat)))(damping_path(krylov, dampings, filter=config.filter))
+    krylov = lanczos(num_steps=config.num_steps)(scale.product, scale.rhs)
+    return jax.vmap(scale.to_params)(damping_path(krylov, dampings, filter=config.filter))
 
 
 def damping(models: Path = Path("out/models")) -> None:

@@ -45,4 +45,4 @@ def _reached(state: Trained, change: Change) -> Nodes:
     """Rows that the loss of the touched interactions depends on."""
     touched, after = change.touched, change.after
     centre = Nodes.of(touched.users, touched.items, after.sizes)
-    return spread(after.graph.edges, centre, len(after.positives), state.model.num_hops)[1]
+    return spread(after.edges, centre, len(after.positives), state.model.num_hops)[1]

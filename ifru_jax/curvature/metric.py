@@ -9,10 +9,13 @@ none their negative curvature sets λ, and the rows forget too little; with all 
 forgets too much. Source: design study in docs/step.md.
 """
 
+from collections.abc import Sequence
+from functools import partial, reduce
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ifru_jax.graph import Examples, SortedPairs
 from ifru_jax.graph.bipartite import weighted_degrees
@@ -65,7 +68,34 @@ def inverse_root_metric(params: Params, tables: Tables, degrees: Degrees, inside
 def degrees_of(examples: Examples) -> Degrees:
     """The degrees of all nodes, counted by the weights of the interactions."""
     users, items = node_degrees(examples)
-    return Degrees(1 + users, 1 + items, 1 + users.sum(), jnp.median(1 + jnp.concatenate([users, items])))
+    assert isinstance(examples.pairs, SortedPairs)
+    of_users, of_items = 1 + users, 1 + items
+    return Degrees(of_users, of_items, 1 + users.sum(), median((of_users, of_items), examples.pairs.edges.real_sizes))
+
+
+@partial(jax.jit, static_argnums=1)
+def median(sides: Sequence[jax.Array], counts: tuple[int, ...]) -> jax.Array:
+    """The median of the first `counts` values of each side, positive floats; found bit by bit, by counting.
+
+    A sort would bring all values to each of the devices that they are over.
+    """
+    word = jnp.uint32 if sides[0].dtype == jnp.float32 else jnp.uint64
+    top = 8 * jnp.dtype(word).itemsize - 1
+    # Positive floats are in the order of their bits; what is behind the last value counts for nothing.
+    places = [jax.lax.bitcast_convert_type(side, word) for side in sides]
+    beyond = np.array(np.iinfo(word).max, word)
+    words = [jnp.where(jnp.arange(len(of)) < count, of, beyond) for of, count in zip(places, counts, strict=True)]
+
+    def ranked(rank: int) -> jax.Array:
+        def with_bit(place: jax.Array, found: jax.Array) -> jax.Array:
+            higher = found | (jnp.ones((), word) << (top - place).astype(word))
+            below = reduce(jnp.add, [jnp.sum(of < higher, dtype=jnp.int32) for of in words])
+            return jnp.where(below <= rank, higher, found)
+
+        return jax.lax.bitcast_convert_type(jax.lax.fori_loop(0, top + 1, with_bit, jnp.zeros((), word)), sides[0].dtype)
+
+    last = sum(counts) - 1
+    return (ranked(last // 2) + ranked(last - last // 2)) / 2
 
 
 def node_degrees(examples: Examples) -> tuple[jax.Array, jax.Array]:

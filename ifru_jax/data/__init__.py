@@ -18,6 +18,7 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.large.streaming import stream_interactions
 from ifru_jax.data.negatives import sample_negatives
 from ifru_jax.data.notes import DuplicateWarning
+from ifru_jax.data.numbering import balanced
 from ifru_jax.data.readers import from_frame, read_interactions
 from ifru_jax.data.splits import Split, given_split, leave_last_out, random_split, temporal_split
 
@@ -28,6 +29,7 @@ __all__ = [
     "ForgetRequest",
     "Interactions",
     "Split",
+    "balanced",
     "binarize",
     "drop_duplicates",
     "from_frame",

@@ -3,6 +3,7 @@
 auc           area under the ROC curve, exact with ties, on the device
 lists         top-K lists over the full ranking, and how much two models' lists agree
 ranking       NDCG, Recall, HR, MRR and MAP at K over the full ranking
+sampling      the same of some users, with an interval for all
 levels        scores of a model whose loss leaves the level of each user's scores free
 strata        the same by group of users and of items
 fidelity      distances to retrained models: rms, noise, gap, forget slope, forget loss
@@ -28,15 +29,18 @@ from ifru_jax.evaluation.masks import survivors
 from ifru_jax.evaluation.membership import train_shadows
 from ifru_jax.evaluation.over_seeds import figures_over_seeds
 from ifru_jax.evaluation.ranking import ranking_metrics
+from ifru_jax.evaluation.sampling import Estimate, estimated_ranking
 from ifru_jax.evaluation.verdicts import VerifyConfig
 from ifru_jax.evaluation.verification import verify
 
 __all__ = [
     "ComparedPairs",
+    "Estimate",
     "PairScores",
     "VerifyConfig",
     "comparable",
     "discordance",
+    "estimated_ranking",
     "figures",
     "figures_over_seeds",
     "ranking_metrics",

@@ -22,12 +22,11 @@ from jax.typing import ArrayLike
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError
+from ifru_jax.evaluation.lists_over_mesh import NO_ITEM, top_over_mesh
+from ifru_jax.sparse.placement import mesh_of, on_host
 
 ScoreBlock = Callable[[np.ndarray], ArrayLike]
 """int32 [b] users → [b, num_items] scores; −∞ where an item is not to be shown."""
-
-NO_ITEM = -1
-"""Stands in a list that is longer than the items a user has not seen."""
 
 
 class Lists(NamedTuple):
@@ -71,7 +70,8 @@ def scored_lists(
 
     Args:
       score_block: takes int32 [b] users, returns [b, num_items] scores. b is the same in every call (the last block repeats user
-        rows), so a jitted one compiles once.
+        rows), so a jitted one compiles once. Over the devices of a mesh it may have more columns, where the table is filled up:
+        each device then ranks its own items, and only its best go to the others (`evaluation.lists_over_mesh`).
       seen: interactions whose items leave the ranking, whatever their label.
       users: int [n], rows of the users whose lists are wanted.
       known: what is known of users and items, whatever the label; None takes `seen`.
@@ -100,19 +100,20 @@ def scored_lists(
     seen_pairs = [np.stack(of_user[block].nonzero()).astype(np.int32) for block in blocks]
     # All blocks have as many pairs as the one with the most; those that fill up are of row b.
     width = max(pairs.shape[1] for pairs in seen_pairs)
-    has_data = known.user_degrees() > 0, jnp.asarray(known.item_degrees() > 0)
+    has_data = known.user_degrees() > 0, known.item_degrees() > 0
 
     # Each block is sent to the device before the one before it is read back.
     pending = []
     for block, pairs in zip(blocks, seen_pairs, strict=True):
         scores = jnp.asarray(score_block(block))
-        if scores.shape != (batch, seen.num_items):
+        mesh = mesh_of(scores)
+        if scores.shape != (batch, seen.num_items) and (mesh is None or scores.shape[1] < seen.num_items):
             raise DataError(f"score_block returned shape {scores.shape} for {batch} users and {seen.num_items} items.")
         rows, items = np.pad(pairs, ((0, 0), (0, width - pairs.shape[1])), constant_values=batch)
-        pending.append(_top(scores, (has_data[0][block], has_data[1]), (rows, items), length))
-    values, lists, sound = (
-        np.concatenate([np.asarray(part) for part in parts])[: users.size] for parts in zip(*pending, strict=True)
-    )
+        shown = np.pad(has_data[1], (0, scores.shape[1] - seen.num_items))
+        top = _top if mesh is None else partial(top_over_mesh, mesh)
+        pending.append(top(scores, (has_data[0][block], shown), (rows, items), length))
+    values, lists, sound = (np.concatenate([on_host(part) for part in parts])[: users.size] for parts in zip(*pending, strict=True))
     if not sound.all():
         raise NumericsError(
             f"the scores of user {users[~sound][0]} are not finite ({int((~sound).sum())} such users): the model has "

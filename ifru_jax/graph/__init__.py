@@ -5,13 +5,14 @@ from ifru_jax.graph.change import Change
 from ifru_jax.graph.examples import Batch, Examples, build_examples
 from ifru_jax.graph.graph import Graph, GraphView
 from ifru_jax.graph.nodes import Nodes
-from ifru_jax.graph.pairs import GridPairs, IndexPairs, Pairs, SortedPairs, inner_products
+from ifru_jax.graph.pairs import EveryItem, GridPairs, IndexPairs, Pairs, SortedPairs, inner_products
 from ifru_jax.graph.training_set import TrainingSet, build_training_set
 
 __all__ = [
     "Batch",
     "BipartiteGraph",
     "Change",
+    "EveryItem",
     "Examples",
     "Graph",
     "GraphView",

@@ -13,14 +13,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ifru_jax.errors import ModelError
 from ifru_jax.graph.histories import Histories
 from ifru_jax.graph.nodes import places_at
 from ifru_jax.graph.pairs import Pairs
-from ifru_jax.host_arrays import FEW, closed_up, padded
+from ifru_jax.host_arrays import FEW, closed_up
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges, degrees, find_edges
+from ifru_jax.sparse.mesh_edges import MeshEdges
+from ifru_jax.sparse.operations import Pattern, propagate, propagate_back
 from ifru_jax.sparse.placement import on_accelerator, on_device, on_host
-from ifru_jax.sparse.primitives import propagate, propagate_back
 from ifru_jax.sparse.removal import without_edges
 
 
@@ -36,7 +38,7 @@ class BipartiteGraph:
       history: the positive interactions of every user in the order of time; None where the model has no use for it.
     """
 
-    edges: Edges
+    edges: Pattern
     weights: jax.Array
     user_features: jax.Array | None = None
     item_features: jax.Array | None = None
@@ -58,6 +60,7 @@ class BipartiteGraph:
         """The same nodes without the edges at these places (int [k], ascending) of `count`; the history is left as it is."""
         if not len(gone):
             return self
+        assert isinstance(self.edges, Edges)
         edges, left = without_edges(self.edges, gone, count), count - len(gone)
         if len(gone) > FEW or on_accelerator(self.weights):
             return replace(self, edges=edges, weights=_weights(edges, left, self.weights.dtype))
@@ -86,6 +89,8 @@ class BipartiteGraph:
 
     def contains(self, pairs: Pairs) -> jax.Array:
         """Which of n pairs are present edges, bool [n]; copies of an edge come and go together, so the first speaks for all."""
+        if isinstance(self.edges, MeshEdges):
+            raise ModelError("single edges are not looked up over several devices: train this model on one, on_mesh(None).")
         place = find_edges(self.edges, pairs.users, pairs.items)
         return (place >= 0) & (self.weights[place] > 0)
 
@@ -94,17 +99,17 @@ class BipartiteGraph:
         return weighted_degrees(self.edges, self.present)
 
 
-def build_graph(edges: Edges, dtype: jnp.dtype | None = None) -> BipartiteGraph:
-    """The normalised graph of a pattern (users are rows, items columns)."""
+def build_graph(edges: Edges, dtype: jnp.dtype | None = None, *, over: MeshEdges | None = None) -> BipartiteGraph:
+    """The normalised graph of a pattern (users are rows, items columns); `over` is the same pattern over a mesh, if it is."""
     count = int(on_host(edges.mask).sum())
-    return BipartiteGraph(edges=edges, weights=_weights(edges, count, dtype or jnp.result_type(float)))
+    return BipartiteGraph(over or edges, _weights(edges, count, dtype or jnp.result_type(float), over=over))
 
 
-def _weights(edges: Edges, count: int, dtype: jnp.dtype) -> jax.Array:
+def _weights(edges: Edges, count: int, dtype: jnp.dtype, *, over: MeshEdges | None = None) -> jax.Array:
     """1 / √(d_u d_i) from whole degrees, so that a graph left by deletions is to the bit one built anew; [e], 0 at padding."""
     if on_accelerator(edges.rows):
         return _weights_on_device(edges, on_device(count), dtype)
-    return on_device(padded(_weights_at(edges, count, slice(count)), edges.capacity, dtype))
+    return (over or edges).column(_weights_at(edges, count, slice(count)), dtype)
 
 
 @partial(jax.jit, static_argnums=2)
@@ -123,7 +128,7 @@ def _weights_at(edges: Edges, count: int, places: np.ndarray | slice) -> np.ndar
 
 
 @jax.jit
-def normalised_weights(edges: Edges, present: jax.Array) -> jax.Array:
+def normalised_weights(edges: Pattern, present: jax.Array) -> jax.Array:
     """present_e / √(d_u d_i) with degrees counted over the present edges; [e] → [e].
 
     Also differentiable in `present`, and right for edges that count in part. A node without edges has no edge to weigh, so the
@@ -135,7 +140,7 @@ def normalised_weights(edges: Edges, present: jax.Array) -> jax.Array:
     return present * scale_user[edges.rows] * scale_item[edges.cols]
 
 
-def weighted_degrees(edges: Edges, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
+def weighted_degrees(edges: Pattern, weights: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Edges at every user and every item, counted by weight: float [num_users], [num_items]."""
     users = propagate(weights, jnp.ones((edges.num_cols, 1), weights.dtype), edges)[:, 0]
     items = propagate_back(weights, jnp.ones((edges.num_rows, 1), weights.dtype), edges)[:, 0]

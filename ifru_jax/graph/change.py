@@ -21,8 +21,8 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains
 from ifru_jax.graph.examples import Examples, build_examples, padded_leaders
 from ifru_jax.graph.nodes import Nodes
+from ifru_jax.graph.pairs import SortedPairs
 from ifru_jax.graph.training_set import TrainingSet
-from ifru_jax.host_arrays import padded
 from ifru_jax.sparse.edges import Edges, degrees_without, host_edges
 from ifru_jax.sparse.placement import on_device, on_host
 
@@ -191,11 +191,12 @@ class Change:
             touched[places] = True
             places = np.flatnonzero(whole_groups(touched, data.leaders))
         # A training set is sorted, so the order of the examples is that of the places.
-        examples = build_examples(data.interactions.select(places), capacity=data.room_for(len(places)))
+        room = data.room_for(len(places))
+        examples = build_examples(data.interactions.select(places), capacity=room, mesh=data.mesh)
         terms, size, dtype = self.terms_at(places), examples.labels.shape[0], examples.labels.dtype
-        labels, weights = padded(terms.new_labels, size, dtype), padded(terms.retained, size, dtype)
-        leaders = [padded_leaders(of, size) for of in (terms.leaders, terms.new_leaders)]
-        labels, weights, old, new = on_device((labels, weights, *leaders))
+        assert isinstance(examples.pairs, SortedPairs)
+        labels, weights = (examples.pairs.edges.column(of, dtype) for of in (terms.new_labels, terms.retained))
+        old, new = on_device([padded_leaders(of, size) for of in (terms.leaders, terms.new_leaders)])
         return replace(examples, leaders=old), Examples(examples.pairs, labels, weights, new)
 
     @cached_property
@@ -226,12 +227,12 @@ class Change:
         data = self.before
         if not data.has_graph:
             nothing = np.zeros(0, np.int64)
-            return EdgeChange(data.graph.edges, 0, nothing, nothing)
+            return EdgeChange(data.edges, 0, nothing, nothing)
         becomes = ~self.gone & (self.labels > 0.5)
         was = data.interactions.labels[self.places] > 0.5
         removed, added = self.places[was & ~becomes], self.places[becomes & ~was]
         if not len(added):
-            return EdgeChange(data.graph.edges, len(data.positives), data.edges_at(removed), added)
+            return EdgeChange(data.edges, len(data.positives), data.edges_at(removed), added)
         # Interactions are sorted by user and item, and so are the edges of both graphs together.
         places = np.union1d(data.positives, added)
         users, items = data.interactions.users[places], data.interactions.items[places]

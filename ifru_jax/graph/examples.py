@@ -3,13 +3,15 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph.graph import Graph
-from ifru_jax.graph.pairs import Pairs, SortedPairs
+from ifru_jax.graph.pairs import IndexPairs, Pairs, SortedPairs
 from ifru_jax.host_arrays import leading, padded
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import build_edges, capacity_of
+from ifru_jax.sparse.mesh_edges import MeshEdges, build_mesh_edges
 from ifru_jax.sparse.placement import on_device
 
 
@@ -29,6 +31,17 @@ class Examples:
     weights: jax.Array
     leaders: jax.Array | None = None
 
+    def at(self, numbers: jax.Array) -> tuple[IndexPairs, jax.Array]:
+        """Pairs and labels of those with these numbers (int [k]) in the order of the host, however they stand on the devices."""
+        edges = self.pairs.edges if isinstance(self.pairs, SortedPairs) else None
+        places = numbers if edges is None else edges.places(numbers)
+        return IndexPairs(self.pairs.users[places], self.pairs.items[places]), self.labels[places]
+
+    def drawn(self, draws: jax.Array) -> jax.Array:
+        """Draws [n] in the order of the host, the same whatever the padding, as they stand beside the examples."""
+        edges = self.pairs.edges if isinstance(self.pairs, SortedPairs) else None
+        return draws[edges.numbers] if isinstance(edges, MeshEdges) else draws
+
 
 @pytree
 class Batch:
@@ -38,8 +51,14 @@ class Batch:
     graph: Graph
 
 
-def build_examples(interactions: Interactions, *, capacity: int | None = None) -> Examples:
-    """A small set of interactions on the device, sorted and padded to a power of two, or to `capacity`; without leaders."""
+def build_examples(interactions: Interactions, *, capacity: int | None = None, mesh: Mesh | None = None) -> Examples:
+    """A small set of interactions on the device, sorted and padded to a power of two, or to `capacity`; without leaders.
+
+    Over the devices of a mesh each pads its own.
+    """
+    if mesh is not None:
+        ordered, edges = interactions_over(interactions, mesh, room=(128, 16))
+        return examples_of(ordered, SortedPairs(edges))
     pairs, order = build_edges(
         interactions.users,
         interactions.items,
@@ -54,10 +73,22 @@ def examples_of(
     ordered: Interactions, pairs: SortedPairs, leaders: np.ndarray | None = None, *, dtype: jnp.dtype | None = None
 ) -> Examples:
     """Interactions that stand in the order of `pairs`, each with weight 1; `dtype` None is the precision in use."""
-    count, capacity = len(ordered), pairs.edges.capacity
+    count, edges = len(ordered), pairs.edges
     dtype = jnp.result_type(float) if dtype is None else dtype
-    columns = padded(ordered.labels, capacity, dtype), leading(count, capacity, dtype), padded_leaders(leaders, capacity)
-    return Examples(pairs, *on_device(columns))
+    if isinstance(edges, MeshEdges):
+        return Examples(pairs, edges.column(ordered.labels, dtype), edges.column(np.ones(count), dtype))
+    columns = padded(ordered.labels, edges.capacity, dtype), leading(count, edges.capacity, dtype)
+    return Examples(pairs, *on_device((*columns, padded_leaders(leaders, edges.capacity))))
+
+
+def interactions_over(
+    interactions: Interactions, mesh: Mesh, *, room: tuple[int, int] | None = None
+) -> tuple[Interactions, MeshEdges]:
+    """The interactions sorted by user and item, and their pattern over a mesh; see `build_mesh_edges` for the room."""
+    order = np.lexsort((interactions.items, interactions.users))
+    ordered = interactions.select(order)
+    sizes = interactions.num_users, interactions.num_items
+    return ordered, build_mesh_edges(ordered.users, ordered.items, sizes=sizes, mesh=mesh, room=room)
 
 
 def padded_leaders(leaders: np.ndarray | None, capacity: int) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import jax
 
 from ifru_jax.graph.histories import Histories
 from ifru_jax.graph.pairs import Pairs
-from ifru_jax.sparse.edges import Edges
+from ifru_jax.sparse.operations import Pattern
 
 
 class Graph(Protocol):
@@ -32,7 +32,7 @@ class Graph(Protocol):
     def history(self) -> Histories | None: ...
 
     @property
-    def edges(self) -> Edges: ...
+    def edges(self) -> Pattern: ...
 
     @property
     def present(self) -> jax.Array: ...

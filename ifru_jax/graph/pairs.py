@@ -5,19 +5,21 @@ or a list of candidates is drawn anew each time, so sorting would not pay: it us
 model treats all alike: it reads `pairs.users` and `pairs.items`, or calls `inner_products`.
 """
 
+from dataclasses import field
+
 import jax
 import jax.numpy as jnp
 
 from ifru_jax.pytree import pytree
-from ifru_jax.sparse.edges import Edges
-from ifru_jax.sparse.primitives import edge_scores
+from ifru_jax.sparse.mesh_edges import MeshEdges
+from ifru_jax.sparse.operations import Pattern, edge_scores
 
 
 @pytree
 class SortedPairs:
     """The edges of a pattern, users as its rows and items as its columns; padding stands last."""
 
-    edges: Edges
+    edges: Pattern
 
     @property
     def users(self) -> jax.Array:
@@ -57,7 +59,31 @@ class GridPairs:
         return jnp.tile(self.grid_items, self.grid_users.shape[0])
 
 
-Pairs = SortedPairs | IndexPairs | GridPairs
+@pytree
+class EveryItem:
+    """Each of b users with every row of the item table, item by item, n = rows × b: a full ranking over the devices of a mesh.
+
+    Item by item, so that each device has the scores of its own items.
+    """
+
+    grid_users: jax.Array
+    num_items: int = field(metadata={"static": True})
+
+    @property
+    def users(self) -> jax.Array:
+        return jnp.tile(self.grid_users, self.num_items)
+
+    @property
+    def items(self) -> jax.Array:
+        return jnp.repeat(jnp.arange(self.num_items, dtype=jnp.int32), self.grid_users.shape[0])
+
+
+Pairs = SortedPairs | IndexPairs | GridPairs | EveryItem
+
+
+def over_mesh(pairs: Pairs) -> bool:
+    """Whether they are over the devices of a mesh."""
+    return isinstance(pairs, SortedPairs) and isinstance(pairs.edges, MeshEdges)
 
 
 def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pairs) -> jax.Array:
@@ -75,4 +101,6 @@ def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pair
         return edge_scores(user_vectors, item_vectors, pairs.edges)
     if isinstance(pairs, GridPairs):
         return (user_vectors[pairs.grid_users] @ item_vectors[pairs.grid_items].T).reshape(-1)
+    if isinstance(pairs, EveryItem):
+        return (item_vectors @ user_vectors[pairs.grid_users].T).reshape(-1)
     return (user_vectors[pairs.users] * item_vectors[pairs.items]).sum(axis=1)

@@ -9,17 +9,21 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from ifru_jax.data.groups import leaders_of, leaders_without
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.errors import DataError
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph
-from ifru_jax.graph.examples import Batch, Examples, examples_of
+from ifru_jax.graph.examples import Batch, Examples, examples_of, interactions_over
 from ifru_jax.graph.histories import build_histories
 from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.pairs import SortedPairs
 from ifru_jax.host_arrays import FEW, drop_entries
-from ifru_jax.sparse.edges import Edges, build_edges, capacity_of, degrees, degrees_without
-from ifru_jax.sparse.placement import on_accelerator, on_device, on_host
+from ifru_jax.sparse.edges import Edges, build_edges, capacity_of, degrees, degrees_without, host_edges
+from ifru_jax.sparse.mesh_edges import MeshEdges, build_mesh_edges
+from ifru_jax.sparse.operations import Pattern
+from ifru_jax.sparse.placement import by_rows, on_accelerator, on_device, on_host, over_mesh
 from ifru_jax.sparse.removal import column_without, places_on_device, without_edges
 
 
@@ -33,6 +37,8 @@ class TrainingSet:
       graph: of the interactions with a positive label, in the same order; without edges where the model has no use for one.
       positives: int64 [p], the place of each edge of the graph among the interactions.
       has_graph: whether the model has a use for edges.
+      host_patterns: over the devices of a mesh, the patterns of the interactions and of the graph on the host; else None, since a
+        device's own can be read there.
     """
 
     interactions: Interactions
@@ -40,6 +46,7 @@ class TrainingSet:
     graph: BipartiteGraph
     positives: np.ndarray
     has_graph: bool = True
+    host_patterns: tuple[Edges, Edges] | None = None
 
     def __len__(self) -> int:
         return len(self.interactions.users)
@@ -51,9 +58,32 @@ class TrainingSet:
 
     @property
     def pattern(self) -> Edges:
-        """The pattern of the interactions, of both labels."""
+        """The pattern of the interactions, of both labels, for the host to read."""
+        return self.host_patterns[0] if self.host_patterns else _own(self.placed)
+
+    @property
+    def edges(self) -> Edges:
+        """The pattern of the graph, for the host to read."""
+        return self.host_patterns[1] if self.host_patterns else _own(self.graph.edges)
+
+    @property
+    def placed(self) -> Pattern:
+        """The pattern of the interactions where the examples are, on a device or over a mesh."""
         assert isinstance(self.examples.pairs, SortedPairs)
         return self.examples.pairs.edges
+
+    @property
+    def mesh(self) -> Mesh | None:
+        """The devices that it is on; None for the default one."""
+        return self.placed.mesh if isinstance(self.placed, MeshEdges) else None
+
+    def masks(self, nodes: Nodes) -> tuple[jax.Array, jax.Array]:
+        """bool [num_users], [num_items] of the tables, on their devices; rows that fill up a table are in no set."""
+        if self.mesh is None:
+            return on_device((nodes.users, nodes.items))
+        rows, mesh = (self.placed.num_rows, self.placed.num_cols), self.mesh
+        users, items = (np.pad(of, (0, size - len(of))) for of, size in zip(nodes, rows, strict=True))
+        return over_mesh(users, by_rows(mesh)), over_mesh(items, by_rows(mesh))
 
     def room_for(self, size: int) -> int:
         """What to pad `size` of the interactions to.
@@ -66,7 +96,7 @@ class TrainingSet:
     @property
     def capacities(self) -> tuple[int, int]:
         """Interactions and edges that the arrays on the device hold, padding included."""
-        return self.pattern.capacity, self.graph.edges.capacity
+        return self.placed.capacity, self.graph.edges.capacity
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -103,6 +133,8 @@ class TrainingSet:
 
     def without(self, gone: np.ndarray) -> "TrainingSet":
         """The set without the interactions at the places `gone` (int [k], ascending); same shapes on the device."""
+        if self.mesh is not None:
+            return _over_mesh(self.interactions.without(gone), self.mesh, self.has_graph, before=self)
         keep = np.ones(len(self), bool)
         keep[gone] = False
         pattern = without_edges(self.pattern, gone, len(self))
@@ -142,6 +174,8 @@ class TrainingSet:
         changed = self.interactions.labels.copy()
         changed[places] = labels
         data = self.interactions.with_labels(changed)
+        if self.mesh is not None:
+            return _over_mesh(data, self.mesh, self.has_graph, before=self)
         leaders = None if self.leaders is None else leaders_of(data)
         examples = examples_of(data, SortedPairs(self.pattern), leaders, dtype=self.examples.labels.dtype)
         positives = np.flatnonzero(data.labels > 0.5) if self.has_graph else self.positives
@@ -182,6 +216,7 @@ def build_training_set(
     with_graph: bool = True,
     with_groups: bool = False,
     with_history: bool = False,
+    mesh: Mesh | None = None,
 ) -> TrainingSet:
     """Sorts, pads and moves interactions to the device.
 
@@ -192,10 +227,18 @@ def build_training_set(
       with_graph: False leaves the graph without edges, for models that propagate over none; side features are there all the same.
       with_groups: for losses that compare the members of a group.
       with_history: True gives the graph the histories of the users, for sequential models.
+      mesh: devices to put them over, of `on_mesh`; None takes the default one. Capacities follow from the data there.
 
     Raises:
-      DataError: interactions without groups or timestamps where they are wanted, or more of them than the capacity holds.
+      DataError: interactions without groups or timestamps where they are wanted, or more of them than the capacity holds; groups,
+        histories or side features over a mesh.
     """
+    if mesh is not None:
+        refused = {"groups": with_groups, "histories": with_history}
+        refused["side features"] = interactions.user_features is not None or interactions.item_features is not None
+        for what in (name for name, wanted in refused.items() if wanted):
+            raise DataError(f"there are no {what} over several devices: train this model on one, outside of on_mesh.")
+        return _over_mesh(interactions, mesh, with_graph)
     capacity = padded_size(len(interactions)) if capacities[0] is None else capacities[0]
     sizes = {"num_rows": interactions.num_users, "num_cols": interactions.num_items}
     pattern, order = build_edges(interactions.users, interactions.items, capacity=capacity, **sizes)
@@ -207,6 +250,27 @@ def build_training_set(
         graph = replace(graph, history=build_histories(ordered, pattern, capacity=graph.edges.capacity))
     leaders = leaders_of(ordered) if with_groups else None
     return TrainingSet(ordered, examples_of(ordered, SortedPairs(pattern), leaders), graph, positives, with_graph)
+
+
+def _over_mesh(interactions: Interactions, mesh: Mesh, with_graph: bool, *, before: TrainingSet | None = None) -> TrainingSet:
+    """A training set over the devices of a mesh, of the shapes of the one `before` where it fits them."""
+    rooms = (None, None) if before is None else (before.placed.room, before.graph.edges.room)  # pyright: ignore[reportAttributeAccessIssue]
+    sizes = interactions.num_users, interactions.num_items
+    ordered, placed = interactions_over(interactions, mesh, room=rooms[0])
+    positives = np.flatnonzero(ordered.labels > 0.5) if with_graph else np.zeros(0, np.int64)
+    ends = ordered.users[positives], ordered.items[positives]
+    edges = build_mesh_edges(*ends, sizes=sizes, mesh=mesh, room=rooms[1])
+    host = [
+        host_edges(users, items, num_rows=sizes[0], num_cols=sizes[1])[0] for users, items in ((ordered.users, ordered.items), ends)
+    ]
+    graph = build_graph(host[1], over=edges)
+    return TrainingSet(ordered, examples_of(ordered, SortedPairs(placed)), graph, positives, with_graph, (host[0], host[1]))
+
+
+def _own(edges: Pattern) -> Edges:
+    """The pattern of one device."""
+    assert isinstance(edges, Edges)
+    return edges
 
 
 def padded_size(size: int) -> int:

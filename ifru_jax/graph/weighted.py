@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from ifru_jax.graph.bipartite import BipartiteGraph, normalised_weights, weighted_degrees
 from ifru_jax.graph.graph import GraphView
 from ifru_jax.pytree import pytree
-from ifru_jax.sparse.primitives import propagate
+from ifru_jax.sparse.operations import propagate
 
 
 @pytree

@@ -16,12 +16,11 @@ import optax
 
 from ifru_jax.data.groups import whole_groups
 from ifru_jax.graph import Batch, Change, Examples, build_examples
-from ifru_jax.host_arrays import padded
 from ifru_jax.influence.direct import direct_influence
 from ifru_jax.influence.neighbourhoods import Around, Cost, cost_of, least_cost, local_influences
 from ifru_jax.influence.spillover import affected_interactions, graph_influence
 from ifru_jax.models import Params
-from ifru_jax.sparse import on_device, on_host
+from ifru_jax.sparse import on_host
 from ifru_jax.training import Objective
 
 SpilloverForm = Literal["auto", "whole-graph", "neighbourhood", "none"]
@@ -131,8 +130,8 @@ def _counted(objective: Objective, change: Change, affected: np.ndarray) -> Exam
     if after.leaders is not None:
         counted = whole_groups(counted, after.leaders)
     elif (room := _pairs(change, affected)) < after.capacities[0]:
-        return build_examples(after.interactions.select(np.flatnonzero(counted)), capacity=room)
-    return replace(after.examples, weights=on_device(padded(counted, after.capacities[0], after.examples.weights.dtype)))
+        return build_examples(after.interactions.select(np.flatnonzero(counted)), capacity=room, mesh=after.mesh)
+    return replace(after.examples, weights=after.placed.column(counted, after.examples.weights.dtype))
 
 
 _direct, _spillover = jax.jit(direct_influence), jax.jit(graph_influence)

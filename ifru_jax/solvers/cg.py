@@ -11,8 +11,9 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.solvers.lanczos import MatVec, norm
+from ifru_jax.solvers.lanczos import MatVec
 from ifru_jax.solvers.result import UNRESOLVED_RESIDUAL, Solution, on_pytrees
+from ifru_jax.solvers.vectors import norm
 from ifru_jax.status import Status
 
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.flatten_util import ravel_pytree
 
 from ifru_jax.pytree import pytree
+from ifru_jax.solvers.vectors import add_scaled, combined, divided, dot, dots, norm
 
-MatVec = Callable[[jax.Array], jax.Array]
+MatVec = Callable[[Any], Any]
 
 
 @pytree
@@ -27,14 +27,14 @@ class Krylov:
     """A Krylov space and H in it.
 
     Attributes:
-      basis: float [m, p], orthonormal rows q_j; zero rows after a breakdown.
+      basis: of the structure of b, with an axis [m] in front: orthonormal vectors q_j; zero after a breakdown.
       diagonal: float [m], α.
       off_diagonal: float [m], β; entry j couples q_j with q_{j+1}, the last one leads out of the space.
       length: ‖b‖.
       num_steps: int32, rows of the basis in use, 0 if b = 0.
     """
 
-    basis: jax.Array
+    basis: Any
     diagonal: jax.Array
     off_diagonal: jax.Array
     length: jax.Array
@@ -51,46 +51,40 @@ class Krylov:
         return jnp.diag(self.diagonal) + jnp.diag(coupled, 1) + jnp.diag(coupled, -1)
 
 
-def norm(v: jax.Array) -> jax.Array:
-    """‖v‖ of a float [p], whatever its scale: squares overflow float32 from 2e19 on and vanish below 1e-23."""
-    largest = jnp.max(jnp.abs(v), initial=0)
-    return largest * jnp.linalg.norm(v / jnp.where(largest > 0, largest, 1))
-
-
 def lanczos(
     *, num_steps: int, enough: Callable[[Krylov], jax.Array] | None = None
 ) -> Callable[[Callable[[Any], Any], Any], Krylov]:
-    """Builds `decompose(product, b)`; b is any pytree of p numbers, the space is flat.
+    """Builds `decompose(product, b)`; b is any pytree, whose leaves stay apart and where they are, on however many devices.
 
     Args:
       num_steps: products at the most; fewer where the space is exhausted.
       enough: says of the space so far, a bool [], whether it will do; None goes on.
     """
 
-    def decompose(product: Callable[[Any], Any], b: Any) -> Krylov:
-        b, unravel = ravel_pytree(b)
-        dtype = b.dtype
-        tiny = jnp.finfo(dtype).eps
+    def decompose(product: MatVec, b: Any) -> Krylov:
         length = norm(b)
-        first = jnp.where(length > 0, b / jnp.where(length > 0, length, 1), 0)
+        dtype = length.dtype
+        tiny = jnp.finfo(dtype).eps
+        first = jax.tree.map(lambda leaf: jnp.where(length > 0, leaf, 0), divided(b, length))
 
         def step(state):
             basis, diagonal, off_diagonal, q, _, j, size = state
-            basis = basis.at[j].set(q)
-            image = ravel_pytree(product(unravel(q)))[0]
+            basis = jax.tree.map(lambda kept, new: kept.at[j].set(new), basis, q)
+            image = product(q)
             scale = norm(image)
-            unit = image / jnp.where(scale > 0, scale, 1)
-            alpha = jnp.dot(q, unit)
+            unit = divided(image, scale)
+            alpha = dot(q, unit)
             before = jnp.where(j > 0, off_diagonal[jnp.maximum(j - 1, 0)], 0) / jnp.where(scale > 0, scale, 1)
-            rest = unit - alpha * q - before * basis[jnp.maximum(j - 1, 0)]
-            rest = rest - basis.T @ (basis @ rest)
-            beta = jnp.linalg.norm(rest)
+            previous = jax.tree.map(lambda kept: kept[jnp.maximum(j - 1, 0)], basis)
+            rest = add_scaled(add_scaled(unit, -alpha, q), -before, previous)
+            rest = add_scaled(rest, -1, combined(dots(basis, rest), basis))
+            beta = jnp.sqrt(dot(rest, rest))
             # No ‖H q‖ exceeds ‖H‖; below the rounding of that, what is left of the image is noise.
             size = jnp.maximum(size, scale)
             diagonal = diagonal.at[j].set(scale * alpha)
             alive = scale * beta > 10 * tiny * size
             off_diagonal = off_diagonal.at[j].set(jnp.where(alive, scale * beta, 0))
-            q = jnp.where(alive, rest / jnp.where(beta > 0, beta, 1), 0)
+            q = jax.tree.map(lambda leaf: jnp.where(alive, leaf, 0), divided(rest, beta))
             return basis, diagonal, off_diagonal, q, alive, j + 1, size
 
         def goes_on(state):
@@ -98,10 +92,9 @@ def lanczos(
             more = alive & (taken < num_steps)
             return more if enough is None else more & ~((taken > 0) & enough(Krylov(basis, diagonal, off_diagonal, length, taken)))
 
+        basis = jax.tree.map(lambda leaf: jnp.zeros((num_steps, *leaf.shape), leaf.dtype), b)
         zeros = jnp.zeros((num_steps,), dtype)
-        start = (
-            jnp.zeros((num_steps, b.shape[0]), dtype), zeros, zeros, first, length > 0, jnp.int32(0), jnp.zeros((), dtype)
-        )  # fmt: skip
+        start = (basis, zeros, zeros, first, length > 0, jnp.int32(0), jnp.zeros((), dtype))
         # An exhausted space asks for no product more, however many steps were allowed.
         basis, diagonal, off_diagonal, _, _, taken, _ = jax.lax.while_loop(goes_on, step, start)
         return Krylov(basis, diagonal, off_diagonal, length, taken)

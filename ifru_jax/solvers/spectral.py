@@ -29,7 +29,8 @@ import jax
 import jax.numpy as jnp
 
 from ifru_jax.solvers.lanczos import Krylov, MatVec, lanczos
-from ifru_jax.solvers.result import UNRESOLVED_RESIDUAL, Solution, on_pytrees
+from ifru_jax.solvers.result import UNRESOLVED_RESIDUAL, Solution
+from ifru_jax.solvers.vectors import all_finite, combined
 from ifru_jax.status import Status
 
 FilterName = Literal["gradient-flow", "absolute", "growing-flow"]
@@ -73,8 +74,7 @@ def spectral_step(
     of ‖y‖ (Hochbruck, Lubich and Selhofer, SIAM J. Sci. Comput. 19, 1998, §6.3).
     """
 
-    @on_pytrees
-    def solve(matvec: MatVec, b: jax.Array, *, floor: jax.Array, damping: jax.Array | None = None) -> Solution:
+    def solve(matvec: MatVec, b: Any, *, floor: jax.Array, damping: jax.Array | None = None) -> Solution:
         def enough(krylov: Krylov) -> jax.Array:
             assert tolerance is not None
             assert damping is not None
@@ -89,7 +89,7 @@ def spectral_step(
         values, vectors = ritz(krylov)
         ratio = SPECTRUM_RATIO[filter]
         chosen = damping_from_spectrum(values, floor=floor, ratio=ratio) if damping is None else damping
-        found = _solution(krylov, values, vectors, jnp.asarray(chosen, b.dtype), filter)
+        found = _solution(krylov, values, vectors, jnp.asarray(chosen, krylov.length.dtype), filter)
         if tolerance is None:
             return found
         ended = (found.status == Status.STEPS_SPENT) | (found.status == Status.UNRESOLVED)
@@ -127,8 +127,8 @@ def damping_from_spectrum(ritz_values: jax.Array, *, floor: jax.Array, ratio: fl
     return jnp.maximum(-lowest / ratio, floor)
 
 
-def damping_path(krylov: Krylov, dampings: jax.Array, *, filter: FilterName = "gradient-flow") -> jax.Array:
-    """Flat solutions [k, p] for k dampings from one Krylov space."""
+def damping_path(krylov: Krylov, dampings: jax.Array, *, filter: FilterName = "gradient-flow") -> Any:
+    """Solutions for k dampings from one Krylov space, with an axis [k] in front."""
     values, vectors = ritz(krylov)
     return jax.vmap(lambda damping: _solution(krylov, values, vectors, damping, filter).solution)(dampings)
 
@@ -145,11 +145,11 @@ def _solution(krylov: Krylov, values: jax.Array, vectors: jax.Array, damping: ja
     weights = _weights(krylov, values, vectors, damping, filter)
     gains = jnp.where(krylov.active, FILTERS[filter](known, damping), 0)
     coefficients = vectors @ weights
-    solution = krylov.basis.T @ (length * coefficients)
+    solution = combined(length * coefficients, krylov.basis)
     # bᵀδ − ½ δᵀHδ = ‖b‖² Σ v₀² f (1 − ½ t f), where no term is negative, since t f(t) ≤ 1.
     decrease = jnp.sum((length * vectors[0]) * (length * weights) * (1 - 0.5 * known * gains))
     tridiagonal = jnp.all(jnp.isfinite(krylov.diagonal)) & jnp.all(jnp.isfinite(krylov.off_diagonal))
-    finite = tridiagonal & jnp.all(jnp.isfinite(solution)) & jnp.isfinite(length) & jnp.isfinite(damping)
+    finite = tridiagonal & all_finite(solution) & jnp.isfinite(length) & jnp.isfinite(damping)
     last = jnp.maximum(krylov.num_steps - 1, 0)
     residual = krylov.off_diagonal[last] * jnp.abs(coefficients[last])
     status = jnp.select(
@@ -158,7 +158,7 @@ def _solution(krylov: Krylov, values: jax.Array, vectors: jax.Array, damping: ja
         Status.STEPS_SPENT,
     )
     return Solution(
-        solution=jnp.where(finite, solution, 0),
+        solution=jax.tree.map(lambda leaf: jnp.where(finite, leaf, 0), solution),
         status=status.astype(jnp.int32),
         num_steps=krylov.num_steps,
         residual=jnp.where(finite, residual, 0),

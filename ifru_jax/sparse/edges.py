@@ -9,8 +9,10 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 from ifru_jax.errors import DataError
+from ifru_jax.host_arrays import padded
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse.placement import on_device, on_host
 
@@ -49,9 +51,22 @@ class Edges:
         return self.col_ptr.shape[-1] - 1
 
     @property
+    def real_sizes(self) -> tuple[int, int]:
+        """Rows and columns that there are, which are all; over a mesh tables are filled up."""
+        return self.num_rows, self.num_cols
+
+    @property
     def capacity(self) -> int:
         """Edges including padding."""
         return self.rows.shape[-1]
+
+    def places(self, numbers: jax.Array) -> jax.Array:
+        """Where the edges with these numbers in the order of the host stand: just there."""
+        return numbers
+
+    def column(self, values: np.ndarray, dtype: npt.DTypeLike) -> jax.Array:
+        """Values of the edges, [m] in their order, as they stand beside the edges, [e]; 0 at padding."""
+        return on_device(padded(values, self.capacity, dtype))
 
 
 def capacity_of(size: int, *, least: int = 16) -> int:

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from ifru_jax.checkpoint import save
+from ifru_jax.data.numbering import in_order
 from ifru_jax.errors import DataError
 from ifru_jax.store import journal, lines
 from ifru_jax.store.answers import Answer
 from ifru_jax.store.commit import Entry
 from ifru_jax.store.opened import Opened
 from ifru_jax.store.states import State
-from ifru_jax.unlearning.compaction import compact, in_order
+from ifru_jax.unlearning.compaction import compact
 
 
 def compacted(store: Opened) -> Answer:

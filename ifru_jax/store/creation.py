@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ifru_jax.data.numbering import in_order
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
 from ifru_jax.files import flush_folder
@@ -22,7 +23,7 @@ from ifru_jax.store.lock import Lock, StoreBusy
 from ifru_jax.store.states import State
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import prepare
-from ifru_jax.unlearning.compaction import in_order, shuffled
+from ifru_jax.unlearning.compaction import shuffled
 from ifru_jax.unlearning.unsettled import gradient_size
 
 LOCK = "lock"

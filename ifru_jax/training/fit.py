@@ -19,7 +19,7 @@ import numpy as np
 from ifru_jax.data.groups import group_members
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError, check_whole
-from ifru_jax.graph import Batch, Examples, IndexPairs, TrainingSet
+from ifru_jax.graph import Batch, Examples, TrainingSet
 from ifru_jax.graph.training_set import padded_size
 from ifru_jax.models import Params, check_recommender
 from ifru_jax.pytree import pytree
@@ -27,6 +27,7 @@ from ifru_jax.sparse import on_device
 from ifru_jax.training.adam import ADAM, ROW_ADAM, Optimiser
 from ifru_jax.training.losses import Loss
 from ifru_jax.training.objective import Objective
+from ifru_jax.training.over_mesh import drawn, filled_up
 from ifru_jax.training.record import Boundary, Record, Recorder, Recording
 from ifru_jax.training.row_adam import check_rows_alone
 from ifru_jax.training.validation import valid_metric, validation_pairs
@@ -173,14 +174,15 @@ def fit_params(
     model, loss = objective.model, objective.loss
     _check(loss, train, valid, config)
     init_key, key = jax.random.split(key)
-    params = in_precision(model.init(init_key, *train.sizes) if initial is None else initial)
-    check_recommender(model, params, train.graph)
+    params = in_precision(drawn(model, init_key, train) if initial is None else filled_up(initial, model.tables, train))
+    if train.mesh is None:
+        check_recommender(model, params, train.graph)
     if config.sparse:
         check_rows_alone(objective, params, train.graph)
     optimiser = config.optimiser
     opt_state = optimiser.init(params, train.sizes, config.record > 0)
     state = _State(params, opt_state, params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
-    pairs = validation_pairs(valid, valid_capacity, compared=loss.grouped) if len(valid) else None
+    pairs = validation_pairs(valid, valid_capacity, compared=loss.grouped, mesh=train.mesh) if len(valid) else None
     passes = _passes(loss, train, pairs, config.batch_size)
     per_epoch = -(-passes.size // passes.units)
     state, recorder = state._replace(best_sums=state.sums), Recorder(config.record, per_epoch)
@@ -223,7 +225,8 @@ def fit_params(
     record = None
     if state.best_sums:
         segments = recorder.segments_to(Boundary((best_epoch + 1) * per_epoch, state.best_params, *state.best_sums))
-        record = Record(segments, config.batch_size, valid if loss.grouped else replace(valid, groups=None))
+        kept = valid if loss.grouped else replace(valid, groups=None)
+        record = Record(segments, config.batch_size, kept, mesh=train.mesh)
     return state.best_params, History(() if passes.valid is None else tuple(metrics), best_epoch, steps, tuple(seconds), record)
 
 
@@ -231,6 +234,8 @@ def _check(loss: Loss, train: TrainingSet, valid: Interactions, config: TrainCon
     if len(train) == 0:
         raise DataError("no interaction to train on: loosen the filters or split anew.")
     loss.check(train.interactions)
+    if config.sparse and train.mesh is not None:
+        raise DataError("rows alone are moved on one device: leave TrainConfig(sparse=True) out over a mesh.")
     if loss.grouped and train.leaders is None:
         raise DataError("the loss compares the members of a group: build_training_set(…, with_groups=True).")
     if not len(valid):
@@ -297,8 +302,8 @@ def _steps(
             present &= which >= 0
             which = jnp.maximum(which, 0)
             leaders = jnp.repeat(jnp.arange(units) * group_size, group_size)
-        pairs = IndexPairs(examples.pairs.users[which], examples.pairs.items[which])
-        return Batch(Examples(pairs, examples.labels[which], present.astype(examples.labels.dtype), leaders), graph)
+        pairs, labels = examples.at(which)
+        return Batch(Examples(pairs, labels, present.astype(examples.labels.dtype), leaders), graph)
 
     def step(i: jax.Array, carry: tuple[Params, Any]) -> tuple[Params, Any]:
         return optimiser.step(objective, carry, batch(i), size, learning_rate)

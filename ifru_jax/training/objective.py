@@ -26,6 +26,7 @@ import optax
 from ifru_jax.curvature import gauss_newton_product, hessian_product
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Batch, Examples, Graph
+from ifru_jax.graph.pairs import over_mesh
 from ifru_jax.models import Params, Recommender
 from ifru_jax.training.losses import Loss
 from ifru_jax.training.scores import PairScorer, automatic_chunk
@@ -127,6 +128,8 @@ class Objective:
         return _or_zero(self.loss.auxiliary(params, graph)) + _or_zero(self.loss.over_all_pairs(params)) / self.total
 
     def _chunk(self, params: Params, batch: Batch) -> int | None:
+        if over_mesh(batch.examples.pairs):
+            return None  # each device has a part of the pairs as it is
         if self.chunk_size == "automatic":
             return automatic_chunk(self.model, params, batch.examples.pairs, batch.graph)
         return self.chunk_size

@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph import Examples, TrainingSet
@@ -62,12 +63,14 @@ class Record:
       valid: the interactions that stopped it, on the host, of users and items with data; with groups where those are compared.
       peak: how much longer, as a share of the training, its flow would have had to go on to the best validation metric; found when
         the model is prepared for requests, None before and where validation can't tell.
+      mesh: devices that the validation pairs are put on; None for the default one.
     """
 
     segments: tuple[Segment, ...]
     batch_size: int
     valid: Interactions
     peak: float | None = None
+    mesh: Mesh | None = None
 
     @property
     def steps(self) -> float:
@@ -77,7 +80,7 @@ class Record:
     @cached_property
     def pairs(self) -> Examples:
         """The validation pairs on the device, padded to a power of two."""
-        return validation_pairs(self.valid, compared=self.valid.groups is not None)
+        return validation_pairs(self.valid, compared=self.valid.groups is not None, mesh=self.mesh)
 
     def without(self, retained: TrainingSet, segments: tuple[Segment, ...]) -> Self:
         """That of a training on what is retained, which went along other segments; without users and items that have no data."""

@@ -24,17 +24,22 @@ from ifru_jax.data.readers import read_interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.display import Picture, curves, table
 from ifru_jax.errors import DataError, DataWarning, ModelError
-from ifru_jax.graph import Batch, Change, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
+from ifru_jax.graph import Batch, Change, EveryItem, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
+from ifru_jax.sparse.placement import current_mesh, on_host
 from ifru_jax.training.decay import WithDecay
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
 from ifru_jax.training.losses import Loss, LossLike, Pointwise, WithAuxiliary, as_loss, bce
 from ifru_jax.training.objective import Objective
+from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_rows
 from ifru_jax.training.record import Record
 from ifru_jax.training.smoothness import check_smooth
 from ifru_jax.training.validation import stopping_pairs
+
+# Pairs that are scored at a time over a mesh.
+MOST_ROWS = 1 << 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,7 +90,7 @@ class Trained:
         loss = checked(as_loss(loss), model)
         training_set = training_set_for(model, loss, interactions, capacities=capacities)
         objective = Objective(model, loss, float(len(interactions) if total is None else total), config.reg)
-        return cls(objective, _given(model, params, interactions), training_set, config)
+        return cls(objective, _given(model, params, training_set), training_set, config)
 
     def __repr__(self) -> str:
         size = sum(leaf.size for leaf in jax.tree.leaves(self.params))
@@ -191,7 +196,7 @@ class Trained:
         Raises:
           ModelError: parameters that are no floating numbers, or of other names or shapes.
         """
-        given = _given(self.model, params, self.interactions)
+        given = _given(self.model, params, self.training_set)
         wanted, found = ({name: jax.tree.map(jnp.shape, value) for name, value in of.items()} for of in (self.params, given))
         if wanted != found:
             raise ModelError(f"the parameters are {found}, but the model's are {wanted}: give all of them in these shapes.")
@@ -210,31 +215,51 @@ class Trained:
                 raise DataError(f"{kind} rows have shape {rows.shape}, dtype {rows.dtype}: give one integer per pair.")
             if len(rows) and not 0 <= rows.min() <= rows.max() < size:
                 raise DataError(f"{kind} rows reach from {rows.min()} to {rows.max()}: the table has 0 … {size - 1}.")
-        padding = capacity_of(len(user_rows)) - len(user_rows)
-        pairs = IndexPairs(*(jnp.asarray(np.pad(r, (0, padding)).astype(np.int32)) for r in (user_rows, item_rows)))
-        return np.asarray(_score(self.model, self.params, pairs, self.training_set.graph))[: len(user_rows)]
+        count, size = len(user_rows), capacity_of(len(user_rows))
+        if self.training_set.mesh is not None:
+            # Each device has the rows of all pairs that are asked for at a time.
+            size = min(size, MOST_ROWS)
+        ends = [np.pad(rows, (0, -count % size or size * (not count))).astype(np.int32) for rows in (user_rows, item_rows)]
+        graph, found = self.training_set.graph, []
+        for start in range(0, len(ends[0]), size):
+            pairs = IndexPairs(*(jnp.asarray(rows[start : start + size]) for rows in ends))
+            found.append(on_host(_score(self.model, self.params, pairs, graph)))
+        return np.concatenate(found)[:count]
 
     def grid_logits(self, users: npt.ArrayLike) -> jax.Array:
         """Logits float [b, num_items] of user rows int [b] with every item, with or without data; one compilation per b."""
+        if self.training_set.mesh is not None:
+            return self._every_item(users)[:, : self.interactions.num_items]
         grid = GridPairs(jnp.asarray(users), jnp.arange(self.interactions.num_items, dtype=jnp.int32))
         scores = _score(self.model, self.params, grid, self.training_set.graph)
         return scores.reshape(-1, self.interactions.num_items)
 
     def score_grid(self, users: npt.ArrayLike) -> jax.Array:
         """`grid_logits`, −∞ where the user or the item has no interaction: nothing is known of it, so it is in no list."""
-        return without_unknown(self.grid_logits(users), jnp.asarray(users), self._known)
+        return self.score_columns(users)[:, : self.interactions.num_items]
+
+    def score_columns(self, users: npt.ArrayLike) -> jax.Array:
+        """`score_grid`, over the devices of a mesh with each item where its row is, and with −∞ where the table is filled up."""
+        logits = self.grid_logits(users) if self.training_set.mesh is None else self._every_item(users)
+        return without_unknown(logits, jnp.asarray(users), self._known)
+
+    def _every_item(self, users: npt.ArrayLike) -> jax.Array:
+        """Logits [b, rows of the item table] over a mesh, in blocks of items."""
+        pairs = EveryItem(jnp.asarray(users), self.training_set.placed.num_cols)
+        return _score_columns(self.model, self.params, pairs, self.training_set.graph)
 
     @cached_property
     def _known(self) -> tuple[jax.Array, jax.Array]:
-        users, items = self.training_set.without_data
-        return jnp.asarray(~users), jnp.asarray(~items)
+        return self.training_set.masks(~self.training_set.without_data)
 
 
-def _given(model: Recommender, params: Params, data: Interactions) -> Params:
-    """Parameters that were given from outside, checked and in the precision in use."""
+def _given(model: Recommender, params: Params, data: TrainingSet) -> Params:
+    """Parameters that were given from outside, checked and in the precision in use, where the data is."""
+    if data.mesh is not None:
+        params = real_rows(params, model.tables, data)
     arrays = {name: jax.tree.map(jnp.asarray, value) for name, value in params.items()}
-    check_params(arrays, model.tables, num_users=data.num_users, num_items=data.num_items)
-    return in_precision(arrays)
+    check_params(arrays, model.tables, num_users=data.sizes[0], num_items=data.sizes[1])
+    return filled_up(in_precision(arrays), model.tables, data)
 
 
 @jax.jit
@@ -249,6 +274,11 @@ def without_unknown(grid: jax.Array, users: jax.Array, known: tuple[jax.Array, j
 @partial(jax.jit, static_argnums=0)
 def _score(model: Recommender, params: Params, pairs: Pairs, graph: Graph) -> jax.Array:
     return model.score(params, pairs, graph)
+
+
+@partial(jax.jit, static_argnums=0)
+def _score_columns(model: Recommender, params: Params, pairs: EveryItem, graph: Graph) -> jax.Array:
+    return model.score(params, pairs, graph).reshape(pairs.num_items, -1).T
 
 
 def checked(loss: Loss, model: Recommender) -> Loss:
@@ -276,12 +306,15 @@ def training_set_for(
       model, loss: what will be trained.
       interactions, capacities: see `graph.build_training_set`, and for its errors.
     """
+    mesh = current_mesh()
+    check_fits_mesh(mesh, model, loss)
     return build_training_set(
         interactions,
         capacities=capacities,
         with_graph=model.num_hops > 0,
         with_groups=loss.grouped,
         with_history=model.history_length > 0,
+        mesh=mesh,
     )
 
 

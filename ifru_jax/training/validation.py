@@ -5,6 +5,7 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from ifru_jax.data.filters import known_pairs
 from ifru_jax.data.groups import leaders_of
@@ -46,13 +47,14 @@ def _pairs_in_order(scores: jax.Array, valid: Examples) -> jax.Array:
     return jnp.sum(counts * (0.5 + 0.5 * jnp.sign(margin))) / jnp.sum(counts)
 
 
-def validation_pairs(valid: Interactions, capacity: int | None = None, *, compared: bool) -> Examples:
+def validation_pairs(valid: Interactions, capacity: int | None = None, *, compared: bool, mesh: Mesh | None = None) -> Examples:
     """Validation interactions on the device.
 
     Args:
       valid: the interactions.
       capacity: pairs to pad to; None takes the next power of two.
       compared: whether the loss compares the members of a group, and so does the metric.
+      mesh: devices to put them over; None takes the default one.
 
     Raises:
       DataError: more pairs than the capacity, or groups of one label only.
@@ -61,7 +63,7 @@ def validation_pairs(valid: Interactions, capacity: int | None = None, *, compar
     if len(valid) > capacity:
         raise DataError(f"{len(valid)} validation interactions don't fit a capacity of {capacity}: raise valid_capacity.")
     if not compared or valid.groups is None:
-        return build_examples(valid, capacity=capacity)
+        return build_examples(valid, capacity=capacity, mesh=mesh)
     if not both_labels(valid, compared=True):
         raise DataError("no validation group has a positive and a negative: sample negatives for the whole split.")
     dtype, leaders = jnp.result_type(float), leaders_of(valid)

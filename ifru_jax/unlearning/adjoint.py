@@ -79,8 +79,7 @@ def influences(state: Prepared, targets: Target, *, retained: np.ndarray | None 
             pull, learned, status = _through_segment(solve, segment, pull, Sides(objective, data, left))
             found, statuses = found - learned, [*statuses, status]
     else:
-        users, items = Nodes.everywhere(*state.training_set.sizes)
-        rows = jnp.asarray(users), jnp.asarray(items)
+        rows = state.training_set.masks(Nodes.everywhere(*state.training_set.sizes))
         problem = StepProblem(objective, state.params, state.params, left, rows, state.floor)
         learned, status = _from_end(state.step, problem, pull, data)
         found, statuses = found - learned, [status]

@@ -24,15 +24,14 @@ import jax
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.numbering import Order, in_order
 from ifru_jax.errors import ModelError
 from ifru_jax.models import Params
 from ifru_jax.models.tables import take_rows
+from ifru_jax.sparse import on_mesh
 from ifru_jax.training import Trained
 from ifru_jax.training.record import Record
 from ifru_jax.unlearning.prepare import Prepared, prepare
-
-Order = tuple[np.ndarray, np.ndarray]
-"""Rows of users and of items, int [u] and [i], in the order in which they will stand; those that are not named leave."""
 
 
 def shuffled(trained: Trained, rng: np.random.Generator) -> tuple[Trained, Order]:
@@ -65,36 +64,14 @@ def compact(trained: Trained, rng: np.random.Generator) -> tuple[Trained, Order]
     return prepare(found, config=trained.step) if isinstance(trained, Prepared) else found, (users, items)
 
 
-def in_order(data: Interactions, order: Order) -> Interactions:
-    """The interactions in tables of these rows, groups numbered by where their first member stands; others are left out."""
-    users, items = _places(order[0], data.num_users)[data.users], _places(order[1], data.num_items)[data.items]
-    kept = np.flatnonzero((users >= 0) & (items >= 0))
-    kept = kept[np.lexsort((items[kept], users[kept]))]
-    part = data.select(kept)
-    groups = None
-    if part.groups is not None:
-        _, first, group = np.unique(part.groups, return_index=True, return_inverse=True)
-        groups = np.argsort(np.argsort(first)).astype(np.int64)[group]
-    return replace(
-        part,
-        users=users[kept],
-        items=items[kept],
-        num_users=len(order[0]),
-        num_items=len(order[1]),
-        groups=groups,
-        user_ids=_chosen(data.user_ids, order[0]),
-        item_ids=_chosen(data.item_ids, order[1]),
-        user_features=None if data.user_features is None else data.user_features.select(order[0]),
-        item_features=None if data.item_features is None else data.item_features.select(order[1]),
-    )
-
-
 def _of(trained: Trained, order: Order, *, total: int, capacities: tuple[int | None, int | None] = (None, None)) -> Trained:
+    # On the default device, where a model that was over a mesh comes to be written.
     data, rows = in_order(trained.interactions, order), (jax.numpy.asarray(order[0]), jax.numpy.asarray(order[1]))
     params = take_rows(trained.model.tables, trained.params, rows)
     _check_sizes(trained, params, data)
     fields = {"config": trained.config, "loss": trained.loss, "total": total, "capacities": capacities}
-    found = Trained.of(trained.model, params, data, **fields)
+    with on_mesh(None):
+        found = Trained.of(trained.model, params, data, **fields)
     if trained.record is None:
         return found
     return found.with_record(_record(trained, trained.record, order, applied=total / trained.total))
@@ -110,7 +87,7 @@ def _record(trained: Trained, record: Record, order: Order, *, applied: float) -
         replace(one, params=take_rows(tables, one.params, rows), applied=scaled(one.applied)) for one in record.segments
     )
     valid = replace(in_order(record.valid, order), user_ids=None, item_ids=None)
-    return replace(record, segments=segments, valid=valid)
+    return replace(record, segments=segments, valid=valid, mesh=None)
 
 
 def _check_sizes(trained: Trained, params: Params, data: Interactions) -> None:
@@ -121,15 +98,3 @@ def _check_sizes(trained: Trained, params: Params, data: Interactions) -> None:
             f"{trained.model!r} has sizes of its own, {shapes[0]}, and can't be made smaller: make it with the numbers of users "
             "and items that it is asked for, or leave the rows in random order, which say nothing of who is gone."
         )
-
-
-def _places(order: np.ndarray, size: int) -> np.ndarray:
-    """int32 [size]: the new row of every old one, −1 for those that leave."""
-    places = np.full(size, -1, np.int32)
-    places[order] = np.arange(len(order), dtype=np.int32)
-    return places
-
-
-def _chosen(ids: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
-    """Original ids of these rows; where rows were the ids, their numbers now have to be kept."""
-    return rows.astype(np.int64) if ids is None else ids[rows]

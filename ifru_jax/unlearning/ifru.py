@@ -111,7 +111,7 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     objective = on_device(replace(state.objective, chunk_size=step.chunk_size or "automatic"))
     clock.part("graph", after.batch)
     scope, left_out = importance_scope(change.before, change.places, step.scope, max_nodes=step.max_nodes)
-    rows = on_device((scope.users, scope.items))
+    rows = after.masks(scope)
     clock.part("scope")
     if follows(state):
         delta, found, record = _along(state, objective, change)

@@ -119,7 +119,7 @@ def _back(objective: Objective, params: Params, batch: Batch) -> Callable[[jax.A
 def _energy(objective: Objective, back: Callable[[jax.Array], Params], batch: Batch, key: jax.Array) -> Params:
     weights, squares = batch.examples.weights, []
     for probe in jax.random.split(key, PROBES):
-        signs = jax.random.rademacher(probe, weights.shape, weights.dtype)
+        signs = batch.examples.drawn(jax.random.rademacher(probe, weights.shape, weights.dtype))
         squares.append(jax.tree.map(jnp.square, back(weights * signs)))
     mean = jax.tree.map(lambda *values: sum(values) / PROBES, *squares)
     return row_means(objective.model.tables, mean)

@@ -21,7 +21,7 @@ from ifru_jax.graph.inflow import Propagations
 from ifru_jax.models import Params
 from ifru_jax.models.open_model import propagations_of
 from ifru_jax.solvers import SPECTRUM_RATIO, check
-from ifru_jax.sparse import on_device, on_host
+from ifru_jax.sparse import on_host
 from ifru_jax.training import Objective, Trained
 from ifru_jax.training.record import Record
 from ifru_jax.unlearning.config import IFRUConfig
@@ -161,8 +161,7 @@ def _spectrum(trained: Trained, config: IFRUConfig) -> Damping:
     """|t_min| in the metric of the configuration."""
     objective = replace(trained.objective, chunk_size=config.chunk_size or "automatic")
     everything = replace(config, solver="lanczos", damping=None, curvature="hessian", num_steps=SPECTRUM_STEPS, shared="update")
-    users, items = Nodes.everywhere(*trained.training_set.sizes)
-    rows = on_device((users, items))
+    rows = trained.training_set.masks(Nodes.everywhere(*trained.training_set.sizes))
     gradient = _gradient(objective, trained.params, trained.batch)
     _, solution = solve_step(everything, StepProblem(objective, trained.params, gradient, trained.batch, rows, 1e-30))
     check(solution)

@@ -20,7 +20,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.flatten_util import ravel_pytree
 
 from ifru_jax.graph import Batch, TrainingSet
 from ifru_jax.models import Params
@@ -55,10 +54,9 @@ class Flow:
 
     def after(self, share: jax.Array | float) -> Params:
         """For τ of either sign; nothing for 0."""
-        flat, unravel = ravel_pytree(self.scale)
         size = jnp.abs(share)
-        step = damping_path(self.krylov, jnp.reshape(1 / jnp.where(size > 0, size, 1), 1), filter="growing-flow")[0]
-        return unravel(flat * step * jnp.sign(share))
+        steps = damping_path(self.krylov, jnp.reshape(1 / jnp.where(size > 0, size, 1), 1), filter="growing-flow")
+        return jax.tree.map(lambda scale, step: scale * step[0] * jnp.sign(share), self.scale, steps)
 
 
 class Peak(NamedTuple):

@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ifru_jax.curvature import degree_metric, degrees_of, inverse_root_metric, node_degrees
+from ifru_jax.curvature.metric import median
 from ifru_jax.graph import Examples, SortedPairs
 from ifru_jax.sparse import build_edges
 
@@ -23,6 +24,24 @@ PARAMS = {
     "deep": jnp.ones((USERS, 2, 2)),
     "shared": {"kernel": jnp.ones((3, 2)), "scale": jnp.ones(())},
 }
+
+
+COUNTS = st.floats(1, 1e6) | st.sampled_from([1.0, 2.0, 3.0])
+
+
+@given(
+    users=st.lists(COUNTS, min_size=2, max_size=3),
+    items=st.lists(COUNTS, max_size=2),
+    behind=st.lists(COUNTS, max_size=3),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_the_median_is_that_of_numpy(users, items, behind, dtype):
+    """Values behind the last that counts change nothing."""
+    sides = [np.resize([*of, *behind, 7.0], 8).astype(dtype) for of in (users, items)]
+    expected = np.median(np.concatenate([np.array(of, dtype) for of in (users, items)]))
+    found = median([jnp.asarray(side) for side in sides], (len(users), len(items)))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-6 if dtype is np.float32 else 1e-15)
 
 
 def examples(rows):

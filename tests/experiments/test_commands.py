@@ -50,6 +50,7 @@ COMMANDS = {
     "studies.rows": "rows.jsonl",
     "studies.stream": "stream.jsonl",
     "studies.interop": "interop.jsonl",
+    "studies.sharding": "sharding.json",
     "reliability": "--kills",
     "scale": "scale.jsonl",
 }

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifru_jax.solvers import lanczos, ritz
-from ifru_jax.solvers.lanczos import norm
+from ifru_jax.solvers.vectors import norm
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -11,12 +11,13 @@ import pytest
 import ifru_jax
 from ifru_jax import DataError, Interactions, Trained, mf
 from ifru_jax.data import sample_negatives
+from ifru_jax.data.numbering import in_order
 from ifru_jax.graph import Change
 from ifru_jax.models.tables import clear_rows
 from ifru_jax.store import Store, journal, verify_record
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning import prepare
-from ifru_jax.unlearning.compaction import compact, in_order, shuffled
+from ifru_jax.unlearning.compaction import compact, shuffled
 from tests.store.conftest import STEP, prepared
 
 

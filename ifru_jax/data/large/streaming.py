@@ -101,7 +101,7 @@ def _columns(names: list[str], reading: Reading) -> dict[str, str]:
     found = vars(find_columns(names, reading))
     for side in _SIDES:
         if found[side] is None:
-            raise missing_column(names, side)
+            raise missing_column(names, side, text=False)
     return {kind: names[found[kind]] for kind in (*_SIDES, "rating", "timestamp") if found[kind] is not None}
 
 

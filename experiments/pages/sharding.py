@@ -1,0 +1,38 @@
+"""Blocks of docs/devices.md: what devices send one another."""
+
+import json
+from typing import Any
+
+from experiments import RESULTS
+from experiments.pages.blocks import block
+from experiments.reporting.main_table import markdown
+
+PATH = RESULTS / "sharding.json"
+_MEGABYTE = 1e6
+
+
+@block
+def sharding(part: str) -> str:
+    """A table of what is sent per product and step, or the bytes of the largest array that is gathered."""
+    lines: list[dict[str, Any]] = json.loads(PATH.read_text())["lines"]
+    if part == "gathered":
+        return str(max(line["gathered"] for line in lines))
+    heads = ["data", "model", "devices", "interactions of a device", "items that it touches", "exchanges", "sent per product, MB"]
+    heads += ["share of two exchanges", "sent per minibatch, MB", "memory of a product, MB", "on one device, MB"]
+    return markdown(heads, [_row(line) for line in lines])
+
+
+def _row(line: dict[str, Any]) -> list[str]:
+    few, many = line["item rows"]
+    sizes = [f"{line[name] / _MEGABYTE:.1f}" for name in ("sent in a step", "memory", "memory of one")]
+    return [
+        line["data"],
+        line["model"],
+        str(line["devices"]),
+        f"{line['most interactions']:,}",
+        f"{few:,}" if few == many else f"{few:,} to {many:,}",
+        str(line["exchanges"]),
+        f"{line['sent in a product'] / _MEGABYTE:.1f}",
+        f"{line['sent in a product'] / line['two exchanges']:.2f}",
+        *sizes,
+    ]

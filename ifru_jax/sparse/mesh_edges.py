@@ -1,0 +1,194 @@
+"""A pattern over the devices of a mesh, and the two sparse operations on it.
+
+    device k holds   rows k R … (k + 1) R − 1 of the table of rows, R = ⌈rows / devices⌉, and all their edges,
+                     columns k C … (k + 1) C − 1 of the table of columns, C = ⌈columns / devices⌉
+
+So sums into rows and inner products need nothing of the rows of others, and of the columns those that a device's own edges end in:
+its *halo*. `fetch` brings it in one all-to-all, of exactly these rows, padded to the most that any two devices exchange. Sums into
+columns are made in the halo and go home by the transpose of the same exchange. In between each device does what one device does,
+with the same kernels on its own pattern, and the derivatives are theirs. A Hessian product of an inner product takes two exchanges,
+one each way: what a direction is multiplied with is already there.
+
+No row, edge or score is on two devices, and nothing gathers a table or the edges.
+"""
+
+from dataclasses import field
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+from jax.sharding import Mesh, PartitionSpec
+
+from ifru_jax.errors import DataError
+from ifru_jax.pytree import pytree
+from ifru_jax.sparse.edges import Edges, capacity_of, host_edges
+from ifru_jax.sparse.placement import ROWS, blocks, by_rows, everywhere, over_mesh
+from ifru_jax.sparse.primitives import edge_scores, propagate, propagate_back
+
+# Where sizes are rounded to: edges of a device, and rows that two devices exchange.
+_LEAST_EDGES, _LEAST_SLOTS = 128, 8
+
+
+@pytree
+class MeshEdges:
+    """Edges in blocks of `n = mesh.size`, each sorted as those of one device are; padding stands last in its block.
+
+    Attributes:
+      rows, cols: int32 [e], numbers in the whole tables.
+      mask: bool [e], False for padding.
+      starts: int32 [n + 1], on every device: edges starts[k] … starts[k+1] − 1, in the order of the host, are in block k.
+      local: the pattern of each device, one after the other: its rows × the slots of its halo.
+      sent: what each device sends, one after the other: slots × its columns, one edge for each slot that is in use.
+      real_sizes: rows and columns that there are; tables have more where their blocks are filled up.
+      mesh: the devices.
+    """
+
+    rows: jax.Array
+    cols: jax.Array
+    mask: jax.Array
+    starts: jax.Array
+    local: Edges
+    sent: Edges
+    real_sizes: tuple[int, int] = field(metadata={"static": True})
+    mesh: Mesh = field(metadata={"static": True})
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the table, those that fill it up included."""
+        return self.local.row_ptr.shape[0] - self.mesh.size
+
+    @property
+    def num_cols(self) -> int:
+        return self.sent.col_ptr.shape[0] - self.mesh.size
+
+    @property
+    def capacity(self) -> int:
+        """Edges including padding, of all devices."""
+        return self.rows.shape[0]
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """Edges of a device, and rows that two of them exchange, padding included."""
+        return self.capacity // self.mesh.size, self.sent.rows.shape[0] // self.mesh.size**2
+
+    @property
+    def numbers(self) -> jax.Array:
+        """int32 [e]: the number of each edge in the order of the host; of padding any."""
+        size = self.room[0]
+        return (self.starts[:-1, None] + jnp.arange(size, dtype=jnp.int32)).reshape(-1)
+
+    def places(self, numbers: jax.Array) -> jax.Array:
+        """Where the edges with these numbers in the order of the host stand."""
+        block = jnp.searchsorted(self.starts, numbers, side="right") - 1
+        return block * self.room[0] + numbers - self.starts[block]
+
+    def column(self, values: np.ndarray, dtype: npt.DTypeLike) -> jax.Array:
+        """Values of the edges, [m] in the order of the host, as they stand beside the edges, [e]; 0 at padding."""
+        starts, size = np.asarray(self.starts), self.room[0]
+        out = np.zeros((self.mesh.size, size), dtype)
+        for block, (a, b) in enumerate(pairwise(starts)):
+            out[block, : b - a] = values[a:b]
+        return over_mesh(out.reshape(-1), by_rows(self.mesh))
+
+    def propagate(self, weights: jax.Array, x: jax.Array) -> jax.Array:
+        """`sparse.propagate` of weights [e] and x [num_cols, d], both in blocks; so is the result, [num_rows, d]."""
+
+        def own(weights: jax.Array, x: jax.Array, local: Edges, sent: Edges) -> jax.Array:
+            return propagate(weights, _fetch(x, sent), local)
+
+        return self._on_each(own, weights, x)
+
+    def propagate_back(self, weights: jax.Array, y: jax.Array) -> jax.Array:
+        """`sparse.propagate_back` of weights [e] and y [num_rows, d]; [num_cols, d]."""
+
+        def own(weights: jax.Array, y: jax.Array, local: Edges, sent: Edges) -> jax.Array:
+            return _send_home(propagate_back(weights, y, local), sent)
+
+        return self._on_each(own, weights, y)
+
+    def edge_scores(self, a: jax.Array, b: jax.Array) -> jax.Array:
+        """`sparse.edge_scores` of a [num_rows, d] and b [num_cols, d]; [e]."""
+
+        def own(a: jax.Array, b: jax.Array, local: Edges, sent: Edges) -> jax.Array:
+            return edge_scores(a, _fetch(b, sent), local)
+
+        return self._on_each(own, a, b)
+
+    def _on_each(self, function, *arrays: jax.Array) -> jax.Array:
+        over = PartitionSpec(ROWS)
+        # Every array is in blocks, so there is nothing to be checked for being the same everywhere.
+        mapped = jax.shard_map(function, mesh=self.mesh, in_specs=over, out_specs=over, check_vma=False)
+        return mapped(*arrays, self.local, self.sent)
+
+
+def _fetch(columns: jax.Array, sent: Edges) -> jax.Array:
+    """The halo [slots, d] of a device, from each device's block of columns."""
+    return _exchanged(propagate(sent.mask.astype(columns.dtype), columns, sent))
+
+
+def _send_home(halo: jax.Array, sent: Edges) -> jax.Array:
+    """Sums over all halos that a column is in, [C, d]: the transpose of `_fetch`."""
+    return propagate_back(sent.mask.astype(halo.dtype), _exchanged(halo), sent)
+
+
+def _exchanged(slots: jax.Array) -> jax.Array:
+    """Part k of the slots goes to device k, and part k of the result came from there; its own transpose and inverse."""
+    return jax.lax.all_to_all(slots, ROWS, 0, 0, tiled=True)
+
+
+def build_mesh_edges(
+    rows: np.ndarray, cols: np.ndarray, *, sizes: tuple[int, int], mesh: Mesh, room: tuple[int, int] | None = None
+) -> MeshEdges:
+    """A pattern over a mesh, from edges on the host.
+
+    Args:
+      rows, cols: int [m], sorted by row, then column.
+      sizes: rows and columns that there are.
+      mesh: of `placement.current_mesh`.
+      room: what the shapes have to have room for at the least, `MeshEdges.room` of a pattern before; None rounds up a little.
+
+    Raises:
+      DataError: edges that are not sorted.
+    """
+    devices = mesh.size
+    of_rows, of_cols = (blocks(size, mesh) for size in sizes)
+    if np.any(np.diff(rows) < 0):
+        raise DataError("edges over a mesh have to be sorted by row.")
+    starts = np.searchsorted(rows, of_rows * np.arange(devices + 1)).astype(np.int32)
+    parts = [slice(a, b) for a, b in pairwise(starts)]
+    needed = [np.unique(cols[part]) for part in parts]
+    # bounds[t, s]: where the columns of device s begin among those that device t needs.
+    bounds = np.stack([np.searchsorted(of, of_cols * np.arange(devices + 1)) for of in needed])
+    most = int(np.diff(starts).max()), int(np.diff(bounds).max())
+    size, slots = _rounded(most, room)
+
+    local, sent, all_rows, all_cols, mask = [], [], [], [], []
+    for t, part in enumerate(parts):
+        source = needed[t] // of_cols
+        slot_of = source * slots + np.arange(len(source)) - bounds[t, source]
+        ends = slot_of[np.searchsorted(needed[t], cols[part])]
+        edges, _ = host_edges(rows[part] - t * of_rows, ends, num_rows=of_rows, num_cols=devices * slots, capacity=size)
+        local.append(edges)
+        missing = size - (part.stop - part.start)
+        all_rows.append(np.pad(rows[part], (0, missing), constant_values=min((t + 1) * of_rows, sizes[0]) - 1))
+        all_cols.append(np.pad(cols[part], (0, missing), constant_values=sizes[1] - 1))
+        mask.append(edges.mask)
+    for s in range(devices):
+        own = [needed[t][bounds[t, s] : bounds[t, s + 1]] - s * of_cols for t in range(devices)]
+        filled = np.concatenate([t * slots + np.arange(len(of)) for t, of in enumerate(own)])
+        sent.append(
+            host_edges(filled, np.concatenate(own), num_rows=devices * slots, num_cols=of_cols, capacity=devices * slots)[0]
+        )
+    columns = [np.concatenate(of).astype(kind) for of, kind in ((all_rows, np.int32), (all_cols, np.int32), (mask, bool))]
+    rows_of, cols_of, mask_of = over_mesh(columns, by_rows(mesh))
+    patterns = [over_mesh(jax.tree.map(lambda *of: np.concatenate(of), *each), by_rows(mesh)) for each in (local, sent)]
+    return MeshEdges(rows_of, cols_of, mask_of, over_mesh(starts, everywhere(mesh)), *patterns, real_sizes=sizes, mesh=mesh)
+
+
+def _rounded(most: tuple[int, int], room: tuple[int, int] | None) -> tuple[int, int]:
+    """Sizes that hold so many edges and slots, and what there was room for."""
+    if room is None:
+        return max(_LEAST_EDGES, -(-most[0] // _LEAST_EDGES) * _LEAST_EDGES), max(_LEAST_SLOTS, most[1])
+    return tuple(size if size <= had else capacity_of(size) for size, had in zip(most, room, strict=True))  # pyright: ignore[reportReturnType]

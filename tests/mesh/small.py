@@ -1,0 +1,59 @@
+"""What the tests over several devices are of: 61 users, 43 items and 700 interactions, so that no table divides by any number."""
+
+import jax
+import numpy as np
+
+import ifru_jax
+from ifru_jax.models import lightgcn, mf
+from ifru_jax.training.over_mesh import real_rows
+
+MODELS = {"mf": mf(embedding_size=4, init_std=0.1), "lightgcn": lightgcn(embedding_size=4, init_std=0.1, num_layers=2)}
+CONFIG = ifru_jax.TrainConfig(learning_rate=0.05, batch_size=64, epochs=3, record=2)
+
+
+def split() -> ifru_jax.Split:
+    """60 % positive, by taste and noise."""
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(np.sort(rng.choice(61 * 43, 700, replace=False)), 43)
+    tastes, kinds = rng.normal(size=(61, 3)), rng.normal(size=(43, 3))
+    likes = (tastes[users] * kinds[items]).sum(axis=1) + 0.3 * rng.normal(size=len(users)) > -0.3
+    return ifru_jax.random_split(ifru_jax.Interactions.from_arrays(users, items, likes), shares=(0.7, 0.2, 0.1))
+
+
+def given(name: str) -> ifru_jax.Trained:
+    """A model with parameters as they are drawn, without a record, on the devices of the block that it is made in."""
+    model, data = MODELS[name], split().train
+    params = model.init(jax.random.key(1), data.num_users, data.num_items)
+    return ifru_jax.Trained.of(model, params, data, config=CONFIG)
+
+
+def fitted(name: str) -> ifru_jax.Trained:
+    """A model that is trained, with a record."""
+    return ifru_jax.fit(jax.random.key(0), MODELS[name], split(), config=CONFIG, progress=False)
+
+
+def parameters(trained: ifru_jax.Trained) -> np.ndarray:
+    """All real rows, one after the other."""
+    rows = real_rows(trained.params, trained.model.tables, trained.training_set)
+    return np.concatenate([rows[name].ravel() for name in sorted(rows)])
+
+
+def named(data: ifru_jax.Interactions, places: slice) -> list[tuple[int, int]]:
+    """Some interactions by their ids."""
+    assert data.user_ids is not None
+    assert data.item_ids is not None
+    users, items = data.user_ids[data.users[places]], data.item_ids[data.items[places]]
+    return list(zip(users.tolist(), items.tolist(), strict=True))
+
+
+def requests(data: ifru_jax.Interactions) -> dict[str, dict]:
+    """Kinds of requests, as arguments of `unlearn`."""
+    pairs = named(data, slice(0, None, 40))
+    flipped = [(user, item, 1.0 - label) for (user, item), label in zip(pairs, data.labels[::40].tolist(), strict=True)]
+    return {
+        "noise": {"interactions": pairs},
+        "users": {"users": [data.user_ids[3], data.user_ids[10]]},
+        "corrected": {"corrected": flipped},
+        "confined": {"users": [data.user_ids[5]], "config": ifru_jax.IFRUConfig(scope=(0.5,))},
+        "in parts": {"users": data.user_ids[:9].tolist()},
+    }

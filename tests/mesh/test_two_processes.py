@@ -1,0 +1,49 @@
+"""Two processes with `jax.distributed` compute what one device does, and write one file."""
+
+import json
+import socket
+import subprocess
+
+import jax
+import numpy as np
+import pytest
+
+import ifru_jax
+from tests.mesh import small
+
+TIMEOUT = 600
+
+
+@pytest.fixture(scope="module")
+def together(start, tmp_path_factory):
+    """What both printed, and the folder with their files."""
+    folder = tmp_path_factory.mktemp("together")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    both = [start("two_processes.py", str(folder), port, str(number), devices=2) for number in range(2)]
+    try:
+        ended = [one.communicate(timeout=TIMEOUT) for one in both]
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"the two processes did not end within {TIMEOUT} seconds")
+    finally:
+        for one in both:
+            one.kill()
+    if any("collectives" in errors.lower() and "not" in errors for _, errors in ended) and any(one.returncode for one in both):
+        pytest.skip(f"this JAX has no collectives between processes on CPU: {ended[0][1][-300:]}")
+    assert [one.returncode for one in both] == [0, 0], ended[0][1][-2000:] + ended[1][1][-2000:]
+    return folder, [json.loads(next(line for line in out.splitlines() if line.startswith("{"))) for out, _ in ended]
+
+
+@pytest.mark.usefixtures("float64")
+def test_two_processes_are_as_good_as_one(together):
+    folder, said = together
+    trained = small.fitted("mf")
+    np.testing.assert_allclose(small.parameters(ifru_jax.load(folder / "fit.npz")), small.parameters(trained), rtol=0, atol=1e-10)
+    for request in ("users", "confined"):
+        trained, report = ifru_jax.unlearn(trained, **small.requests(small.split().train)[request])
+    np.testing.assert_allclose(small.parameters(ifru_jax.load(folder / "left.npz")), small.parameters(trained), rtol=0, atol=1e-10)
+    assert said[0] == said[1]
+    assert said[0]["evaluation"] == pytest.approx(ifru_jax.evaluate(trained, small.split().test), abs=1e-10)
+    assert said[0]["norm"] == pytest.approx(report.norm_step, abs=1e-10)
+    assert jax.process_count() == 1
