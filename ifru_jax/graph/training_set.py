@@ -196,7 +196,7 @@ class TrainingSet:
         named = self.interactions.erase_ids(users, items)
         graph = self.graph
         if graph.user_features is not None or graph.item_features is not None:
-            graph = replace(graph, **_features(named, graph.weights.dtype))
+            graph = replace(graph, **_features(named, self.placed, graph.weights.dtype))
         return replace(self, interactions=named, graph=graph)
 
 
@@ -230,13 +230,11 @@ def build_training_set(
       mesh: devices to put them over, of `on_mesh`; None takes the default one. Capacities follow from the data there.
 
     Raises:
-      DataError: interactions without groups or timestamps where they are wanted, or more of them than the capacity holds; groups,
-        histories or side features over a mesh.
+      DataError: interactions without groups or timestamps where they are wanted, or more of them than the capacity holds; groups
+        or histories over a mesh.
     """
     if mesh is not None:
-        refused = {"groups": with_groups, "histories": with_history}
-        refused["side features"] = interactions.user_features is not None or interactions.item_features is not None
-        for what in (name for name, wanted in refused.items() if wanted):
+        for what in (name for name, wanted in {"groups": with_groups, "histories": with_history}.items() if wanted):
             raise DataError(f"there are no {what} over several devices: train this model on one, outside of on_mesh.")
         return _over_mesh(interactions, mesh, with_graph)
     capacity = padded_size(len(interactions)) if capacities[0] is None else capacities[0]
@@ -245,7 +243,7 @@ def build_training_set(
     ordered = interactions.select(order)
     positives = np.flatnonzero(ordered.labels > 0.5) if with_graph else np.zeros(0, np.int64)
     graph = _graph_of(ordered, positives, min(capacity, padded_size(len(positives))) if capacities[1] is None else capacities[1])
-    graph = replace(graph, **_features(ordered, graph.weights.dtype))
+    graph = replace(graph, **_features(ordered, pattern, graph.weights.dtype))
     if with_history:
         graph = replace(graph, history=build_histories(ordered, pattern, capacity=graph.edges.capacity))
     leaders = leaders_of(ordered) if with_groups else None
@@ -264,6 +262,7 @@ def _over_mesh(interactions: Interactions, mesh: Mesh, with_graph: bool, *, befo
         host_edges(users, items, num_rows=sizes[0], num_cols=sizes[1])[0] for users, items in ((ordered.users, ordered.items), ends)
     ]
     graph = build_graph(host[1], over=edges)
+    graph = replace(graph, **_features(ordered, placed, graph.weights.dtype))
     return TrainingSet(ordered, examples_of(ordered, SortedPairs(placed)), graph, positives, with_graph, (host[0], host[1]))
 
 
@@ -286,7 +285,14 @@ def _graph_of(ordered: Interactions, positives: np.ndarray, capacity: int) -> Bi
     return build_graph(edges)
 
 
-def _features(data: Interactions, dtype: jnp.dtype) -> dict[str, jax.Array | None]:
-    """The side features as they stand in the graph."""
-    sides = {"user_features": data.user_features, "item_features": data.item_features}
-    return {name: None if side is None else jnp.asarray(side.values, dtype) for name, side in sides.items()}
+def _features(data: Interactions, placed: Pattern, dtype: jnp.dtype) -> dict[str, jax.Array | None]:
+    """The side features as they stand in the graph, where the interactions are; over a mesh filled up as the tables are."""
+    sides = {"user_features": (data.user_features, placed.num_rows), "item_features": (data.item_features, placed.num_cols)}
+
+    def of(values: np.ndarray, rows: int) -> jax.Array:
+        if not isinstance(placed, MeshEdges):
+            return jnp.asarray(values, dtype)
+        filled = np.pad(values.astype(dtype), ((0, rows - len(values)), (0, 0)))
+        return over_mesh(filled, by_rows(placed.mesh))
+
+    return {name: None if side is None else of(side.values, rows) for name, (side, rows) in sides.items()}

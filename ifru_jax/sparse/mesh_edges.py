@@ -191,4 +191,4 @@ def _rounded(most: tuple[int, int], room: tuple[int, int] | None) -> tuple[int, 
     """Sizes that hold so many edges and slots, and what there was room for."""
     if room is None:
         return max(_LEAST_EDGES, -(-most[0] // _LEAST_EDGES) * _LEAST_EDGES), max(_LEAST_SLOTS, most[1])
-    return tuple(size if size <= had else capacity_of(size) for size, had in zip(most, room, strict=True))  # pyright: ignore[reportReturnType]
+    return tuple(had if size <= had else capacity_of(size) for size, had in zip(most, room, strict=True))  # pyright: ignore[reportReturnType]

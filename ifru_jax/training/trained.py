@@ -93,7 +93,7 @@ class Trained:
         return cls(objective, _given(model, params, training_set), training_set, config)
 
     def __repr__(self) -> str:
-        size = sum(leaf.size for leaf in jax.tree.leaves(self.params))
+        size = self._size
         record = f", {len(self.record.segments)} segments recorded" if self.record else ""
         return (
             f"{type(self).__name__}({self.model!r}, {size:,} parameters,\n"
@@ -102,7 +102,7 @@ class Trained:
         )
 
     def _repr_html_(self) -> str:
-        data, size = self.interactions, sum(leaf.size for leaf in jax.tree.leaves(self.params))
+        data, size = self.interactions, self._size
         lost = self.training_set.without_data
         rows = [
             ("model", repr(self.model)),
@@ -115,6 +115,15 @@ class Trained:
             ("segments recorded", len(self.record.segments) if self.record else 0),
         ]
         return table(type(self).__name__, ("", "value"), rows)
+
+    @property
+    def _size(self) -> int:
+        """Numbers there are, without rows that fill up tables."""
+        data, tables = self.training_set, self.model.tables
+        sizes = {"user": (data.sizes[0], data.placed.num_rows), "item": (data.sizes[1], data.placed.num_cols)}
+        whole = {name: sum(leaf.size for leaf in jax.tree.leaves(value)) for name, value in self.params.items()}
+        filled = {name: whole[name] // max(sizes[side][1], 1) * (sizes[side][1] - sizes[side][0]) for name, side in tables.items()}
+        return sum(whole.values()) - sum(filled.values())
 
     def plot(self) -> Picture:
         """How many interactions users and items have, the most first.

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ifru_jax.errors import NumericsError
+from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.graph import Batch, Nodes
 from ifru_jax.host_arrays import padded
 from ifru_jax.influence.attribution import Counted, contributions, served_contributions
@@ -65,8 +65,11 @@ def influences(state: Prepared, targets: Target, *, retained: np.ndarray | None 
       float [t, n], in the order of `state.interactions`.
 
     Raises:
+      DataError: a model over the devices of a mesh.
       NumericsError: a solve was not finite.
     """
+    if state.training_set.mesh is not None:
+        raise DataError("a model over several devices explains nothing: save it, and load it on one device, outside of on_mesh.")
     data = Counted.of(state.training_set)
     objective = replace(state.objective, chunk_size=state.step.chunk_size or "automatic")
     left = data.batch if retained is None else data.at(on_device(padded(retained, len(data.counts), data.counts.dtype)))

@@ -28,8 +28,9 @@ from ifru_jax.data.numbering import Order, in_order
 from ifru_jax.errors import ModelError
 from ifru_jax.models import Params
 from ifru_jax.models.tables import take_rows
-from ifru_jax.sparse import on_mesh
+from ifru_jax.sparse import on_device, on_mesh
 from ifru_jax.training import Trained
+from ifru_jax.training.over_mesh import real_rows
 from ifru_jax.training.record import Record
 from ifru_jax.unlearning.prepare import Prepared, prepare
 
@@ -66,8 +67,7 @@ def compact(trained: Trained, rng: np.random.Generator) -> tuple[Trained, Order]
 
 def _of(trained: Trained, order: Order, *, total: int, capacities: tuple[int | None, int | None] = (None, None)) -> Trained:
     # On the default device, where a model that was over a mesh comes to be written.
-    data, rows = in_order(trained.interactions, order), (jax.numpy.asarray(order[0]), jax.numpy.asarray(order[1]))
-    params = take_rows(trained.model.tables, trained.params, rows)
+    data, params = in_order(trained.interactions, order), _rows(trained, trained.params, order)
     _check_sizes(trained, params, data)
     fields = {"config": trained.config, "loss": trained.loss, "total": total, "capacities": capacities}
     with on_mesh(None):
@@ -78,16 +78,20 @@ def _of(trained: Trained, order: Order, *, total: int, capacities: tuple[int | N
 
 
 def _record(trained: Trained, record: Record, order: Order, *, applied: float) -> Record:
-    rows, tables = (jax.numpy.asarray(order[0]), jax.numpy.asarray(order[1])), trained.model.tables
-
     def scaled(params: Params) -> Params:
-        return jax.tree.map(lambda leaf: leaf * applied, take_rows(tables, params, rows))
+        return jax.tree.map(lambda leaf: leaf * applied, _rows(trained, params, order))
 
-    segments = tuple(
-        replace(one, params=take_rows(tables, one.params, rows), applied=scaled(one.applied)) for one in record.segments
-    )
+    segments = tuple(replace(one, params=_rows(trained, one.params, order), applied=scaled(one.applied)) for one in record.segments)
     valid = replace(in_order(record.valid, order), user_ids=None, item_ids=None)
     return replace(record, segments=segments, valid=valid, mesh=None)
+
+
+def _rows(trained: Trained, params: Params, order: Order) -> Params:
+    """Parameters in these rows, on the default device."""
+    tables = trained.model.tables
+    if trained.training_set.mesh is not None:
+        params = on_device(real_rows(params, tables, trained.training_set))
+    return take_rows(tables, params, (jax.numpy.asarray(order[0]), jax.numpy.asarray(order[1])))
 
 
 def _check_sizes(trained: Trained, params: Params, data: Interactions) -> None:

@@ -50,6 +50,7 @@ BY_ROWS = "training/test_row_adam.py::test_each_row_takes_the_steps_of_the_twin"
 COMPARED = "evaluation/test_views.py"
 FILE = "test_checkpoint.py::test_the_file_has_nothing_but_what_it_says"
 RETRAINED = "baselines/test_retrain.py"
+MESH = "mesh/test_eight_devices.py"
 
 FROM_THE_END = [
     *faults(
@@ -112,17 +113,59 @@ FROM_THE_END = [
     *faults(
         "curvature/metric.py",
         END,
-        ("degrees without the 1", "return Degrees(1 + users, 1 + items, 1 +", "return Degrees(users, items, 1 +"),
+        ("degrees without the 1", "of_users, of_items = 1 + users, 1 + items", "of_users, of_items = users, items"),
         (
             "the median is that of the users",
-            "jnp.median(1 + jnp.concatenate([users, items])))",
-            "jnp.median(1 + users))",
+            "median((of_users, of_items), examples.pairs.edges.real_sizes)",
+            "median((of_users,), examples.pairs.edges.real_sizes[:1])",
         ),
     ),
     *faults(
         "unlearning/step.py",
         END,
         ("rows without data stay", "clear_rows(model.tables, values, without_data(retained))", "values"),
+    ),
+]
+
+OVER_DEVICES = [
+    *faults(
+        "curvature/metric.py",
+        MESH,
+        ("rows that fill up a table count in the median", "jnp.where(jnp.arange(len(of)) < count, of, beyond)", "of"),
+    ),
+    *faults(
+        "sparse/mesh_edges.py",
+        MESH,
+        (
+            "numbers of the interactions start anew on every device",
+            "(self.starts[:-1, None] + jnp",
+            "(0 * self.starts[:-1, None] + jnp",
+        ),
+        ("places leave out where a device's begin", "+ numbers - self.starts[block]", "+ numbers"),
+        (
+            "sums into items stay where they were made",
+            "sent.mask.astype(halo.dtype), _exchanged(halo), sent",
+            "sent.mask.astype(halo.dtype), halo, sent",
+        ),
+    ),
+    *faults(
+        "evaluation/lists_over_mesh.py",
+        MESH,
+        ("items are numbered anew on every device", "return values, found + first", "return values, found"),
+    ),
+    *faults(
+        "training/over_mesh.py",
+        MESH,
+        (
+            "rows that fill up a table are drawn",
+            "return jnp.where(there.reshape(-1, *[1] * (table.ndim - 1)), table, 0)",
+            "return table",
+        ),
+        (
+            "a file has the rows that fill up tables",
+            "on_host(value)[: sizes[tables[name]] if name in tables else None]",
+            "on_host(value)",
+        ),
     ),
 ]
 
@@ -667,6 +710,7 @@ FAULTS = (
     *ESTIMATED,
     *FROM_ELSEWHERE,
     *FROM_THE_END,
+    *OVER_DEVICES,
     *CONFINED,
     *FOLLOWING,
     *PRECONDITIONER,
