@@ -97,7 +97,7 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     sides = Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), float(record.batch_size))
     start = record.segments[0].params
     rhs, influence = right_hand_side(objective, start, change, spillover=solve.spillover)
-    course = Course(optax.tree.zeros_like(start), MeanSquares.none(start))
+    course = Course(optax.tree.zeros_like(start), MeanSquares.none(objective.model.tables, start))
     segments, solutions = [], []
     for number, segment in enumerate(record.segments):
         course, segment, solution = _follow_segment(solve, objective, segment, course, rhs, sides, number)
