@@ -12,6 +12,7 @@ _LARGER = (10**8, 10**9)
 _DEVICE_GB = 80
 _SHOWN = {
     "make": "making the data, s",
+    "load": "streaming it from Parquet, s",
     "epoch": "an epoch, s",
     "prepare": "preparing for requests, s",
     "user": "forgetting a user, s",

@@ -8,12 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import jax
 import numpy as np
+import polars
 
-from ifru_jax.data import ForgetRequest, Split, random_interactions
+from ifru_jax.data import ForgetRequest, Interactions, Split, random_interactions, stream_interactions
 from ifru_jax.data.synthetic import synthetic
 from ifru_jax.models import mf
 from ifru_jax.training import TrainConfig, train
@@ -22,6 +25,8 @@ from ifru_jax.unlearning import IFRUConfig, forget, prepare
 PER_USER, PER_ITEM = 10, 100
 WIDTH = 64
 VALID = 0.01
+# Rows of a Parquet file, and of a group in it.
+FILE, ROW_GROUP = 1_000_000, 250_000
 # The first epoch compiles, the second is timed.
 CONFIG = TrainConfig(learning_rate=1e-3, batch_size=8192, reg=1e-7, epochs=2, sparse=True)
 CONFINED = IFRUConfig(scope=(0.5,))
@@ -67,14 +72,19 @@ def _ended_beyond(limit: float) -> None:
 
 def parts(size: int) -> Iterator[tuple[str, float, int | None]]:
     """Each part when it is done, its seconds, and the products with the Hessian that a request took."""
-    began = time.perf_counter()
-    data = synthetic(size // PER_USER, size // PER_ITEM, size)
-    yield "make", time.perf_counter() - began, None
+    seconds, data = timed(lambda: synthetic(size // PER_USER, size // PER_ITEM, size))
+    yield "make", seconds, None
 
-    inside = np.random.default_rng(0).random(len(data)) >= VALID
-    valid = data.select(~inside)
-    split = Split(train=data.select(inside), valid=valid, test=valid)
-    del data
+    with TemporaryDirectory() as folder:
+        write(data, Path(folder, "data"))
+        del data
+        seconds, data = timed(lambda: stream_interactions(Path(folder, "data"), Path(folder, "streamed")))
+        inside = np.random.default_rng(0).random(len(data)) >= VALID
+        valid = data.select(~inside)
+        split = Split(train=data.select(inside), valid=valid, test=valid)
+        del data
+    yield "load", seconds, None
+
     ends = [time.perf_counter()]
     model = mf(embedding_size=WIDTH, init_std=1e-2)
     trained = train(jax.random.key(0), model, split, CONFIG, on_epoch=lambda *_: ends.append(time.perf_counter()))
@@ -96,6 +106,15 @@ def parts(size: int) -> Iterator[tuple[str, float, int | None]]:
         for _ in range(2):
             seconds, report = timed(lambda request=request, ready=ready: forget(ready, request)[1])
         yield name, seconds, report.solve.num_products if report.solve else None
+
+
+def write(data: Interactions, folder: Path) -> None:
+    """The data as Parquet files."""
+    folder.mkdir()
+    for number, start in enumerate(range(0, len(data), FILE)):
+        part = slice(start, start + FILE)
+        columns = {"user": data.users[part], "item": data.items[part], "label": data.labels[part]}
+        polars.DataFrame(columns).write_parquet(folder / f"part-{number:04d}.parquet", row_group_size=ROW_GROUP)
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:

@@ -11,8 +11,9 @@ which are those of the first of them: m̂ = m / (1 − β₁ˢ⁺¹), v̂ = v / 
 hardly after 1/(1 − β₁) and 1/(1 − β₂). So v is Adam's, and what is recorded of a training (`training.record`) means the same.
 
 L2 differs: Adam pulls at all rows in every step, here a row of a batch feels the pull of all k + 1 steps since its last turn at
-once, (k + 1) λ₂ θ in its gradient. Its mean is the same, so the objective is; its share of v is not, and what a row had missed when
-training ended it never feels. Rows without an interaction stay as they were drawn. Shared parameters are moved in every step.
+once, (k + 1) λ₂ θ in m, though never beyond zero, and of one in v. Its mean is that of Adam, and v is, but for what the pull in
+missed steps adds to it; what a row had missed when training ended it never feels. Rows without an interaction stay as they were
+drawn. Shared parameters are moved in every step.
 
 Sources: Kingma and Ba, "Adam" (ICLR 2015), algorithm 1. `LazyAdam` of TensorFlow leaves moments as they were at the last turn; rare
 rows then move less, and the preconditioner is another. Regularisation made up for at the next turn: Carpenter, "Lazy sparse
@@ -93,14 +94,17 @@ def row_adam_step(
     here, mu, nu = _up_to_date(tables, taken(tables, params, rows), behind, learning_rate)
 
     pull = objective.reg * objective.total / size
+    steps = count.astype(jnp.result_type(float))
     gradient = jax.grad(objective.mean_loss)(here, local)
+    nu = jax.tree.map(lambda v, g, p: BETA_2 * v + (1 - BETA_2) * jnp.square(g + pull * p), nu, gradient, here)
+    rate = jax.tree.map(lambda v: learning_rate / (jnp.sqrt(v / (1 - BETA_2**steps)) + EPSILON), nu)
+    force = {}
     for name, value in here.items():
         turns = per_row((count - of_side(seen, tables[name])).astype(value.dtype), value) if name in tables else 1
-        gradient[name] = jax.tree.map(lambda g, v, turns=turns: g + pull * turns * v, gradient[name], value)
-    mu = jax.tree.map(lambda m, g: BETA_1 * m + (1 - BETA_1) * g, mu, gradient)
-    nu = jax.tree.map(lambda v, g: BETA_2 * v + (1 - BETA_2) * jnp.square(g), nu, gradient)
-    steps = count.astype(jnp.result_type(float))
-    rate = jax.tree.map(lambda v: learning_rate / (jnp.sqrt(v / (1 - BETA_2**steps)) + EPSILON), nu)
+        # However long a row has waited, the pull of the steps that it missed takes it to zero and not beyond.
+        pulls = jax.tree.map(lambda r, turns=turns: jnp.maximum(pull, jnp.minimum(pull * turns, 1 / r)), rate[name])
+        force[name] = jax.tree.map(lambda g, a, p: g + a * p, gradient[name], pulls, value)
+    mu = jax.tree.map(lambda m, g: BETA_1 * m + (1 - BETA_1) * g, mu, force)
     here = jax.tree.map(lambda p, m, r: p - r * m / (1 - BETA_1**steps), here, mu, rate)
 
     def put(whole: Params, part: Params, *, add: bool = False) -> Params:
@@ -117,9 +121,9 @@ def row_adam_step(
     moved = put(params, here)
     if not isinstance(state, Recording):
         return moved, after
-    gradient = jax.tree.map(jnp.abs, gradient)
-    applied = put(state.applied, jax.tree.map(jnp.multiply, gradient, rate), add=True)
-    return moved, Recording(after, applied, put(state.size, gradient, add=True))
+    force = jax.tree.map(jnp.abs, force)
+    applied = put(state.applied, jax.tree.map(jnp.multiply, force, rate), add=True)
+    return moved, Recording(after, applied, put(state.size, force, add=True))
 
 
 def row_adam_settled(objective: Objective, carry: tuple[Params, Any], learning_rate: Scalar) -> Params:

@@ -98,7 +98,7 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     sides = Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), float(record.batch_size))
     start = record.segments[0].params
     rhs, influence = right_hand_side(objective, start, change, spillover=solve.spillover)
-    course = _beginning(start)
+    course = _beginning(objective, start)
     segments, solutions = [], []
     for number, segment in enumerate(record.segments):
         known = on_device((segment, course, rhs, sides, number))
@@ -113,8 +113,8 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
 
 
 @jax.jit
-def _beginning(params: Params) -> Course:
-    return Course(optax.tree.zeros_like(params), MeanSquares.none(params))
+def _beginning(objective: Objective, params: Params) -> Course:
+    return Course(optax.tree.zeros_like(params), MeanSquares.none(objective.model.tables, params))
 
 
 @partial(jax.jit, static_argnums=0)

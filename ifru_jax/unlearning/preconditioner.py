@@ -56,9 +56,9 @@ class MeanSquares:
         return jax.tree.map(lambda past, new: kept * past + (1 - kept) * new, self, now)
 
     @classmethod
-    def none(cls, params: Params) -> Self:
+    def none(cls, tables: Tables, params: Params) -> Self:
         """Before the first step of a training."""
-        nothing = optax.tree.zeros_like(params)
+        nothing = row_means(tables, optax.tree.zeros_like(params))
         return cls(nothing, nothing)
 
     @property

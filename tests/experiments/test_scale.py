@@ -10,7 +10,7 @@ from experiments.scale.growth import exponent, extrapolated, last_exponent
 
 
 def line(size, *, seconds, gigabytes):
-    names = ("make", "epoch", "prepare", "confined", "user", "bulk")
+    names = ("make", "load", "epoch", "prepare", "confined", "user", "bulk")
     return {
         "interactions": size,
         "seconds": dict.fromkeys(names, seconds),
@@ -56,7 +56,7 @@ def test_a_small_size_is_measured_once(tmp_path):
         assert main.scale(sizes=(10_000,), out=out) == 0
     [(_, found)] = read_lines(out)
     assert (found["interactions"], found["users"], found["items"]) == (10_000, 1000, 100)
-    parts = {"make", "epoch", "prepare", "user", "confined", "bulk"}
+    parts = {"make", "load", "epoch", "prepare", "user", "confined", "bulk"}
     assert found["seconds"].keys() == found["gigabytes"].keys() == parts
     assert all(value > 0 for value in found["seconds"].values())
     assert (np.diff(list(found["gigabytes"].values())) >= 0).all()

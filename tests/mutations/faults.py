@@ -442,9 +442,18 @@ RECORDING = [
         ("rows stay where they were left", "/ (1 - BETA_1**first) * path", "/ (1 - BETA_1**first) * 0"),
         ("v does not decay while a row waits", "BETA_2**missed * v", "v"),
         ("m does not decay while a row waits", "BETA_1**missed * m", "m"),
-        ("L2 of one step for all that were missed", "g + pull * turns * v", "g + pull * v"),
+        (
+            "L2 of one step for all that were missed",
+            "jnp.maximum(pull, jnp.minimum(pull * turns, 1 / r)), rate",
+            "pull + 0 * r, rate",
+        ),
         ("bias corrections of the last turn", "moments.count - seen, seen + 1", "moments.count - seen, seen"),
         ("what is recorded is of the last turn alone", "return (place.add if add else place.set)", "return place.set"),
+    ),
+    *faults(
+        "training/row_adam.py",
+        "training/test_row_adam.py",
+        ("a long wait throws a row far beyond zero", "jnp.maximum(pull, jnp.minimum(pull * turns, 1 / r))", "pull * turns + 0 * r"),
     ),
     *faults(
         "training/batch_rows.py",
