@@ -27,7 +27,7 @@ from experiments.run.command_line import command
 from experiments.run.progress import telling
 from ifru_jax.data import Interactions, balanced, load_dataset
 from ifru_jax.data.synthetic import synthetic
-from ifru_jax.files import write_atomic
+from ifru_jax.files import target_of, write_atomic
 from ifru_jax.graph import Batch, Examples
 from ifru_jax.models import Params, Recommender, lightgcn, mf
 from ifru_jax.sparse import MeshEdges, on_mesh
@@ -167,6 +167,7 @@ def sharding(out: Path = PATH) -> None:
     Args:
       out: the file.
     """
+    target_of(out)
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_num_cpu_devices", max(DEVICES))
     found = []

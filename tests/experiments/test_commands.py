@@ -26,6 +26,7 @@ from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
 from experiments.studies.interop import study as interop
 from experiments.studies.rows import rows
+from experiments.studies.sharding import sharding
 from experiments.studies.step import step
 from experiments.studies.stream import stream
 from experiments.suite.__main__ import suite
@@ -169,6 +170,7 @@ BAD = [
     ("studies.rows", rows, {"out": Path("file")}, "ends in .jsonl"),
     ("studies.stream", stream, {"requests": 0}, "requests is 0"),
     ("studies.stream", stream, {"home": Path("file")}, "file can't be a folder for results"),
+    ("studies.sharding", sharding, {"out": Path(".")}, "is a folder"),
     ("studies.interop", interop, {"only": "magic"}, "no cell has 'magic' as its model"),
     ("reliability", reliability, {"kills": 0}, "kills is 0"),
     ("scale", scale, {"sizes": (10,)}, "sizes are (10,)"),
