@@ -21,6 +21,11 @@ from experiments.studies.sharding import EMBEDDING_SIZE, measured
 from ifru_jax.data.synthetic import synthetic
 from ifru_jax.models import mf
 
+compiled: list[str] = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, *_, **__: compiled.append(event) if event.endswith("backend_compile_duration") else None
+)
+
 
 def apart(one: ifru_jax.Trained, many: ifru_jax.Trained) -> float:
     return float(np.abs(small.parameters(one) - small.parameters(many)).max())
@@ -47,6 +52,10 @@ def checks(name: str, folder: Path) -> Iterator[dict]:
             as_well.status,
         )
         yield {"check": what, "error": apart(left, also), "same report": same, "parts": report.parts, "blocks": blocks(also)}
+
+    before = len(compiled)
+    ifru_jax.unlearn(many, users=[split.train.user_ids[20]])
+    yield {"check": "again", "compiled": len(compiled) - before}
 
     ours, theirs = ifru_jax.evaluate(one, split.test), ifru_jax.evaluate(many, split.test)
     yield {"check": "evaluation", "error": max(abs(ours[figure] - theirs[figure]) for figure in ours)}

@@ -77,6 +77,10 @@ def test_each_device_has_its_block_of_rows_and_no_more(found):
     assert found["after"]["blocks"] == OF_THREE
 
 
+def test_another_request_compiles_nothing(found):
+    assert found["again"]["compiled"] == 0
+
+
 def test_a_file_tells_nothing_of_the_devices(found):
     assert found["restored"]["same shapes"]
     assert found["fit"]["segments"] == 2
