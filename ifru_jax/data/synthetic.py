@@ -81,9 +81,10 @@ def _pairs(rng: np.random.Generator, degrees: np.ndarray, shares: np.ndarray, nu
     """int64 [n], user · items + item, ascending and different."""
     found, missing = np.zeros(0, np.int64), degrees
     while missing.any():
-        users = np.repeat(np.arange(len(degrees)), missing)
-        items = np.searchsorted(shares, rng.random(len(users)), side="right").clip(max=num_items - 1)
-        drawn = np.sort(users * num_items + items)
+        # In place: at 10⁸ each array more is nearly a gigabyte.
+        drawn = np.repeat(np.arange(len(degrees)) * num_items, missing)
+        drawn += np.searchsorted(shares, rng.random(len(drawn)), side="right").clip(max=num_items - 1)
+        drawn.sort()
         drawn = drawn[np.append(True, drawn[1:] != drawn[:-1])]
         places = np.searchsorted(found, drawn).clip(max=max(0, len(found) - 1))
         new = drawn[found[places] != drawn] if len(found) else drawn
