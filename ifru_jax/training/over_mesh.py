@@ -56,7 +56,8 @@ def filled_up(params: Params, tables: Mapping[str, Side], data: TrainingSet) -> 
 def real_rows(params: Params, tables: Mapping[str, Side], data: TrainingSet) -> dict[str, np.ndarray]:
     """The parameters on the host, without the rows that fill up tables."""
     sizes = dict(zip(("user", "item"), data.sizes, strict=True))
-    return {name: on_host(value)[: sizes[tables[name]] if name in tables else None] for name, value in params.items()}
+    found = on_host(params)
+    return {name: value[: sizes[tables[name]]] if name in tables else value for name, value in found.items()}
 
 
 def drawn(model: Recommender, key: jax.Array, data: TrainingSet) -> Params:
