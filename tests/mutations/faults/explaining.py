@@ -1,0 +1,40 @@
+"""Explanations."""
+
+from .fault import faults
+from .tests import BACKWARDS
+
+EXPLAINING = [
+    *faults(
+        "unlearning/adjoint.py",
+        BACKWARDS,
+        ("the adjoint goes from the first segment to the last", "reversed(state.record.segments)", "state.record.segments"),
+        ("what a segment leaves is not pulled back", "earlier = optax.tree.sub(pull, product(direction))", "earlier = pull"),
+        (
+            "an influence along the record has its sign turned",
+            "found, statuses = found - learned, [*",
+            "found, statuses = found + learned, [*",
+        ),
+        (
+            "b of every segment is taken at the end",
+            "contributions(of.objective, segment.params, direction",
+            "contributions(of.objective, segment.applied, direction",
+        ),
+        ("H of a segment is that of all data", "segment.params, of.retained)", "segment.params, of.data.batch)"),
+    ),
+    *faults(
+        "influence/attribution.py",
+        BACKWARDS,
+        (
+            "the graph has all of every edge",
+            "WeightedGraph.of(graph, counts[self.places])",
+            "WeightedGraph.of(graph, self.counts[self.places])",
+        ),
+        ("the loss has all of every interaction", "replace(self.batch.examples, weights=counts)", "self.batch.examples"),
+        ("what is served from is left out", "if data.places is None:", "if True:"),
+    ),
+    *faults(
+        "graph/bipartite.py",
+        BACKWARDS,
+        ("a degree of one has half a slope", "jnp.where(d > 0, d, 1)), 0)", "jnp.maximum(d, 1)), 0)"),
+    ),
+]

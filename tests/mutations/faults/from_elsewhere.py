@@ -1,0 +1,56 @@
+"""Models in closed form, and those of other systems."""
+
+from .fault import faults
+from .tests import CAME_IN, EXACT, OVER_ALL_PAIRS
+
+FROM_ELSEWHERE = [
+    *faults(
+        "exact/als.py",
+        EXACT,
+        ("a confidence is taken on top of that of all pairs", "others * (confidence - 1)[:, None]", "others * confidence[:, None]"),
+        ("rows are folded out on all data", "matrix(change.after.interactions)", "matrix(change.before.interactions)"),
+        ("a row without data stays", "first[row] = 0", "pass"),
+    ),
+    *faults(
+        "exact/ease.py",
+        EXACT,
+        (
+            "what is left of a user is not put in again",
+            "np.concatenate([old, new[new.any(axis=1)]])",
+            "np.concatenate([old, new[:0]])",
+        ),
+    ),
+    *faults(
+        "exact/item_knn.py",
+        EXACT,
+        ("what is left of a user is not counted again", "- old.T @ old + new.T @ new", "- old.T @ old"),
+        ("equally similar items in any order", "np.lexsort((columns, -similar, rows))", "np.lexsort((-columns, -similar, rows))"),
+    ),
+    *faults(
+        "training/all_pairs.py",
+        OVER_ALL_PAIRS,
+        ("interactions count among all pairs, too", " - jnp.square(logits)", ""),
+        ("Gauss–Newton without its mixed part", "return own + 2 * jnp.sum(", "return own + 0 * jnp.sum("),
+    ),
+    *faults(
+        "training/decay.py",
+        OVER_ALL_PAIRS,
+        ("the positive of a pair is not held back", ", (pairs.items[lead], pairs_of)]", "]"),
+    ),
+    *faults(
+        "interop/export.py",
+        CAME_IN,
+        ("rows of nobody are left out", "np.concatenate([source.pad[name], found])", "found"),
+        ("rows of the erased stay", 'found[~gone[side]] if erased == "compact"', 'found if erased == "compact"'),
+    ),
+    *faults(
+        "interop/evidence.py",
+        CAME_IN,
+        ("scores of another model are let in", "if not len(apart) or apart.max() <= TOLERANCE:", "if True:"),
+    ),
+    *faults(
+        "interop/containers.py",
+        CAME_IN,
+        ("the size of an archive is not looked at", "if unpacked > max(_LARGE, _RATIO * packed):", "if False:"),
+    ),
+]

@@ -1,0 +1,60 @@
+"""Where training would have stopped."""
+
+from .fault import faults
+from .tests import ALONG, REAL_DATA
+
+GOING_ON = [
+    *faults(
+        "unlearning/stopping.py",
+        ALONG,
+        ("on to the peak itself instead of the difference", "found.share - record.peak - len", "found.share - len"),
+        ("on by what validation can't tell", " - record.peak - len(record.valid) ** -0.5", " - record.peak"),
+        (
+            "on in the wrong direction",
+            "return _after(found.flow, on_device(share)), record",
+            "return _after(found.flow, on_device(-share)), record",
+        ),
+        ("uphill", "optax.tree.scale(-1, objective.gradient(params, batch))", "objective.gradient(params, batch)"),
+        ("back, where training would have stopped before", "or not share > 0:", "or share == 0:"),
+        (
+            "the record is no longer",
+            "_after(found.flow, on_device(share)), record.longer(share)",
+            "_after(found.flow, on_device(share)), record",
+        ),
+        ("P of the first segment", "record.segments[-1].applied", "record.segments[0].applied"),
+        ("the time of the last segment", ".applied, steps, data.batch", ".applied, record.segments[-1].steps, data.batch"),
+        ("no look beyond a tenth", "0.05, 0.1, 0.15, 0.2])", "0.05, 0.1])"),
+    ),
+    *faults(
+        "unlearning/stopping.py",
+        "unlearning/test_stopping.py::test_the_top_is_that_of_the_parabola_and_stays_in_sight",
+        ("no parabola", "if not 0 < best < len(places) - 1:", "if True:"),
+    ),
+    *faults(
+        "unlearning/stopping.py",
+        REAL_DATA,
+        ("nine hundred pairs have a say", "LEAST_PAIRS = 1000", "LEAST_PAIRS = 900"),
+        ("one product for the flow", "PRODUCTS = 2", "PRODUCTS = 1"),
+    ),
+    *faults(
+        "unlearning/ifru.py",
+        ALONG,
+        ("going on is no part of the step", "_added(found.delta, further), found, record", "found.delta, found, record"),
+        (
+            "on from where the training was",
+            "gone_on(objective, params, record, change.after)",
+            "gone_on(objective, state.params, record, change.after)",
+        ),
+        (
+            "on with what is forgotten",
+            "gone_on(objective, params, record, change.after)",
+            "gone_on(objective, params, record, change.before)",
+        ),
+    ),
+    *faults(
+        "training/record.py",
+        ALONG,
+        ("the pairs of whoever is gone stay in the record", "valid=self.valid.select(~lost))", "valid=self.valid)"),
+        ("longer by a share of the last segment", "last.steps + share * self.steps", "last.steps + share * last.steps"),
+    ),
+]

@@ -1,0 +1,46 @@
+"""Over the devices of a mesh."""
+
+from .fault import faults
+from .tests import MESH
+
+OVER_DEVICES = [
+    *faults(
+        "curvature/metric.py",
+        MESH,
+        ("rows that fill up a table count in the median", "jnp.where(jnp.arange(len(of)) < count, of, beyond)", "of"),
+    ),
+    *faults(
+        "sparse/mesh_edges.py",
+        MESH,
+        (
+            "numbers of the interactions start anew on every device",
+            "(self.starts[:-1, None] + jnp",
+            "(0 * self.starts[:-1, None] + jnp",
+        ),
+        ("places leave out where a device's begin", "+ numbers - self.starts[block]", "+ numbers"),
+        (
+            "sums into items stay where they were made",
+            "sent.mask.astype(halo.dtype), _exchanged(halo), sent",
+            "sent.mask.astype(halo.dtype), halo, sent",
+        ),
+    ),
+    *faults(
+        "evaluation/lists_over_mesh.py",
+        MESH,
+        ("items are numbered anew on every device", "return values, found + first", "return values, found"),
+    ),
+    *faults(
+        "training/over_mesh.py",
+        MESH,
+        (
+            "rows that fill up a table are drawn",
+            "return jnp.where(there.reshape(-1, *[1] * (table.ndim - 1)), table, 0)",
+            "return table",
+        ),
+        (
+            "a file has the rows that fill up tables",
+            "value[: sizes[tables[name]]] if name in tables else value",
+            "value",
+        ),
+    ),
+]

@@ -1,0 +1,48 @@
+"""What Adam would have multiplied gradients by."""
+
+from .fault import faults
+from .tests import ALONG
+
+PRECONDITIONER = [
+    *faults(
+        "unlearning/preconditioner.py",
+        ALONG,
+        (
+            "signs of its own on either side",
+            "here, gone, new = (energy(objective, params, batch, key)",
+            "here, gone, new = (energy(objective, params, batch, jax.random.fold_in(key, 1))",
+        ),
+        ("v_r is taken at θ_k", "of(there, ahead, sides.after))", "of(here, ahead, sides.after))"),
+        ("what is forgotten has no part in v", "e + jnp.maximum(g - n, (LEAST_RATIO - 1) * e)", "e"),
+        ("what takes the place of the forgotten counts in v", "jnp.maximum(g - n, (LEAST_RATIO - 1) * e)", "g"),
+        ("the scatter of a minibatch of all data", "e / (sides.batch_size * count)", "e / (count * count)"),
+        ("the mean gradient has no part in v", "+ (1 - 1 / sides.batch_size) * m", "+ 0 * m"),
+        ("the mean gradient is divided by N instead of |D_r|", "jnp.square(g * objective.total / count)", "jnp.square(g)"),
+        ("E is divided by N instead of |D_r|", "e / (sides.batch_size * count)", "e / (sides.batch_size * objective.total)"),
+        (
+            "what is forgotten is scored on the graph after",
+            "(sides.after, sides.touched, sides.replaced))",
+            "(sides.after, replace(sides.touched, graph=sides.after.graph), sides.replaced))",
+        ),
+        ("one draw is taken for two", "sum(values) / PROBES", "values[0] / PROBES"),
+        ("ρ without its root", "return jnp.sqrt(jnp.where(known, found, 1))", "return jnp.where(known, found, 1)"),
+        ("one draw of signs", "PROBES = 2", "PROBES = 1"),
+        ("one ρ for all rows of a table", "if name not in tables:\n            return", "if True:\n            return"),
+        ("a memory of one step", "kept = BETA_2**steps", "kept = BETA_2"),
+    ),
+    *faults(
+        "unlearning/preconditioner.py",
+        "unlearning/test_along.py::test_the_ratio_of_a_row_has_bounds_and_is_one_where_nothing_was_seen",
+        (
+            "ρ without bounds",
+            "jnp.clip(after / jnp.where(known, before, 1), LEAST_RATIO, MOST_RATIO)",
+            "after / jnp.where(known, before, 1)",
+        ),
+        ("ρ down to .1", "LEAST_RATIO, MOST_RATIO = 0.05, 20.0", "LEAST_RATIO, MOST_RATIO = 0.1, 20.0"),
+    ),
+    *faults(
+        "unlearning/preconditioner.py",
+        "unlearning/test_along.py::test_a_row_has_one_number_and_so_has_a_shared_parameter",
+        ("a shared parameter has a ρ for each entry", "return jnp.mean(value)", "return value"),
+    ),
+]

@@ -1,0 +1,73 @@
+"""What is recorded of a training."""
+
+from .fault import faults
+from .tests import BY_ROWS, FILE, REAL_DATA, RECORDED
+
+RECORDING = [
+    *faults(
+        "training/row_adam.py",
+        BY_ROWS,
+        ("rows stay where they were left", "/ (1 - BETA_1**first) * path", "/ (1 - BETA_1**first) * 0"),
+        ("v does not decay while a row waits", "BETA_2**missed * v", "v"),
+        ("m does not decay while a row waits", "BETA_1**missed * m", "m"),
+        (
+            "L2 of one step for all that were missed",
+            "jnp.maximum(pull, jnp.minimum(pull * turns, 1 / r)), rate",
+            "pull + 0 * r, rate",
+        ),
+        ("bias corrections of the last turn", "moments.count - seen, seen + 1", "moments.count - seen, seen"),
+        ("what is recorded is of the last turn alone", "return (place.add if add else place.set)", "return place.set"),
+    ),
+    *faults(
+        "training/row_adam.py",
+        "training/test_row_adam.py",
+        ("a long wait throws a row far beyond zero", "jnp.maximum(pull, jnp.minimum(pull * turns, 1 / r))", "pull * turns + 0 * r"),
+    ),
+    *faults(
+        "training/batch_rows.py",
+        "training/test_row_adam.py",
+        ("padding has a turn", "jnp.where(counted, named, size))", "named)"),
+    ),
+    *faults(
+        "training/fit.py",
+        "training/test_row_adam.py",
+        ("rows that wait are shown as they are", "state._replace(params=settled)", "state"),
+    ),
+    *faults(
+        "training/record.py",
+        RECORDED,
+        ("one boundary fewer", "for k in range(self.count + 1)))", "for k in range(self.count)))"),
+        ("θ_k is the beginning of its segment", "nearest((low + high) / 2).params", "nearest(low).params"),
+        ("P is not weighted by |g|", "jnp.abs(g) * learning_rate / (", "learning_rate / ("),
+        ("P without the correction of v", "corrected = 1 - BETA_2**count", "corrected = 1.0"),
+        ("P of all steps so far", "getattr(known[low], part))", "getattr(self.early[0], part))"),
+        (
+            "boundaries stay where the training was not the best",
+            "self.early, self.late = self.early + self.late, []",
+            "self.late = []",
+        ),
+    ),
+    *faults(
+        "training/fit.py",
+        RECORDED,
+        ("the record ends where training did", "state.best_params, *state.best_sums))", "state.params, *state.sums))"),
+        ("P of the epochs after the best", "state.best_params, *state.best_sums))", "state.best_params, *state.sums))"),
+    ),
+    *faults("training/fit.py", REAL_DATA, ("two segments", "    record: int = 3", "    record: int = 2")),
+    *faults(
+        "checkpoint.py",
+        FILE,
+        (
+            "the state of the optimiser is in the file",
+            'arrays |= {f"data/{c}": getattr(data, c)',
+            'arrays |= {f"optimiser/{name}": np.zeros_like(x) for name, x in trained.params.items()}\n'
+            '    arrays |= {f"data/{c}": getattr(data, c)',
+        ),
+    ),
+    *faults(
+        "checkpoint.py",
+        "unlearning/test_along.py::test_the_record_is_saved_and_left_out_for_serving",
+        ("the peak is not in the file", '"peak": record.peak}, arrays', '"peak": None}, arrays'),
+        ("a file for serving has the record", "if trained.record and not for_serving:", "if trained.record:"),
+    ),
+]
