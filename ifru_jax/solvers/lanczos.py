@@ -65,12 +65,15 @@ def lanczos(
         length = norm(b)
         dtype = length.dtype
         tiny = jnp.finfo(dtype).eps
-        first = jax.tree.map(lambda leaf: jnp.where(length > 0, leaf, 0), divided(b, length))
+        first = _flat(jax.tree.map(lambda leaf: jnp.where(length > 0, leaf, 0), divided(b, length)))
+
+        def shaped(flat: Any) -> Any:
+            return jax.tree.map(lambda leaf, like: leaf.reshape(*leaf.shape[:-1], *like.shape), flat, b)
 
         def step(state):
             basis, diagonal, off_diagonal, q, _, j, size = state
             basis = jax.tree.map(lambda kept, new: kept.at[j].set(new), basis, q)
-            image = product(q)
+            image = _flat(product(shaped(q)))
             scale = norm(image)
             unit = divided(image, scale)
             alpha = dot(q, unit)
@@ -92,11 +95,16 @@ def lanczos(
             more = alive & (taken < num_steps)
             return more if enough is None else more & ~((taken > 0) & enough(Krylov(basis, diagonal, off_diagonal, length, taken)))
 
-        basis = jax.tree.map(lambda leaf: jnp.zeros((num_steps, *leaf.shape), leaf.dtype), b)
+        # Of matrices, each leaf one: with other views of them XLA writes every vector into copies of the whole basis.
+        basis = jax.tree.map(lambda leaf: jnp.zeros((num_steps, leaf.size), leaf.dtype), b)
         zeros = jnp.zeros((num_steps,), dtype)
         start = (basis, zeros, zeros, first, length > 0, jnp.int32(0), jnp.zeros((), dtype))
         # An exhausted space asks for no product more, however many steps were allowed.
         basis, diagonal, off_diagonal, _, _, taken, _ = jax.lax.while_loop(goes_on, step, start)
-        return Krylov(basis, diagonal, off_diagonal, length, taken)
+        return Krylov(shaped(basis), diagonal, off_diagonal, length, taken)
 
     return decompose
+
+
+def _flat(v: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.reshape(-1), v)
