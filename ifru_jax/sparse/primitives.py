@@ -58,44 +58,17 @@ def kernels(choice: Kernels) -> Iterator[None]:
 
 
 def propagate(weights: jax.Array, x: jax.Array, edges: Edges) -> jax.Array:
-    """Sum of weighted columns into rows, y[r] = Σ w_e x[col(e)].
-
-    Args:
-      weights: float [e].
-      x: float [num_cols, d].
-      edges: the pattern.
-
-    Returns:
-      float [num_rows, d].
-    """
+    """`operations.propagate` on the pattern of one device."""
     return _propagate_p.bind(weights, x, *jax.tree.leaves(edges), transpose=False, blocks=1, kernels=_kernels.value)
 
 
 def propagate_back(weights: jax.Array, y: jax.Array, edges: Edges) -> jax.Array:
-    """Sum of weighted rows into columns, x[c] = Σ w_e y[row(e)]: the transpose of `propagate`.
-
-    Args:
-      weights: float [e].
-      y: float [num_rows, d].
-      edges: the pattern.
-
-    Returns:
-      float [num_cols, d].
-    """
+    """`operations.propagate_back` on the pattern of one device."""
     return _propagate_p.bind(weights, y, *jax.tree.leaves(edges), transpose=True, blocks=1, kernels=_kernels.value)
 
 
 def edge_scores(a: jax.Array, b: jax.Array, edges: Edges) -> jax.Array:
-    """Inner product at every edge, s_e = ⟨a[row(e)], b[col(e)]⟩; 0 at padding.
-
-    Args:
-      a: float [num_rows, d].
-      b: float [num_cols, d].
-      edges: the pattern.
-
-    Returns:
-      float [e].
-    """
+    """`operations.edge_scores` on the pattern of one device."""
     return _scores_p.bind(a, b, *jax.tree.leaves(edges), terms=1, blocks=1, kernels=_kernels.value)
 
 
