@@ -31,8 +31,8 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.tree = folder / "tree"
-        for part in ("ifru_jax", "tests"):
-            shutil.copytree(ROOT / part, self.tree / part, ignore=shutil.ignore_patterns("__pycache__"))
+        for part in ("ifru_jax", "tests", "experiments"):
+            shutil.copytree(ROOT / part, self.tree / part, ignore=shutil.ignore_patterns("__pycache__", "results"))
         shutil.copy(ROOT / "pyproject.toml", self.tree)
         self.environment = os.environ | {
             "PYTHONPATH": str(self.tree),  # and not a package that is installed
