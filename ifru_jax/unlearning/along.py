@@ -1,8 +1,8 @@
 """The step along the training: from its record, segment by segment, to where it would have gone without what is forgotten.
 
-    δ ← 0;  for k = 1 … K:   r_k(δ, δ′) = ρ_k ∇L(θ_k; D, G) − ∇L(θ_k + δ′; D_r, G_r) + H_k (δ′ − δ)
-                             δ_½ = δ + F_k(½ n_k, δ) r_k(δ, δ),   δ ← δ + F_k(n_k, δ_½) r_k(δ, δ_½)
-                             F_k(n, δ′) = S f(S H_k S) S,   S = (n P_r,k)^½,   H_k = ∇²L(θ_k + δ′; D_r, G_r),   ρ_k and P_r,k at δ′
+    δ ← 0;  for k = 1 … K:   r_k(δ′) = ρ_k ∇L(θ_k; D, G) − ∇L(θ_k + δ′; D_r, G_r) + H_k (δ′ − δ),   H_k = ∇²L(θ_k + δ′; D_r, G_r)
+                             δ_½ = δ + F_k(½ n_k) r_k(δ),  with δ′ = δ;   δ ← δ + F_k(n_k) r_k(δ_½),  with δ′ = δ_½
+                             F_k(n) = S f(S H_k S) S,   S = (n P_r,k)^½,   P_r,k = P_k / ρ_k
 
 In segment k, of n_k steps, a training is a flow along P(−∇L), and Adam's P depends on what it saw: P ∇L(θ_k; D) against
 P_r ∇L(θ_k + δ; D_r), with P = ρ P_r (`preconditioner`). So P_r r_k is how fast the two trainings part, where the second is at
@@ -34,7 +34,7 @@ from ifru_jax.solvers import Solution, check, spectral_step
 from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record, Segment
-from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, slope_after, slope_before
+from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slope_after, slope_before
 from ifru_jax.unlearning.step import scaled_problem, without_data
 
 # Products on the way to the middle of a segment, of which nothing but the way is used.
@@ -133,35 +133,40 @@ def _follow_segment(
     number: jax.Array | int,
 ) -> tuple[Course, Segment, Solution]:
     """From the beginning of a segment to its end, with the segment that there would have been; `rhs` is b_1."""
-    past, key = course.delta, jax.random.key(number)
-    recorded, before = slope_before(objective, segment.params, sides, key)
+    past, key, half = course.delta, jax.random.key(number), segment.steps / 2
+    recorded, v = slope_before(objective, segment.params, sides, key)
 
-    def known(delta: Params) -> tuple[Params, Params, MeanSquares]:
-        """∇L, ρ and the squares that Adam sees, where the other training is at θ_k + δ."""
-        ahead, after = slope_after(objective, optax.tree.add(segment.params, delta), sides, key)
-        now = MeanSquares(before, after)
-        return ahead, course.squares.then(now, segment.steps / 2).root_ratio, now
-
-    def force(b: jax.Array, recorded: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
-        return jnp.where(number == 0, b - (1 - ratio) * recorded, ratio * recorded - ahead)
+    def after(delta: Params) -> tuple[Params, Params]:
+        """∇L and v_r where the other training is at θ_k + δ."""
+        return slope_after(objective, optax.tree.add(segment.params, delta), sides, key)
 
     def product_at(delta: Params) -> Callable[[Params], Params]:
         return objective.hessian_product(optax.tree.add(segment.params, delta), sides.after)
 
-    ahead, ratio, _ = known(past)
-    first = Parting(past, jax.tree.map(force, rhs, recorded, ahead, ratio), _corrected(segment, ratio), segment.steps / 2)
-    halfway, _ = part(SegmentSolve(HALFWAY_PRODUCTS, None), product_at(past), first)
-    there, ratio, now = known(halfway)
+    def parting(v_r: Params, steps: jax.Array | float, bend: Params) -> Parting:
+        ratio = course.squares.then(MeanSquares(v, v_r), half).root_ratio
+
+        def force(b: jax.Array, recorded: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
+            return jnp.where(number == 0, b - (1 - ratio) * recorded, ratio * recorded - ahead)
+
+        total = optax.tree.add(jax.tree.map(force, rhs, recorded, ahead, ratio), bend)
+        return Parting(past, total, jax.tree.map(jnp.divide, segment.applied, ratio), steps)
+
+    ahead, v_past = after(past)
+    halfway, _ = part(SegmentSolve(HALFWAY_PRODUCTS, None), product_at(past), parting(v_past, half, optax.tree.zeros_like(past)))
+    there, v_half = after(halfway)
     product = product_at(halfway)
     bend = jax.tree.map(lambda a, b, back: a - b + back, ahead, there, product(optax.tree.sub(halfway, past)))
-    total = optax.tree.add(jax.tree.map(force, rhs, recorded, ahead, ratio), bend)
-    applied = _corrected(segment, ratio)
-    delta, solution = part(solve, product, Parting(past, total, applied, segment.steps))
+    # What Adam remembers in the middle of the segment is of a while before.
+    v_r = jax.tree.map(lambda a, b: a + (1 - age(half) / half) * (b - a), v_past, v_half)
+    whole = parting(v_r, segment.steps, bend)
+    delta, solution = part(solve, product, whole)
     solution = replace(solution, num_steps=solution.num_steps + HALFWAY_PRODUCTS + 1)
     # The middle of the segment has moved about half as far as its ends have together.
     moved = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, past, delta)
-    params, applied = (clear_rows(objective.model.tables, of, without_data(sides.after.examples)) for of in (moved, applied))
-    return Course(delta, course.squares.then(now, segment.steps)), Segment(params, applied, segment.steps), solution
+    params, applied = (clear_rows(objective.model.tables, of, without_data(sides.after.examples)) for of in (moved, whole.applied))
+    squares = course.squares.then(MeanSquares(v, v_half), segment.steps)
+    return Course(delta, squares), Segment(params, applied, segment.steps), solution
 
 
 def _corrected(segment: Segment, ratio: Params) -> Params:

@@ -76,6 +76,12 @@ class MeanSquares:
         return jax.tree.map(ratio, self.before, self.after)
 
 
+def age(steps: jax.Array | float) -> jax.Array:
+    """How long ago, on average, was what Adam remembers of so many steps: half of them, and no more than 1 / (1 − β₂)."""
+    memory = -1 / jnp.log(BETA_2)
+    return memory - steps * jnp.exp(-steps / memory) / -jnp.expm1(-steps / memory)
+
+
 def slope_before(objective: Objective, params: Params, sides: Sides, key: jax.Array) -> tuple[Params, Params]:
     """∇L(θ; D, G) and v there.
 
