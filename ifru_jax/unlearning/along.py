@@ -8,9 +8,13 @@ In segment k, of n_k steps, a training is a flow along P(−∇L), and Adam's P 
 P_r ∇L(θ_k + δ; D_r), with P = ρ P_r (`preconditioner`). So P_r r_k is how fast the two trainings part, where the second is at
 θ_k + δ, and H_k is what brings them together again or drives them apart. Under a lasting force their difference grows over the
 segment as the filter f says (`solvers.spectral`, "growing-flow"): no damping and no exponent is chosen, since time and metric were
-measured. With b_k = ∇L(θ_k; D, G) − ∇L(θ_k; D_r, G_r) and to the first order, r_k = b_k − H_k δ − (1 − ρ_k) ∇L(θ_k; D, G). In the
-first segment δ is zero and this is exact: there b_1 is summed over what changes alone, since the difference of two gradients may be
-no more than their rounding.
+measured. What is not linear in δ is taken where the other training is in the middle of the segment, at δ_½, as the midpoint rule
+does: first to there with what is known at the beginning, then through all of the segment with what is known there. What Adam
+remembers there is older by `age`, so that v_r lies between its two values.
+
+With b_k = ∇L(θ_k; D, G) − ∇L(θ_k; D_r, G_r), r_1(0) = b_1 − (1 − ρ_1) ∇L(θ_1; D, G) and to the first order r_k = b_k − H_k δ −
+(1 − ρ_k) ∇L(θ_k; D, G). b_1 is summed over what changes alone, since the difference of two gradients may be no more than their
+rounding.
 
 Sources: Bae et al., "Training data attribution via approximate unrolling" (NeurIPS 2024), segments and their filter; Hara et al.,
 "Data cleansing for models trained with SGD" (NeurIPS 2019), influence along a training. Theirs keep P and are linear in δ.
@@ -37,7 +41,7 @@ from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slope_after, slope_before
 from ifru_jax.unlearning.step import scaled_problem, without_data
 
-# Products on the way to the middle of a segment, of which nothing but the way is used.
+# Products on the way to the middle of a segment; more of them change nothing (docs/step.md).
 HALFWAY_PRODUCTS = 2
 
 
@@ -167,11 +171,6 @@ def _follow_segment(
     params, applied = (clear_rows(objective.model.tables, of, without_data(sides.after.examples)) for of in (moved, whole.applied))
     squares = course.squares.then(MeanSquares(v, v_half), segment.steps)
     return Course(delta, squares), Segment(params, applied, segment.steps), solution
-
-
-def _corrected(segment: Segment, ratio: Params) -> Params:
-    """P_r from P."""
-    return jax.tree.map(jnp.divide, segment.applied, ratio)
 
 
 @pytree

@@ -18,7 +18,7 @@ from ifru_jax.training import Pointwise, Trained, train
 from ifru_jax.training.record import Boundary, Record, Recorder, Segment
 from ifru_jax.unlearning import forget, prepare
 from ifru_jax.unlearning.along import Parting, SegmentSolve, along_training, part
-from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, row_means, slope_after, slope_before
+from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, row_means, slope_after, slope_before
 from tests.unlearning.conftest import CONFIG, tastes
 from tests.unlearning.twin import filtered, growing, in_krylov
 
@@ -104,24 +104,31 @@ def test_one_segment_is_the_dense_formula(recorded):
         def value(of):
             return lambda x: wide.objective(unravel(x), of.batch)
 
-        before, after = (jax.jit(jax.grad(value(of)))(theta) for of in (change.before, change.after))
+        before, gradient = jax.grad(value(change.before))(theta), jax.jit(jax.grad(value(change.after)))
         sides, key, hessian = sides_of(change), jax.random.key(0), jax.jit(jax.hessian(value(change.after)))
         found, v = slope_before(wide.objective, segment.params, sides, key)
         np.testing.assert_allclose(ravel_pytree(found)[0], before, atol=1e-12)
 
         def at(delta):
-            """∇L, v_r, S of a step and H in its metric."""
+            """∇L and v_r."""
             found, v_r = slope_after(wide.objective, unravel(theta + delta), sides, key)
-            np.testing.assert_allclose(ravel_pytree(found)[0], jax.grad(value(change.after))(theta + delta), atol=1e-12)
+            np.testing.assert_allclose(ravel_pytree(found)[0], gradient(theta + delta), atol=1e-12)
+            return np.asarray(ravel_pytree(found)[0]), v_r
+
+        def metric(v_r, delta):
+            """ρ, S of a step and H in its metric."""
             rho = ravel_pytree(MeanSquares(v, v_r).root_ratio)[0]
             scale = np.sqrt(ravel_pytree(segment.applied)[0] / rho)
-            return rho, scale, scale[:, None] * np.asarray(hessian(theta + delta)) * scale[None, :]
+            return np.asarray(rho), scale, scale[:, None] * np.asarray(hessian(theta + delta)) * scale[None, :]
 
         steps = float(segment.steps)
-        rho, scale, H = at(0.0)
-        halfway = scale * in_krylov(steps / 2 * H, steps / 2 * scale * np.asarray(rho * before - after), growing, 2)
-        rho, scale, H = at(halfway)
-        force = rho * before - jax.grad(value(change.after))(theta + halfway) + H @ (halfway / scale) / scale
+        ahead, v_past = at(0.0)
+        rho, scale, H = metric(v_past, 0.0)
+        halfway = scale * in_krylov(steps / 2 * H, steps / 2 * scale * (rho * before - ahead), growing, 2)
+        ahead, v_half = at(halfway)
+        share = 1 - age(steps / 2) / (steps / 2)
+        rho, scale, H = metric(jax.tree.map(lambda a, b: (1 - share) * a + share * b, v_past, v_half), halfway)
+        force = rho * before - ahead + H @ (halfway / scale) / scale
         expected = scale * filtered(steps * H, steps * scale * np.asarray(force), growing)
         np.testing.assert_allclose(ravel_pytree(delta)[0], expected, atol=1e-8 * float(np.abs(expected).max()))
 

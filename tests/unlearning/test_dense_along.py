@@ -20,7 +20,7 @@ SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2])
 EXACT = IFRUConfig(segment_steps=COUNT, segment_tolerance=0.0, max_share=None)
 
 
-@pytest.fixture(params=[(1, 9), (0, 2)], ids=["lightgcn-1", "mf"])
+@pytest.fixture(params=[(1, 13), (0, 2)], ids=["lightgcn-1", "mf"])
 def seeded(request, dense_scores):
     """A seed and its problem: one whose training would have gone on, or one whose would not."""
     layers, going_on = request.param
@@ -103,23 +103,31 @@ def dense_course(problem, record):
         )
         seen = mean_square(twin, here, g, before)
 
-        def at(delta, past=(v, v_r), seen=seen, theta=theta, steps=steps, signs=of_retained, recorded=segment.applied):
-            """∇L, H, what Adam remembers at the end of the segment, ρ in its middle, and S of one step."""
+        def at(delta, theta=theta, signs=of_retained):
+            """∇L, H and v_r."""
             ahead, H = twin.at(theta + delta, after)
-            now = seen, mean_square(twin, signed_squares(twin, theta + delta, after, after.edges, signs), ahead, after)
-            kept = 0.999 ** (steps / np.array([2, 1]))
-            middle, end = ([share * old + (1 - share) * new for old, new in zip(past, now, strict=True)] for share in kept)
-            rho = np.sqrt(np.clip(middle[1] / middle[0], 0.05, 20))
-            return ahead, H, end, rho, np.sqrt(flat(recorded) / rho)
+            return ahead, H, mean_square(twin, signed_squares(twin, theta + delta, after, after.edges, signs), ahead, after)
+
+        def middle(seen, seen_r, past=(v, v_r), half=steps / 2, recorded=segment.applied):
+            """ρ in the middle of the segment, and S of one step."""
+            kept = 0.999**half
+            v, v_r = (kept * old + (1 - kept) * new for old, new in zip(past, (seen, seen_r), strict=True))
+            rho = np.sqrt(np.clip(v_r / v, 0.05, 20))
+            return rho, np.sqrt(flat(recorded) / rho)
 
         # (43) and (44): two products to the middle, then all of the segment.
-        past = delta
-        ahead, H, _, rho, S = at(past)
-        metric = steps / 2 * S[:, None] * H * S
-        halfway = past + S * in_krylov(metric, steps / 2 * S * (rho * g - ahead), growing, 2)
-        ahead, H, (v, v_r), rho, S = at(halfway)
+        past, seen = delta, mean_square(twin, here, g, before)
+        ahead, H, seen_past = at(past)
+        rho, S = middle(seen, seen_past)
+        halfway = past + S * in_krylov(steps / 2 * S[:, None] * H * S, steps / 2 * S * (rho * g - ahead), growing, 2)
+        ahead, H, seen_half = at(halfway)
+        # How long ago the squares were seen that Adam remembers, on average, by a sum over the steps.
+        ago = (np.arange(1000 * steps / 2) + 0.5) / 1000
+        age = np.average(ago, weights=0.999**ago)
+        rho, S = middle(seen, seen_past + (1 - age / (steps / 2)) * (seen_half - seen_past))
         force = rho * g - ahead + H @ (halfway - past)
         delta = past + S * filtered(steps * S[:, None] * H * S, steps * S * force, growing)
+        v, v_r = (0.999**steps * old + (1 - 0.999**steps) * new for old, new in zip((v, v_r), (seen, seen_half), strict=True))
         applied = flat(segment.applied) / rho
         middle = theta + (past + delta) / 2
         segments.append(Segment(*(tables(np.where(problem.lost, 0, part)) for part in (middle, applied)), steps))
