@@ -5,6 +5,7 @@
 ([[0, 3], [2, 1]], [0.0, 1.0])
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -30,11 +31,15 @@ def as_rows(given: Iterable[Sequence[Any]] | None, columns: tuple[str, ...]) -> 
 
 
 def as_label(value: Any, user: Any, item: Any) -> float:
-    """A new label as a number; anything else raises a DataError that names the pair."""
+    """A new label as a finite number; anything else raises a DataError that names the pair."""
+    told = f"the new label of user {user} with item {item} is {value!r}: give a number, such as 0 or 1."
     try:
-        return float(value)
+        label = float(value)
     except (TypeError, ValueError) as error:
-        raise DataError(f"the new label of user {user} with item {item} is {value!r}: give a number, such as 0 or 1.") from error
+        raise DataError(told) from error
+    if not math.isfinite(label):
+        raise DataError(told)
+    return label
 
 
 def one_label_each(

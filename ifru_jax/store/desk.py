@@ -26,7 +26,7 @@ from ifru_jax.store.opened import Opened
 from ifru_jax.store.page import Told, page
 from ifru_jax.store.preview import preview
 from ifru_jax.store.record import check_key, check_record
-from ifru_jax.store.requests import Asked, Id
+from ifru_jax.store.requests import Asked, Id, plain
 from ifru_jax.store.resolve import canonical_ids
 from ifru_jax.store.verifying import verify_step
 from ifru_jax.training import LossLike, Trained
@@ -135,9 +135,9 @@ class Store:
           StoreBusy: another process writes; the message says which.
         """
         folder = Path(path)
-        secret = None if key is None else Key.read(key, folder)
         with database.reading(folder, older=not read_only) as connection:
             facts = dict(connection.execute("SELECT name, value FROM facts"))
+        secret = None if key is None else Key.read(key, folder)
         check_key(secret, facts)
         if secret is None and "key" in facts and not read_only:
             raise DataError(f"{folder} was created with a key, which its record is sealed with: give the key file, or only read.")
@@ -343,13 +343,13 @@ class Store:
         """The line of the journal that erased this user, this item, or the interaction of both; None if none did.
 
         Raises:
-          DataError: neither is given, or the store is open without its key.
+          DataError: neither is given, an id that is none, or the store is open without its key.
         """
         if self._opened.key is None:
             raise DataError("only the operator's key tells who was erased: open the store with key=.")
         data, ids = self.model.interactions, []
         for kind, one in (("user", user), ("item", item)):
-            ids += [] if one is None else canonical_ids(data, kind, [one])
+            ids += [] if one is None else canonical_ids(data, kind, plain([one]))
         if not ids:
             raise DataError("give a user, an item, or both for their interaction.")
         kind = "pair" if len(ids) == 2 else "item" if user is None else "user"
