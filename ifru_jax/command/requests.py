@@ -1,6 +1,6 @@
 """Commands about people: `preview`, `forget`, `correct`, `settle`, `undo`, `end-grace`, `erased`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -94,7 +94,9 @@ class Forget(Named):
         asked = self.asked
         with self.opened() as store, working("forgetting"):
             found = store.forget(asked, missing=self.missing, quick=self.quick)
-        return told(found, json=self.json)
+        # Names those who were erased until somebody deletes it.
+        left = () if self.file is None else (str(self.file),)
+        return told(replace(found, elsewhere=(*found.elsewhere, *left)), json=self.json)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import flax.linen as nn
 import jax
 
 from ifru_jax.graph import Graph, Pairs, inner_products
+from ifru_jax.models.embeddings import normal
 from ifru_jax.models.flax_recommender import FlaxRecommender
 from ifru_jax.models.towers import Activation, PairTower, check_tower, tower_parameters
 
@@ -28,7 +29,7 @@ class NeuMF(nn.Module):
 
     @nn.compact
     def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
-        init = nn.initializers.normal(self.init_std)
+        init = normal(self.init_std, self.embedding_size)
         user_shape, item_shape = (self.num_users, self.embedding_size), (self.num_items, self.embedding_size)
         users, items = self.param("gmf_user", init, user_shape), self.param("gmf_item", init, item_shape)
         deep_users, deep_items = self.param("mlp_user", init, user_shape), self.param("mlp_item", init, item_shape)

@@ -23,7 +23,8 @@ from ifru_jax.store.budget import ErrorBudget, Spent
 from ifru_jax.store.commit import Entry
 from ifru_jax.store.key import Key
 from ifru_jax.store.opened import Opened
-from ifru_jax.store.page import Told, page
+from ifru_jax.store.outside import outside
+from ifru_jax.store.page import Told, is_page, page
 from ifru_jax.store.preview import preview
 from ifru_jax.store.record import check_key, check_record
 from ifru_jax.store.requests import Asked, Id, plain
@@ -289,6 +290,8 @@ class Store:
         """
         with database.reading(self.folder) as connection:
             kept = commit.sealed(connection)
+        if not any("undo_until" in line for line in self._opened.lines):
+            raise DataError("nothing was asked of this store yet: there is no step to verify.")
         if not kept:
             raise DataError("the state before the last step is gone: a step can be verified within its grace period only.")
         before = self._opened.read(kept[0].name)
@@ -315,6 +318,9 @@ class Store:
         Args:
           path: of the file, outside of the store.
           for_serving: leaves out the record of the training, which only requests need.
+
+        Raises:
+          DataError: the file is in the store, or is there already and no export of this store.
         """
         return compaction.exported(self._opened, path, for_serving=for_serving)
 
@@ -332,8 +338,12 @@ class Store:
         return found
 
     def report(self, path: str | Path) -> Path:
-        """Writes a page of what was asked and what came of it: one HTML file that names nobody and needs no network."""
-        file = Path(path)
+        """Writes a page of what was asked and what came of it: one HTML file that names nobody and needs no network.
+
+        Raises:
+          DataError: the file is in the store, or is there already and no such page.
+        """
+        file = outside(self.folder, path, ours=is_page)
         record = check_record(self.folder, self._opened.key)
         told = Told(self.folder.resolve().name, self.history(), record, self.spent, self._opened.elsewhere)
         write_atomic(file, page(told))

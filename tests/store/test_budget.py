@@ -14,8 +14,8 @@ from ifru_jax.errors import DataWarning, NumericsError
 from ifru_jax.store import ErrorBudget, Spent, Store, answering, verify_record
 from ifru_jax.store.budget import factor, spent, standing
 from tests.store.conftest import PATIENT, STEP
+from tests.store.held import everything
 from tests.store.test_settling import same
-from tests.store.test_store import everything
 
 EVIDENCE = {"forgotten": 10, "corrected": 0, "linearity": None}
 CREATED = {"kind": "create", "number": 1, "counts": {"interactions": 100}, "gradient": 2.0}

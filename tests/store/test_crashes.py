@@ -19,15 +19,50 @@ import numpy as np
 import pytest
 
 from ifru_jax import DataError
-from ifru_jax.store import ErrorBudget, Store, commit, database, moments, states, verify_record
+from ifru_jax.store import (
+    ErrorBudget,
+    Store,
+    answering,
+    commit,
+    compaction,
+    database,
+    lines,
+    moments,
+    settling,
+    states,
+    verify_record,
+)
 from tests.store.conftest import STEP
-from tests.store.test_store import everything
+from tests.store.held import everything
 
 WATCHED = {
     "write", "flush", "close", "fsync", "replace", "rename", "unlink", "rmdir", "mkdir", "execute", "executemany", "executescript",
     "commit", "ftruncate", "pwrite",
 }  # fmt: skip
 OF = (os.fsync.__module__, "_io", "posix")
+# What computes on arrays in memory; a profiler that saw each of its calls would take most of the time.
+COMPUTING = ((answering, "_unlearned"), (settling, "unlearn"), (lines, "measured"), (compaction, "compact"))
+
+
+@pytest.fixture(autouse=True)
+def computing():
+    """It isn't watched."""
+
+    def unwatched(compute: Callable) -> Callable:
+        def run(*arguments, **options):
+            hook = sys.getprofile()
+            sys.setprofile(None)
+            try:
+                return compute(*arguments, **options)
+            finally:
+                sys.setprofile(hook)
+
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in COMPUTING:
+            patch.setattr(module, name, unwatched(getattr(module, name)))
+        yield
 
 
 def is_watched(call: object) -> bool:
