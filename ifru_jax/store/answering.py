@@ -10,8 +10,8 @@ from ifru_jax.data.present import Missing
 from ifru_jax.errors import DataError, DataWarning, IfruError
 from ifru_jax.store import database, lines
 from ifru_jax.store.answers import Answer
-from ifru_jax.store.budget import factor
 from ifru_jax.store.commit import Entry
+from ifru_jax.store.coverage import factor
 from ifru_jax.store.opened import Opened
 from ifru_jax.store.requests import Asked
 from ifru_jax.store.resolve import Resolved, held_out_after, taken_along

@@ -47,7 +47,7 @@ class Asked:
         """From iterables of any kind, or single ids.
 
         Raises:
-          DataError: an id that is none, a pair or triple that isn't one, a label that is no finite number, or a pair with two labels.
+          DataError: an id that is none, a pair or triple that isn't one, a label that is no finite number, a pair with two labels.
         """
         pairs = zip(*as_rows(interactions, ("user", "item")), strict=True)
         who, what, new = as_rows(corrected, ("user", "item", "label"))
@@ -91,5 +91,7 @@ def plain(ids: Iterable[Any]) -> list[Id]:
     for one in found:
         number = isinstance(one, int | float) and not isinstance(one, bool) and one == one
         if not (number or (isinstance(one, str) and one.strip())):
-            raise DataError(f"an id is {one!r}: ids are whole numbers or texts; leave empty ones out, and look where they come from.")
+            raise DataError(
+                f"an id is {one!r}: ids are whole numbers or texts; leave empty ones out, and look where they come from."
+            )
     return found

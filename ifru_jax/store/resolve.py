@@ -100,8 +100,8 @@ def resolve(asked: Asked, state: State, tags: Tags) -> Resolved:
     """Looks up every id.
 
     Raises:
-      DataError: as `ForgetRequest` (a pair that is to be forgotten and corrected is found later), or a new label that the loss can't
-        take.
+      DataError: as `ForgetRequest` (a pair that is to be forgotten and corrected is found later), or a new label that the loss
+        can't take.
     """
     data, held = state.model.interactions, list(state.parts.values())
     asked = _as_tables_write(asked, data)
@@ -174,7 +174,7 @@ def taken_along(before: Interactions, after: Interactions, request: ForgetReques
 
 
 def canonical_ids(data: Interactions, kind: str, ids: Sequence[Id]) -> list[Id]:
-    """The ids of one kind ("user" or "item") as the tables write them, so that "7" and 7 have one tag; others as they were given."""
+    """The ids of one kind ("user" or "item") as the tables write them, so that "7" and 7 have one tag; others as they are."""
     table = data.user_ids if kind == "user" else data.item_ids
     written = as_written(ids, np.dtype(np.int64) if table is None else table.dtype).tolist()
     return [given if one in ("", -1) else one for given, one in zip(ids, written, strict=True)]
