@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from experiments.reliability import __main__ as kills
 from experiments.reliability.__main__ import create, reliability
 from experiments.reliability.replay import Held, Kill, judge, replayed
 from ifru_jax.store import make_key
@@ -12,10 +13,13 @@ from ifru_jax.store import make_key
 
 @pytest.fixture(scope="module")
 def at_work(tmp_path_factory):
-    """A store before three requests, the log of a process that made them, and its folder."""
+    """A store before some requests, the log of a process that made them, and its folder."""
     home = tmp_path_factory.mktemp("kills")
     make_key(home / "key")
-    with create(home / "shop", home / "key", np.random.default_rng(0)) as store:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kills, "SETTLE_AT", None)
+        created = create(home / "shop", home / "key", np.random.default_rng(0))
+    with created as store:
         before = Held.of(store)
         user, item = next(pair for pair in before.pairs if pair[0] not in (1, 2, 4))
         label = 1 - before.pairs[user, item]
@@ -83,8 +87,8 @@ def test_a_request_for_nobody_is_no_state_to_go_back_to():
 def test_processes_are_killed_and_a_run_goes_on(tmp_path, monkeypatch):
     monkeypatch.setenv("IFRU_JAX_CACHE", str(tmp_path / "compiled"))
     out = tmp_path / "kills.jsonl"
-    for kills in (1, 2):
-        assert reliability(kills=kills, out=out) == 0
+    for count in (1, 2):
+        assert reliability(kills=count, out=out) == 0
     found = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(line["kill"], line["store"], line["lost"], line["half_done"]) for line in found] == [
         (0, "0", False, False),
