@@ -22,12 +22,19 @@ def as_rows(given: Iterable[Sequence[Any]] | None, columns: tuple[str, ...]) -> 
     """
     kind, rows = f"({', '.join(columns)}) {'pair' if len(columns) == 2 else 'triple'}", []
     for row in () if given is None else given:
-        if isinstance(row, str) or not np.ndim(row):
+        if not _is_row(row):
             raise DataError(f"{row!r} is not a {kind}: give a list of them, [({', '.join(columns)}), …].")
         if len(row) != len(columns):
             raise DataError(f"{tuple(row)} is not a {kind}: give {', '.join(columns[:-1])} and {columns[-1]} of each interaction.")
         rows.append(row)
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in columns]
+
+
+def _is_row(value: Any) -> bool:
+    try:
+        return not isinstance(value, str) and np.ndim(value) > 0
+    except ValueError:
+        return True  # with a sequence in it, which whoever looks for it as an id tells
 
 
 def as_label(value: Any, user: Any, item: Any) -> float:

@@ -76,6 +76,46 @@ def test_what_is_no_request_is_refused(named, message):
         Asked.of(**named)
 
 
+@pytest.mark.parametrize("one", [None, "", "  ", float("nan"), np.float64("nan"), pd.NA, True, b"103", (103,)])
+def test_what_is_no_id_is_refused(store, one):
+    lines = len(store.history())
+    for named in ({"users": [103, one]}, {"items": [one]}, {"interactions": [(103, one)]}):
+        with pytest.raises(DataError, match=r"an id is .*: ids are whole numbers or texts"):
+            store.forget(**named, missing="report")
+    assert len(store.history()) == lines
+
+
+def test_an_id_is_named_once_however_it_is_written(store):
+    answer = store.forget(
+        users=["104", 104.0, " 104", np.int64(104)], interactions=[(104, "i1"), ("104.0", " i1")], missing="report"
+    )
+    assert [(one.kind, one.ids) for one in answer.answers] == [("user", (104,)), ("pair", (104, "i1"))]
+    line = store.history()[-1]
+    assert line["asked"] == {"users": 1, "interactions": 1}
+    assert sum(line["answers"].values()) == 2
+    with pytest.raises(DataError, match="user 103 with item i1 is corrected to 1 and to 0"):
+        store.correct([(103, "i1", 1), ("103", "i1", 0)])
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize("label", [5, -1, 1e30])
+def test_a_label_that_the_loss_cannot_take_is_refused(store, part, label):
+    """Of a pair that was held out, too."""
+    before, lines = everything(store), len(store.history())
+    user, item = next(iter(pairs_of(getattr(store.split, part))))
+    for ask in (store.correct, lambda corrected: store.preview(corrected=corrected)):
+        with pytest.raises(DataError, match=rf"the new label of user {user} with item {item} is .* can't take"):
+            ask([(user, item, label)])
+    assert (everything(store), len(store.history())) == (before, lines)
+
+
+def test_a_correction_of_what_was_erased_does_not_say_that_it_never_was(store):
+    pair = next(iter(pairs_of(store.split.train)))
+    store.forget(interactions=[pair])
+    with pytest.raises(DataError, match="is not in the data: nothing was done"):
+        store.correct([(*pair, 1)])
+
+
 def test_a_request_for_everybody_changes_nothing(store):
     before = everything(store)
     with pytest.raises(DataError, match="nothing is left"):
