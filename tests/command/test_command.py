@@ -137,6 +137,7 @@ def test_pairs_and_corrections(ifru, home):
     user, item, label = pairs[1]
     status, told, _ = ifru("correct", "shop", "--label", user, item, 1 - label, "--json")
     assert (status, told["report"]["corrected"], told["kind"]) == (Exit.DONE, 1, "correct")
+    assert ifru("correct", "shop", "--label", user, item, label, "--quick", "--json")[1]["report"]["scope"]["users"] == 1
     assert ifru("correct", "shop")[0] == Exit.ERROR
 
 
