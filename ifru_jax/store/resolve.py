@@ -203,7 +203,8 @@ def _check_label(state: State, user: Id, item: Id, label: float) -> None:
     try:
         loss.check(data.select(np.zeros(1, np.int64)).with_labels(np.array([label], np.float32)))
     except DataError as error:
-        told = f"the new label of user {user} with item {item} is {label:g}, which the loss of the model can't take ({error})"
+        why = str(error).rstrip(".")
+        told = f"the new label of user {user} with item {item} is {label:g}, which the loss of the model can't take ({why})"
         raise DataError(f"{told}: give one as the model was trained with.") from error
 
 

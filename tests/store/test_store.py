@@ -1,5 +1,6 @@
 """A store holds a model, and its requests do what `unlearn` does; other folders, versions and damaged files are refused."""
 
+import shutil
 import sqlite3
 
 import numpy as np
@@ -85,6 +86,16 @@ def test_other_folders_and_other_versions_are_refused(tmp_path, trained, store, 
     (store.folder / "store.sqlite").write_bytes(b"nothing of the kind" * 100)
     with pytest.raises(DataError, match="damaged or something else"):
         Store.open(store.folder, key=key)
+
+
+def test_a_state_that_is_gone_is_told(store, key):
+    (path,) = (store.folder / "states").iterdir()
+    shutil.rmtree(path)
+    store.close()
+    with Store.open(store.folder, key=key) as again:
+        for ask in (lambda: again.model, lambda: again.forget(users=[103]), lambda: verify_record(again.folder)):
+            with pytest.raises(DataError, match=f"the state .*{path.name} is not there: bring the store back from a copy"):
+                ask()
 
 
 @pytest.mark.parametrize("name", ["model.npz", "held_out.npz"])
