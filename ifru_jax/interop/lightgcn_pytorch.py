@@ -17,8 +17,9 @@ import numpy as np
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.interop.containers import existing, read_torch
+from ifru_jax.interop.declared import Declared
 from ifru_jax.interop.source import Imported, Source
-from ifru_jax.interop.tensors import Declared, assembled
+from ifru_jax.interop.tensors import assembled
 
 TABLES = {"user_embedding": "embedding_user.weight", "item_embedding": "embedding_item.weight"}
 
