@@ -31,7 +31,8 @@ class Declared:
         those that ship or of your own, which scores as the source does; in JSON, a model that ships by its module and fields.
       layers: of LightGCN, 0 for matrix factorisation. Tables are those before propagation.
       propagated: True says that they are those after it, which is refused: what was propagated can't be forgotten row by row.
-      loss: that it was trained with; "squares" are of ratings, "als" makes an exact model (`exact.ALS`).
+      loss: that it was trained with; "squares" are of ratings, "als" are weighted squares over all pairs.
+      exact: of "als": requests are answered by `exact.ALS`; False makes a model with an objective of it, for every method.
       reg: λ₂, of an L2 term on all rows beside the mean loss; of "als" its λ.
       decay: λ of weight decay on the rows of what was drawn, see `training.decay`.
       alpha: of "als".
@@ -48,6 +49,7 @@ class Declared:
     layers: int = 0
     propagated: bool = False
     loss: str = "bpr"
+    exact: bool = True
     reg: float = 0.0
     decay: float = 0.0
     alpha: float = 1.0
@@ -127,6 +129,6 @@ def _described(value: Mapping[str, Any] | None) -> Recommender | None:
 
 _KINDS: dict[str, Any] = {
     "tables": lambda value: {str(name): str(of) for name, of in value.items()}, "model": _described, "layers": int,
-    "propagated": bool, "loss": str, "reg": float, "decay": float, "alpha": float, "negatives": int, "popular": bool,
+    "propagated": bool, "loss": str, "exact": bool, "reg": float, "decay": float, "alpha": float, "negatives": int, "popular": bool,
     "pad": lambda value: (int(value[0]), int(value[1])), "system": str,
 }  # fmt: skip

@@ -21,7 +21,7 @@ from ifru_jax.exact import ALS, ALSModel
 from ifru_jax.interop.containers import existing, read_npz, read_safetensors
 from ifru_jax.interop.declared import LEVEL, Declared
 from ifru_jax.interop.evidence import Scored, examined
-from ifru_jax.interop.implicit import ITEMS, USERS, held_as_it_is
+from ifru_jax.interop.implicit import ITEMS, USERS, held_as_it_is, of_factors
 from ifru_jax.interop.negatives import with_negatives
 from ifru_jax.interop.order import in_order
 from ifru_jax.interop.places import Place
@@ -155,7 +155,7 @@ def _trained(
         if params.keys() != {USERS, ITEMS} or declared.model is not None or declared.layers or declared.decay:
             raise ModelError("alternating least squares have two tables, no layers and no decay: declare another loss.")
         config = ALS(embedding_size=params[USERS].shape[1], reg=declared.reg, alpha=declared.alpha)
-        return config.model(data, params[USERS], params[ITEMS])
+        return of_factors(params[USERS], params[ITEMS], data, config, exact=declared.exact)
     loss = _LOSSES[declared.loss]
     if declared.loss != "squares" and declared.negatives:
         data = with_negatives(data, per_positive=declared.negatives, popular=declared.popular, seed=seed)
