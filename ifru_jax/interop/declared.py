@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Self
+
+import numpy as np
 
 from ifru_jax.errors import DataError, ModelError
 from ifru_jax.interop.containers import read_json
@@ -12,6 +14,7 @@ from ifru_jax.models import Recommender, Side, bias_mf, item_bias_mf, lightgcn, 
 
 LossName = Literal["bpr", "bce", "softmax", "squares", "als"]
 LEVEL = "global_bias"
+_PARAMS = "params/"
 _SIDES: dict[str, Side] = {USERS: "user", ITEMS: "item", "user_bias": "user", BIAS: "item"}
 _SAMPLED = "its weights are ranks that its own sampling found, and no objective has them in its gradient: train with BPR"
 _REFUSED = {
@@ -26,7 +29,8 @@ class Declared:
 
     Attributes:
       tables: where in the file the parameters are, see `interop.places`: "user_embedding" and "item_embedding", and where there
-        are such "user_bias", "item_bias" and "global_bias"; with a model, all its parameters by their names.
+        are such "user_bias", "item_bias" and "global_bias"; with a model, all its parameters by their names. None: they are called
+        so in the file, as they are in one of Flax whose parameters are a module's ("params/…").
       model: None for matrix factorisation and LightGCN, which follow from tables and layers. Anything else is a `Recommender`, of
         those that ship or of your own, which scores as the source does; in JSON, a model that ships by its module and fields.
       layers: of LightGCN, 0 for matrix factorisation. Tables are those before propagation.
@@ -44,7 +48,7 @@ class Declared:
       system: who wrote it, for people.
     """
 
-    tables: Mapping[str, str] = field(default_factory=lambda: {USERS: USERS, ITEMS: ITEMS})
+    tables: Mapping[str, str] | None = None
     model: Recommender | None = None
     layers: int = 0
     propagated: bool = False
@@ -77,12 +81,13 @@ class Declared:
             if self.layers:
                 raise ModelError(f"layers is {self.layers}, but a model is given, which knows its own: leave one of the two out.")
             return
-        if not {USERS, ITEMS} <= set(self.tables) <= {*_SIDES, LEVEL}:
+        tables = {USERS, ITEMS} if self.tables is None else set(self.tables)
+        if not {USERS, ITEMS} <= tables <= {*_SIDES, LEVEL}:
             known = f"{USERS} and {ITEMS} are needed, {BIAS}, user_bias and {LEVEL} known"
-            raise ModelError(f"tables name {', '.join(self.tables)}: {known}; give the model of any other.")
-        if ("user_bias" in self.tables and BIAS not in self.tables) or (LEVEL in self.tables and "user_bias" not in self.tables):
+            raise ModelError(f"tables name {', '.join(sorted(tables))}: {known}; give the model of any other.")
+        if ("user_bias" in tables and BIAS not in tables) or (LEVEL in tables and "user_bias" not in tables):
             raise ModelError(f"biases are {BIAS} alone, or user_bias and {BIAS}, with {LEVEL} or without: declare the others, too.")
-        if self.layers < 0 or (self.layers and len(self.tables) > 2):
+        if self.layers < 0 or (self.layers and len(tables) > 2):
             raise ModelError(f"layers is {self.layers}: LightGCN has no biases, and the number is 0 or more.")
 
     @property
@@ -90,13 +95,23 @@ class Declared:
         """Of whom each table has rows, by its name."""
         return _SIDES if self.model is None else self.model.tables
 
+    def named(self, arrays: Mapping[str, np.ndarray]) -> Mapping[str, str]:
+        """Where the parameters are in a file with these arrays."""
+        if self.tables is not None:
+            return self.tables
+        if self.model is None:
+            return {USERS: USERS, ITEMS: ITEMS}
+        params = {name.removeprefix(_PARAMS): name for name in arrays if name.startswith(_PARAMS)}
+        return params or {name: name for name in arrays if not name.startswith("train/")}
+
     def recommender(self, width: int) -> Recommender:
         """The model, of embeddings of this width."""
         if self.model is not None:
             return self.model
         if self.layers:
             return lightgcn(num_layers=self.layers, embedding_size=width)
-        build = bias_mf if "user_bias" in self.tables else item_bias_mf if BIAS in self.tables else mf
+        tables = self.tables or ()
+        build = bias_mf if "user_bias" in tables else item_bias_mf if BIAS in tables else mf
         return build(embedding_size=width)
 
     @classmethod

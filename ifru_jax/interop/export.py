@@ -23,12 +23,15 @@ from ifru_jax.interop.implicit import TABLES as IMPLICIT_TABLES
 from ifru_jax.interop.implicit import implicit_tables
 from ifru_jax.interop.places import Place, written
 from ifru_jax.interop.recbole import recbole_source
-from ifru_jax.interop.source import Source
+from ifru_jax.interop.source import Source, System
+from ifru_jax.interop.trees import flax_bytes
 from ifru_jax.training import AllPairs, Trained, WithDecay
 
-Like = Literal["implicit", "recbole", "lightgcn-pytorch", "safetensors", "npz"]
+Like = Literal["implicit", "recbole", "lightgcn-pytorch", "torch", "safetensors", "npz", "flax"]
 
 _LIGHTGCN = {"user_embedding": "embedding_user.weight", "item_embedding": "embedding_item.weight"}
+
+_PLAIN: dict[str, System] = {"safetensors": "safetensors", "npz": "npz", "torch": "torch", "flax": "flax"}
 
 
 def export(
@@ -44,7 +47,8 @@ def export(
       trained: what came in, or what `unlearn` made of it.
       path: the file; the ids are in NAME.ids.json beside it, null for rows of the erased.
       like: the source that the model came with, which has all that is in its file beside the tables; or a system, whose defaults
-        are taken: "recbole" are safetensors with the names of its state dict and a row of padding, for `load_state_dict`.
+        are taken: "recbole" are safetensors with the names of its state dict and a row of padding, for `load_state_dict`; "flax" is
+        what `flax.serialization` reads, which a checkpoint of Orbax goes back as, too.
       erased: "zero" keeps the rows of the erased, as zeros, so that all others stay where they are; "compact" leaves them out.
 
     Returns:
@@ -118,18 +122,20 @@ def _ids(data: Interactions, side: str, gone: np.ndarray, erased: str) -> list[i
 
 def _write(target: Path, tables: dict[str, np.ndarray], source: Source) -> None:
     texts = {name: value for name, value in source.settings.items() if isinstance(value, str)}
+    arrays = {name: np.asarray(value) for name, value in source.settings.items() if not isinstance(value, str)}
     if source.system in ("implicit", "npz"):
         # The order of a file of implicit: tables first.
         write_arrays(target, {**tables, **{n: np.asarray(v) for n, v in source.settings.items()}})
-    elif source.system == "lightgcn-pytorch":
+    elif source.system == "torch":
         torch, memory = needed("torch", "files of PyTorch need torch", extra="interop"), io.BytesIO()
-        torch.save({name: torch.from_numpy(np.array(table)) for name, table in tables.items()}, memory)
+        torch.save({name: torch.from_numpy(np.array(table)) for name, table in {**tables, **arrays}.items()}, memory)
         write_atomic(target, memory.getvalue())
+    elif source.system in ("flax", "orbax"):
+        write_atomic(target, flax_bytes({**tables, **arrays}))
     else:
         written = needed("safetensors.numpy", "safetensors files need safetensors", extra="interop")
-        kept = {name: np.asarray(value) for name, value in source.settings.items() if not isinstance(value, str)}
-        arrays = {name: np.asarray(value, order="C") for name, value in (tables | kept).items()}
-        write_atomic(target, written.save(arrays, metadata=texts or None))
+        whole = {name: np.asarray(value, order="C") for name, value in (tables | arrays).items()}
+        write_atomic(target, written.save(whole, metadata=texts or None))
 
 
 def _default(model: Trained | ALSModel, like: str) -> Source:
@@ -139,9 +145,9 @@ def _default(model: Trained | ALSModel, like: str) -> Source:
     if like == "recbole":
         return recbole_source(*parameters(model))
     if like == "lightgcn-pytorch":
-        return Source(like, places={name: Place(tensor) for name, tensor in _LIGHTGCN.items()})
-    if like in ("safetensors", "npz"):
-        return Source("npz" if like == "npz" else "safetensors")
+        return Source("torch", places={name: Place(tensor) for name, tensor in _LIGHTGCN.items()})
+    if like in _PLAIN:
+        return Source(_PLAIN[like])
     raise DataError(f"like is {like!r}: give the source that came in, or one of {', '.join(get_args(Like))}.")
 
 

@@ -54,8 +54,7 @@ def from_lightgcn_pytorch(
     declared = Declared(
         TABLES, layers=layers, decay=decay, user_ids=interactions.user_ids, item_ids=interactions.item_ids, scores=scores
     )
-    rest = {name: value for name, value in arrays.items() if name not in TABLES.values()}
-    return assembled(arrays, declared, interactions, Source("lightgcn-pytorch", rest), seed=seed)
+    return assembled(arrays, declared, interactions, Source("torch"), seed=seed)
 
 
 def read_lightgcn(folder: str | os.PathLike[str], *, name: str = "train.txt") -> Interactions:

@@ -14,7 +14,7 @@ from ifru_jax.interop.evidence import Evidence
 from ifru_jax.interop.places import Place
 from ifru_jax.unlearning import Prepared
 
-System = Literal["implicit", "lightgcn-pytorch", "safetensors", "npz"]
+System = Literal["implicit", "safetensors", "npz", "torch", "flax", "orbax"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,31 +1,39 @@
-"""Tables of anybody, in safetensors or npz, with a word on what they are: what the snippets write, and what else can be declared.
+"""Tables of anybody, with a word on what they are: what the snippets write, and what else can be declared.
 
     NAME.safetensors    the tables, and perhaps what it was trained on: train/users, train/items (rows, those of nobody not counted)
                         and train/labels (1 where they are left out)
     NAME.json           a `Declared`: which tensor is which table, layers, loss, ids in the order of the rows, some scores
 
-The JSON file may be left out, and a `Declared` be given.
+The JSON file may be left out, and a `Declared` be given. In place of safetensors:
+
+    NAME.npz                    numpy.savez, as of the weights of Keras or TensorFlow
+    NAME.pt, .pth, .bin, .tar   a state dict of PyTorch
+    NAME.msgpack                flax.serialization.to_bytes
+    a folder                    a checkpoint of Orbax
 """
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError, ModelError
+from ifru_jax.errors import DataError, DataWarning, ModelError
 from ifru_jax.exact import ALS, ALSModel
-from ifru_jax.interop.containers import existing, read_npz, read_safetensors
+from ifru_jax.interop.containers import read_npz, read_safetensors, read_torch
 from ifru_jax.interop.declared import LEVEL, Declared
 from ifru_jax.interop.evidence import Scored, examined
 from ifru_jax.interop.implicit import ITEMS, USERS, held_as_it_is, of_factors
 from ifru_jax.interop.negatives import with_negatives
 from ifru_jax.interop.order import in_order
 from ifru_jax.interop.places import Place
-from ifru_jax.interop.source import Imported, Source
+from ifru_jax.interop.source import Imported, Source, System
+from ifru_jax.interop.trees import read_flax, read_orbax
 from ifru_jax.models import Recommender, Side
 from ifru_jax.training import Loss, Squares, TrainConfig, Trained, WithDecay, bce, bpr, softmax
 from ifru_jax.unlearning import prepare
@@ -40,7 +48,7 @@ def from_tensors(
     """Takes in tables.
 
     Args:
-      path: a safetensors file, or an npz.
+      path: a file, or a folder of Orbax; its suffix tells which.
       interactions: positives that it was trained on; None takes those in the file.
       declared: what the tables are; None reads it from the JSON file beside, of the same name.
       seed: of the draw of negatives, which stands for the source's.
@@ -52,22 +60,29 @@ def from_tensors(
     Warns:
       DataWarning: the order of rows or the objective does not fit, see `interop.evidence`.
     """
-    file = existing(path)
-    if file.suffix == ".npz":
-        arrays, settings, system = read_npz(file), {}, "npz"
-    else:
-        (arrays, settings), system = read_safetensors(file), "safetensors"
-    declared = Declared.read(file.with_suffix(".json")) if declared is None else declared
-    taken = {Place.of(of).tensor for of in declared.tables.values()}
-    rest = {name: value for name, value in arrays.items() if name not in (*taken, *_TRAIN, _LABELS)}
-    return assembled(arrays, declared, interactions, Source(system, settings | rest), seed=seed)
+    arrays, settings, system = _read(path)
+    declared = Declared.read(Path(path).with_suffix(".json")) if declared is None else declared
+    return assembled(arrays, declared, interactions, Source(system, settings), seed=seed)
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str], System]:
+    source = Path(path)
+    if source.is_dir():
+        return read_orbax(source), {}, "orbax"
+    if source.suffix == ".npz":
+        return read_npz(source), {}, "npz"
+    if source.suffix == ".msgpack":
+        return read_flax(source), {}, "flax"
+    if source.suffix in (".pt", ".pth", ".bin", ".tar"):
+        return read_torch(source), {}, "torch"
+    return *read_safetensors(source), "safetensors"
 
 
 def assembled(
     arrays: Mapping[str, np.ndarray], declared: Declared, interactions: Interactions | None, source: Source, *, seed: int = 0
 ) -> Imported:
     """A model of arrays that were read; see `from_tensors`, and for the errors."""
-    places = {name: Place.of(of) for name, of in declared.tables.items()}
+    places = {name: Place.of(of) for name, of in declared.named(arrays).items()}
     front = {"user": declared.pad[0], "item": declared.pad[1]}
     params, pad = {}, {}
     for name, place in places.items():
@@ -93,9 +108,26 @@ def assembled(
     tensors = {place.tensor: arrays[place.tensor] for place in places.values()}
     dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
-    whole = Source(source.system, source.settings, places, dtypes, pad, shapes)
+    settings = {**source.settings, **_rest(arrays, tensors, sizes, declared.pad)}
+    whole = Source(source.system, settings, places, dtypes, pad, shapes)
     scored = None if declared.scores is None else Scored.of(*declared.scores)
     return Imported(trained if isinstance(trained, ALSModel) else prepare(trained), whole, examined(trained, scored))
+
+
+def _rest(
+    arrays: Mapping[str, np.ndarray], taken: Mapping[str, np.ndarray], sizes: tuple[int, int], pad: tuple[int, int]
+) -> dict[str, np.ndarray]:
+    """What a file has beside the model, for its way back; nothing that has rows of users or items, such as moments of Adam."""
+    rows = {*sizes, *(size + nobody for size, nobody in zip(sizes, pad, strict=True)), sum(sizes), sum(sizes) + sum(pad)}
+    found = {name: value for name, value in arrays.items() if name not in (*taken, *_TRAIN, _LABELS)}
+    if remembering := [name for name, value in found.items() if rows & set(value.shape)]:
+        warnings.warn(
+            f"{', '.join(remembering[:3])} have rows of users or items ({len(remembering)} such) and are no parameters. "
+            "They would remember who is forgotten, so they are left out when it goes back.",
+            DataWarning,
+            stacklevel=4,
+        )
+    return {name: value for name, value in found.items() if name not in remembering}
 
 
 def _sizes(

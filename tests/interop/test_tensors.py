@@ -25,7 +25,6 @@ MODELS = {
     "item bias": (item_bias_mf(embedding_size=4), bpr, {"decay": 0.01}),
     "biases": (bias_mf(embedding_size=4), bce, {"loss": "bce", "reg": 1e-4}),
     "lightgcn": (ifru_jax.lightgcn(num_layers=2, embedding_size=4), bpr, {"layers": 2}),
-    "neumf": (_NEUMF, bce, {"loss": "bce", "model": describe_model(_NEUMF), "reg": 1e-4}),
 }
 
 
@@ -201,6 +200,8 @@ def test_a_network_of_torch_comes_in_as_it_is_laid_out(data, tmp_path):
     span = {None: ""} | {place.span: "[{}:{}]".format(*place.span) for place in places.values() if place.span}
     tables = {name: place.tensor + ".T" * place.transposed + span[place.span] for name, place in places.items()}
     users, items, scores = scored(model)
+    (tmp_path / "a.json").write_text(json.dumps({"tables": tables, "model": describe_model(_NEUMF)}))
+    assert Declared.read(tmp_path / "a.json").model == _NEUMF
     declared = Declared(tables, _NEUMF, loss="bce", pad=(1, 1), scores=(users, items, scores))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # drawn, not trained
