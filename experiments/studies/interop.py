@@ -38,7 +38,8 @@ from ifru_jax.errors import DataError
 from ifru_jax.evaluation import ranking_metrics, survivors
 from ifru_jax.evaluation.fidelity import gap, mean_or_none
 from ifru_jax.evaluation.shift import shift, slope, undone, undone_interval
-from ifru_jax.interop import ImplicitOptions
+from ifru_jax.interop import ImplicitOptions, Replay, replayed
+from ifru_jax.training import Trained
 
 PATH = RESULTS / "interop.jsonl"
 SEEDS, K, FIRST_RETRAINED = 3, 10, 100
@@ -57,11 +58,13 @@ class Cell:
       model: by its name in `SYSTEMS`.
       method: by name.
       options: of the import.
+      replay: how its source trained, where that is gone on with here.
     """
 
     model: str
     method: str
     options: ImplicitOptions = field(default_factory=ImplicitOptions)
+    replay: Replay | None = None
 
 
 _GRAPH = {"bpr_batch_size": 2048, "latent_dim_rec": 32, "lightGCN_n_layers": 2, "lr": 0.005, "decay": 1e-3}
@@ -84,6 +87,13 @@ CELLS = (
     Cell("als", "fold-out", ImplicitOptions(sweeps=0)),
     Cell("als", "influence", ImplicitOptions(exact=False)),
     *(Cell(model, "influence") for model in SYSTEMS if model != "als"),
+    *(Cell(model, "negatives", ImplicitOptions(negatives=16)) for model in ("bpr", "recbole-bpr")),
+    # Its steps are not those of Adam: what Adam would do says how far each row went.
+    Cell("bpr", "replay", replay=Replay(learning_rate=0.002, batch_size=2048, epochs=100)),
+    Cell("recbole-bpr", "replay", replay=Replay(learning_rate=0.002, batch_size=2048, epochs=60)),
+    Cell("recbole-neumf", "replay", replay=Replay(learning_rate=0.001, batch_size=1024, epochs=20)),
+    Cell("recbole-lightgcn", "replay", replay=Replay(learning_rate=0.005, batch_size=2048, epochs=60)),
+    Cell("lightgcn-pytorch", "replay", replay=Replay(learning_rate=0.005, batch_size=2048, epochs=60)),
 )
 
 
@@ -167,7 +177,10 @@ def answered(cell: Cell, model: Any, train: Interactions, request: ForgetRequest
         users = [system.named(row) for row in request.users.tolist()]
         pairs = [(system.named(user), system.named(item)) for user, item in request.pairs.tolist()]
         began = time.perf_counter()
-        unlearned, _ = unlearn(imported.model, users=users or None, interactions=pairs or None)
+        here = imported.model
+        if cell.replay is not None and isinstance(here, Trained):
+            here = replayed(here, cell.replay)
+        unlearned, _ = unlearn(here, users=users or None, interactions=pairs or None)
         took = time.perf_counter() - began
         return system.served(model, (unlearned, imported.source), request.applied(train), Path(folder)), took
 

@@ -23,6 +23,7 @@ from ifru_jax.interop.evidence import Evidence
 from ifru_jax.interop.export import export
 from ifru_jax.interop.implicit import ImplicitOptions, from_implicit
 from ifru_jax.interop.lightgcn_pytorch import from_lightgcn_pytorch, read_lightgcn
+from ifru_jax.interop.replay import Replay, replayed
 from ifru_jax.interop.snippets import snippet
 from ifru_jax.interop.source import Imported, Source
 from ifru_jax.interop.tensors import from_tensors
@@ -32,11 +33,13 @@ __all__ = [
     "Evidence",
     "ImplicitOptions",
     "Imported",
+    "Replay",
     "Source",
     "export",
     "from_implicit",
     "from_lightgcn_pytorch",
     "from_tensors",
     "read_lightgcn",
+    "replayed",
     "snippet",
 ]

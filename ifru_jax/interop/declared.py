@@ -40,7 +40,9 @@ class Declared:
       reg: λ₂, of an L2 term on all rows beside the mean loss; of "als" its λ.
       decay: λ of weight decay on the rows of what was drawn, see `training.decay`.
       alpha: of "als".
-      negatives: drawn for each positive, for "bpr", "bce" and "softmax"; 0: the interactions have labels of both kinds.
+      negatives: drawn once for each positive, for "bpr", "bce" and "softmax"; 0: the interactions have labels of both kinds. For
+        "bpr" they stand for all that the source drew, the more the better; for the others it is the source's number, since that
+        weighs them. None: 4 for "bpr", 1 for the others.
       popular: whether items are drawn as negatives as often as they have interactions, in place of all alike.
       pad: rows of nobody before the first user, and before the first item.
       user_ids, item_ids: original ids in the order of the rows, those of nobody left out; None where rows are the ids.
@@ -57,7 +59,7 @@ class Declared:
     reg: float = 0.0
     decay: float = 0.0
     alpha: float = 1.0
-    negatives: int = 1
+    negatives: int | None = None
     popular: bool = False
     pad: tuple[int, int] = (0, 0)
     user_ids: Any = None
@@ -89,6 +91,11 @@ class Declared:
             raise ModelError(f"biases are {BIAS} alone, or user_bias and {BIAS}, with {LEVEL} or without: declare the others, too.")
         if self.layers < 0 or (self.layers and len(tables) > 2):
             raise ModelError(f"layers is {self.layers}: LightGCN has no biases, and the number is 0 or more.")
+
+    @property
+    def draws(self) -> int:
+        """Negatives of each positive."""
+        return self.negatives if self.negatives is not None else 4 if self.loss == "bpr" else 1
 
     @property
     def sides(self) -> Mapping[str, Side]:
@@ -142,8 +149,12 @@ def _described(value: Mapping[str, Any] | None) -> Recommender | None:
     return found
 
 
+def _number(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
 _KINDS: dict[str, Any] = {
     "tables": lambda value: {str(name): str(of) for name, of in value.items()}, "model": _described, "layers": int,
-    "propagated": bool, "loss": str, "exact": bool, "reg": float, "decay": float, "alpha": float, "negatives": int, "popular": bool,
-    "pad": lambda value: (int(value[0]), int(value[1])), "system": str,
+    "propagated": bool, "loss": str, "exact": bool, "reg": float, "decay": float, "alpha": float, "negatives": _number,
+    "popular": bool, "pad": lambda value: (int(value[0]), int(value[1])), "system": str,
 }  # fmt: skip

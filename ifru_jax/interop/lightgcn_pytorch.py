@@ -31,6 +31,7 @@ def from_lightgcn_pytorch(
     layers: int = 3,
     decay: float = 1e-4,
     scores: tuple[Any, Any, Any] | None = None,
+    negatives: int | None = None,
     seed: int = 0,
 ) -> Imported:
     """Takes in a model of LightGCN-PyTorch, or of its matrix factorisation; needs torch to read the file.
@@ -41,7 +42,8 @@ def from_lightgcn_pytorch(
       layers: of propagation, `--layer`; 0 for its matrix factorisation.
       decay: `--decay`.
       scores: rows of users, rows of items, and their logits in the source, before the sigmoid.
-      seed: of the draw of negatives.
+      negatives: of each positive, drawn once; see `Declared`.
+      seed: of that draw.
 
     Raises:
       DataError: no such file, one that holds more than tensors, or data that doesn't fit it.
@@ -52,7 +54,13 @@ def from_lightgcn_pytorch(
     """
     arrays = read_torch(path)
     declared = Declared(
-        TABLES, layers=layers, decay=decay, user_ids=interactions.user_ids, item_ids=interactions.item_ids, scores=scores
+        TABLES,
+        layers=layers,
+        decay=decay,
+        negatives=negatives,
+        user_ids=interactions.user_ids,
+        item_ids=interactions.item_ids,
+        scores=scores,
     )
     return assembled(arrays, declared, interactions, Source("torch"), seed=seed)
 

@@ -189,8 +189,8 @@ def _trained(
         config = ALS(embedding_size=params[USERS].shape[1], reg=declared.reg, alpha=declared.alpha)
         return of_factors(params[USERS], params[ITEMS], data, config, exact=declared.exact)
     loss = _LOSSES[declared.loss]
-    if declared.loss != "squares" and declared.negatives:
-        data = with_negatives(data, per_positive=declared.negatives, popular=declared.popular, seed=seed)
+    if declared.loss != "squares" and declared.draws:
+        data = with_negatives(data, per_positive=declared.draws, popular=declared.popular, seed=seed)
     loss.check(data)
     if declared.decay:
         loss = WithDecay(loss, declared.decay)

@@ -96,7 +96,8 @@ class LightGCNPyTorch:
         needed("torch", "it needs torch").save(model.net.state_dict(), folder / "lgn.pth.tar")
         data = interop.read_lightgcn(model.folder)
         layers, decay = self.own["lightGCN_n_layers"], self.own["decay"]
-        return interop.from_lightgcn_pytorch(folder / "lgn.pth.tar", data, layers=layers, decay=decay)
+        options_here = {"layers": layers, "decay": decay, "negatives": options.negatives}
+        return interop.from_lightgcn_pytorch(folder / "lgn.pth.tar", data, **options_here)
 
     def served(
         self, model: _Fitted, back: tuple[Trained | ALSModel, interop.Source], rest: Interactions, folder: Path

@@ -2,13 +2,13 @@
 
 import contextlib
 import copy
+import dataclasses
 import importlib.metadata
 import io
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from ifru_jax.training import Trained
 _RENAMED = {"bool8": np.bool_, "float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class _Fitted:
     """A model of RecBole, with the data it was trained on and what its checkpoint has."""
 
@@ -107,7 +107,10 @@ class RecBole:
                 '"model.json"', repr(f"{target}.json")
             )
             exec(compile(code, "snippet", "exec"), {})
-        return interop.from_tensors(f"{target}.safetensors")
+        declared = interop.Declared.read(f"{target}.json")
+        if declared.loss == "bpr":
+            declared = dataclasses.replace(declared, negatives=options.negatives)
+        return interop.from_tensors(f"{target}.safetensors", declared=declared)
 
     def served(
         self, model: _Fitted, back: tuple[Trained | ALSModel, interop.Source], rest: Interactions, folder: Path
