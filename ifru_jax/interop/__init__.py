@@ -27,6 +27,7 @@ from ifru_jax.interop.replay import Replay, replayed
 from ifru_jax.interop.snippets import snippet
 from ifru_jax.interop.source import Imported, Source
 from ifru_jax.interop.tensors import from_tensors
+from ifru_jax.interop.vectors import export_vectors
 
 __all__ = [
     "Declared",
@@ -36,6 +37,7 @@ __all__ = [
     "Replay",
     "Source",
     "export",
+    "export_vectors",
     "from_implicit",
     "from_lightgcn_pytorch",
     "from_tensors",

@@ -7,6 +7,9 @@
 | `lightgcn_pytorch.py` | a clone of https://github.com/gusye1234/LightGCN-PyTorch | LightGCN |
 """
 
+import hashlib
+import json
+import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,8 +39,11 @@ class System(Protocol):
         """What it runs with, by name."""
         ...
 
-    def fitted(self, train: Interactions, seed: int) -> Any:
-        """A model of the system, trained by it on these positives, whose ids are rows."""
+    def fitted(self, train: Interactions, seed: int, *, anew: bool = False) -> Any:
+        """A model of the system, trained by it on these positives, whose ids are rows.
+
+        One that was trained before, by a study that was stopped, is read again where that is slow, unless it is made `anew`.
+        """
         ...
 
     def scores(self, model: Any) -> np.ndarray:
@@ -51,3 +57,17 @@ class System(Protocol):
     def served(self, model: Any, back: tuple[Trained | ALSModel, Source], rest: Interactions, folder: Path) -> np.ndarray:
         """`scores` of what came back of a model by way of a file in this folder, where `rest` is left of the interactions."""
         ...
+
+
+def kept_in(system: str, settings: dict[str, Any]) -> Path:
+    """A folder for what a system trains with these settings; studies that go on find it again."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    folder = Path(tempfile.gettempdir(), "ifru_jax-interop", f"{system}-{digest}")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def key_of(train: Interactions, seed: int) -> str:
+    """Names a training set and a seed."""
+    rows = hashlib.sha256(train.users.tobytes() + train.items.tobytes()).hexdigest()[:8]
+    return f"{seed}-{len(train)}-{rows}"

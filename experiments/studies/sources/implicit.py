@@ -33,7 +33,7 @@ class Implicit:
         module, _, name = self.kind.partition(".")
         return getattr(needed(f"implicit.{module}", "this study trains in the package implicit: pip install implicit"), name)
 
-    def fitted(self, train: Interactions, seed: int) -> Any:
+    def fitted(self, train: Interactions, seed: int, *, anew: bool = False) -> Any:
         found = self._class()(**self.settings, random_state=seed, num_threads=1)
         entries = train.labels, (train.users, train.items)
         found.fit(scipy.sparse.csr_matrix(entries, shape=(train.num_users, train.num_items)), show_progress=False)

@@ -6,13 +6,13 @@ import io
 import os
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.studies.sources import kept_in, key_of
 from ifru_jax import Interactions, interop
 from ifru_jax.data.extras import needed
 from ifru_jax.errors import DataError
@@ -70,18 +70,24 @@ class LightGCNPyTorch:
         dataset = dataloader.Loader(config=world.config, path=str(folder))
         return model.LightGCN(world.config, dataset), dataset
 
-    def fitted(self, train: Interactions, seed: int) -> _Fitted:
+    def fitted(self, train: Interactions, seed: int, *, anew: bool = False) -> _Fitted:
         world, utils, _, _, procedure = self._code()
-        folder, rows = Path(tempfile.mkdtemp(prefix="lightgcn-")), (np.unique(train.users), np.unique(train.items))
+        torch, rows = needed("torch", "it needs torch"), (np.unique(train.users), np.unique(train.items))
+        folder = kept_in("lightgcn-pytorch", self.settings) / key_of(train, seed)
+        folder.mkdir(exist_ok=True)
         _written(folder, train, rows)
+        file = folder / "lgn.pth.tar"
         with contextlib.redirect_stdout(io.StringIO()):
             utils.set_seed(seed)
             if utils.sample_ext:
                 utils.sampling.seed(seed)
             net, dataset = self._net(folder)
-            step = utils.BPRLoss(net, world.config)
-            for epoch in range(self.epochs):
-                procedure.BPR_train_original(dataset, net, step, epoch)
+            if anew or not file.exists():
+                step = utils.BPRLoss(net, world.config)
+                for epoch in range(self.epochs):
+                    procedure.BPR_train_original(dataset, net, step, epoch)
+                torch.save(net.state_dict(), file)
+            net.load_state_dict(torch.load(file, weights_only=True))
         return _Fitted(net, folder, rows, (train.num_users, train.num_items))
 
     def scores(self, model: _Fitted) -> np.ndarray:

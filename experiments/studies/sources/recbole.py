@@ -7,7 +7,6 @@ import importlib.metadata
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
+from experiments.studies.sources import kept_in, key_of
 from ifru_jax import Interactions, interop
 from ifru_jax.data.extras import needed
 from ifru_jax.exact import ALSModel
@@ -48,15 +48,18 @@ class RecBole:
 
     def __init__(self, kind: str, **settings: Any) -> None:
         self.kind, self.settings = kind, settings
-        self._folder = Path(tempfile.mkdtemp(prefix="recbole-"))
+
+    @property
+    def _folder(self) -> Path:
+        return kept_in(f"recbole-{self.kind}", self.settings)
 
     def versions(self) -> dict[str, str]:
         return {name: importlib.metadata.version(name) for name in ("recbole", "torch")}
 
-    def fitted(self, train: Interactions, seed: int) -> _Fitted:
+    def fitted(self, train: Interactions, seed: int, *, anew: bool = False) -> _Fitted:
         with _as_it_expects(self._folder):
             torch = needed("torch", "RecBole needs torch")
-            name = f"{self.kind}-{seed}-{len(train)}"
+            name = key_of(train, seed)
             lines = "".join(f"{user}\t{item}\n" for user, item in zip(train.users, train.items, strict=True))
             Path("data", name).mkdir(parents=True, exist_ok=True)
             write_atomic(Path("data", name, f"{name}.inter"), f"user_id:token\titem_id:token\n{lines}")
@@ -76,11 +79,13 @@ class RecBole:
             utils.init_seed(seed, True)
             net = utils.get_model(self.kind)(config, passes.dataset)
             trainer = utils.get_trainer(config["MODEL_TYPE"], self.kind)(config, net)
-            trainer.fit(passes, None, verbose=False, saved=False, show_progress=False)
-            trainer.tensorboard.close()  # it writes into the working folder, from a thread
             trainer.saved_model_file = f"saved/{name}.pth"
-            Path("saved").mkdir(exist_ok=True)
-            trainer._save_checkpoint(config["epochs"] - 1, verbose=False)
+            if anew or not Path(trainer.saved_model_file).exists():
+                trainer.fit(passes, None, verbose=False, saved=False, show_progress=False)
+                trainer._save_checkpoint(config["epochs"] - 1, verbose=False)
+            else:
+                net.load_state_dict(torch.load(trainer.saved_model_file)["state_dict"])
+            trainer.tensorboard.close()  # it writes into the working folder, from a thread
             torch.set_grad_enabled(True)
             return _Fitted(net, passes.dataset, trainer, (train.num_users, train.num_items))
 
