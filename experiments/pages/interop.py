@@ -19,6 +19,7 @@ METHODS = {
     "fold-out": "exact, no sweep",
     "one-sweep": "exact, 1 sweep",
     "converged": "exact, until the rows settle",
+    "one-negative": "IFRU, 1 negative",
     "influence": "IFRU",
     "negatives": "IFRU, 16 negatives",
     "replay": "IFRU, replayed",

@@ -45,8 +45,8 @@ PATH = RESULTS / "interop.jsonl"
 SEEDS, K, FIRST_RETRAINED = 3, 10, 100
 SECONDS = "seconds"
 REQUESTS: dict[str, Callable[[Interactions], ForgetRequest]] = {
-    "user:0.01": lambda train: random_users(train, 0.01),
     "interaction:0.02": lambda train: random_interactions(train, 0.02),
+    "user:0.01": lambda train: random_users(train, 0.01),
 }
 
 
@@ -87,6 +87,7 @@ CELLS = (
     Cell("als", "fold-out", ImplicitOptions(sweeps=0)),
     Cell("als", "influence", ImplicitOptions(exact=False)),
     *(Cell(model, "influence") for model in SYSTEMS if model != "als"),
+    *(Cell(model, "one-negative", ImplicitOptions(negatives=1)) for model in ("recbole-bpr", "lightgcn-pytorch")),
     *(Cell(model, "negatives", ImplicitOptions(negatives=16)) for model in ("bpr", "recbole-bpr")),
     # Its steps are not those of Adam: what Adam would do says how far each row went.
     Cell("bpr", "replay", replay=Replay(learning_rate=0.002, batch_size=2048, epochs=100)),
@@ -128,11 +129,14 @@ def compared(model: str, split: Split) -> None:
         rest = request.applied(split.train)
         after = [system.scores(system.fitted(rest, FIRST_RETRAINED + seed)) for seed in range(SEEDS)]
         measured = Measured(split, request, rest)
-        answers = {"original": before, "retrain": after}
-        answers |= {cell.method: [answered(cell, one, split.train, request)[0] for one in originals] for cell in missing}
+        answers: dict[str, Callable[[], Sequence[np.ndarray]]] = {"original": lambda: before, "retrain": lambda after=after: after}
+        for cell in missing:
+            answers[cell.method] = lambda cell=cell, request=request: [
+                answered(cell, one, split.train, request)[0] for one in originals
+            ]
         for method, grids in answers.items():
             if (model, forget, method) not in done:
-                figures = measured.figures(grids, before, after)
+                figures = measured.figures(grids(), before, after)
                 append_record(PATH, _record(model, forget, method) | {"figures": figures})
                 console.print(model, forget, method, figures)
 

@@ -151,9 +151,11 @@ def test_a_folder_that_says_it_is_larger_than_it_is_is_refused(tmp_path, monkeyp
 
 
 def test_weights_of_keras_come_in_by_name(tmp_path, params, data):
-    """As `numpy.savez` of the weights by their paths has them; kernels are as those of Flax."""
-    np.savez(tmp_path / "x.npz", **{f"neumf/{name}": value for name, value in params.items()})
-    model, source = comes_in(tmp_path / "x.npz", params, data, tables={name: f"neumf/{name}" for name in params})
+    """As `numpy.savez` of the weights by their paths has them; kernels are as those of Flax, or the other way round."""
+    turned = "tower/kernel_0"
+    np.savez(tmp_path / "x.npz", **{f"neumf/{name}": value.T if name == turned else value for name, value in params.items()})
+    tables = {name: f"neumf/{name}" + ".T" * (name == turned) for name in params}
+    model, source = comes_in(tmp_path / "x.npz", params, data, tables=tables)
     export(model, tmp_path / "y.npz", like=source)
     before, after = read_npz(tmp_path / "x.npz"), read_npz(tmp_path / "y.npz")
     assert {n: v.tobytes() for n, v in before.items()} == {n: v.tobytes() for n, v in after.items()}
