@@ -174,6 +174,7 @@ def test_a_state_dict_of_any_network(tmp_path, params, data):
     assert all(torch.equal(back[name], value) for name, value in state.items())
 
 
+@pytest.mark.filterwarnings("ignore:interactions hardly:ifru_jax.DataWarning")
 def test_what_remembers_users_does_not_go_back(tmp_path, params, data):
     """Moments of Adam have a row of everybody who is to be forgotten."""
     moments = {
