@@ -33,7 +33,15 @@ def interop() -> str:
     """A row for each model, request and way to answer it."""
     found = {(record["model"], record["forget"], record["method"]): record["figures"] for record in read_records(PATH)}
     figures = ["undone", "forget_undone", "forget_slope", "gap", "forget_gap"]
-    heading = ["model", "forgotten", "answered by", *(name.replace("_", " ") for name in figures), f"NDCG@{K}", "seconds"]
+    heading = [
+        "model",
+        "forgotten",
+        "answered by",
+        *(name.replace("_", " ") for name in figures),
+        f"NDCG@{K}",
+        "seconds",
+        "once before",
+    ]
     rows = []
     for model, of in MODELS.items():
         for forget, words in FORGET.items():
@@ -42,5 +50,6 @@ def interop() -> str:
                 if (measured := found.get((model, forget, method))) is not None:
                     shown = [plain(measured.get(figure), 2) for figure in figures]
                     took = seconds.get("there" if method == "retrain" else method)
-                    rows.append([of, words, name, *shown, plain(measured[f"ndcg@{K}"], 4), plain(took, 1)])
+                    once = seconds.get(f"{method} before") if method == "replay" else None
+                    rows.append([of, words, name, *shown, plain(measured[f"ndcg@{K}"], 4), plain(took, 1), plain(once, 1)])
     return markdown(heading, rows)

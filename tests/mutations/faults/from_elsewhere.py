@@ -76,7 +76,6 @@ FROM_ELSEWHERE = [
     *faults(
         "interop/trees.py",
         TREES,
-        ("an array is believed about its size", "math.prod(shape) * dtype.itemsize != len(data)", "False"),
         ("a folder is believed about its size", "check_unpacked(source, whole,", "(lambda *_: None)(source, whole,"),
     ),
     *faults(
