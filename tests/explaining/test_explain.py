@@ -191,9 +191,9 @@ def test_sampled_negatives_are_no_ratings():
 
 def test_a_model_of_histories_says_that_it_is_one():
     data = replace(tastes(2), timestamps=np.arange(260))
-    split = Split(data, data.select(slice(0)), data.select(slice(0)))
-    model = fit(jax.random.key(0), sasrec(embedding_size=4, history_length=4), split, config=CONFIG, progress=False)
-    found = explain(model, user="u3", k=2)
+    model = sasrec(embedding_size=4, history_length=4)
+    made = ifru_jax.Trained.of(model, model.init(jax.random.key(0), data.num_users, data.num_items), data)
+    found = explain(made, user="u3", item=104, k=2)
     assert found.histories
     assert "histories" in repr(found)
 
