@@ -10,7 +10,9 @@ from experiments import RESULTS
 from experiments.benchmark.catalogue import BENCHMARKS
 from experiments.pages.blocks import block
 from experiments.pages.columns import FIDELITY
+from experiments.reliability.__main__ import PATH as RELIABILITY
 from experiments.reporting.definitions import FIGURES
+from experiments.reporting.json_lines import read_lines
 from experiments.reporting.main_table import MISSING, markdown, plain, seconds
 from experiments.reporting.records import read_records
 from experiments.studies.damping import PATH
@@ -27,14 +29,14 @@ ERRORS = ("error", "error.scores", "error.forgotten")
 @block
 def reliability() -> str:
     """What became of the kills."""
-    found = json.loads((RESULTS / "reliability.json").read_text())
+    kills = [line for _, line in read_lines(RELIABILITY)]
     rows = [
-        ["processes killed", found["kills"]],
-        ["requests that were answered before", found["answered"]],
-        ["requests under way that were done", found["done"]],
-        ["requests under way that were not done", found["not_done"]],
-        ["answered requests that were lost", found["lost"]],
-        ["stores between two states", found["half_done"]],
+        ["processes killed", len(kills)],
+        ["requests that were answered before", sum(kill["answered"] for kill in kills)],
+        ["requests under way that were done", sum(kill["under_way"] is True for kill in kills)],
+        ["requests under way that were not done", sum(kill["under_way"] is False for kill in kills)],
+        ["answered requests that were lost", sum(kill["lost"] for kill in kills)],
+        ["stores between two states", sum(kill["half_done"] for kill in kills)],
     ]
     return markdown(["", "number"], [[name, f"{count:,}"] for name, count in rows])
 

@@ -1,6 +1,7 @@
-"""Block of docs/budget.md: what streams of requests to a store came to."""
+"""Blocks of docs/budget.md: what streams of requests to a store came to, and how long answers took."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from experiments.pages.blocks import block
 from experiments.reporting.json_lines import read_lines
 from experiments.reporting.main_table import MISSING, markdown, plain
 from experiments.studies.stream import PATH
+from experiments.studies.stream_seconds import PATH as SECONDS
 
 Lines = Sequence[dict[str, Any]]
 
@@ -16,11 +18,21 @@ Lines = Sequence[dict[str, Any]]
 @block
 def stream_of_requests() -> str:
     """A row per figure, a column per stream."""
+    return _table(PATH, _FIGURES)
+
+
+@block
+def seconds_of_answers() -> str:
+    """The same of the seconds that answers took."""
+    return _table(SECONDS, _SECONDS)
+
+
+def _table(path: Path, figures: Mapping[str, Callable[[Lines], str]]) -> str:
     cells: dict[str, list[dict[str, Any]]] = {}
-    for _, line in read_lines(PATH):
+    for _, line in read_lines(path):
         cells.setdefault(line["cell"], []).append(line)
-    rows = [[name, *(figure(lines) for lines in cells.values())] for name, figure in _FIGURES.items()]
-    return markdown(["", *(cell.replace("_", ", ") for cell in cells)], rows)
+    rows = [[name, *(figure(lines) for lines in cells.values())] for name, figure in figures.items()]
+    return markdown(["", *(cell.replace("_", ", ") for cell in cells)], rows) if cells else MISSING
 
 
 def _requests(lines: Lines) -> Lines:
@@ -86,4 +98,25 @@ _FIGURES: dict[str, Callable[[Lines], str]] = {
     "gradient, in times of that of the beginning": _last("growth"),
     "distance to retrained models: settled over one request": _against_one,
     "distance to retrained models: settled over doing nothing": _against_original,
+}
+
+
+def _seconds(share: float, *, settled: bool | None = None) -> Callable[[Lines], str]:
+    """A percentile of the answers, of those that were settled at once, or of the others."""
+
+    def found(lines: Lines) -> str:
+        chosen = [line["seconds"] for line in lines if settled is None or line["settled"] is settled]
+        return plain(float(np.percentile(chosen, share)), 3) if chosen else MISSING
+
+    return found
+
+
+_SECONDS: dict[str, Callable[[Lines], str]] = {
+    "requests": lambda lines: f"{len(lines):,}",
+    "seconds, median": _seconds(50),
+    "seconds, 99 of 100 take less than": _seconds(99),
+    "of those that were not settled at once, median": _seconds(50, settled=False),
+    "99 of 100 take less than": _seconds(99, settled=False),
+    "of those that were, with their settling, median": _seconds(50, settled=True),
+    "requests that were settled at once": lambda lines: _share([line["settled"] for line in lines]),
 }

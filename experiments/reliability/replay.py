@@ -1,7 +1,7 @@
 """What a store has to hold: its interactions at the beginning, and the requests that were done since.
 
 A worker says each request before it is made and again when it was answered, in a file of its own. After a kill at most the last one
-was said and not answered; whether it was done is told by the number of lines in the journal.
+was said and not answered; whether it was done is told by the lines of the journal.
 """
 
 import json
@@ -43,6 +43,8 @@ def requests_said(log: Path) -> tuple[list[dict[str, Any]], list[int]]:
 
 def replayed(history: list[Pairs], request: dict[str, Any]) -> list[Pairs]:
     """The states that can be gone back to and the current one, after a request."""
+    if request["kind"] == "settle":
+        return history
     if request["kind"] == "undo":
         return history[:-1]
     now = dict(history[-1])
@@ -54,24 +56,21 @@ def replayed(history: list[Pairs], request: dict[str, Any]) -> list[Pairs]:
     return [*history, now] if now != history[-1] else history
 
 
-@dataclass
-class Tally:
-    """What became of the kills.
+@dataclass(frozen=True)
+class Kill:
+    """What became of one kill.
 
     Attributes:
-      kills: processes that were killed.
       answered: requests that were answered before.
-      done, not_done: requests that were under way, and had been recorded or had not.
-      lost: answered requests that the store doesn't hold.
-      half_done: stores that were in no state that the requests give, or whose record didn't hold.
+      under_way: whether a request that was under way was recorded; None where none was.
+      lost: whether the store doesn't hold an answered request.
+      half_done: whether the store is in no state that the requests give, or its record doesn't hold.
     """
 
-    kills: int = 0
-    answered: int = 0
-    done: int = 0
-    not_done: int = 0
-    lost: int = 0
-    half_done: int = 0
+    answered: int
+    under_way: bool | None
+    lost: bool
+    half_done: bool
 
 
 @dataclass(frozen=True)
@@ -87,22 +86,20 @@ class Held:
         return cls(pairs_of(store), len(store.history()))
 
 
-def judge(tally: Tally, folder: Path, key: Path, log: Path, before: Held) -> Held:
-    """Opens the store after a kill and adds what it finds; the log is of requests since `before`."""
+def judge(folder: Path, key: Path, log: Path, before: Held) -> tuple[Kill, Held]:
+    """Opens the store after a kill: what became of it, and what the store holds now; the log is of requests since `before`."""
     said, answered = requests_said(log)
     with Store.open(folder, key=key) as store:
         found = Held.of(store)
-    recorded = found.lines - before.lines
-    tally.kills += 1
-    tally.answered += len(answered)
-    if len(said) > len(answered):
-        tally.done += recorded > len(answered)
-        tally.not_done += recorded == len(answered)
-    expected = list(range(before.lines + 1, before.lines + len(answered) + 1))
-    tally.lost += recorded < len(answered) or answered != expected
+        # What a spent budget settles is no request.
+        recorded = [line["number"] for line in store.history()[before.lines :] if not line.get("triggered")]
     history = [before.pairs]
-    for request in said[:recorded]:
+    for request in said[: len(recorded)]:
         history = replayed(history, request)
-    holds = verify_record(folder, key=key).holds
-    tally.half_done += found.pairs != history[-1] or not holds or recorded > len(said)
-    return found
+    kill = Kill(
+        answered=len(answered),
+        under_way=len(recorded) > len(answered) if len(said) > len(answered) else None,
+        lost=answered != recorded[: len(answered)],
+        half_done=found.pairs != history[-1] or len(recorded) > len(said) or not verify_record(folder, key=key).holds,
+    )
+    return kill, found

@@ -12,7 +12,6 @@ fills docs/budget.md. The store is kept in --home, so that a run that was cut of
 nearly all of it for whole steps that are only taken to measure.
 """
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,9 +128,7 @@ def requested(streamed: Streamed, number: int, *, measured: bool) -> Iterator[di
         streamed.basis = store.model
     basis, lines = streamed.basis, len(store.history())
     kind, asked, expected = drawn(np.random.default_rng([1, number]), store.model.interactions, streamed.erased)
-    began = time.perf_counter()
     answer = store.forget(asked, missing="report", quick=True)
-    seconds = time.perf_counter() - began
     new = store.history()[lines:]
     line = {
         "request": number,
@@ -141,7 +138,6 @@ def requested(streamed: Streamed, number: int, *, measured: bool) -> Iterator[di
         "forgotten": answer.report.forgotten if answer.report else 0,
         "estimate": new[0].get("distance"),
         "factor": new[0].get("factor"),
-        "seconds": seconds,
         "triggered": answer.settled is not None,
     }
     if answer.settled is not None:

@@ -45,7 +45,7 @@ class Migrate(OfStore):
 
     def run(self) -> int:
         """Opens it for writing, which does it."""
-        with self.opened() as store:
+        with working("migrating"), self.opened() as store:
             last = store.history()[-1]
         if self.json:
             print_json(last)

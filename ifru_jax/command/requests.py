@@ -1,6 +1,6 @@
 """Commands about people: `preview`, `forget`, `correct`, `settle`, `undo`, `end-grace`, `erased`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -94,7 +94,9 @@ class Forget(Named):
         asked = self.asked
         with self.opened() as store, working("forgetting"):
             found = store.forget(asked, missing=self.missing, quick=self.quick)
-        return told(found, json=self.json)
+        # Names those who were erased until somebody deletes it.
+        left = () if self.file is None else (str(self.file),)
+        return told(replace(found, elsewhere=(*found.elsewhere, *left)), json=self.json)
 
 
 @dataclass(frozen=True)
@@ -111,12 +113,14 @@ class Correct(OfStore):
       label: triples, a user, an item and the label that is right.
       file: file with columns user, item and new_label.
       missing: "error" refuses a request that names what is not in the data, "report" does the rest.
+      quick: as of forget.
       reading: how the file is read.
     """
 
     label: tuple[tuple[str, str, float], ...] = ()
     file: Path | None = None
     missing: Literal["error", "report"] = "error"
+    quick: tyro.conf.FlagCreatePairsOff[bool] = False
     reading: ReadOptions = field(default_factory=ReadOptions)
 
     def run(self) -> int:
@@ -126,7 +130,7 @@ class Correct(OfStore):
         if not asked:
             raise DataError("no label is named: give --label USER ITEM LABEL or --file.")
         with self.opened() as store, working("correcting"):
-            found = store.correct(asked=asked, missing=self.missing)
+            found = store.correct(asked=asked, missing=self.missing, quick=self.quick)
         return told(found, json=self.json)
 
 
@@ -141,7 +145,7 @@ class Undo(OfStore):
 
     def run(self) -> int:
         """The last step that isn't undone."""
-        with self.opened() as store:
+        with working("undoing"), self.opened() as store:
             found = store.undo()
             undone = store.history()[-1]["undoes"]
         print_json({"number": found.number, "undoes": undone}) if self.json else say(
@@ -189,7 +193,7 @@ class EndGrace(OfStore):
 
     def run(self) -> int:
         """Nothing can be undone afterwards."""
-        with self.opened() as store:
+        with working("destroying"), self.opened() as store:
             count = store.end_grace()
         print_json({"destroyed": count}) if self.json else say(f"States destroyed: {count}. No request can be undone any more.")
         return Exit.DONE
@@ -215,7 +219,7 @@ class Erased(OfStore):
 
     def run(self) -> int:
         """Looks the tag up."""
-        with self.opened(read_only=True) as store:
+        with working("looking"), self.opened(read_only=True) as store:
             line = store.erased(user=self.user, item=self.item)
             when = None if line is None else store.history()[line - 1]["time"]
         if self.json:

@@ -14,6 +14,7 @@ from ifru_jax.command.of_store import OfStore
 from ifru_jax.command.show import say, table
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.data.reading.options import ReadOptions
+from ifru_jax.errors import DataError
 from ifru_jax.models import FlaxRecommender, bias_mf, lightgcn, mf
 from ifru_jax.serving import recommend
 from ifru_jax.store import ErrorBudget, Store, make_key
@@ -41,7 +42,7 @@ class Train:
       settle_at: share of the model's size that answers with --quick may be off, by estimate, before they are settled; None: any.
       label_above: ratings above it are positive; by default the middle of the scale.
       model: what is trained.
-      layers: of lightgcn.
+      layers: of lightgcn; by default 1.
       embedding_size: of users and items.
       epochs: at the most; validation usually ends training before.
       learning_rate: of Adam.
@@ -58,7 +59,7 @@ class Train:
     settle_at: float | None = ErrorBudget.settle_at
     label_above: float | None = None
     model: Literal["mf", "bias-mf", "lightgcn"] = "mf"
-    layers: int = 1
+    layers: int | None = None
     embedding_size: int = 48
     epochs: int | None = TrainConfig.epochs
     learning_rate: float = TrainConfig.learning_rate
@@ -69,17 +70,17 @@ class Train:
 
     def run(self) -> int:
         """Trains, evaluates, writes."""
-        budget = ErrorBudget(settle_at=self.settle_at)
+        budget, model = ErrorBudget(settle_at=self.settle_at), self._built()
         Store.check_new(self.store, key=self.key, grace=self.grace)
         with working("reading"):
             split = protocol_split(load_dataset(self.data, **self.reading), label_above=self.label_above)
         config = TrainConfig(epochs=self.epochs, learning_rate=self.learning_rate, reg=self.reg)
         shown = sys.stderr.isatty() and sys.stdout.isatty()
         if shown:
-            trained = fit(jax.random.key(self.seed), self._built(), split, config=config)
+            trained = fit(jax.random.key(self.seed), model, split, config=config)
         else:
             with working("training"):
-                trained = fit(jax.random.key(self.seed), self._built(), split, config=config, progress=False)
+                trained = fit(jax.random.key(self.seed), model, split, config=config, progress=False)
         with working("evaluating"):
             figures = evaluate(trained, split.test)
         with working("compiling what a request needs"):
@@ -96,7 +97,9 @@ class Train:
 
     def _built(self) -> FlaxRecommender:
         if self.model == "lightgcn":
-            return lightgcn(num_layers=self.layers, embedding_size=self.embedding_size)
+            return lightgcn(num_layers=1 if self.layers is None else self.layers, embedding_size=self.embedding_size)
+        if self.layers is not None:
+            raise DataError(f"layers is {self.layers}, but {self.model} has none: leave --layers out, or take --model lightgcn.")
         return (mf if self.model == "mf" else bias_mf)(embedding_size=self.embedding_size)
 
 

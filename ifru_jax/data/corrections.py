@@ -5,6 +5,7 @@
 ([[0, 3], [2, 1]], [0.0, 1.0])
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ def as_rows(given: Iterable[Sequence[Any]] | None, columns: tuple[str, ...]) -> 
     """
     kind, rows = f"({', '.join(columns)}) {'pair' if len(columns) == 2 else 'triple'}", []
     for row in () if given is None else given:
-        if isinstance(row, str) or not np.ndim(row):
+        if not _is_row(row):
             raise DataError(f"{row!r} is not a {kind}: give a list of them, [({', '.join(columns)}), …].")
         if len(row) != len(columns):
             raise DataError(f"{tuple(row)} is not a {kind}: give {', '.join(columns[:-1])} and {columns[-1]} of each interaction.")
@@ -29,12 +30,23 @@ def as_rows(given: Iterable[Sequence[Any]] | None, columns: tuple[str, ...]) -> 
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in columns]
 
 
-def as_label(value: Any, user: Any, item: Any) -> float:
-    """A new label as a number; anything else raises a DataError that names the pair."""
+def _is_row(value: Any) -> bool:
     try:
-        return float(value)
+        return not isinstance(value, str) and np.ndim(value) > 0
+    except ValueError:
+        return True  # with a sequence in it, which whoever looks for it as an id tells
+
+
+def as_label(value: Any, user: Any, item: Any) -> float:
+    """A new label as a finite number; anything else raises a DataError that names the pair."""
+    told = f"the new label of user {user} with item {item} is {value!r}: give a number, such as 0 or 1."
+    try:
+        label = float(value)
     except (TypeError, ValueError) as error:
-        raise DataError(f"the new label of user {user} with item {item} is {value!r}: give a number, such as 0 or 1.") from error
+        raise DataError(told) from error
+    if not math.isfinite(label):
+        raise DataError(told)
+    return label
 
 
 def one_label_each(

@@ -15,6 +15,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from ifru_jax.models.embeddings import normal
+
 # 2^15 edges; more count as many.
 NUM_LEVELS = 16
 
@@ -49,7 +51,7 @@ class Fields(nn.Module):
 
     @nn.compact
     def __call__(self, degrees: jax.Array, features: jax.Array | None) -> FieldVectors:
-        init, zeros, d = nn.initializers.normal(self.init_std), nn.initializers.zeros, self.embedding_size
+        init, zeros, d = normal(self.init_std, self.embedding_size), nn.initializers.zeros, self.embedding_size
         own = self.param("embedding", init, (self.rows, d))
         weight = self.param("weight", zeros, (self.rows,))
         levels = degree_levels(degrees)

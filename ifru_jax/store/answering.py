@@ -10,8 +10,8 @@ from ifru_jax.data.present import Missing
 from ifru_jax.errors import DataError, DataWarning, IfruError
 from ifru_jax.store import database, lines
 from ifru_jax.store.answers import Answer
-from ifru_jax.store.budget import factor
 from ifru_jax.store.commit import Entry
+from ifru_jax.store.coverage import factor
 from ifru_jax.store.opened import Opened
 from ifru_jax.store.requests import Asked
 from ifru_jax.store.resolve import Resolved, held_out_after, taken_along
@@ -29,8 +29,9 @@ def answer(store: Opened, kind: str, asked: Asked, *, missing: Missing, quick: b
         _refuse_absent(resolved, known=store.key is not None)
     elsewhere = store.elsewhere
     content: dict[str, Any] = {
-        "asked": {name: len(named) for name, named in vars(asked).items() if named},
+        "asked": {name: len(named) for name, named in vars(resolved.asked).items() if named},
         "answers": {found: len(resolved.of(found)) for found in ("there", "done already", "not in the data")},
+        "elsewhere": elsewhere,
         "versions": lines.versions(),
     }
     if not len(resolved.everything):
@@ -72,7 +73,8 @@ def _refuse_absent(resolved: Resolved, *, known: bool) -> None:
     absent = resolved.of("not in the data")
     if not absent:
         return
-    hint = " and was not erased before" if known else ""
+    # Whether a pair was erased is not what a correction asks.
+    hint = " and was not erased before" if known and absent[0].kind != "correction" else ""
     more = f" ({len(absent)} such)" if len(absent) > 1 else ""
     raise DataError(
         f'{absent[0]} is not in the data{hint}{more}: nothing was done. With missing="report" (--missing report) '

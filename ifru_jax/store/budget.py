@@ -2,8 +2,7 @@
 retrain.
 
 What was spent is told by the journal alone: by the estimate in the line of a quick answer, and by what the lines of whole steps say
-of how well they did. Estimates are `unlearning.unsettled`, times what earlier ones of the same store were too low by: where answers
-are settled, the line has the distance that was really there.
+of how well they did. Estimates are `unlearning.unsettled`, times the factor that makes them cover (`coverage`).
 
 >>> ErrorBudget(settle_at=0.5).settle_at
 0.5
@@ -16,11 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ifru_jax.errors import DataError
+from ifru_jax.store.coverage import factor
 from ifru_jax.unlearning.linearity import VALIDATED_RATIO, VALIDATED_SHARE
 
 Lines = Sequence[Mapping[str, Any]]
-# Settlements that are looked back at for how far estimates were too low.
-_REMEMBERED = 20
 # Of the loss of a mean interaction; what a small request changes is below the rounding of it.
 _TOLD = 1e-4
 
@@ -66,7 +64,7 @@ class Spent:
       budget: of the store.
       distance: estimated, of the model to the settled one, as a share of the norm of its parameters; 0 where all is settled, None
         where quick answers were given that nobody estimated.
-      factor: that is in the distance: by how much estimates were too low at the most when they were settled, 1 or more.
+      factor: of the next estimate, so that it covers; see `coverage`.
       share: of the interactions of the beginning that were forgotten or corrected since.
       growth: of the gradient of the retained objective, in the metric of the step; None where no whole step was measured.
       linearity: actual over predicted decrease of the last whole step that was large enough to tell; None where none was.
@@ -138,17 +136,6 @@ def standing(history: Lines) -> list[Mapping[str, Any]]:
         else:
             found.append(line)
     return found
-
-
-def factor(history: Lines) -> float:
-    """The largest of the distances that settling found over their estimates, of the last settlements; 1 at the least."""
-    ratios, estimate = [], None
-    for line in history:
-        if line.get("quick"):
-            estimate = line["distance"] / line["factor"] if line.get("distance") else None
-        elif line["kind"] == "settle" and estimate and line.get("distance") is not None:
-            ratios.append(line["distance"] / estimate)
-    return max([1.0, *ratios[-_REMEMBERED:]])
 
 
 def _ratio(linearity: Mapping[str, float] | None) -> float | None:

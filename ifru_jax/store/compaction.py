@@ -8,11 +8,11 @@ import numpy as np
 
 from ifru_jax.checkpoint import save
 from ifru_jax.data.numbering import in_order
-from ifru_jax.errors import DataError
-from ifru_jax.store import journal, lines
+from ifru_jax.store import database, journal, lines
 from ifru_jax.store.answers import Answer
 from ifru_jax.store.commit import Entry
 from ifru_jax.store.opened import Opened
+from ifru_jax.store.outside import outside
 from ifru_jax.store.states import State
 from ifru_jax.unlearning.compaction import compact
 
@@ -28,9 +28,9 @@ def compacted(store: Opened) -> Answer:
 
 def exported(store: Opened, path: str | Path, *, for_serving: bool) -> Path:
     """See `Store.export`."""
-    file = Path(path).resolve()
-    if store.folder.resolve() in file.parents:
-        raise DataError(f"{file} is in the store: export to another folder.")
+    with database.reading(store.folder) as connection:
+        written = {found for (found,) in connection.execute("SELECT path FROM exports")}
+    file = outside(store.folder, path, ours=lambda file: str(file) in written)
     model, _ = compact(store.state.model, np.random.default_rng(secrets.randbits(128)))
 
     def remember(connection: Any, line: journal.Line) -> None:

@@ -15,6 +15,7 @@ from ifru_jax.data.present import Missing, check_missing
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.evaluation.verdicts import Verification
+from ifru_jax.exact import ExactModel
 from ifru_jax.files import write_atomic
 from ifru_jax.models import Recommender
 from ifru_jax.store import answering, commit, compaction, creation, database, lines, moments, opened, settling
@@ -23,10 +24,11 @@ from ifru_jax.store.budget import ErrorBudget, Spent
 from ifru_jax.store.commit import Entry
 from ifru_jax.store.key import Key
 from ifru_jax.store.opened import Opened
-from ifru_jax.store.page import Told, page
+from ifru_jax.store.outside import outside
+from ifru_jax.store.page import Told, is_page, page
 from ifru_jax.store.preview import preview
 from ifru_jax.store.record import check_key, check_record
-from ifru_jax.store.requests import Asked, Id
+from ifru_jax.store.requests import Asked, Id, plain
 from ifru_jax.store.resolve import canonical_ids
 from ifru_jax.store.verifying import verify_step
 from ifru_jax.training import LossLike, Trained
@@ -92,6 +94,11 @@ class Store:
         Raises:
           DataError: something is there already, no such key, a split of other tables, or no span of time.
         """
+        if isinstance(trained, ExactModel):
+            raise DataError(
+                f"{trained!r} forgets exactly, and a store keeps models that forget by influence: keep it in a file with "
+                "ifru_jax.exact.save, or take a model of implicit in with ImplicitOptions(exact=False)."
+            )
         check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
         folder = Path(path)
         secret, seconds = cls.check_new(folder, key=key, grace=grace)
@@ -135,9 +142,9 @@ class Store:
           StoreBusy: another process writes; the message says which.
         """
         folder = Path(path)
-        secret = None if key is None else Key.read(key, folder)
         with database.reading(folder, older=not read_only) as connection:
             facts = dict(connection.execute("SELECT name, value FROM facts"))
+        secret = None if key is None else Key.read(key, folder)
         check_key(secret, facts)
         if secret is None and "key" in facts and not read_only:
             raise DataError(f"{folder} was created with a key, which its record is sealed with: give the key file, or only read.")
@@ -289,6 +296,8 @@ class Store:
         """
         with database.reading(self.folder) as connection:
             kept = commit.sealed(connection)
+        if not any("undo_until" in line for line in self._opened.lines):
+            raise DataError("nothing was asked of this store yet: there is no step to verify.")
         if not kept:
             raise DataError("the state before the last step is gone: a step can be verified within its grace period only.")
         before = self._opened.read(kept[0].name)
@@ -315,6 +324,9 @@ class Store:
         Args:
           path: of the file, outside of the store.
           for_serving: leaves out the record of the training, which only requests need.
+
+        Raises:
+          DataError: the file is in the store, or is there already and no export of this store.
         """
         return compaction.exported(self._opened, path, for_serving=for_serving)
 
@@ -332,8 +344,12 @@ class Store:
         return found
 
     def report(self, path: str | Path) -> Path:
-        """Writes a page of what was asked and what came of it: one HTML file that names nobody and needs no network."""
-        file = Path(path)
+        """Writes a page of what was asked and what came of it: one HTML file that names nobody and needs no network.
+
+        Raises:
+          DataError: the file is in the store, or is there already and no such page.
+        """
+        file = outside(self.folder, path, ours=is_page)
         record = check_record(self.folder, self._opened.key)
         told = Told(self.folder.resolve().name, self.history(), record, self.spent, self._opened.elsewhere)
         write_atomic(file, page(told))
@@ -343,13 +359,13 @@ class Store:
         """The line of the journal that erased this user, this item, or the interaction of both; None if none did.
 
         Raises:
-          DataError: neither is given, or the store is open without its key.
+          DataError: neither is given, an id that is none, or the store is open without its key.
         """
         if self._opened.key is None:
             raise DataError("only the operator's key tells who was erased: open the store with key=.")
         data, ids = self.model.interactions, []
         for kind, one in (("user", user), ("item", item)):
-            ids += [] if one is None else canonical_ids(data, kind, [one])
+            ids += [] if one is None else canonical_ids(data, kind, plain([one]))
         if not ids:
             raise DataError("give a user, an item, or both for their interaction.")
         kind = "pair" if len(ids) == 2 else "item" if user is None else "user"

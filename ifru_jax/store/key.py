@@ -70,12 +70,14 @@ def make_key(path: str | Path) -> None:
     """Writes a new key, which only its owner can read.
 
     Raises:
-      DataError: there is a file of that name; without the old key nobody can ask a store of it again.
+      DataError: there is a file of that name, without which nobody can ask a store of it again; or no such folder.
     """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
         raise DataError(f"{path} is there already: a key is never overwritten, give another name.") from error
+    except OSError as error:
+        raise DataError(f"the key {path} can't be written ({error.strerror}): give a name in a folder that is there.") from error
     with os.fdopen(handle, "w") as file:
         file.write(secrets.token_hex(32) + "\n")
         file.flush()

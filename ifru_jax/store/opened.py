@@ -62,7 +62,7 @@ class Opened:
             try:
                 self._loaded = (now.name, self.read(now.name))
                 return self._loaded[1]
-            except (FileNotFoundError, DataError):
+            except DataError:
                 # A writer may have destroyed it meanwhile; if not, it is damaged.
                 if not left or self.current.name == now.name:
                     raise

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from ifru_jax.store.budget import Spent
 from ifru_jax.store.record import Verdict
 
 Lines = Sequence[Mapping[str, Any]]
+GENERATOR = "ifru_jax.store"
 _WIDTH, _HEIGHT, _MARGIN = 720, 160, 6
 _STYLE = """
 :root { color-scheme: light dark;
@@ -58,6 +60,12 @@ class Told:
     elsewhere: Sequence[str] = ()
 
 
+def is_page(file: Path) -> bool:
+    """Whether a file is such a page."""
+    with open(file, "rb") as content:
+        return f'name="generator" content="{GENERATOR}"'.encode() in content.read(1000)
+
+
 def page(told: Told) -> str:
     """The page as HTML."""
     steps = [line for line in told.history if "interactions" in line.get("counts", {})]
@@ -67,6 +75,7 @@ def page(told: Told) -> str:
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="generator" content="{GENERATOR}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{escape(told.name)}: what was erased</title>
 <style>{_STYLE}</style>

@@ -47,19 +47,19 @@ class Asked:
         """From iterables of any kind, or single ids.
 
         Raises:
-          DataError: a pair or triple that isn't one, a label that is no finite number, or a pair with two labels.
+          DataError: an id that is none, a pair or triple that isn't one, a label that is no finite number, a pair with two labels.
         """
         pairs = zip(*as_rows(interactions, ("user", "item")), strict=True)
         who, what, new = as_rows(corrected, ("user", "item", "label"))
         labels: dict[tuple[Id, Id], float] = {}
-        for user, item, label in zip(_plain(who), _plain(what), new, strict=True):
-            value = float(as_label(label, user, item))
+        for user, item, label in zip(plain(who), plain(what), new, strict=True):
+            value = as_label(label, user, item)
             if labels.setdefault((user, item), value) != value:
                 raise DataError(f"user {user} with item {item} is corrected to {labels[user, item]:g} and to {value:g}: say which.")
         return cls(
-            users=list(dict.fromkeys(_plain(listed(users)))),
-            items=list(dict.fromkeys(_plain(listed(items)))),
-            interactions=list(dict.fromkeys((user, item) for user, item in (_plain(pair) for pair in pairs))),
+            users=list(dict.fromkeys(plain(listed(users)))),
+            items=list(dict.fromkeys(plain(listed(items)))),
+            interactions=list(dict.fromkeys((user, item) for user, item in map(plain, pairs))),
             corrected=[(user, item, label) for (user, item), label in labels.items()],
         )
 
@@ -81,6 +81,17 @@ class Asked:
         return sum(len(named) for named in vars(self).values())
 
 
-def _plain(ids: Iterable[Any]) -> list[Id]:
-    """Python's own numbers and texts, whatever the ids came in."""
-    return [value.item() if isinstance(value, np.generic) else value for value in ids]
+def plain(ids: Iterable[Any]) -> list[Id]:
+    """Python's own numbers and texts, whatever the ids came in.
+
+    Raises:
+      DataError: an empty or missing id, such as the NaN of a frame, or one that is neither a number nor a text.
+    """
+    found = [value.item() if isinstance(value, np.generic) else value for value in ids]
+    for one in found:
+        number = isinstance(one, int | float) and not isinstance(one, bool) and one == one
+        if not (number or (isinstance(one, str) and one.strip())):
+            raise DataError(
+                f"an id is {one!r}: ids are whole numbers or texts; leave empty ones out, and look where they come from."
+            )
+    return found

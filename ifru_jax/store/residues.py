@@ -93,13 +93,16 @@ def scan(paths: Iterable[str | Path], asked: Asked, *, model: str | Path | None 
       text: False leaves out words of texts.
 
     Raises:
-      DataError: nobody to look for, a path that isn't there, or a model that doesn't know them.
+      DataError: nobody to look for, nowhere to look, a path that isn't there, or a model that doesn't know them.
     """
+    paths = [Path(path) for path in paths]
+    if not paths:
+        raise DataError("there is nowhere to look: give files and folders.")
     if not asked.users and not asked.items:
         raise DataError("there is nobody to look for: give users or items.")
     ids = {side: frozenset(str(one).strip() for one in getattr(asked, f"{side}s")) for side in _SIDES}
     sought = _Sought(ids, {} if model is None else _rows(model, asked), text)
-    findings, unread, files = [], {}, files_in(map(Path, paths))
+    findings, unread, files = [], {}, files_in(paths)
     for path in files:
         try:
             parts = dict(contents(path))

@@ -6,7 +6,7 @@ that it isn't there.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -17,6 +17,7 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.data.reading.ids import as_written
+from ifru_jax.errors import DataError
 from ifru_jax.store.key import Key
 from ifru_jax.store.requests import Asked, Id
 from ifru_jax.store.states import State
@@ -51,11 +52,13 @@ class Resolved:
     """A request on the data of a store.
 
     Attributes:
+      asked: the request, each id as the tables write it and named once.
       request: what of it is among the interactions of the model.
       everything: the same with pairs that were held out alone.
       answers: for each id, in the order asked.
     """
 
+    asked: Asked
     request: ForgetRequest
     everything: ForgetRequest
     answers: tuple[IdAnswer, ...]
@@ -94,9 +97,14 @@ class Tags:
 
 
 def resolve(asked: Asked, state: State, tags: Tags) -> Resolved:
-    """Looks up every id. Errors are those of `ForgetRequest` (a pair that is to be forgotten and corrected is found later)."""
+    """Looks up every id.
+
+    Raises:
+      DataError: as `ForgetRequest` (a pair that is to be forgotten and corrected is found later), or a new label that the loss
+        can't take.
+    """
     data, held = state.model.interactions, list(state.parts.values())
-    canonical = _canonical(data)
+    asked = _as_tables_write(asked, data)
     answers: list[IdAnswer] = []
 
     def answer(name: str, ids: tuple[Id, ...], found: Found) -> None:
@@ -111,24 +119,26 @@ def resolve(asked: Asked, state: State, tags: Tags) -> Resolved:
         found = (data.user_rows if name == "users" else data.item_rows)(ids)
         there = (found >= 0) & (degrees[found] > 0)
         rows[name] = found[there]
-        for one, present in zip(canonical[name](ids), there, strict=True):
+        for one, present in zip(ids, there, strict=True):
             answer(name, (one,), "there" if present else "not in the data")
     pairs, known = _pairs(asked.interactions, data)
     in_model, anywhere = _among(pairs, known, [data]), _among(pairs, known, [data, *held])
-    for ids, present in zip(_named(asked.interactions, canonical), anywhere, strict=True):
+    for ids, present in zip(asked.interactions, anywhere, strict=True):
         answer("interactions", ids, "there" if present else "not in the data")
     labels = np.array([label for *_, label in asked.corrected], np.float32)
     again, known = _pairs([(user, item) for user, item, _ in asked.corrected], data)
     corrigible, somewhere = _among(again, known, [data]), _among(again, known, [data, *held])
     new = somewhere & _changes(again, labels, [data, *held])
-    for ids, present, changed in zip(_named(asked.corrected, canonical), somewhere, new, strict=True):
-        answer("corrected", ids, "there" if changed else "done already" if present else "not in the data")
+    for (user, item, label), present, changed in zip(asked.corrected, somewhere, new, strict=True):
+        if changed:
+            _check_label(state, user, item, label)
+        answer("corrected", (user, item), "there" if changed else "done already" if present else "not in the data")
     of_model = in_model, new & corrigible
     requests = [
         ForgetRequest(pairs[which], rows["users"], rows["items"], again[corrected], labels[corrected])
         for which, corrected in (of_model, (anywhere, new))
     ]
-    return Resolved(requests[0], requests[1], tuple(answers))
+    return Resolved(asked, requests[0], requests[1], tuple(answers))
 
 
 def held_out_after(part: Interactions, request: ForgetRequest, after: Interactions) -> Interactions:
@@ -163,26 +173,39 @@ def taken_along(before: Interactions, after: Interactions, request: ForgetReques
     return [tag for tag in found if tag is not None]
 
 
-def _canonical(data: Interactions) -> dict[str, Callable[[Sequence[Id]], list[Id]]]:
-    """Ids as the tables write them, so that "7" and 7 have one tag; what no table can hold, as it was given."""
-
-    def of(ids: np.ndarray | None) -> Callable[[Sequence[Id]], list[Id]]:
-        dtype = np.dtype(np.int64) if ids is None else ids.dtype
-        return lambda given: [
-            given[place] if one in ("", -1) else one for place, one in enumerate(as_written(given, dtype).tolist())
-        ]
-
-    return {"users": of(data.user_ids), "items": of(data.item_ids)}
-
-
 def canonical_ids(data: Interactions, kind: str, ids: Sequence[Id]) -> list[Id]:
-    """The ids of one kind ("user" or "item") as the tables write them."""
-    return _canonical(data)[f"{kind}s"](ids)
+    """The ids of one kind ("user" or "item") as the tables write them, so that "7" and 7 have one tag; others as they are."""
+    table = data.user_ids if kind == "user" else data.item_ids
+    written = as_written(ids, np.dtype(np.int64) if table is None else table.dtype).tolist()
+    return [given if one in ("", -1) else one for given, one in zip(ids, written, strict=True)]
 
 
-def _named(rows: Sequence[tuple], canonical: dict[str, Callable]) -> list[tuple[Id, ...]]:
-    users, items = [row[0] for row in rows], [row[1] for row in rows]
-    return list(zip(canonical["users"](users), canonical["items"](items), strict=True))
+def _as_tables_write(asked: Asked, data: Interactions) -> Asked:
+    def ids(kind: str, given: Sequence[Id]) -> list[Id]:
+        return canonical_ids(data, kind, given)
+
+    def ends(rows: Sequence[tuple]) -> tuple[list[Id], list[Id]]:
+        return ids("user", [row[0] for row in rows]), ids("item", [row[1] for row in rows])
+
+    return Asked.of(
+        users=ids("user", asked.users),
+        items=ids("item", asked.items),
+        interactions=zip(*ends(asked.interactions), strict=True),
+        corrected=zip(*ends(asked.corrected), [label for *_, label in asked.corrected], strict=True),
+    )
+
+
+def _check_label(state: State, user: Id, item: Id, label: float) -> None:
+    """Refuses a label that the loss can't take, held out or not; a loss that compares interactions takes any."""
+    loss, data = state.model.loss, state.model.interactions
+    if loss.grouped:
+        return
+    try:
+        loss.check(data.select(np.zeros(1, np.int64)).with_labels(np.array([label], np.float32)))
+    except DataError as error:
+        why = str(error).rstrip(".")
+        told = f"the new label of user {user} with item {item} is {label:g}, which the loss of the model can't take ({why})"
+        raise DataError(f"{told}: give one as the model was trained with.") from error
 
 
 def _pairs(rows: Sequence[tuple[Id, Id]], data: Interactions) -> tuple[np.ndarray, np.ndarray]:

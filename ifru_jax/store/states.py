@@ -75,12 +75,12 @@ def read(store: Path, name: str, *, model: Recommender | None = None, loss: Loss
     """Reads a state; model and loss as in `load`.
 
     Raises:
-      FileNotFoundError: it isn't there any more.
-      DataError, ModelError: as `load`.
+      DataError: it isn't there (any more), or as `load`.
+      ModelError: as `load`.
     """
     folder = store / FOLDER / name
     if not (folder / MODEL).is_file():
-        raise FileNotFoundError(folder)
+        raise _gone(folder)
     trained = load(folder / MODEL, model=model, loss=loss)
     if not (folder / HELD_OUT).is_file():
         return State(trained)
@@ -91,6 +91,10 @@ def read(store: Path, name: str, *, model: Recommender | None = None, loss: Loss
         return State(trained, **{part: _held_out(arrays, part, trained.interactions) for part in _PARTS})
     except (DataError, KeyError, TypeError) as error:
         raise DataError(f"{folder / HELD_OUT} is damaged ({error}): bring the store back from a copy.") from error
+
+
+def _gone(folder: Path) -> DataError:
+    return DataError(f"the state {folder} is not there: bring the store back from a copy.")
 
 
 def _held_out(arrays: dict[str, np.ndarray], part: str, tables: Interactions) -> Interactions | None:
@@ -106,7 +110,7 @@ def digest_of(store: Path, name: str) -> str:
     """
     folder = store / FOLDER / name
     if not folder.is_dir():
-        raise DataError(f"the state {folder} is not there: bring the store back from a copy.")
+        raise _gone(folder)
     found = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         with open(path, "rb") as file:

@@ -7,7 +7,8 @@ from θ₀ for a time 1/λ along M⁻¹ times the force r, which is zero where n
 do if they felt all the while what they feel at the end. The force grows from zero while the rows that were asked for move, and the
 flow gives way, so that the distance is about ¼ of it where the step is from the end of the training. A step along the recorded
 training differs from that one by a share of θ − θ₀ itself. .55 of both together was chosen on MovieLens-small and MovieLens-100K
-(docs/budget.md). It costs one gradient, where the step costs dozens.
+(docs/budget.md); how far that is from what settling finds, a store learns (`store.coverage`). It costs one gradient, where the step
+costs dozens.
 """
 
 from dataclasses import dataclass, replace

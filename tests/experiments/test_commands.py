@@ -29,6 +29,7 @@ from experiments.studies.rows import rows
 from experiments.studies.sharding import sharding
 from experiments.studies.step import step
 from experiments.studies.stream import stream
+from experiments.studies.stream_seconds import stream_seconds
 from experiments.suite.__main__ import suite
 from experiments.tuning.__main__ import tune
 from ifru_jax import DataError, DataWarning
@@ -50,6 +51,7 @@ COMMANDS = {
     "studies.degrees": "q and s of",
     "studies.rows": "rows.jsonl",
     "studies.stream": "stream.jsonl",
+    "studies.stream_seconds": "stream_seconds.jsonl",
     "studies.interop": "interop.jsonl",
     "studies.sharding": "sharding.json",
     "reliability": "--kills",
@@ -169,6 +171,7 @@ BAD = [
     ("studies.rows", rows, {"only": "magic"}, "no data set has 'magic' in its name"),
     ("studies.rows", rows, {"out": Path("file")}, "ends in .jsonl"),
     ("studies.stream", stream, {"requests": 0}, "requests is 0"),
+    ("studies.stream_seconds", stream_seconds, {"requests": 0}, "requests is 0"),
     ("studies.stream", stream, {"home": Path("file")}, "file can't be a folder for results"),
     ("studies.sharding", sharding, {"out": Path(".")}, "is a folder"),
     ("studies.interop", interop, {"only": "magic"}, "no cell has 'magic' as its model"),

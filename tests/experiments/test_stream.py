@@ -69,3 +69,13 @@ def test_the_table_shows_what_was_covered(tmp_path, monkeypatch):
     assert rows["requests that were settled at once"] == "33.3%"
     assert rows["distance to retrained models: settled over one request"] == "0.500"
     assert rows["distance to retrained models: settled over doing nothing"] == "0.250"
+
+
+def test_seconds_are_told_of_answers_that_were_settled_and_of_others(tmp_path, monkeypatch):
+    path = tmp_path / "seconds.jsonl"
+    monkeypatch.setattr(page, "SECONDS", path)
+    assert page.seconds_of_answers() == "–"
+    lines = [{"cell": "a_b", "request": n, "seconds": float(n), "settled": n == 100} for n in range(101)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rows = [row.strip("| ").split(" | ") for row in page.seconds_of_answers().splitlines()[2:]]
+    assert [row[1] for row in rows] == ["101", "50.000", "99.000", "49.500", "98.010", "100.000", "1.0%"]

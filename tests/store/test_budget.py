@@ -5,17 +5,16 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import ifru_jax
 from ifru_jax import DataError
 from ifru_jax.errors import DataWarning, NumericsError
 from ifru_jax.store import ErrorBudget, Spent, Store, answering, verify_record
-from ifru_jax.store.budget import factor, spent, standing
+from ifru_jax.store.budget import spent, standing
+from ifru_jax.store.coverage import factor
 from tests.store.conftest import PATIENT, STEP
+from tests.store.held import everything
 from tests.store.test_settling import same
-from tests.store.test_store import everything
 
 EVIDENCE = {"forgotten": 10, "corrected": 0, "linearity": None}
 CREATED = {"kind": "create", "number": 1, "counts": {"interactions": 100}, "gradient": 2.0}
@@ -54,16 +53,6 @@ def test_an_answer_that_nobody_estimated_is_to_be_settled():
     assert found.distance is None
     assert found.settle
     assert "settle" in found.advice
-
-
-@given(st.lists(st.tuples(st.floats(1e-3, 1), st.floats(1e-3, 1), st.floats(1, 5)), max_size=15))
-def test_estimates_are_raised_by_what_settling_showed_them_to_be_too_low_by(rounds):
-    lines, ratios = [CREATED], [1.0]
-    for raw, true, times in rounds:
-        lines += [quick(len(lines) + 1, 0.5 * raw * times, times), quick(len(lines) + 2, raw * times, times)]
-        lines.append(settled(len(lines) + 1, true))
-        ratios.append(true / raw)
-    assert factor(lines) == pytest.approx(max(ratios))
 
 
 def test_the_share_that_changed_counts_each_request_once():
@@ -149,7 +138,7 @@ def test_the_budget_is_that_of_the_store_whoever_opens_it(tmp_path, trained, spl
     budget = ErrorBudget(settle_at=0.5, retrain_at=0.1, growth=3.0)
     Store.create(tmp_path / "s", trained, split=split, key=key, budget=budget).close()
     with Store.open(tmp_path / "s", read_only=True) as store:
-        assert store.spent == Spent(budget)
+        assert store.spent == Spent(budget, factor=factor([]))
 
 
 def test_every_quick_answer_is_estimated_and_settling_measures_it(store, key):

@@ -14,7 +14,7 @@ from ifru_jax.store.settling import error
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import prepare
 from tests.store.conftest import PATIENT, STEP
-from tests.store.test_store import everything, pairs_of
+from tests.store.held import everything, pairs_of
 
 
 def same(found, expected, tolerance=1e-5):

@@ -35,9 +35,15 @@ ESTIMATED = [
     ),
     *faults("unlearning/unsettled.py", REAL_DATA, ("half in place of .55", "FACTOR = 0.55", "FACTOR = 0.5")),
     *faults(
+        "store/coverage.py",
+        "store/test_coverage.py",
+        ("an estimate learns from itself", 'line["distance"] / line["factor"] if', 'line["distance"] if'),
+        ("what is to come scatters as little as its mean", "squares / nu * (1 + 1 / kappa)", "squares / nu / kappa"),
+        ("the prior's mean is for nothing in the scatter", " + KAPPA * count / kappa * (mean - MEAN) ** 2", ""),
+    ),
+    *faults(
         "store/budget.py",
         "store/test_budget.py",
-        ("an estimate learns from itself", 'line["distance"] / line["factor"] if', 'line["distance"] if'),
         ("what was undone counts", 'if one["number"] < line["undoes"]]', 'if one["number"] <= line["undoes"]]'),
         ("settling counts as a request", 'for line in steps if line["kind"] != "settle"]', "for line in steps]"),
         (
