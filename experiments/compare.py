@@ -26,6 +26,7 @@ from experiments.run.methods import parse_methods
 from experiments.run.model_store import ModelStore
 from experiments.run.models import ModelName, ObjectiveName
 from experiments.run.progress import Tell, telling
+from experiments.run.searched import searched
 from experiments.run.setup import Setup, set_up
 from experiments.run.unfinished import Unfinished
 from experiments.run.verdicts import Verdicts
@@ -55,6 +56,7 @@ class Compare:
       seeds: of initialisation and batch order.
       own_yardsticks: also measures methods with a model of their own (sisa, receraser) against their own retraining; two
         trainings of that model each.
+      tune: searches hyper-parameters on the validation data first, seven to twenty trainings; kept in DIR/tuning.json.
       verify: puts verdicts on the first seed of each method into the report (`ifru_jax.verify`).
       models: folder to keep trained models in, so that another run does not train again; it will hold the training data.
       reading: how the file of the data is read (`ifru_jax.read_interactions`).
@@ -71,6 +73,7 @@ class Compare:
     methods: str = "original,retrain,ifru"
     seeds: int = 3
     own_yardsticks: bool = True
+    tune: bool = False
     verify: bool = True
     models: Path | None = None
     reading: tyro.conf.OmitArgPrefixes[ReadOptions] = field(default_factory=ReadOptions)
@@ -98,6 +101,9 @@ def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
     console.print(f"{setup.dataset}, to forget {setup.forget}: {setup.split}", markup=False)
     refusal = f"{options.out} is being written to by another run: wait for its end, or give another --out."
     with alone(options.out / ".lock", refusal):
+        if options.tune:
+            with telling(console) as tell:
+                setup = searched(setup, options.out, tell)
         unfinished = Unfinished.begin(options.out, _asked(options, setup), seeds=options.seeds)
         if unfinished.records:
             console.print(f"going on with a run that was interrupted; done are {', '.join(unfinished.done)}", markup=False)
@@ -108,7 +114,7 @@ def compare(options: Annotated[Compare, tyro.conf.arg(name="")]) -> None:
                 _run(options, setup, methods, unfinished, verdicts, tell)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"what is done is in {unfinished.folder}; the same command goes on from there.") from None
-        notes = [] if setup.params.tuned else ["This data set and model were not tuned: default hyper-parameters were used."]
+        notes = _of_hyper_parameters(options, setup)
         notes += [f"Left out of the data: {left_out}." for left_out in setup.split.dropped]
         summary = write_report(
             options.out,
@@ -136,6 +142,16 @@ def _run(options: Compare, setup: Setup, methods: Sequence[str], unfinished: Unf
         done=unfinished.records,
     ):
         unfinished.add(record)
+
+
+def _of_hyper_parameters(options: Compare, setup: Setup) -> list[str]:
+    """Where they come from, unless they were tuned for this data set and model."""
+    if options.tune:
+        train = setup.params.best.train
+        found = f"learning rate {train.learning_rate:g}, batches of {train.batch_size}, L2 {train.reg:g}"
+        return [f"Hyper-parameters were chosen on the validation data of this run: {found}."]
+    untuned = "This data set and model were not tuned: default hyper-parameters were used (--tune searches)."
+    return [] if setup.params.tuned else [untuned]
 
 
 def _asked(options: Compare, setup: Setup) -> dict[str, Any]:

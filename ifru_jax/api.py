@@ -3,8 +3,9 @@
 import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from inspect import isfunction
 from typing import TypeVar, overload
 
@@ -22,7 +23,7 @@ from ifru_jax.exact import ExactModel
 from ifru_jax.forks import check_not_forked
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Recommender
-from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train
+from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train, tuned
 from ifru_jax.unlearning import IFRUConfig, Prepared, Report, forget, prepare, warm_up
 
 Exact = TypeVar("Exact", bound=ExactModel)
@@ -36,6 +37,7 @@ def fit(
     config: TrainConfig = TrainConfig(),
     loss: LossLike = bce,
     record: int | None = None,
+    tune: bool = False,
     warm: bool = False,
     progress: bool = True,
 ) -> Prepared:
@@ -49,6 +51,8 @@ def fit(
       loss: one of `bce`, `wmse`, `bpr`, `softmax`, a `Loss` of your own, or a function (logits [n], labels [n]) → [n].
       record: segments of the training to record, which requests follow; 0 records nothing, and they read all they know of it off
         its end. None takes what the configuration says, by default three.
+      tune: searches around the configuration for the learning rate, batch size and L2 term whose validation metric is best, by
+        seven to twenty trainings (`training.tuning`); what it found is the `config` of the model.
       warm: compiles what the first request needs as well (`warm_up`).
       progress: shows epochs and validation AUC while it trains.
 
@@ -56,7 +60,8 @@ def fit(
       The model of the best epoch, without validation data of the last, ready for requests.
 
     Raises:
-      DataError: nothing to train on, validation data of one label, none and no number of epochs, or data that the loss can't take.
+      DataError: nothing to train on, validation data of one label, none and no number of epochs or nothing to choose by, or data
+        that the loss can't take.
       ModelError: a model that isn't one deterministic logit per pair.
       NumericsError: training diverged.
     """
@@ -64,8 +69,11 @@ def fit(
     check_training(key, model, data)
     keep_compiled()
     config = config if record is None else replace(config, record=record)
-    with training_progress(config.most_epochs, shown=progress) as on_epoch:
-        trained = train(key, model, data, config, loss=loss, on_epoch=on_epoch)
+    if tune:
+        trained, _ = tuned(key, model, data, config, loss=loss, watched=partial(tuning_progress, shown=progress))
+    else:
+        with training_progress(config.most_epochs, shown=progress) as on_epoch:
+            trained = train(key, model, data, config, loss=loss, on_epoch=on_epoch)
     return warm_up(trained)[0] if warm else prepare(trained)
 
 
@@ -223,7 +231,7 @@ def check_training(key: jax.Array, model: Recommender, data: Split) -> None:
 
 
 @contextmanager
-def training_progress(epochs: int, *, shown: bool) -> Iterator[Callable[[int, float], None] | None]:
+def training_progress(epochs: int, *, shown: bool, title: str = "training") -> Iterator[Callable[[int, float], None] | None]:
     """Shows epochs and the validation metric; yields the callback for `on_epoch`, or None if not shown."""
     if not shown:
         yield None
@@ -234,14 +242,20 @@ def training_progress(epochs: int, *, shown: bool) -> Iterator[Callable[[int, fl
     best = 0.0
     with Progress(*columns, transient=True) as progress:
         # Full when all epochs are run; early stopping usually ends it before.
-        task = progress.add_task("training", total=epochs)
+        task = progress.add_task(title, total=epochs)
 
         def on_epoch(epoch: int, metric: float) -> None:
             nonlocal best
-            text = f"training: epoch {epoch + 1}"
+            text = f"{title}: epoch {epoch + 1}"
             if not math.isnan(metric):
                 best = max(best, metric)
                 text += f", validation AUC {metric:.4f}, best {best:.4f}"
             progress.update(task, advance=1, description=text)
 
         yield on_epoch
+
+
+def tuning_progress(config: TrainConfig, *, shown: bool) -> AbstractContextManager[Callable[[int, float], None] | None]:
+    """`training_progress` of one training of a search."""
+    title = f"learning rate {config.learning_rate:g}, batches of {config.batch_size}, L2 {config.reg:g}"
+    return training_progress(config.most_epochs, shown=shown, title=title)

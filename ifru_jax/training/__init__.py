@@ -20,6 +20,7 @@ from ifru_jax.training.losses import (
 )
 from ifru_jax.training.objective import Objective, squared_norm
 from ifru_jax.training.trained import Trained, train, training_set_for
+from ifru_jax.training.tuning import Tried, tuned
 
 __all__ = [
     "LOSSES",
@@ -34,6 +35,7 @@ __all__ = [
     "Squares",
     "TrainConfig",
     "Trained",
+    "Tried",
     "WithAuxiliary",
     "WithDecay",
     "as_loss",
@@ -44,5 +46,6 @@ __all__ = [
     "squared_norm",
     "train",
     "training_set_for",
+    "tuned",
     "wmse",
 ]

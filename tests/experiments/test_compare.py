@@ -19,6 +19,7 @@ from experiments.run.unfinished import Unfinished
 from ifru_jax import DataError, DataWarning
 from ifru_jax.data import ForgetRequest
 from ifru_jax.locks import alone
+from ifru_jax.training import Tried, train
 from ifru_jax.unlearning.in_parts import split_request
 
 pytestmark = pytest.mark.slow
@@ -217,6 +218,7 @@ def test_a_killed_run_leaves_no_lock(tmp_path):
     code = """
         import sys, time
         from ifru_jax.locks import alone
+from ifru_jax.training import Tried, train
         with alone(sys.argv[1], "another"):
             print("in", flush=True)
             time.sleep(60)
@@ -261,3 +263,25 @@ def test_files_are_read_by_the_options_of_the_command(ratings, tmp_path):
     records = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert all(record["evidence"]["forgotten"] > 3 for record in records if record["method"] == "ifru")
     assert "Left out of the data: 1 interactions with 1 users not in the 5-core." in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_hyper_parameters_are_searched_once_and_told(ratings, tmp_path, monkeypatch, compiled_once):
+    searches = []
+
+    def tuned(key, model, split, config, *, loss, watched):
+        searches.append(config)
+        found = replace(config, learning_rate=5e-3, epochs=2)
+        with watched(found):
+            return train(key, model, split, found, loss=loss), (Tried(found, 0.75),)
+
+    monkeypatch.setattr("experiments.run.searched.tuned", tuned)
+    options = Compare(data=str(ratings), out=tmp_path, methods="original,retrain", seeds=1, tune=True, verify=False)
+    assert status_of(compare, options) == 0
+    assert status_of(compare, options) == 0
+    assert len(searches) == 1
+    kept = json.loads((tmp_path / "tuning.json").read_text())
+    assert kept["best"]["learning_rate"] == kept["tried"][0]["config"]["learning_rate"] == 5e-3
+    assert "chosen on the validation data of this run: learning rate 0.005" in (tmp_path / "report.md").read_text()
+    # Another model has a search of its own.
+    assert status_of(compare, replace(options, model="bias-mf")) == 0
+    assert len(searches) == 2
