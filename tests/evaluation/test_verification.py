@@ -50,7 +50,7 @@ def case():
     request = ForgetRequest(pairs=np.stack([data.users[flipped], data.items[flipped]], axis=1))
     original = prepare(train(jax.random.key(0), MODEL, split, CONFIG))
     retrained = [retrain(original, split, request, seed) for seed in range(5)]
-    shadows = train_shadows(jax.random.key(7), MODEL, split, request, CONFIG, num_shadows=8)
+    shadows = train_shadows(jax.random.key(7), MODEL, split, request, CONFIG, num_shadows=4)
     return split, request, original, retrained, shadows
 
 

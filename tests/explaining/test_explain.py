@@ -191,7 +191,7 @@ def test_sampled_negatives_are_no_ratings():
 
 def test_a_model_of_histories_says_that_it_is_one():
     data = replace(tastes(2), timestamps=np.arange(260))
-    model = sasrec(embedding_size=4, history_length=4)
+    model = sasrec(embedding_size=4, history_length=4, num_blocks=1)
     made = ifru_jax.Trained.of(model, model.init(jax.random.key(0), data.num_users, data.num_items), data)
     found = explain(made, user="u3", item=104, k=2)
     assert found.histories
