@@ -17,7 +17,7 @@ import numpy as np
 from ifru_jax.array_files import read_arrays, write_arrays
 from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.side_features import SideFeatures
+from ifru_jax.data.saved import from_saved, saved
 from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.forks import check_not_forked
 from ifru_jax.models import Params, Recommender, describe_model, model_from_description
@@ -33,8 +33,6 @@ from ifru_jax.unlearning.prepare import Damping, Prepared
 
 # Files of format 1 have no checksum.
 _FORMAT, _READ = 2, (1, 2)
-_COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "item_ids")
-_FEATURES = ("user_features", "item_features")
 # Of validation interactions: what their metric takes.
 _VALID = ("users", "items", "labels", "groups")
 
@@ -60,12 +58,12 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compa
       ModelError: `compact` with a model whose tables have sizes of their own.
     """
     check_not_forked()
-    remedy = "give what fit, load or unlearn returned, and the path after it; interop.export writes an exact model"
+    remedy = "give what fit, load or unlearn returned, and the path after it; exact.save writes an exact model"
     check_kind("trained", trained, Trained, remedy)
     check_kind("path", path, (str, os.PathLike), "give the path of a file")
     if compact:
         trained, _ = compaction.compact(trained, np.random.default_rng(secrets.randbits(128)))
-    data, damping = trained.interactions, trained.damping if isinstance(trained, Prepared) else None
+    damping = trained.damping if isinstance(trained, Prepared) else None
     description = {
         "format": _FORMAT,
         "model": describe_model(trained.model),
@@ -74,20 +72,16 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compa
         "total": trained.total,
         "damping_scale": damping.scale if damping else None,
         "damping_exponent": damping.exponent if damping else None,
-        "sizes": [data.num_users, data.num_items],
         # With the same capacities every compiled function, and every rounding, is that of the saved model.
         "capacities": trained.training_set.capacities,
     }
-    arrays = {f"params/{name}": leaf for name, leaf in _saved(trained, trained.params).items()}
-    arrays |= {f"data/{c}": getattr(data, c) for c in _COLUMNS if getattr(data, c) is not None}
+    arrays, of_data = saved(trained.interactions)
+    description |= of_data
+    arrays |= {f"params/{name}": leaf for name, leaf in _saved(trained, trained.params).items()}
     if trained.record and not for_serving:
         described, of_record = _described_record(trained, trained.record)
         description["record"] = described
         arrays |= of_record
-    for side in _FEATURES:
-        if (features := getattr(data, side)) is not None:
-            description[side] = {"names": features.names, "widths": features.widths}
-            arrays[f"data/{side}"] = features.values
     arrays["description"] = np.asarray(json.dumps(description, allow_nan=False))
     with first_process(trained.training_set.mesh) as writes:
         if writes:
@@ -111,6 +105,8 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike |
     arrays, sealed = read_arrays(path)
     try:
         description = json.loads(str(arrays["description"]))
+        if "exact" in description:
+            raise DataError(f"{path} is an exact model, {description['exact']}: read it with ifru_jax.exact.load.")
         written = description["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is no saved model ({error}): it is damaged or something else.") from error
@@ -128,21 +124,14 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike |
 def _assemble(
     arrays: dict[str, np.ndarray], description: dict[str, Any], model: Recommender | None, loss: LossLike | None
 ) -> Trained:
-    num_users, num_items = description["sizes"]
-    columns = {c: arrays[f"data/{c}"] for c in _COLUMNS if f"data/{c}" in arrays}
-    features: dict[str, Any] = {
-        side: SideFeatures(tuple(fields["names"]), tuple(fields["widths"]), arrays[f"data/{side}"])
-        for side in _FEATURES
-        if (fields := description.get(side)) is not None
-    }
-    data = Interactions(**columns, **features, num_users=num_users, num_items=num_items)
+    data = from_saved(arrays, description)
     params: Params = {n.removeprefix("params/"): a for n, a in arrays.items() if n.startswith("params/")}
     described = description["model"]
     if model is None and (described is None or (model := model_from_description(described)) is None):
         raise ModelError("the file holds the parameters of a model that does not ship with ifru_jax: pass it as load(…, model=…).")
     if loss is None and (loss := loss_from_description(description["loss"])) is None:
         raise ModelError("the model was trained with a loss that does not ship with ifru_jax: pass it as load(…, loss=…).")
-    expected = jax.eval_shape(lambda key: model.init(key, num_users, num_items), jax.random.key(0))
+    expected = jax.eval_shape(lambda key: model.init(key, data.num_users, data.num_items), jax.random.key(0))
     wanted, found = ({name: tuple(leaf.shape) for name, leaf in tree.items()} for tree in (expected, params))
     if wanted != found:
         raise ModelError(f"the file has parameters {found}, but the model wants {wanted}: pass the model that was saved.")

@@ -23,7 +23,7 @@ from ifru_jax.files import write_atomic
 COLOURS = {
     **{"for": "#0072B2", "against": "#D55E00"},
     **{"original": "#E69F00", "unlearned": "#0072B2", "retrained": "#555555"},
-    **{"pass": "#009E73", "fail": "#D55E00", "not judged": "#999999"},
+    **{"pass": "#009E73", "fail": "#D55E00", "cannot tell": "#999999", "not judged": "#999999"},
 }
 """By what is shown."""
 

@@ -1,5 +1,7 @@
 """Errors of ifru_jax. Each message names the value that is wrong and what to do about it."""
 
+import math
+import numbers
 import operator
 import reprlib
 from typing import Any
@@ -41,6 +43,18 @@ def check_whole(config: Any, *names: str) -> None:
             operator.index(0 if value is None else value)
         except TypeError as error:
             raise DataError(f"{name} is {value!r}: give a whole number.") from error
+
+
+def check_number(config: Any, *names: str) -> None:
+    """Refuses what is no finite number.
+
+    Raises:
+      DataError: one of these fields holds anything else.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+            raise DataError(f"{name} is {value!r}: give a finite number.")
 
 
 def check_kind(name: str, value: Any, kind: type | tuple[type, ...], remedy: str) -> None:

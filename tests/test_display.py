@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ifru_jax import DataError, ForgetRequest, Interactions, Status, Trained, mf
 from ifru_jax.display import COLOURS, Mark, Within, bars, curves, limits, shown, table
 from ifru_jax.evaluation.facts import Fact
-from ifru_jax.evaluation.verdicts import Measure, Verification, judged
+from ifru_jax.evaluation.verdicts import Limits, Measure, Verification, judged
 from ifru_jax.unlearning import Report, forget
 
 
@@ -116,9 +116,9 @@ def test_a_report_shows_what_was_done(trained):
 
 def test_a_verification_shows_measures_limits_and_facts():
     measures = {
-        "gap": judged("closeness", 1.1, 2.0, mean=1.0, high=1.3),
-        "auc": judged("quality", 0.7, 0.7, mean=0.75, low=0.72),
-        "order": judged("closeness", 1.0, 1.1, mean=1.0, low=0.4, high=1.6),
+        "gap": judged("closeness", 1.1, 2.0, mean=1.0, limits=Limits(high=1.3), informative=True),
+        "auc": judged("quality", 0.7, 0.7, mean=0.75, limits=Limits(low=0.72), informative=True),
+        "order": judged("closeness", 1.0, 1.1, mean=1.0, limits=Limits(0.4, 1.6), informative=False),
         "oracle_auc": Measure("membership", None, None, None),
     }
     found = Verification.of(measures, {"data": Fact(True, "it has <all>")})

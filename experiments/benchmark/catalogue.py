@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from experiments.benchmark.bulk import bulk
+from experiments.benchmark.explaining import explaining
 from experiments.benchmark.figure import Figure
 from experiments.benchmark.frontier import GRAPH_SCOPES, MF_SCOPES, frontier
 from experiments.benchmark.hvp import hvp, plain_loss
@@ -38,4 +39,6 @@ BENCHMARKS: dict[str, Callable[[], dict[str, Figure]]] = {
     "spillover-ml-1m": partial(spillover, "ml-1m"),
     "spillover-gowalla": partial(spillover, "gowalla"),
     "ranking-ml-1m": partial(ranking, target=3),
+    "explain-own-mf": partial(explaining, "mf", 0, "own", target=0.05),
+    "explain-all-mf": partial(explaining, "mf", 0, "all", target=1.0),
 }

@@ -1,14 +1,16 @@
-"""From committed results to the marked blocks and pictures of docs/ and README.md.
+"""From committed results to the marked blocks and pictures of docs/.
 
 blocks          marked blocks of Markdown, and the registry of functions that fill them
 comparisons     the committed comparisons, with their means
 columns         what a table shows of a comparison
-results         docs/results.md and README.md
+overview        docs/index.md
+results         docs/results.md and docs/index.md
 rivals          docs/rivals.md
 any_model       docs/any_model.md
 forget_sets     docs/forget_sets.md
 published       docs/published.md
 attribution     docs/attribution.md
+audits          docs/verification.md
 device, scale   docs/scale.md
 rows            docs/step.md
 sharding        docs/devices.md
@@ -23,9 +25,11 @@ from pathlib import Path
 from experiments.pages import (
     any_model,
     attribution,
+    audits,
     device,
     forget_sets,
     interop,
+    overview,
     published,
     results,
     rivals,
@@ -39,8 +43,9 @@ from experiments.pages.blocks import MAKERS, blocks_of, filled
 
 # Importing them registers what they make.
 SOURCES = (
-    results, rivals, attribution, any_model, forget_sets, published, device, scale, sharding, rows, stream, interop, single_tables
-)  # fmt: skip
+    *(overview, results, rivals, attribution, audits, any_model, forget_sets, published),
+    *(device, scale, sharding, rows, stream, interop, single_tables),
+)
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"
 

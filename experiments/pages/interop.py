@@ -1,18 +1,29 @@
-"""The block of docs/how-to/import.md: models of implicit against its own retraining."""
+"""The block of docs/how-to/import.md: models of other systems against their own retraining."""
 
 from experiments.pages.blocks import block
 from experiments.reporting.main_table import markdown, plain
 from experiments.reporting.records import read_records
-from experiments.studies.interop import PATH, K
+from experiments.studies.interop import PATH, SECONDS, K
 
+MODELS = {
+    "als": "ALS, implicit",
+    "bpr": "BPR, implicit",
+    "recbole-bpr": "BPR, RecBole",
+    "recbole-neumf": "NeuMF, RecBole",
+    "recbole-lightgcn": "LightGCN-2, RecBole",
+    "lightgcn-pytorch": "LightGCN-2, LightGCN-PyTorch",
+}
 METHODS = {
     "original": "nothing",
     "exact": "exact, 5 sweeps (the default)",
     "fold-out": "exact, no sweep",
     "one-sweep": "exact, 1 sweep",
     "converged": "exact, until the rows settle",
+    "one-negative": "IFRU, 1 negative",
     "influence": "IFRU",
-    "retrain": "retraining in implicit",
+    "negatives": "IFRU, 16 negatives",
+    "replay": "IFRU, replayed",
+    "retrain": "its own retraining",
 }
 FORGET = {"interaction:0.02": "2 % of the interactions", "user:0.01": "1 % of the users"}
 
@@ -21,12 +32,24 @@ FORGET = {"interaction:0.02": "2 % of the interactions", "user:0.01": "1 % of th
 def interop() -> str:
     """A row for each model, request and way to answer it."""
     found = {(record["model"], record["forget"], record["method"]): record["figures"] for record in read_records(PATH)}
-    heading = ["model", "forgotten", "answered by", "undone", "forget undone", "forget slope", "gap", "forget gap", f"NDCG@{K}"]
+    figures = ["undone", "forget_undone", "forget_slope", "gap", "forget_gap"]
+    heading = [
+        "model",
+        "forgotten",
+        "answered by",
+        *(name.replace("_", " ") for name in figures),
+        f"NDCG@{K}",
+        "seconds",
+        "once before",
+    ]
     rows = []
-    for model in ("als", "bpr"):
+    for model, of in MODELS.items():
         for forget, words in FORGET.items():
+            seconds = found.get((model, forget, SECONDS), {})
             for method, name in METHODS.items():
-                if (figures := found.get((model, forget, method))) is not None:
-                    shown = [plain(figures.get(of), 2) for of in ("undone", "forget_undone", "forget_slope", "gap", "forget_gap")]
-                    rows.append([model.upper(), words, name, *shown, plain(figures[f"ndcg@{K}"], 4)])
+                if (measured := found.get((model, forget, method))) is not None:
+                    shown = [plain(measured.get(figure), 2) for figure in figures]
+                    took = seconds.get("there" if method == "retrain" else method)
+                    once = seconds.get(f"{method} before") if method == "replay" else None
+                    rows.append([of, words, name, *shown, plain(measured[f"ndcg@{K}"], 4), plain(took, 1), plain(once, 1)])
     return markdown(heading, rows)

@@ -1,4 +1,4 @@
-"""Blocks of docs/results.md and of README.md: the comparisons of the IFRU paper."""
+"""Blocks of docs/results.md and of docs/index.md: the comparisons of the IFRU paper."""
 
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -50,7 +50,7 @@ def full() -> list[Comparison]:
 
 @block
 def headline() -> str:
-    """The table of the README."""
+    """The table of the overview."""
     against = {"against protocol / fastest retraining": show.BASELINES}
     return show.table(with_noise(), show.CELL, show.RETRAINED, show.FROM_ORIGINAL, show.SECONDS, against)
 

@@ -1,135 +1,193 @@
-"""Models trained in the package implicit: forgotten here, against implicit's own retraining on the rest.
+"""Models trained elsewhere: forgotten here, against the source's own retraining on the rest.
 
-    pip install implicit
-    IFRU_JAX_DATA=DIR OPENBLAS_NUM_THREADS=1 python -m experiments.studies.interop
+    pip install implicit recbole thop torch;  git clone https://github.com/gusye1234/LightGCN-PyTorch
+    LIGHTGCN_PYTORCH=CLONE IFRU_JAX_DATA=DIR OPENBLAS_NUM_THREADS=1 python -m experiments.studies.interop [--only MODEL] [--seconds]
 
 ml-100k, ratings above 3, 5-core, 70/10/20; hyper-parameters by NDCG@10 on valid. Three seeds of the original and three others of
-the retraining. Each original is written by `model.save`, comes in by `from_implicit`, forgets, goes out by `export`, and is read by
-implicit again, so that all scores are those that implicit would serve. A few minutes. Appends to experiments/results/interop.jsonl,
-from which `python -m experiments.tables` fills the table of docs/how-to/import.md; what is there is not run again.
+the retraining. Each original comes in by way of a file that its system wrote, forgets, goes out by `export`, and is read by its
+system again, so that all scores are those that it would serve. Minutes for ALS and BPR, up to half an hour for LightGCN.
+
+Appends to experiments/results/interop.jsonl, from which `python -m experiments.tables` fills the table of docs/how-to/import.md;
+what is there is not run again. `--seconds` measures how long a request takes here and a training there, instead, for which nothing
+else may run beside it.
 """
 
-import importlib.metadata
 import tempfile
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from rich.console import Console
 
 from experiments import RESULTS
 from experiments.reporting.records import append_record, environment, read_records
 from experiments.run.command_line import command
-from ifru_jax import ForgetRequest, Interactions, interop, load_dataset, random_split, unlearn
+from experiments.studies.sources import System
+from experiments.studies.sources.implicit import Implicit
+from experiments.studies.sources.lightgcn_pytorch import LightGCNPyTorch
+from experiments.studies.sources.recbole import RecBole
+from ifru_jax import ForgetRequest, Interactions, load_dataset, random_split, unlearn
 from ifru_jax.compiled import keep_compiled
 from ifru_jax.data import Split
-from ifru_jax.data.extras import needed
 from ifru_jax.data.filters import binarize, k_core
 from ifru_jax.data.forget_sets import random_interactions, random_users
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation import ranking_metrics, survivors
 from ifru_jax.evaluation.fidelity import gap, mean_or_none
 from ifru_jax.evaluation.shift import shift, slope, undone, undone_interval
+from ifru_jax.interop import ImplicitOptions, Replay, replayed
+from ifru_jax.training import Trained
 
 PATH = RESULTS / "interop.jsonl"
 SEEDS, K, FIRST_RETRAINED = 3, 10, 100
+SECONDS = "seconds"
 REQUESTS: dict[str, Callable[[Interactions], ForgetRequest]] = {
-    "user:0.01": lambda train: random_users(train, 0.01),
     "interaction:0.02": lambda train: random_interactions(train, 0.02),
+    "user:0.01": lambda train: random_users(train, 0.01),
 }
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A model of implicit and a way to answer its requests.
+    """A model of a system and a way to answer its requests.
 
     Attributes:
-      model: "als" or "bpr".
+      model: by its name in `SYSTEMS`.
       method: by name.
       options: of the import.
+      replay: how its source trained, where that is gone on with here.
     """
 
     model: str
     method: str
-    options: interop.ImplicitOptions = field(default_factory=interop.ImplicitOptions)
+    options: ImplicitOptions = field(default_factory=ImplicitOptions)
+    replay: Replay | None = None
 
 
-SETTINGS: dict[str, dict[str, Any]] = {
-    "als": {"factors": 32, "regularization": 10.0, "alpha": 1.0, "iterations": 15},
-    "bpr": {"factors": 32, "regularization": 0.03, "learning_rate": 0.02, "iterations": 100},
+_GRAPH = {"bpr_batch_size": 2048, "latent_dim_rec": 32, "lightGCN_n_layers": 2, "lr": 0.005, "decay": 1e-3}
+SYSTEMS: dict[str, System] = {
+    "als": Implicit("als.AlternatingLeastSquares", factors=32, regularization=10.0, alpha=1.0, iterations=15),
+    "bpr": Implicit("bpr.BayesianPersonalizedRanking", factors=32, regularization=0.03, learning_rate=0.02, iterations=100),
+    "recbole-bpr": RecBole("BPR", embedding_size=32, learning_rate=0.002, epochs=60),
+    "recbole-neumf": RecBole(
+        "NeuMF", mf_embedding_size=32, mlp_embedding_size=32, mlp_hidden_size=[32, 16], dropout_prob=0.0, epochs=20
+    ),
+    "recbole-lightgcn": RecBole(
+        "LightGCN", embedding_size=32, n_layers=2, reg_weight=1e-3, require_pow=True, learning_rate=0.005, epochs=60
+    ),
+    "lightgcn-pytorch": LightGCNPyTorch(epochs=60, **_GRAPH),
 }
 CELLS = (
     Cell("als", "exact"),
-    Cell("als", "one-sweep", interop.ImplicitOptions(sweeps=1)),
-    Cell("als", "converged", interop.ImplicitOptions(sweeps=100)),
-    Cell("als", "fold-out", interop.ImplicitOptions(sweeps=0)),
-    Cell("als", "influence", interop.ImplicitOptions(exact=False)),
-    Cell("bpr", "influence"),
+    Cell("als", "one-sweep", ImplicitOptions(sweeps=1)),
+    Cell("als", "converged", ImplicitOptions(sweeps=100)),
+    Cell("als", "fold-out", ImplicitOptions(sweeps=0)),
+    Cell("als", "influence", ImplicitOptions(exact=False)),
+    *(Cell(model, "influence") for model in SYSTEMS if model != "als"),
+    *(Cell(model, "one-negative", ImplicitOptions(negatives=1)) for model in ("recbole-bpr", "lightgcn-pytorch")),
+    *(Cell(model, "negatives", ImplicitOptions(negatives=16)) for model in ("bpr", "recbole-bpr")),
+    # Its steps are not those of Adam: what Adam would do says how far each row went.
+    Cell("bpr", "replay", replay=Replay(learning_rate=0.002, batch_size=2048, epochs=100)),
+    Cell("recbole-bpr", "replay", replay=Replay(learning_rate=0.002, batch_size=2048, epochs=60)),
+    Cell("recbole-neumf", "replay", replay=Replay(learning_rate=0.001, batch_size=1024, epochs=20)),
+    Cell("recbole-lightgcn", "replay", replay=Replay(learning_rate=0.005, batch_size=2048, epochs=60)),
+    Cell("lightgcn-pytorch", "replay", replay=Replay(learning_rate=0.005, batch_size=2048, epochs=60)),
 )
 
 
-def study(only: str = "") -> None:
+def study(only: str = "", *, seconds: bool = False) -> None:
     """Runs what is missing.
 
     Args:
       only: the model of this name.
+      seconds: measures seconds alone.
     """
-    if only and only not in SETTINGS:
-        raise DataError(f"no cell has {only!r} as its model: choose among {', '.join(SETTINGS)}.")
+    if only and only not in SYSTEMS:
+        raise DataError(f"no cell has {only!r} as its model: choose among {', '.join(SYSTEMS)}.")
     keep_compiled()
-    implicit, console = needed("implicit", "this study trains in the package implicit: pip install implicit"), Console()
-    done = {(record["model"], record["forget"], record["method"]) for record in read_records(PATH)}
     split = data()
-    for model in [only] if only else SETTINGS:
-        originals = [fitted(implicit, model, split.train, seed) for seed in range(SEEDS)]
-        for forget, make in REQUESTS.items():
-            cells = [cell for cell in CELLS if cell.model == model and (model, forget, cell.method) not in done]
-            if not cells:
-                continue
-            request = make(split.train)
-            rest = request.applied(split.train)
-            retrained = [fitted(implicit, model, rest, FIRST_RETRAINED + seed) for seed in range(SEEDS)]
-            measured = Measured(split, request, rest)
-            answers = {"original": originals, "retrain": retrained}
-            answers |= {cell.method: [answered(cell, model, split.train, request) for model in originals] for cell in cells}
-            for method, models in answers.items():
-                if (model, forget, method) in done:
-                    continue
-                names = {"dataset": "ml-100k", "model": model, "forget": forget, "method": method, "seed": SEEDS}
-                figures = measured.figures(models, originals, retrained)
-                versions = environment() | {"implicit": importlib.metadata.version("implicit")}
-                append_record(PATH, names | {"figures": figures, "config": SETTINGS[model], "environment": versions})
+    for model in [only] if only else SYSTEMS:
+        (timed if seconds else compared)(model, split)
+
+
+def compared(model: str, split: Split) -> None:
+    """Every request and method of a model that is not in the records."""
+    system, console = SYSTEMS[model], Console()
+    done = {(record["model"], record["forget"], record["method"]) for record in read_records(PATH)}
+    cells = {
+        forget: [cell for cell in CELLS if cell.model == model and (model, forget, cell.method) not in done] for forget in REQUESTS
+    }
+    if not any(cells.values()):
+        return
+    originals = [system.fitted(split.train, seed) for seed in range(SEEDS)]
+    before = [system.scores(one) for one in originals]
+    for forget, missing in cells.items():
+        request = REQUESTS[forget](split.train)
+        rest = request.applied(split.train)
+        after = [system.scores(system.fitted(rest, FIRST_RETRAINED + seed)) for seed in range(SEEDS)]
+        measured = Measured(split, request, rest)
+        answers: dict[str, Callable[[], Sequence[np.ndarray]]] = {"original": lambda: before, "retrain": lambda after=after: after}
+        for cell in missing:
+            answers[cell.method] = lambda cell=cell, request=request: [
+                answered(cell, one, split.train, request)[0] for one in originals
+            ]
+        for method, grids in answers.items():
+            if (model, forget, method) not in done:
+                figures = measured.figures(grids(), before, after)
+                append_record(PATH, _record(model, forget, method) | {"figures": figures})
                 console.print(model, forget, method, figures)
 
 
+def timed(model: str, split: Split) -> None:
+    """A training there and the second request here, each once; alone on the machine."""
+    system, console = SYSTEMS[model], Console()
+    done = {(record["model"], record["forget"]) for record in read_records(PATH) if record["method"] == SECONDS}
+    for forget, make in REQUESTS.items():
+        if (model, forget) in done:
+            continue
+        request = make(split.train)
+        began = time.perf_counter()
+        original = system.fitted(request.applied(split.train), FIRST_RETRAINED, anew=True)
+        figures = {"there": time.perf_counter() - began}
+        original = system.fitted(split.train, 0)
+        for cell in CELLS:
+            if cell.model == model:
+                for _ in range(2):  # the first compiles
+                    _, figures[cell.method], figures[f"{cell.method} before"] = answered(cell, original, split.train, request)
+        append_record(PATH, _record(model, forget, SECONDS) | {"figures": figures})
+        console.print(model, forget, figures)
+
+
+def _record(model: str, forget: str, method: str) -> dict[str, Any]:
+    system = SYSTEMS[model]
+    names = {"dataset": "ml-100k", "model": model, "forget": forget, "method": method, "seed": SEEDS}
+    return names | {"config": system.settings, "environment": environment() | system.versions()}
+
+
 def data() -> Split:
-    """The interactions, split by a seed of its own."""
+    """The interactions, split by a seed of its own; ids are rows."""
     ratings = binarize(load_dataset("ml-100k").interactions, 3)
-    return random_split(k_core(ratings.select(ratings.labels > 0.5), 5), shares=(0.7, 0.1, 0.2))
+    found = k_core(ratings.select(ratings.labels > 0.5), 5)
+    return random_split(replace(found, user_ids=None, item_ids=None), shares=(0.7, 0.1, 0.2))
 
 
-def fitted(implicit: Any, model: str, train: Interactions, seed: int) -> Any:
-    """A model of implicit; one thread, so that a seed gives a model."""
-    kinds = {"als": implicit.als.AlternatingLeastSquares, "bpr": implicit.bpr.BayesianPersonalizedRanking}
-    entries = train.labels, (train.users, train.items)
-    found = kinds[model](**SETTINGS[model], random_state=seed, num_threads=1)
-    matrix = scipy.sparse.csr_matrix(entries, shape=(train.num_users, train.num_items))
-    found.fit(matrix, show_progress=False)
-    return found
-
-
-def answered(cell: Cell, model: Any, train: Interactions, request: ForgetRequest) -> Any:
-    """The model of implicit without what is forgotten, by files alone."""
+def answered(cell: Cell, model: Any, train: Interactions, request: ForgetRequest) -> tuple[np.ndarray, float, float]:
+    """The scores that the system serves without what is forgotten, by files alone; seconds of the request, and of a replay."""
+    system = SYSTEMS[cell.model]
     with tempfile.TemporaryDirectory() as folder:
-        before, after = Path(folder, "before.npz"), Path(folder, "after.npz")
-        model.save(str(before))
-        imported = interop.from_implicit(before, train, options=cell.options)
-        unlearned, _ = unlearn(imported.model, request)
-        interop.export(unlearned, after, like=imported.source)
-        return type(model).load(str(after))
+        imported = system.imported(model, train, Path(folder), cell.options)
+        users = [system.named(row) for row in request.users.tolist()]
+        pairs = [(system.named(user), system.named(item)) for user, item in request.pairs.tolist()]
+        here, began = imported.model, time.perf_counter()
+        if cell.replay is not None and isinstance(here, Trained):
+            here = replayed(here, cell.replay)
+        before, began = time.perf_counter() - began, time.perf_counter()
+        unlearned, _ = unlearn(here, users=users or None, interactions=pairs or None)
+        took = time.perf_counter() - began
+        return system.served(model, (unlearned, imported.source), request.applied(train), Path(folder)), took, before
 
 
 class Measured:
@@ -145,27 +203,24 @@ class Measured:
         gone = gone.select(survivors(rest, gone))
         self.forgotten = gone.users, gone.items
 
-    def figures(self, models: Sequence[Any], originals: Sequence[Any], retrained: Sequence[Any]) -> dict[str, Any]:
-        """Means over the models."""
-        ndcg = [ranking_metrics(lambda u, m=m: m.user_factors[u] @ m.item_factors.T, self.train, self.test, k=K) for m in models]
+    def figures(
+        self, grids: Sequence[np.ndarray], originals: Sequence[np.ndarray], retrained: Sequence[np.ndarray]
+    ) -> dict[str, Any]:
+        """Means over the models, of their scores [users, items]."""
+        ndcg = [ranking_metrics(lambda users, of=grid: of[users], self.train, self.test, k=K) for grid in grids]
         values = np.array([one[f"ndcg@{K}"] for one in ndcg], float)
         found: dict[str, Any] = {f"ndcg@{K}": float(values.mean()), f"ndcg@{K}_std": float(values.std(ddof=1))}
         for prefix, pairs in (("", self.pairs), ("forget_", self.forgotten)):
             if not len(pairs[0]):
                 found |= {f"{prefix}{name}": None for name in ("shift", "undone", "undone_interval", "slope", "gap")}
                 continue
-            s, o, r = (np.stack([scores(m, pairs) for m in of]) for of in (models, originals, retrained))
-            itself = range(len(r)) if models is retrained else [None] * len(s)
+            s, o, r = (np.stack([grid[pairs] for grid in of]) for of in (grids, originals, retrained))
+            itself = range(len(r)) if grids is retrained else [None] * len(s)
             found[f"{prefix}gap"] = mean_or_none([gap(one, r, itself=k) for one, k in zip(s, itself, strict=True)])
-            if models is not retrained:
+            if grids is not retrained:
                 found |= {f"{prefix}shift": shift(s, r), f"{prefix}undone": undone(s, o, r), f"{prefix}slope": slope(s, o, r)}
                 found[f"{prefix}undone_interval"] = undone_interval(s, o, r)
         return found
-
-
-def scores(model: Any, pairs: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Of a model of implicit."""
-    return np.einsum("nd,nd->n", model.user_factors[pairs[0]].astype(float), model.item_factors[pairs[1]].astype(float))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """`import`: a model that was trained elsewhere becomes a store."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ from ifru_jax.data.filters import binarize
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.errors import DataError
-from ifru_jax.interop import ImplicitOptions, Imported, from_implicit, from_lightgcn_pytorch, from_tensors
+from ifru_jax.interop import Declared, ImplicitOptions, Imported, from_implicit, from_lightgcn_pytorch, from_tensors
 from ifru_jax.store import Store
 from ifru_jax.training import Trained
 
@@ -79,7 +79,10 @@ class Import:
         if self.source == "tensors":
             if self.user_ids or self.item_ids:
                 raise DataError("ids of tables are in the JSON file beside them: leave --user-ids and --item-ids out.")
-            return from_tensors(self.file, data)
+            beside = self.file.with_suffix(".json")
+            # A store keeps models that have an objective.
+            declared = replace(Declared.read(beside), exact=False)
+            return from_tensors(self.file, data, declared)
         if data is None:
             raise DataError(f"a model of {self.source} comes without interactions: give --data, what it was trained on.")
         if self.source == "lightgcn-pytorch":

@@ -20,6 +20,7 @@ from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.groups import leads_group
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.notes import tell
+from ifru_jax.data.present import Missing, check_missing, present_part
 from ifru_jax.data.reading.cells import Cells
 from ifru_jax.data.reading.columns import find_column
 from ifru_jax.data.reading.formats import read_table
@@ -96,7 +97,9 @@ def random_items(train: Interactions, share: float, seed: int = 0) -> ForgetRequ
     return ForgetRequest(items=_sample(np.unique(train.items), share, seed))
 
 
-def read_request(path: str | Path, data: Interactions, **options: Unpack[ReadOptions]) -> ForgetRequest:
+def read_request(
+    path: str | Path, data: Interactions, *, absent: Missing = "error", **options: Unpack[ReadOptions]
+) -> ForgetRequest:
     """The interactions listed in a file with columns user and item, in original ids.
 
     A file with one of the two columns asks for whole users or whole items. With a third column, `corrected` or `new_label`,
@@ -106,6 +109,8 @@ def read_request(path: str | Path, data: Interactions, **options: Unpack[ReadOpt
     Args:
       path: the file.
       data: whose ids they are.
+      absent: "error" refuses a file that names what is not in the data; "report" leaves that out and says how much it is. So the
+        files of CURE4Rec are read, which list the test interactions of users, too.
       options: how the file is read; those of `read_interactions`.
 
     Raises:
@@ -113,13 +118,19 @@ def read_request(path: str | Path, data: Interactions, **options: Unpack[ReadOpt
         the data, a new label that is not a number.
 
     Warns:
-      DataWarning: a request for whole users or items in a file that has further columns, which are named.
+      DataWarning: a request for whole users or items in a file that has further columns, which are named; what was left out.
     """
+    check_missing(absent)
     named = requested_ids(path, **options)
     try:
-        return ForgetRequest.of(data, **named)
+        if absent == "error":
+            return ForgetRequest.of(data, **named)
+        request, left_out = present_part(data, **named)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+    if left_out:
+        tell(f"{path}: {left_out} of those that it names are not in the data and were left out, {request!r} is left.")
+    return request
 
 
 def requested_ids(path: str | Path, **options: Unpack[ReadOptions]) -> dict[str, Any]:

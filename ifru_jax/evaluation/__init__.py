@@ -18,8 +18,9 @@ figures       all figures of one method and one seed
 over_seeds    those that take all seeds of a method at once
 facts         what is known of the data of the models before anything is measured
 views         what is compared of each model in a verification
-verdicts      measures with limits and verdicts
-verification  all measures of one model, with verdicts
+verdicts      a measure with limits and a verdict, and the verdict of all
+measures      all measures of one model, from what is seen of it
+verification  the call: facts, measures, verdict
 """
 
 from ifru_jax.evaluation.discordance import discordance

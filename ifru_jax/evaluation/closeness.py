@@ -9,11 +9,19 @@ so a model whose systematic shift is as large as the noise of one training (shif
 it the model's shift is less than what a single retraining is off by chance. The limit comes from the noise and holds for the other
 distances that grow as the shift does: 1 − the overlap of top-K lists, and the share of discordant pairs.
 
-Trainings are not all equally noisy: one that stopped early may be farther from the others than that. So that no retrained model
-fails its own test, the limit is at least the largest ratio that one of them has when compared with the others (from three on).
+Trainings are not all equally noisy: one that stopped early may be farther from the others than that. And few pairs, or lists of few
+users, make ratios that vary by themselves. So the limit is at least the largest ratio that a retrained model has when compared with
+the others (from three on), and what one more would have (`spread`).
+Where a share p of all trainings scatters more, R retrained models show none of them with probability (1 − p)^R, and such a model is
+then outside through no fault of its own: in p (1 − p)^R of all verifications, 1 in 20 at most from seven on (`SEEN_FROM`), whatever
+p. Below seven, a ratio that a training of five times the noise would have (`UNSEEN`) is no proof of anything.
 
-A model that forgot half has half the shift of the original: with g the original's gap, its gap is √(1 + (g² − 1) / 4) on average,
-and how much a gap varies from training to training is read off the retrained models' own.
+What scatters more does so on all pairs. A training of k times the noise has a gap of √((k² + 1) / 2), and k read off its gap
+(`scatter`) widens what is expected of its figures; a distance on the forgotten pairs counts by how far it is above the gap on all
+(`Closeness.beside`). Neither needs to have seen such a training.
+
+A model that forgot half has half the shift of the original: with g the original's gap, its gap is √(1 + (g² − 1) / 4) on average
+(`half_way`), and how much a gap varies from training to training is read off the retrained models' own.
 
 >>> round(SHIFT_LIMIT, 3)
 1.225
@@ -28,10 +36,22 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ifru_jax.evaluation.spread import largest_spread
+from ifru_jax.evaluation.spread import largest_spread, prediction_interval
 
 SHIFT_LIMIT = math.sqrt(1.5)
 """Ratio of a distance that grows with the shift, at a shift as large as the noise of one training."""
+
+SEEN_FROM = 7
+"""From so many retrained models on, at most 1 of 20 verifications is of a model that scatters more than all of them."""
+
+FEW = 5
+"""With fewer retrained models the noise of a figure rests on too few of them to say how it grows with the distance."""
+
+ALPHA_OF_EACH = 0.05 / 4
+"""Of four distances: with this probability a retrained model is beyond what one more would have."""
+
+UNSEEN = math.sqrt((5**2 + 1) / 2)
+"""Ratio of a training of five times the noise of those that were seen."""
 
 Model = TypeVar("Model")
 
@@ -52,21 +72,41 @@ def distance_ratio(to_retrained: Sequence[float] | np.ndarray, between_retrained
     return numerator / denominator if np.isfinite(numerator) and np.isfinite(denominator) and denominator > 0 else None
 
 
+def scatter(ratio: float | None) -> float:
+    """How many times the noise of the retrained models a training has that is this far from them, 1 at least: √(2 ratio² − 1)."""
+    return 1.0 if ratio is None else math.sqrt(max(2 * ratio**2 - 1, 1.0))
+
+
+def half_way(ratio: float) -> float:
+    """The ratio of a model with half the shift that makes this ratio, and the noise of one training."""
+    return math.sqrt(1 + max(ratio**2 - 1, 0.0) / 4)
+
+
 class Closeness(NamedTuple):
     """Distances of some models to retrained ones.
 
     Attributes:
       ratios: `distance_ratio` of each model, None if a distance is None.
-      limit: the ratio up to which a model is one of them: `SHIFT_LIMIT`, or more if a retrained model is farther from the others.
       own: ratio of each retrained model to the others; empty with fewer than three.
     """
 
     ratios: list[float | None]
-    limit: float
     own: list[float]
 
-    def power(self, original: float) -> float:
-        """Probability that a model that forgot half of what makes this ratio of the original is beyond the limit.
+    @property
+    def limit(self) -> float:
+        """Up to which ratio a model is one of them: `SHIFT_LIMIT`, or more where the retrained models' own ratios are larger."""
+        if not self.own:
+            return SHIFT_LIMIT
+        return max(SHIFT_LIMIT, *self.own, prediction_interval(self.own, alpha=2 * ALPHA_OF_EACH).high)
+
+    def beside(self, other: "Closeness") -> "Closeness":
+        """The same over another distance of the same models where that is above 1, as both are of a model that scatters more."""
+        ratios = [None if one is None else one / max(two or 1.0, 1.0) for one, two in zip(self.ratios, other.ratios, strict=True)]
+        return Closeness(ratios, [one / max(two, 1.0) for one, two in zip(self.own, other.own, strict=False)])
+
+    def power(self, ratio: float) -> float:
+        """Probability that a model of this ratio on average is beyond the limit.
 
         0 with fewer than three retrained models, which don't tell how much a ratio varies.
         """
@@ -74,16 +114,15 @@ class Closeness(NamedTuple):
 
         if len(self.own) < 3:
             return 0.0
-        half = math.sqrt(1 + max(original**2 - 1, 0.0) / 4)
         freedom = len(self.own) - 1
         spread = float(np.std(self.own, ddof=1)) * math.sqrt(1 + 1 / len(self.own)) * largest_spread(freedom)
-        return float(stdtr(freedom, (half - self.limit) / spread)) if spread > 0 else float(half > self.limit)
+        return float(stdtr(freedom, (ratio - self.limit) / spread)) if spread > 0 else float(ratio > self.limit)
 
 
 def ratio_and_limit(
     distance: Callable[[Model, Model], float | None], models: Sequence[Model], retrained: Sequence[Model]
 ) -> Closeness:
-    """Ratio of each model's distance to retrained ones, and the limit up to which it is one of them.
+    """Ratio of each model's distance to retrained ones, with the limit up to which it is one of them.
 
     Args:
       distance: between two models, symmetric; None where it does not exist.
@@ -106,4 +145,4 @@ def ratio_and_limit(
         ratio = distance_ratio(between[one, others], rest[np.triu_indices(size - 1, 1)])
         if ratio is not None:
             own.append(ratio)
-    return Closeness(ratios, max([SHIFT_LIMIT, *own]), own)
+    return Closeness(ratios, own)

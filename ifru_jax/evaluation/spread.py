@@ -8,6 +8,9 @@ with probability 1 − α (for values that are normally distributed; Hahn and Me
 z = (t − t̄) / (d √(1 + 1/R)) is the distance in units of it: negative and positive alike are suspicious, for a model that forgot too
 much differs from a retrained one just as one that forgot too little does.
 
+That is where trainings are equally noisy. One of k times the noise (`closeness.scatter` reads k off its distance) lies in
+t̄ ± q · d · √(k² + 1/R).
+
 Two retrained models give one degree of freedom and an interval so wide that little falls outside; five or more are worth their
 time. `verify` says of each figure whether the original model falls outside: only then does passing prove anything.
 
@@ -31,13 +34,15 @@ class PredictionInterval:
 
     Attributes:
       mean: of the retrained models.
-      scale: d √(1 + 1/R), the unit of z.
+      scale: d √(k² + 1/R), the unit of z.
+      noise: d √(1 + 1/R), of a model that scatters as they do.
       low, high: ends of the interval.
       freedom: R − 1, degrees of freedom.
     """
 
     mean: float
     scale: float
+    noise: float
     low: float
     high: float
     freedom: int
@@ -56,11 +61,11 @@ class PredictionInterval:
 
         if self.freedom < 2:
             return 0.0
-        if not self.scale > 0:
+        if not self.noise > 0:
             return float(shift < 0 if lower_only else shift != 0)
-        noise = self.scale * largest_spread(self.freedom)
+        noise = self.noise * largest_spread(self.freedom)
         # Farther away nothing changes, and the distribution has no digits left.
-        centre, reach = float(np.clip(shift / noise, -35, 35)), (self.high - self.mean) / self.scale
+        centre, reach = float(np.clip(shift / noise, -35, 35)), (self.high - self.mean) / self.noise
         below = float(nct.cdf(-reach, self.freedom, centre))
         found = below if lower_only else below + float(nct.sf(reach, self.freedom, centre))
         return float(np.clip(np.nan_to_num(found), 0.0, 1.0))
@@ -76,7 +81,9 @@ def largest_spread(freedom: int, confidence: float = 0.8) -> float:
     return math.sqrt(freedom / float(chdtri(freedom, confidence)))
 
 
-def prediction_interval(values: Sequence[float], *, alpha: float, resolution: float = 0.0) -> PredictionInterval:
+def prediction_interval(
+    values: Sequence[float], *, alpha: float, resolution: float = 0.0, scatter: float = 1.0
+) -> PredictionInterval:
     """The interval of one further retrained model.
 
     Args:
@@ -84,6 +91,7 @@ def prediction_interval(values: Sequence[float], *, alpha: float, resolution: fl
       alpha: probability with which a retrained model falls outside.
       resolution: what the standard deviation is at least; for a share of n cases its binomial standard error, since retrained
         models that happen to agree on a few cases have no spread although the next one will differ.
+      scatter: k, how many times their noise the model in question has.
 
     Raises:
       DataError: fewer than two values, one that is not finite, or alpha outside (0, 1).
@@ -96,7 +104,7 @@ def prediction_interval(values: Sequence[float], *, alpha: float, resolution: fl
     if not 0 < alpha < 1:
         raise DataError(f"alpha is {alpha}: give a probability between 0 and 1.")
     deviation = max(float(found.std(ddof=1)), resolution)
-    scale = deviation * math.sqrt(1 + 1 / len(found))
+    scale, noise = (deviation * math.sqrt(k**2 + 1 / len(found)) for k in (scatter, 1.0))
     width = float(stdtrit(len(found) - 1, 1 - alpha / 2)) * scale
     mean = float(found.mean())
-    return PredictionInterval(mean, scale, mean - width, mean + width, len(found) - 1)
+    return PredictionInterval(mean, scale, noise, mean - width, mean + width, len(found) - 1)

@@ -1,18 +1,22 @@
 """What `verify` is told and what it answers: measures, each with limits and a verdict.
 
->>> judged("quality", 0.71, 0.65, mean=0.72, low=0.7).verdict
+>>> judged("quality", 0.71, 0.65, mean=0.72, limits=Limits(low=0.7), informative=True).verdict
 'pass'
+>>> judged("closeness", 1.1, 1.3, mean=1.0, limits=Limits(high=1.22), informative=True, power=0.1).verdict
+'cannot tell'
 """
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, NamedTuple, Self
 
-from ifru_jax.display import Mark, Picture, Within, limits, table
+from ifru_jax.display import Mark, Picture, Within, table
+from ifru_jax.display import limits as limits_picture
+from ifru_jax.evaluation.closeness import SEEN_FROM
 from ifru_jax.evaluation.facts import Fact
 from ifru_jax.training.losses import LossLike
 
 Group = Literal["closeness", "forgetting", "membership", "quality"]
-Verdict = Literal["pass", "fail", "not judged"]
+Verdict = Literal["pass", "fail", "cannot tell", "not judged"]
 Outcome = Literal["passed", "failed", "cannot tell"]
 
 POWER = 0.8
@@ -30,9 +34,11 @@ class Measure:
       retrained: mean over the retrained models (1 for distances, which are in units of theirs).
       low, high: between which the value passes; None is no limit on that side.
       z: distance from the retrained mean in units of a retrained model's uncertainty; None for distances.
-      verdict: "pass", "fail", or "not judged" where there is no value or no limit.
-      informative: whether the original model fails it, so that passing proves something; None if not judged.
-      power: probability that it fails a model halfway between the original and the retrained ones; None if nothing follows from it.
+      verdict: "pass"; "fail"; "cannot tell" inside the limits where a model that forgot half would be too, and outside where a
+        training that scatters more would be too; "not judged" where there is no value or no limit.
+      informative: whether the original model is outside its limits, so that passing proves something; None if not judged.
+      power: probability that a model halfway between the original and the retrained ones doesn't pass; None if nothing follows
+        from it.
     """
 
     group: Group
@@ -54,6 +60,17 @@ class Measure:
         return f"from {self.low:.4g}" if self.high is None else f"{self.low:.4g} to {self.high:.4g}"
 
     @property
+    def outside(self) -> bool:
+        """Whether the value is beyond a limit."""
+        if self.value is None:
+            return False
+        return (self.low is not None and self.value < self.low) or (self.high is not None and self.value > self.high)
+
+    def in_doubt(self) -> "Measure":
+        """The same where something else than what was forgotten may be why it is outside."""
+        return replace(self, verdict="cannot tell") if self.verdict == "fail" else self
+
+    @property
     def telling(self) -> bool:
         """Whether passing it shows that more than half was forgotten; as good as retraining is also who only learned more."""
         return self.group != "quality" and bool(self.informative) and (self.power or 0.0) >= POWER
@@ -64,8 +81,8 @@ class Verification:
     """The answer of `verify`.
 
     Attributes:
-      verdict: "failed" if a fact doesn't hold or a measure failed; "passed" if none failed and one at least is telling, that is,
-        would have found a model that forgot half with a probability of 80 %; else "cannot tell".
+      verdict: "failed" if a fact doesn't hold or a measure failed; "passed" if all judged measures are inside their limits and one
+        at least is telling, that is, would have found a model that forgot half with a probability of 80 %; else "cannot tell".
       why: what the verdict rests on, and what to do where there is none.
       failed: names of the facts and measures that failed.
       measures: by name.
@@ -90,9 +107,12 @@ class Verification:
         failed = [name for name, fact in facts.items() if not fact.holds]
         failed += [name for name, measure in measures.items() if measure.verdict == "fail"]
         telling = [name for name, measure in measures.items() if measure.telling]
+        doubtful = [name for name, measure in measures.items() if measure.outside]
         if failed:
             verdict, why = "failed", "; ".join(f"{name}: {fact.detail}" for name, fact in facts.items() if not fact.holds)
             why = why or f"{len(failed)} measures tell it from a retrained model"
+        elif doubtful:
+            verdict, why = "cannot tell", _doubt(doubtful)
         elif telling:
             verdict, why = "passed", f"a model that forgot half would have failed {', '.join(telling)}"
         else:
@@ -128,11 +148,19 @@ class Verification:
             for name, m in self.measures.items()
             if m.verdict != "not judged" and m.original is not None and m.value is not None and m.retrained is not None
         ]
-        return limits(f"Verification: {self.verdict}", rows)
+        return limits_picture(f"Verification: {self.verdict}", rows)
 
     def as_dict(self) -> dict[str, Any]:
         """The same in types of JSON, without NaN."""
         return {"passed": self.passed} | asdict(self) | {"failed": list(self.failed)}
+
+
+def _doubt(names: list[str]) -> str:
+    """What to do where a model is farther from retrained ones than these are from one another, but not so far that it is sure."""
+    return (
+        f"{', '.join(names)}: farther from the retrained models than these are from one another, as a training that scatters more "
+        f"would be; give {SEEN_FROM} retrained models, which would show it"
+    )
 
 
 def _why_not(measures: dict[str, Measure]) -> str:
@@ -166,20 +194,32 @@ class VerifyConfig:
     k: int = 20
 
 
+class Limits(NamedTuple):
+    """Between which a value passes, None without a limit; and above which it fails for sure, None where it does outside of them."""
+
+    low: float | None = None
+    high: float | None = None
+    sure_above: float | None = None
+
+
 def judged(
     group: Group,
     value: float,
     before: float,
     *,
     mean: float,
-    low: float | None = None,
-    high: float | None = None,
+    limits: Limits,
     z: float | None = None,
+    informative: bool,
     power: float | None = None,
 ) -> Measure:
-    """The measure of value and original (`before`) with the verdict that the limits give."""
+    """The measure of value and original (`before`) with the verdict that the limits give.
 
-    def inside(x: float) -> bool:
-        return (low is None or x >= low) and (high is None or x <= high)
-
-    return Measure(group, value, before, mean, low, high, z, "pass" if inside(value) else "fail", not inside(before), power)
+    Outside of them it fails; with `sure_above` only above that, and can't tell between.
+    """
+    found = Measure(group, value, before, mean, limits.low, limits.high, z, "pass", informative, power)
+    if found.outside:
+        fails = replace(found, verdict="fail")
+        return fails.in_doubt() if limits.sure_above is not None and value <= limits.sure_above else fails
+    shows = group == "quality" or power is None or found.telling
+    return found if shows else replace(found, verdict="cannot tell")

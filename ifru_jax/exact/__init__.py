@@ -12,11 +12,26 @@ take as they take a `Trained`.
 >>> unlearned, report = ifru_jax.unlearn(model, users=[3])
 >>> report.status.name
 'RETRAINED'
+
+`save` and `load` keep one in a file. In a `Store` they are not kept: it follows a training, settles and undoes, all of which is
+about an objective.
 """
 
 from ifru_jax.exact.als import ALS, ALSModel
 from ifru_jax.exact.ease import EASE, EASEModel
+from ifru_jax.exact.files import load, save
 from ifru_jax.exact.item_knn import ItemKNN, ItemKNNModel
-from ifru_jax.exact.model import ExactModel
+from ifru_jax.exact.model import ExactMethod, ExactModel
 
-__all__ = ["ALS", "EASE", "ALSModel", "EASEModel", "ExactModel", "ItemKNN", "ItemKNNModel"]
+__all__ = [
+    "ALS",
+    "EASE",
+    "ALSModel",
+    "EASEModel",
+    "ExactMethod",
+    "ExactModel",
+    "ItemKNN",
+    "ItemKNNModel",
+    "load",
+    "save",
+]

@@ -11,8 +11,8 @@ until the rows move no more.
 Source: Hu, Koren, Volinsky (ICDM 2008), eq. 3–5, with the confidence of the package implicit, α r in place of 1 + α r.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import jax
@@ -20,19 +20,18 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 
-from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError, ModelError, NumericsError, check_whole
-from ifru_jax.exact.model import ExactModel, matrix, observed
-from ifru_jax.graph import Change
+from ifru_jax.errors import DataError, NumericsError, check_number, check_whole
+from ifru_jax.exact.model import ExactMethod, ExactModel, check_table
+from ifru_jax.exact.observed import matrix, observed
+from ifru_jax.graph import Change, TrainingSet
 from ifru_jax.models.tables import Tables
 from ifru_jax.status import Status
-from ifru_jax.unlearning.report import Report, Training
+from ifru_jax.unlearning.report import Training
 
 
 @dataclass(frozen=True)
-class ALS:
+class ALS(ExactMethod["ALSModel"]):
     """Alternating least squares as a `Method`; its state is an `ALSModel`.
 
     Attributes:
@@ -53,46 +52,32 @@ class ALS:
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
+        check_number(self, *(one.name for one in fields(self)))
         check_whole(self, "embedding_size", "epochs", "sweeps")
         if self.embedding_size < 1 or self.epochs < 1 or self.sweeps < 0:
             raise DataError(f"{self}: give a size, a number of epochs and 0 or more sweeps.")
         if not (self.reg >= 0 and self.alpha > 0 and self.tolerance >= 0):
             raise DataError(f"{self}: reg and tolerance are 0 or more, alpha is above 0.")
 
-    def fit(self, key: jax.Array, data: Split) -> "ALSModel":
-        """Trains on `data.train` for `epochs` alternations, from rows drawn uniformly up to 0.01; validation has no say."""
+    @property
+    def model_class(self) -> type["ALSModel"]:
+        return ALSModel
+
+    def _fitted(self, key: jax.Array, data: TrainingSet) -> "ALSModel":
+        """After `epochs` alternations from rows drawn uniformly up to 0.01."""
         rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-        sizes = data.train.num_users, data.train.num_items
-        tables = rng.random((sizes[0], self.embedding_size)) * 0.01, rng.random((sizes[1], self.embedding_size)) * 0.01
-        model = self.model(data.train, *tables)
-        ratings = matrix(model.interactions)
-        users, items = alternated(self, ratings, tables, sweeps=self.epochs)[0]
-        return replace(model, user_factors=users, item_factors=items)
+        drawn = [rng.random((size, self.embedding_size)) * 0.01 for size in data.sizes]
+        (users, items), _, _ = alternated(self, matrix(data.interactions), (drawn[0], drawn[1]), sweeps=self.epochs)
+        return ALSModel(data, self, users, items)
 
     def model(self, data: Interactions, user_factors: np.ndarray, item_factors: np.ndarray) -> "ALSModel":
         """A model with these rows, float [num_users, d] and [num_items, d], wherever they come from.
 
         Raises:
-          DataError: interactions that aren't all observed ones, see `exact.model.observed`.
+          DataError: interactions that aren't all observed ones, see `exact.observed`.
           ModelError: tables of other shapes, or rows that are not finite.
         """
-        for kind, table, size in (("user", user_factors, data.num_users), ("item", item_factors, data.num_items)):
-            if table.shape != (size, self.embedding_size) or table.dtype.kind != "f":
-                raise ModelError(
-                    f"the {kind} factors are {table.dtype} {table.shape}, expected floating {(size, self.embedding_size)}: one row "
-                    f"for each {kind} of the data."
-                )
-            if not np.isfinite(table).all():
-                raise ModelError(f"the {kind} factors are not all finite: train the model again.")
-        return ALSModel(observed(data), user_factors, item_factors, self)
-
-    def forget(self, state: "ALSModel", request: ForgetRequest) -> tuple["ALSModel", Report]:
-        return self.served(state).forget(request)
-
-    def served(self, state: "ALSModel") -> "ALSModel":
-        if state.method != self:
-            raise ModelError(f"the method is {self}, but the state is of {state.method}: give it the state that it made.")
-        return state
+        return ALSModel.of_arrays(observed(data), self, {"user_factors": user_factors, "item_factors": item_factors})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -102,19 +87,24 @@ class ALSModel(ExactModel):
     Attributes:
       user_factors, item_factors: float [num_users, d], [num_items, d], in the precision in which they were given. Rows are solved
         in double precision.
-      method: the hyper-parameters.
     """
 
+    method: ALS
     user_factors: np.ndarray
     item_factors: np.ndarray
-    method: ALS
-
-    def __repr__(self) -> str:
-        return f"ALSModel({self.method}, {self.interactions})"
 
     @property
     def tables(self) -> Tables:
         return {"user_factors": "user", "item_factors": "item"}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"user_factors": self.user_factors, "item_factors": self.item_factors}
+
+    @classmethod
+    def of_arrays(cls, data: TrainingSet, method: ALS, arrays: Mapping[str, np.ndarray]) -> "ALSModel":
+        sizes = {"user_factors": data.sizes[0], "item_factors": data.sizes[1]}
+        users, items = (check_table(name.replace("_", " "), arrays[name], (n, method.embedding_size)) for name, n in sizes.items())
+        return cls(data, method, users, items)
 
     def _grid(self, users: np.ndarray) -> np.ndarray:
         return self.user_factors[users] @ self.item_factors.T
@@ -168,7 +158,9 @@ def solved(
         try:
             first[row] = scipy.linalg.solve(system, confidence @ others, assume_a="pos", check_finite=False)
         except scipy.linalg.LinAlgError as error:
-            raise NumericsError(f"the normal equations of row {row} have no solution: give reg above 0.") from error
+            raise NumericsError(
+                f"the normal equations of row {row} have no solution: give reg above 0, and labels of one scale."
+            ) from error
     return first
 
 

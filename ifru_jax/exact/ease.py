@@ -8,28 +8,28 @@ Woodbury takes them out of the inverse. Where they are many, the inverse is comp
 autoencoders for sparse data" (WWW 2019), eq. 8; Woodbury, "Inverting modified matrices" (1950).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import jax
 import numpy as np
+import scipy.linalg
 import scipy.sparse
 
-from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError, ModelError
-from ifru_jax.exact.model import ExactModel, matrix, observed
+from ifru_jax.errors import DataError, NumericsError, check_number
+from ifru_jax.exact.model import ExactMethod, ExactModel, check_table
+from ifru_jax.exact.observed import matrix
 from ifru_jax.graph import Change, TrainingSet
 from ifru_jax.models.tables import Tables
-from ifru_jax.unlearning.report import Report
 
 # Outer products, as a share of the items, above which an inverse costs less than the update.
 _MANY = 1 / 4
 
 
 @dataclass(frozen=True)
-class EASE:
+class EASE(ExactMethod["EASEModel"]):
     """EASE as a `Method`; its state is an `EASEModel`.
 
     Attributes:
@@ -39,20 +39,17 @@ class EASE:
     reg: float = 250.0
 
     def __post_init__(self) -> None:
+        check_number(self, "reg")
         if not self.reg > 0:
             raise DataError(f"reg is {self.reg}: it is what makes the inverse exist, give it above 0.")
 
-    def fit(self, key: jax.Array, data: Split) -> "EASEModel":
-        """Solves for `data.train`; there is nothing random, and validation has no say."""
-        return _inverted(observed(data.train), self)
+    @property
+    def model_class(self) -> type["EASEModel"]:
+        return EASEModel
 
-    def forget(self, state: "EASEModel", request: ForgetRequest) -> tuple["EASEModel", Report]:
-        return self.served(state).forget(request)
-
-    def served(self, state: "EASEModel") -> "EASEModel":
-        if state.method != self:
-            raise ModelError(f"the method is {self}, but the state is of {state.method}: give it the state that it made.")
-        return state
+    def _fitted(self, key: jax.Array, data: TrainingSet) -> "EASEModel":
+        """There is nothing random."""
+        return _inverted(data, self)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,18 +58,21 @@ class EASEModel(ExactModel):
 
     Attributes:
       inverse: P, float64 [num_items, num_items]; 8 bytes each.
-      method: the hyper-parameters.
     """
 
-    inverse: np.ndarray
     method: EASE
-
-    def __repr__(self) -> str:
-        return f"EASEModel({self.method}, {self.interactions})"
+    inverse: np.ndarray
 
     @property
     def tables(self) -> Tables:
         return {"weights": "item"}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"inverse": self.inverse}
+
+    @classmethod
+    def of_arrays(cls, data: TrainingSet, method: EASE, arrays: Mapping[str, np.ndarray]) -> "EASEModel":
+        return cls(data, method, check_table("inverse", arrays["inverse"], 2 * data.sizes[1:]))
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -107,10 +107,18 @@ class EASEModel(ExactModel):
         gone = change.without_data.items
         inverse[gone] = inverse[:, gone] = 0
         inverse[gone, gone] = 1 / self.method.reg
-        return EASEModel(change.after, (inverse + inverse.T) / 2, self.method), {}
+        return EASEModel(change.after, self.method, (inverse + inverse.T) / 2), {}
 
 
 def _inverted(training_set: TrainingSet, method: EASE) -> EASEModel:
     ratings = matrix(training_set.interactions)
     gram = (ratings.T @ ratings).toarray() + method.reg * np.eye(training_set.sizes[1])
-    return EASEModel(training_set, np.linalg.inv(gram), method)
+    try:
+        factor = scipy.linalg.cho_factor(gram)
+        least = np.finfo(float).eps * len(gram) * np.diag(gram).max()
+        if not np.square(np.diag(factor[0])).min() > least:
+            raise scipy.linalg.LinAlgError("a pivot is lost in rounding")
+    except (scipy.linalg.LinAlgError, ValueError) as error:
+        raise NumericsError(f"XᵀX + {method.reg} I has no inverse in double precision ({error}): give a larger reg.") from error
+    inverse = scipy.linalg.cho_solve(factor, np.eye(len(gram)))
+    return EASEModel(training_set, method, (inverse + inverse.T) / 2)

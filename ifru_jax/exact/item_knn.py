@@ -7,6 +7,7 @@ the model is the one that a training on the rest makes, to the bit. Source: Desh
 algorithms" (TOIS 2004), eq. 2, with the shrinkage of Bell, Koren (ICDM 2007).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,18 +16,16 @@ import jax
 import numpy as np
 import scipy.sparse
 
-from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError, ModelError, check_whole
-from ifru_jax.exact.model import ExactModel, matrix, observed
-from ifru_jax.graph import Change
+from ifru_jax.errors import DataError, check_number, check_whole
+from ifru_jax.exact.model import ExactMethod, ExactModel
+from ifru_jax.exact.observed import matrix
+from ifru_jax.graph import Change, TrainingSet
 from ifru_jax.models.tables import Tables
-from ifru_jax.unlearning.report import Report
 
 
 @dataclass(frozen=True)
-class ItemKNN:
+class ItemKNN(ExactMethod["ItemKNNModel"]):
     """Item-based nearest neighbours as a `Method`; its state is an `ItemKNNModel`. Labels are above 0 or not there.
 
     Attributes:
@@ -38,23 +37,19 @@ class ItemKNN:
     shrinkage: float = 0.0
 
     def __post_init__(self) -> None:
+        check_number(self, "neighbours", "shrinkage")
         check_whole(self, "neighbours")
-        if self.neighbours < 1 or not self.shrinkage >= 0:
+        if self.neighbours < 1 or self.shrinkage < 0:
             raise DataError(f"{self}: an item has at least one neighbour, and shrinkage is 0 or more.")
 
-    def fit(self, key: jax.Array, data: Split) -> "ItemKNNModel":
-        """Counts `data.train`; there is nothing random, and validation has no say."""
-        training_set = observed(data.train)
-        who = _who_has_what(training_set.interactions)
-        return ItemKNNModel(training_set, scipy.sparse.csr_array(who.T @ who), self)
+    @property
+    def model_class(self) -> type["ItemKNNModel"]:
+        return ItemKNNModel
 
-    def forget(self, state: "ItemKNNModel", request: ForgetRequest) -> tuple["ItemKNNModel", Report]:
-        return self.served(state).forget(request)
-
-    def served(self, state: "ItemKNNModel") -> "ItemKNNModel":
-        if state.method != self:
-            raise ModelError(f"the method is {self}, but the state is of {state.method}: give it the state that it made.")
-        return state
+    def _fitted(self, key: jax.Array, data: TrainingSet) -> "ItemKNNModel":
+        """There is nothing random."""
+        who = _who_has_what(data.interactions)
+        return ItemKNNModel(data, self, scipy.sparse.csr_array(who.T @ who))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,18 +58,22 @@ class ItemKNNModel(ExactModel):
 
     Attributes:
       counts: C, sparse int64 [num_items, num_items], without stored zeros.
-      method: the hyper-parameters.
     """
 
-    counts: scipy.sparse.csr_array
     method: ItemKNN
-
-    def __repr__(self) -> str:
-        return f"ItemKNNModel({self.method}, {self.interactions})"
+    counts: scipy.sparse.csr_array
 
     @property
     def tables(self) -> Tables:
         return {"counts": "item"}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {}
+
+    @classmethod
+    def of_arrays(cls, data: TrainingSet, method: ItemKNN, arrays: Mapping[str, np.ndarray]) -> "ItemKNNModel":
+        """Counts follow from the data alone."""
+        return method._fitted(jax.random.key(0), data)
 
     @cached_property
     def weights(self) -> scipy.sparse.csr_array:
@@ -107,7 +106,7 @@ class ItemKNNModel(ExactModel):
         old, new = self._who[users], _who_has_what(change.after.interactions)[users]
         counts = scipy.sparse.csr_array(self.counts - old.T @ old + new.T @ new)
         counts.eliminate_zeros()
-        return ItemKNNModel(change.after, counts, self.method), {}
+        return ItemKNNModel(change.after, self.method, counts), {}
 
 
 def _who_has_what(data: Interactions) -> scipy.sparse.csr_array:

@@ -18,24 +18,30 @@ No reader runs code from a file. Formats that are pickles are not read at all: `
 environment of the source.
 """
 
+from ifru_jax.interop.declared import Declared
 from ifru_jax.interop.evidence import Evidence
 from ifru_jax.interop.export import export
 from ifru_jax.interop.implicit import ImplicitOptions, from_implicit
 from ifru_jax.interop.lightgcn_pytorch import from_lightgcn_pytorch, read_lightgcn
+from ifru_jax.interop.replay import Replay, replayed
 from ifru_jax.interop.snippets import snippet
 from ifru_jax.interop.source import Imported, Source
-from ifru_jax.interop.tensors import Declared, from_tensors
+from ifru_jax.interop.tensors import from_tensors
+from ifru_jax.interop.vectors import export_vectors
 
 __all__ = [
     "Declared",
     "Evidence",
     "ImplicitOptions",
     "Imported",
+    "Replay",
     "Source",
     "export",
+    "export_vectors",
     "from_implicit",
     "from_lightgcn_pytorch",
     "from_tensors",
     "read_lightgcn",
+    "replayed",
     "snippet",
 ]

@@ -49,7 +49,7 @@ def read_npz(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     except DataError:
         raise
     except Exception as error:  # a damaged archive makes all kinds of them
-        raise _unreadable(source, "an npz file", error) from error
+        raise unreadable(source, "an npz file", error) from error
     return found
 
 
@@ -71,7 +71,7 @@ def read_safetensors(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray
         with opened(source, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except Exception as error:  # errors of its own, which no base class holds together
-        raise _unreadable(source, "a safetensors file", error) from error
+        raise unreadable(source, "a safetensors file", error) from error
 
 
 def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -90,7 +90,7 @@ def read_torch(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     except DataError:
         raise
     except Exception as error:  # the restricted unpickler has many
-        raise _unreadable(source, "a state dict of tensors", error) from error
+        raise unreadable(source, "a state dict of tensors", error) from error
     if not isinstance(found, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
         raise DataError(f"{source} holds a {type(found).__name__}, no state dict: write model.state_dict() with torch.save.")
     return {str(name): tensor.detach().numpy() for name, tensor in found.items()}
@@ -108,7 +108,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         found = json.loads(source.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise _unreadable(source, "JSON", error) from error
+        raise unreadable(source, "JSON", error) from error
     if not isinstance(found, dict):
         raise DataError(f"{source} holds a JSON {type(found).__name__}, no object: write it as the snippets do.")
     return found
@@ -124,7 +124,15 @@ def check_archive(source: Path, archive: zipfile.ZipFile) -> None:
     names = [member.filename for member in members]
     if len(set(names)) < len(names):
         raise DataError(f"{source} holds two members of one name: it was not written by one program.")
-    unpacked, packed = sum(member.file_size for member in members), source.stat().st_size
+    check_unpacked(source, sum(member.file_size for member in members), source.stat().st_size)
+
+
+def check_unpacked(source: Path, unpacked: int, packed: int) -> None:
+    """Refuses what unpacks to far more bytes than it holds.
+
+    Raises:
+      DataError: tells how large it is packed and unpacked.
+    """
     if unpacked > max(_LARGE, _RATIO * packed):
         raise DataError(f"{source} has {packed:,} bytes and says that it unpacks to {unpacked:,}: it is not read.")
 
@@ -141,6 +149,7 @@ def existing(path: str | os.PathLike[str]) -> Path:
     return source
 
 
-def _unreadable(source: Path, what: str, error: Exception) -> DataError:
+def unreadable(source: Path, what: str, error: Exception) -> DataError:
+    """The error of a file that is not what it should be."""
     why = next(iter(str(error).splitlines()), type(error).__name__)
     return DataError(f"{source} can't be read as {what} ({why}): it is damaged or something else.")

@@ -23,7 +23,7 @@ from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.errors import DataError, DataWarning, ModelError
 from ifru_jax.exact import ALSModel
 from ifru_jax.exact.als import solved
-from ifru_jax.exact.model import matrix
+from ifru_jax.exact.observed import matrix
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Scorer
 from ifru_jax.training import Objective, Squares, Trained, WithDecay

@@ -7,7 +7,6 @@ import io
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,20 +18,20 @@ from ifru_jax.data.interactions import Interactions, erased_mark
 from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.exact import ALSModel
 from ifru_jax.files import target_of, write_atomic
+from ifru_jax.interop.declared import LEVEL
 from ifru_jax.interop.implicit import TABLES as IMPLICIT_TABLES
 from ifru_jax.interop.implicit import implicit_tables
-from ifru_jax.interop.source import Source
+from ifru_jax.interop.places import Place, written
+from ifru_jax.interop.recbole import recbole_source
+from ifru_jax.interop.source import Source, System
+from ifru_jax.interop.trees import flax_bytes
 from ifru_jax.training import AllPairs, Trained, WithDecay
 
-Like = Literal["implicit", "recbole", "lightgcn-pytorch", "safetensors", "npz"]
+Like = Literal["implicit", "recbole", "lightgcn-pytorch", "torch", "safetensors", "npz", "flax"]
 
-_NAMES = {
-    "recbole": {
-        "user_embedding": "user_embedding.weight", "item_embedding": "item_embedding.weight",
-        "user_bias": "user_bias.weight", "item_bias": "item_bias.weight",
-    },
-    "lightgcn-pytorch": {"user_embedding": "embedding_user.weight", "item_embedding": "embedding_item.weight"},
-}  # fmt: skip
+_LIGHTGCN = {"user_embedding": "embedding_user.weight", "item_embedding": "embedding_item.weight"}
+
+_PLAIN: dict[str, System] = {"safetensors": "safetensors", "npz": "npz", "torch": "torch", "flax": "flax"}
 
 
 def export(
@@ -48,7 +47,8 @@ def export(
       trained: what came in, or what `unlearn` made of it.
       path: the file; the ids are in NAME.ids.json beside it, null for rows of the erased.
       like: the source that the model came with, which has all that is in its file beside the tables; or a system, whose defaults
-        are taken: "recbole" are safetensors with the names of its state dict and a row of padding, for `load_state_dict`.
+        are taken: "recbole" are safetensors with the names of its state dict and a row of padding, for `load_state_dict`; "flax" is
+        what `flax.serialization` reads, which a checkpoint of Orbax goes back as, too.
       erased: "zero" keeps the rows of the erased, as zeros, so that all others stay where they are; "compact" leaves them out.
 
     Returns:
@@ -63,39 +63,48 @@ def export(
         raise DataError(f'erased is {erased!r}: rows of the erased are "zero", or "compact" leaves them out.')
     source = like if isinstance(like, Source) else _default(trained, like)
     target = target_of(path)
-    named, sides = _named(trained, source)
-    sizes = {"user": trained.interactions.num_users, "item": trained.interactions.num_items}
-    gone = {side: _erased(trained.interactions, side) for side in sizes}
+    data = trained.interactions
+    sizes = {"user": data.num_users, "item": data.num_items}
+    gone = {side: _erased(data, side) for side in sizes}
     tables = {}
-    for name, table in named.items():
+    for name, (table, side) in _tensors(trained, source).items():
         found = table.astype(source.dtypes.get(name, table.dtype), copy=False)
-        if (side := sides.get(name)) is not None:
+        if side is not None:
             found = found[~gone[side]] if erased == "compact" else found
             # Rows of nobody, in front.
             found = np.concatenate([source.pad[name], found]) if name in source.pad else found
         tables[name] = found
     beside = target.with_name(f"{target.stem}.ids.json")
-    ids = {f"{side}_ids": _ids(trained.interactions, side, gone[side], erased) for side in sizes}
+    ids = {f"{side}_ids": _ids(data, side, gone[side], erased) for side in sizes}
     write_atomic(beside, json.dumps(ids, ensure_ascii=False))
     _write(target, tables, source)
     return beside
 
 
-def _named(model: Trained | ALSModel, source: Source) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
-    """Tables and shared parameters by their names in the file, and of which side each table is."""
+def _tensors(model: Trained | ALSModel, source: Source) -> dict[str, tuple[np.ndarray, str | None]]:
+    """What a file has of a model, by its names there, and whose rows a tensor has."""
     if source.system == "implicit":
-        return implicit_tables(model), IMPLICIT_TABLES
-    if isinstance(model, ALSModel):
-        params, tables = {"user_embedding": model.user_factors, "item_embedding": model.item_factors}, {}
-        tables = {"user_embedding": "user", "item_embedding": "item"}
-    else:
-        params, tables = {name: np.asarray(value) for name, value in model.params.items()}, model.model.tables
-    if unknown := [name for name in params if source.names and name not in source.names]:
+        return {name: (table, IMPLICIT_TABLES[name]) for name, table in implicit_tables(model).items()}
+    params, sides = parameters(model)
+    places = source.places or {name: Place(name) for name in params}
+    if LEVEL in params and LEVEL not in places and not params[LEVEL]:
+        del params[LEVEL]  # of models that have none
+    if unknown := [name for name in params if name not in places]:
         raise ModelError(f"{source.system} has no name for {unknown[0]!r}: export it like safetensors.")
-    names = {name: source.names.get(name, name) for name in params}
     # In the order of the file.
-    ordered = sorted(params, key=list(source.names).index) if source.names else params
-    return {names[name]: params[name] for name in ordered}, {names[name]: side for name, side in tables.items()}
+    ordered = {name: params[name] for name in places if name in params}
+    of = {place.tensor: sides.get(name) for name, place in places.items()}
+    return {name: (tensor, of[name]) for name, tensor in written(ordered, places, source.shapes).items()}
+
+
+def parameters(model: Trained | ALSModel) -> tuple[dict[str, np.ndarray], Mapping[str, str]]:
+    """Of a model by their names here, and of which side each table is."""
+    if isinstance(model, ALSModel):
+        return {"user_embedding": model.user_factors, "item_embedding": model.item_factors}, {
+            "user_embedding": "user",
+            "item_embedding": "item",
+        }
+    return {name: np.asarray(value) for name, value in model.params.items()}, model.model.tables
 
 
 def _erased(data: Interactions, side: str) -> np.ndarray:
@@ -113,18 +122,20 @@ def _ids(data: Interactions, side: str, gone: np.ndarray, erased: str) -> list[i
 
 def _write(target: Path, tables: dict[str, np.ndarray], source: Source) -> None:
     texts = {name: value for name, value in source.settings.items() if isinstance(value, str)}
+    arrays = {name: np.asarray(value) for name, value in source.settings.items() if not isinstance(value, str)}
     if source.system in ("implicit", "npz"):
         # The order of a file of implicit: tables first.
         write_arrays(target, {**tables, **{n: np.asarray(v) for n, v in source.settings.items()}})
-    elif source.system == "lightgcn-pytorch":
+    elif source.system == "torch":
         torch, memory = needed("torch", "files of PyTorch need torch", extra="interop"), io.BytesIO()
-        torch.save({name: torch.from_numpy(np.array(table)) for name, table in tables.items()}, memory)
+        torch.save({name: torch.from_numpy(np.array(table)) for name, table in {**tables, **arrays}.items()}, memory)
         write_atomic(target, memory.getvalue())
+    elif source.system in ("flax", "orbax"):
+        write_atomic(target, flax_bytes({**tables, **arrays}))
     else:
         written = needed("safetensors.numpy", "safetensors files need safetensors", extra="interop")
-        kept = {name: np.asarray(value) for name, value in source.settings.items() if not isinstance(value, str)}
-        arrays = {name: np.asarray(value, order="C") for name, value in (tables | kept).items()}
-        write_atomic(target, written.save(arrays, metadata=texts or None))
+        whole = {name: np.asarray(value, order="C") for name, value in (tables | arrays).items()}
+        write_atomic(target, written.save(whole, metadata=texts or None))
 
 
 def _default(model: Trained | ALSModel, like: str) -> Source:
@@ -132,13 +143,11 @@ def _default(model: Trained | ALSModel, like: str) -> Source:
     if like == "implicit":
         return Source("implicit", _implicit_settings(model))
     if like == "recbole":
-        found = Source("safetensors", names=_NAMES[like])
-        named, sides = _named(model, found)
-        return replace(found, pad={name: np.zeros_like(named[name][:1]) for name in sides})
+        return recbole_source(*parameters(model))
     if like == "lightgcn-pytorch":
-        return Source(like, names=_NAMES[like])
-    if like in ("safetensors", "npz"):
-        return Source("npz" if like == "npz" else "safetensors")
+        return Source("torch", places={name: Place(tensor) for name, tensor in _LIGHTGCN.items()})
+    if like in _PLAIN:
+        return Source(_PLAIN[like])
     raise DataError(f"like is {like!r}: give the source that came in, or one of {', '.join(get_args(Like))}.")
 
 

@@ -112,14 +112,20 @@ def _als(
     if "alpha" in settings and options.alpha not in (None, alpha):
         raise DataError(f"alpha is {options.alpha}, but the file says {alpha}: leave it out.")
     reg, width = float(settings["regularization"]), _width(users, items)
-    if options.exact:
-        epochs = int(settings.get("iterations", np.int64(ALS.epochs)))
-        config = ALS(embedding_size=width, reg=reg, alpha=alpha, epochs=epochs, sweeps=options.sweeps)
+    epochs = int(settings.get("iterations", np.int64(ALS.epochs)))
+    config = ALS(embedding_size=width, reg=reg, alpha=alpha, epochs=epochs, sweeps=options.sweeps)
+    return of_factors(users, items, data, config, exact=options.exact)
+
+
+def of_factors(users: np.ndarray, items: np.ndarray, data: Interactions, config: ALS, *, exact: bool) -> ALSModel | Trained:
+    """Rows of alternating least squares as `exact.ALS`, or as matrix factorisation with the objective of it."""
+    if exact:
         return config.model(data, users, items)
-    loss = AllPairs(alpha)
+    loss = AllPairs(config.alpha)
     loss.check(data)
-    config = TrainConfig(reg=2 * reg / max(1, len(data)))
-    return Trained.of(mf(embedding_size=width), held_as_it_is({USERS: users, ITEMS: items}), data, loss=loss, config=config)
+    train = TrainConfig(reg=2 * config.reg / max(1, len(data)))
+    model = mf(embedding_size=config.embedding_size)
+    return Trained.of(model, held_as_it_is({USERS: users, ITEMS: items}), data, loss=loss, config=train)
 
 
 def _bpr(

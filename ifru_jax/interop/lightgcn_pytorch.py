@@ -17,8 +17,9 @@ import numpy as np
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.interop.containers import existing, read_torch
+from ifru_jax.interop.declared import Declared
 from ifru_jax.interop.source import Imported, Source
-from ifru_jax.interop.tensors import Declared, assembled
+from ifru_jax.interop.tensors import assembled
 
 TABLES = {"user_embedding": "embedding_user.weight", "item_embedding": "embedding_item.weight"}
 
@@ -30,6 +31,7 @@ def from_lightgcn_pytorch(
     layers: int = 3,
     decay: float = 1e-4,
     scores: tuple[Any, Any, Any] | None = None,
+    negatives: int | None = None,
     seed: int = 0,
 ) -> Imported:
     """Takes in a model of LightGCN-PyTorch, or of its matrix factorisation; needs torch to read the file.
@@ -40,7 +42,8 @@ def from_lightgcn_pytorch(
       layers: of propagation, `--layer`; 0 for its matrix factorisation.
       decay: `--decay`.
       scores: rows of users, rows of items, and their logits in the source, before the sigmoid.
-      seed: of the draw of negatives.
+      negatives: of each positive, drawn once; see `Declared`.
+      seed: of that draw.
 
     Raises:
       DataError: no such file, one that holds more than tensors, or data that doesn't fit it.
@@ -51,10 +54,15 @@ def from_lightgcn_pytorch(
     """
     arrays = read_torch(path)
     declared = Declared(
-        TABLES, layers=layers, decay=decay, user_ids=interactions.user_ids, item_ids=interactions.item_ids, scores=scores
+        TABLES,
+        layers=layers,
+        decay=decay,
+        negatives=negatives,
+        user_ids=interactions.user_ids,
+        item_ids=interactions.item_ids,
+        scores=scores,
     )
-    rest = {name: value for name, value in arrays.items() if name not in TABLES.values()}
-    return assembled(arrays, declared, interactions, Source("lightgcn-pytorch", rest), seed=seed)
+    return assembled(arrays, declared, interactions, Source("torch"), seed=seed)
 
 
 def read_lightgcn(folder: str | os.PathLike[str], *, name: str = "train.txt") -> Interactions:

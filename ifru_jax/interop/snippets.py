@@ -15,19 +15,34 @@ System = Literal["recbole", "lenskit", "cornac", "lightfm", "surprise"]
 
 _HEADS: dict[str, str] = {
     "recbole": """\
-# In the environment of RecBole, beside its checkpoint NAME.pth, of the models BPR and LightGCN.
+# In the environment of RecBole, beside its checkpoint NAME.pth, of the models BPR, LightGCN and NeuMF.
 import torch
 from recbole.data.interaction import Interaction
 from recbole.quick_start import load_data_and_model
 config, model, dataset, train, _, _ = load_data_and_model("NAME.pth")
-assert config["model"] in ("BPR", "LightGCN"), "other models of RecBole can't be taken in"
-fields = dataset.uid_field, dataset.iid_field
+fields, kind = (dataset.uid_field, dataset.iid_field), config["model"]
 table = {name: value.cpu().numpy() for name, value in model.state_dict().items()}
+assert kind in ("BPR", "LightGCN", "NeuMF"), "other models of RecBole can't be taken in"
+declared = {"loss": "bpr", "pad": [1, 1]}  # row 0 is padding
 tables = {"user_embedding": "user_embedding.weight", "item_embedding": "item_embedding.weight"}
-users, items = (train.dataset.inter_feat[field].numpy() - 1 for field in fields)  # row 0 is padding
+if kind == "LightGCN":
+    declared |= {"layers": int(config["n_layers"]), "decay": float(config["reg_weight"]) if config["require_pow"] else 0.0}
+if kind == "NeuMF":
+    assert config["mf_train"] and config["mlp_train"], "NeuMF has both of its parts"
+    d, deep, hidden = (config[name] for name in ("mf_embedding_size", "mlp_embedding_size", "mlp_hidden_size"))
+    own = {"embedding_size": d, "mlp_embedding_size": deep, "hidden": hidden, "activation": "relu", "output_bias": True}
+    declared |= {"loss": "bce", "model": {"module": "NeuMF"} | own}
+    parts = {"gmf": "mf", "mlp": "mlp"}
+    tables = {f"{to}_{side}": f"{side}_{of}_embedding.weight" for to, of in parts.items() for side in ("user", "item")}
+    for k in range(len(hidden)):
+        layer = f"mlp_layers.mlp_layers.{3 * k + 1}"
+        tables |= {f"tower/kernel_{k}": f"{layer}.weight.T", f"tower/bias_{k}": f"{layer}.bias"}
+    top = "predict_layer.weight"
+    tables |= {"gmf_output": f"{top}[0:{d}]", "mlp_output": f"{top}[{d}:{d + hidden[-1]}]", "output_bias": "predict_layer.bias"}
+users, items = (train.dataset.inter_feat[field].numpy() - 1 for field in fields)
 ids = [[str(token) for token in dataset.field2id_token[field][1:]] for field in fields]
-score = lambda u, i: model.eval().predict(Interaction(dict(zip(fields, (torch.tensor(u + 1), torch.tensor(i + 1)))))).detach()
-declared = {"loss": "bpr", "layers": int(config["n_layers"]) if config["model"] == "LightGCN" else 0, "pad": [1, 1]}
+logit = model.forward if kind == "NeuMF" else lambda *pair: model.predict(Interaction(dict(zip(fields, pair))))
+score = lambda u, i: (model.eval(), logit(torch.tensor(u + 1), torch.tensor(i + 1)).detach())[1]
 """,
     "lenskit": """\
 # In the environment of LensKit, with `model`, a trained ImplicitMFScorer, and `data`, the Dataset that it was trained on.

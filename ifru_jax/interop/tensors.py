@@ -1,124 +1,45 @@
-"""Tables of anybody, in safetensors or npz, with a word on what they are: what the snippets write, and what else can be declared.
+"""Tables of anybody, with a word on what they are: what the snippets write, and what else can be declared.
 
     NAME.safetensors    the tables, and perhaps what it was trained on: train/users, train/items (rows, those of nobody not counted)
                         and train/labels (1 where they are left out)
     NAME.json           a `Declared`: which tensor is which table, layers, loss, ids in the order of the rows, some scores
 
-The JSON file may be left out, and a `Declared` be given.
+The JSON file may be left out, and a `Declared` be given. In place of safetensors:
+
+    NAME.npz                    numpy.savez, as of the weights of Keras or TensorFlow
+    NAME.pt, .pth, .bin, .tar   a state dict of PyTorch
+    NAME.msgpack                flax.serialization.to_bytes
+    a folder                    a checkpoint of Orbax
 """
 
 import os
+import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Self
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import jax
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError, ModelError
+from ifru_jax.errors import DataError, DataWarning, ModelError
 from ifru_jax.exact import ALS, ALSModel
-from ifru_jax.interop.containers import existing, read_json, read_npz, read_safetensors
+from ifru_jax.interop.containers import read_npz, read_safetensors, read_torch
+from ifru_jax.interop.declared import LEVEL, Declared
 from ifru_jax.interop.evidence import Scored, examined
-from ifru_jax.interop.implicit import BIAS, ITEMS, USERS, held_as_it_is
+from ifru_jax.interop.implicit import ITEMS, USERS, held_as_it_is, of_factors
 from ifru_jax.interop.negatives import with_negatives
 from ifru_jax.interop.order import in_order
-from ifru_jax.interop.source import Imported, Source
-from ifru_jax.models import FlaxRecommender, bias_mf, item_bias_mf, lightgcn, mf
+from ifru_jax.interop.places import Place
+from ifru_jax.interop.source import Imported, Source, System
+from ifru_jax.interop.trees import read_flax, read_orbax
+from ifru_jax.models import Recommender, Side
 from ifru_jax.training import Loss, Squares, TrainConfig, Trained, WithDecay, bce, bpr, softmax
 from ifru_jax.unlearning import prepare
 
-LossName = Literal["bpr", "bce", "softmax", "squares", "als"]
-SIDES = {USERS: "user", ITEMS: "item", "user_bias": "user", BIAS: "item"}
-LEVEL = "global_bias"
 _TRAIN, _LABELS = ("train/users", "train/items"), "train/labels"
 _LOSSES: dict[str, Loss] = {"bpr": bpr, "bce": bce, "softmax": softmax, "squares": Squares()}
-_SAMPLED = "its weights are ranks that its own sampling found, and no objective has them in its gradient: train with BPR"
-_REFUSED = {
-    **dict.fromkeys(("warp", "warp-kos"), _SAMPLED),
-    "hinge": "its gradient jumps, so that it has no curvature: train with BPR",
-}
-
-
-@dataclass(frozen=True)
-class Declared:
-    """What tables are.
-
-    Attributes:
-      tables: names in the file of "user_embedding" and "item_embedding", and where there are such of "user_bias", "item_bias" and
-        "global_bias".
-      layers: of LightGCN, 0 for matrix factorisation. Tables are those before propagation.
-      propagated: True says that they are those after it, which is refused: what was propagated can't be forgotten row by row.
-      loss: that it was trained with; "squares" are of ratings, "als" makes an exact model (`exact.ALS`).
-      reg: λ₂, of an L2 term on all rows beside the mean loss; of "als" its λ.
-      decay: λ of weight decay on the rows of what was drawn, see `training.decay`.
-      alpha: of "als".
-      negatives: drawn for each positive, for "bpr", "bce" and "softmax".
-      popular: whether items are drawn as negatives as often as they have interactions, in place of all alike.
-      pad: rows of nobody before the first user, and before the first item.
-      user_ids, item_ids: original ids in the order of the rows, those of nobody left out; None where rows are the ids.
-      scores: rows of users, rows of items, and the logits of these pairs in the source.
-      system: who wrote it, for people.
-    """
-
-    tables: Mapping[str, str] = field(default_factory=lambda: {USERS: USERS, ITEMS: ITEMS})
-    layers: int = 0
-    propagated: bool = False
-    loss: str = "bpr"
-    reg: float = 0.0
-    decay: float = 0.0
-    alpha: float = 1.0
-    negatives: int = 1
-    popular: bool = False
-    pad: tuple[int, int] = (0, 0)
-    user_ids: Any = None
-    item_ids: Any = None
-    scores: tuple[Any, Any, Any] | None = None
-    system: str = ""
-
-    def __post_init__(self) -> None:
-        if self.loss in _REFUSED:
-            raise ModelError(f"{self.loss} can't be unlearned by influence: {_REFUSED[self.loss]}.")
-        if self.loss not in LossName.__args__:
-            raise ModelError(f"loss is {self.loss!r}: choose among {', '.join(LossName.__args__)}.")
-        if self.propagated:
-            raise ModelError(
-                "the tables are those after propagation, in which every row holds what its neighbours are: give those before it, "
-                "layer 0."
-            )
-        if not {USERS, ITEMS} <= set(self.tables) <= {*SIDES, LEVEL}:
-            known = f"{USERS} and {ITEMS} are needed, {BIAS}, user_bias and {LEVEL} known"
-            raise ModelError(f"tables name {', '.join(self.tables)}: {known}.")
-        if ("user_bias" in self.tables and BIAS not in self.tables) or (LEVEL in self.tables and "user_bias" not in self.tables):
-            raise ModelError(f"biases are {BIAS} alone, or user_bias and {BIAS}, with {LEVEL} or without: declare the others, too.")
-        if self.layers < 0 or min(self.pad) < 0 or (self.layers and len(self.tables) > 2):
-            raise ModelError(f"layers is {self.layers} and pad {self.pad}: LightGCN has no biases, and numbers are 0 or more.")
-
-    @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Self:
-        """Of a JSON file.
-
-        Raises:
-          DataError: no such file, or something in it that is unknown or of another kind.
-        """
-        found = read_json(path)
-        if unknown := found.keys() - {one.name for one in fields(cls)}:
-            raise DataError(f"{path} says {', '.join(sorted(unknown))}, which is not known: write it as the snippets do.")
-        try:
-            plain = {name: kind(found.pop(name)) for name, kind in _KINDS.items() if name in found}
-            scores = found.pop("scores", None)
-            columns = None if scores is None else tuple(scores[name] for name in ("users", "items", "scores"))
-            return cls(**found, **plain, scores=columns)  # type: ignore[arg-type]
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
-            if isinstance(error, ModelError | DataError):
-                raise
-            raise DataError(f"{path} can't be understood ({error}): write it as the snippets do.") from error
-
-
-_KINDS: dict[str, Any] = {
-    "tables": lambda value: {str(name): str(of) for name, of in value.items()}, "layers": int, "propagated": bool, "loss": str,
-    "reg": float, "decay": float, "alpha": float, "negatives": int, "popular": bool,
-    "pad": lambda value: (int(value[0]), int(value[1])), "system": str,
-}  # fmt: skip
 
 
 def from_tensors(
@@ -127,7 +48,7 @@ def from_tensors(
     """Takes in tables.
 
     Args:
-      path: a safetensors file, or an npz.
+      path: a file, or a folder of Orbax; its suffix tells which.
       interactions: positives that it was trained on; None takes those in the file.
       declared: what the tables are; None reads it from the JSON file beside, of the same name.
       seed: of the draw of negatives, which stands for the source's.
@@ -139,58 +60,110 @@ def from_tensors(
     Warns:
       DataWarning: the order of rows or the objective does not fit, see `interop.evidence`.
     """
-    file = existing(path)
-    if file.suffix == ".npz":
-        arrays, settings, system = read_npz(file), {}, "npz"
-    else:
-        (arrays, settings), system = read_safetensors(file), "safetensors"
-    declared = Declared.read(file.with_suffix(".json")) if declared is None else declared
-    rest = {name: value for name, value in arrays.items() if name not in (*declared.tables.values(), *_TRAIN, _LABELS)}
-    return assembled(arrays, declared, interactions, Source(system, settings | rest), seed=seed)
+    arrays, settings, system = _read(path)
+    declared = Declared.read(Path(path).with_suffix(".json")) if declared is None else declared
+    return assembled(arrays, declared, interactions, Source(system, settings), seed=seed)
+
+
+def _read(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, str], System]:
+    source = Path(path)
+    if source.is_dir():
+        return read_orbax(source), {}, "orbax"
+    if source.suffix == ".npz":
+        return read_npz(source), {}, "npz"
+    if source.suffix == ".msgpack":
+        return read_flax(source), {}, "flax"
+    if source.suffix in (".pt", ".pth", ".bin", ".tar"):
+        return read_torch(source), {}, "torch"
+    return *read_safetensors(source), "safetensors"
 
 
 def assembled(
     arrays: Mapping[str, np.ndarray], declared: Declared, interactions: Interactions | None, source: Source, *, seed: int = 0
 ) -> Imported:
     """A model of arrays that were read; see `from_tensors`, and for the errors."""
-    pads = {"user": declared.pad[0], "item": declared.pad[1]}
+    places = {name: Place.of(of) for name, of in declared.named(arrays).items()}
+    front = {"user": declared.pad[0], "item": declared.pad[1]}
     params, pad = {}, {}
-    for name, of in declared.tables.items():
-        if of not in arrays:
-            raise DataError(f"there is no {of!r} among {', '.join(arrays) or 'nothing'}: declare what the tables are called.")
-        table = arrays[of]
-        if table.dtype.kind != "f" or table.ndim != (0 if name == LEVEL else 1 if name.endswith("bias") else 2):
-            raise ModelError(f"{of} is {table.dtype} {table.shape}, which is no {name}.")
-        front = pads[SIDES[name]] if name in SIDES else 0
-        if front:
-            pad[of] = table[:front]
-        params[name] = table[front:] if table.ndim else table
+    for name, place in places.items():
+        table = place.read(arrays)
+        if table.dtype.kind != "f":
+            raise ModelError(f"{place.tensor} is {table.dtype}, which is no {name}: parameters are floating numbers.")
         if not np.isfinite(table).all():
-            raise ModelError(f"{of} is not all finite: train the model again.")
-    sizes = len(params[USERS]), len(params[ITEMS])
-    _check_sizes(params, sizes)
-    ids = {
-        side: None if ids is None else np.asarray(ids) for side, ids in (("user", declared.user_ids), ("item", declared.item_ids))
-    }
-    data = _of_file(arrays, sizes) if interactions is None else in_order(interactions, sizes, ids["user"], ids["item"])
+            raise ModelError(f"{place.tensor} is not all finite: train the model again.")
+        nobody = front[declared.sides[name]] if name in declared.sides else 0
+        if nobody:
+            pad[place.tensor], table = table[:nobody], table[nobody:]
+        params[name] = table
+    ids: dict[Side, Any] = {"user": declared.user_ids, "item": declared.item_ids}
+    sizes = _sizes(declared, params, ids, interactions)
+    width = params[USERS].shape[-1] if USERS in params and params[USERS].ndim else 0
+    model = declared.recommender(width)
+    params = _fitting(model, {LEVEL: np.zeros((), params[USERS].dtype)} | params if "user_bias" in params else params, sizes)
+    named: dict[Side, np.ndarray | None] = {side: None if of is None else np.asarray(of) for side, of in ids.items()}
+    data = _of_file(arrays, sizes) if interactions is None else in_order(interactions, sizes, named["user"], named["item"])
     if interactions is None:
-        data = _named(data, sizes, ids)
-    model = _trained(declared, params, data, seed=seed)
-    dtypes = {of: arrays[of].dtype for of in declared.tables.values()}
-    whole = Source(source.system, source.settings, dict(declared.tables), dtypes, pad)
+        data = _named(data, sizes, named)
+    trained = _trained(declared, model, params, data, seed=seed)
+    tensors = {place.tensor: arrays[place.tensor] for place in places.values()}
+    dtypes = {name: tensor.dtype for name, tensor in tensors.items()}
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    settings = {**source.settings, **_rest(arrays, tensors, sizes, declared.pad)}
+    whole = Source(source.system, settings, places, dtypes, pad, shapes)
     scored = None if declared.scores is None else Scored.of(*declared.scores)
-    return Imported(model if isinstance(model, ALSModel) else prepare(model), whole, examined(model, scored))
+    return Imported(trained if isinstance(trained, ALSModel) else prepare(trained), whole, examined(trained, scored))
 
 
-def _check_sizes(params: Mapping[str, np.ndarray], sizes: tuple[int, int]) -> None:
-    rows = {"user": sizes[0], "item": sizes[1]}
+def _rest(
+    arrays: Mapping[str, np.ndarray], taken: Mapping[str, np.ndarray], sizes: tuple[int, int], pad: tuple[int, int]
+) -> dict[str, np.ndarray]:
+    """What a file has beside the model, for its way back; nothing that has rows of users or items, such as moments of Adam."""
+    rows = {*sizes, *(size + nobody for size, nobody in zip(sizes, pad, strict=True)), sum(sizes), sum(sizes) + sum(pad)}
+    found = {name: value for name, value in arrays.items() if name not in (*taken, *_TRAIN, _LABELS)}
+    if remembering := [name for name, value in found.items() if rows & set(value.shape)]:
+        warnings.warn(
+            f"{', '.join(remembering[:3])} have rows of users or items ({len(remembering)} such) and are no parameters. "
+            "They would remember who is forgotten, so they are left out when it goes back.",
+            DataWarning,
+            stacklevel=4,
+        )
+    return {name: value for name, value in found.items() if name not in remembering}
+
+
+def _sizes(
+    declared: Declared, params: Mapping[str, np.ndarray], ids: Mapping[Side, Any], data: Interactions | None
+) -> tuple[int, int]:
+    """Rows of users and of items: of the tables, or where a model has none of a side, of its ids or of the data."""
+    found: dict[Side, int] = {"user": 0 if data is None else data.num_users, "item": 0 if data is None else data.num_items}
+    found |= {side: np.size(of) for side, of in ids.items() if of is not None}
+    seen: set[Side] = set()
     for name, table in params.items():
-        if name in SIDES and len(table) != rows[SIDES[name]]:
-            raise ModelError(
-                f"{name} has {len(table)} rows for {rows[SIDES[name]]} {SIDES[name]}s: the tables are not of one model."
-            )
-    if params[USERS].shape[1] != params[ITEMS].shape[1]:
-        raise ModelError(f"users have {params[USERS].shape[1]} columns and items {params[ITEMS].shape[1]}: not of one model.")
+        side = declared.sides.get(name)
+        if side is None or not table.ndim:
+            continue
+        if side in seen and found[side] != len(table):
+            of = f"{name} has {len(table)} rows for {found[side]} {side}s"
+            raise ModelError(f"{of}: the tables are not of one model.")
+        found[side] = len(table)
+        seen.add(side)
+    return found["user"], found["item"]
+
+
+def _fitting(model: Recommender, params: Mapping[str, np.ndarray], sizes: tuple[int, int]) -> dict[str, np.ndarray]:
+    """The parameters in the shapes that the model has them in; numbers alone may come as rows of one.
+
+    Raises:
+      ModelError: other parameters than the model's.
+    """
+    wanted = {name: leaf.shape for name, leaf in jax.eval_shape(lambda key: model.init(key, *sizes), jax.random.key(0)).items()}
+    if params.keys() != wanted.keys():
+        lacking, unknown = sorted(wanted.keys() - params.keys()), sorted(params.keys() - wanted.keys())
+        raise ModelError(f"{model!r} lacks {lacking} and does not know {unknown}: tables name its parameters, {sorted(wanted)}.")
+    found = {name: table.reshape(wanted[name]) if table.size == 1 else table for name, table in params.items()}
+    for name, table in found.items():
+        if table.shape != wanted[name]:
+            raise ModelError(f"{name} has shape {table.shape}, {model!r} has {wanted[name]}: the tables are not of one model.")
+    return found
 
 
 def _of_file(arrays: Mapping[str, np.ndarray], sizes: tuple[int, int]) -> Interactions:
@@ -200,32 +173,25 @@ def _of_file(arrays: Mapping[str, np.ndarray], sizes: tuple[int, int]) -> Intera
     return Interactions(users, items, arrays.get(_LABELS, np.ones(len(users), np.float32)), *sizes)
 
 
-def _named(data: Interactions, sizes: tuple[int, int], ids: Mapping[str, np.ndarray | None]) -> Interactions:
+def _named(data: Interactions, sizes: tuple[int, int], ids: Mapping[Side, np.ndarray | None]) -> Interactions:
     """The interactions of the file, whose rows are those of the model, with its ids."""
     users, items = (np.arange(size) if of is None else of for size, of in zip(sizes, ids.values(), strict=True))
     named = in_order(data.select(np.zeros(0, np.int64)), sizes, users, items)
     return replace(data, user_ids=named.user_ids, item_ids=named.item_ids)
 
 
-def _trained(declared: Declared, params: Mapping[str, np.ndarray], data: Interactions, *, seed: int) -> Trained | ALSModel:
-    width = params[USERS].shape[1]
+def _trained(
+    declared: Declared, model: Recommender, params: dict[str, np.ndarray], data: Interactions, *, seed: int
+) -> Trained | ALSModel:
     if declared.loss == "als":
-        if len(params) > 2 or declared.layers or declared.decay:
+        if params.keys() != {USERS, ITEMS} or declared.model is not None or declared.layers or declared.decay:
             raise ModelError("alternating least squares have two tables, no layers and no decay: declare another loss.")
-        return ALS(embedding_size=width, reg=declared.reg, alpha=declared.alpha).model(data, params[USERS], params[ITEMS])
-    held, loss = held_as_it_is(dict(params)), _LOSSES[declared.loss]
-    if declared.loss != "squares":
-        data = with_negatives(data, per_positive=declared.negatives, popular=declared.popular, seed=seed)
-    if "user_bias" in params:
-        held = {LEVEL: np.zeros((), params[USERS].dtype)} | held
+        config = ALS(embedding_size=params[USERS].shape[1], reg=declared.reg, alpha=declared.alpha)
+        return of_factors(params[USERS], params[ITEMS], data, config, exact=declared.exact)
+    loss = _LOSSES[declared.loss]
+    if declared.loss != "squares" and declared.draws:
+        data = with_negatives(data, per_positive=declared.draws, popular=declared.popular, seed=seed)
     loss.check(data)
     if declared.decay:
         loss = WithDecay(loss, declared.decay)
-    return Trained.of(_model(declared, width), held, data, loss=loss, config=TrainConfig(reg=declared.reg))
-
-
-def _model(declared: Declared, width: int) -> FlaxRecommender:
-    if declared.layers:
-        return lightgcn(num_layers=declared.layers, embedding_size=width)
-    build = bias_mf if "user_bias" in declared.tables else item_bias_mf if BIAS in declared.tables else mf
-    return build(embedding_size=width)
+    return Trained.of(model, held_as_it_is(params), data, loss=loss, config=TrainConfig(reg=declared.reg))

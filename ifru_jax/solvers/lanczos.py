@@ -32,6 +32,7 @@ class Krylov:
       off_diagonal: float [m], β; entry j couples q_j with q_{j+1}, the last one leads out of the space.
       length: ‖b‖.
       num_steps: int32, rows of the basis in use, 0 if b = 0.
+      following: of the structure of b: the vector that the last entry of `off_diagonal` leads to; zero after a breakdown.
     """
 
     basis: Any
@@ -39,11 +40,18 @@ class Krylov:
     off_diagonal: jax.Array
     length: jax.Array
     num_steps: jax.Array
+    following: Any
 
     @property
     def active(self) -> jax.Array:
         """bool [m], the steps that were taken."""
         return jnp.arange(self.diagonal.shape[0]) < self.num_steps
+
+    def image(self, coefficients: jax.Array) -> Any:
+        """H v of a vector v = Σ_j c_j q_j in the space, without a product: Qᵀ T c + β_m c_m q_{m+1}."""
+        last = jnp.maximum(self.num_steps - 1, 0)
+        inside = combined(self.matrix() @ coefficients, self.basis)
+        return add_scaled(inside, self.off_diagonal[last] * coefficients[last], self.following)
 
     def matrix(self) -> jax.Array:
         """T, float [m, m]; steps that were not taken have rows and columns of zeros."""
@@ -91,17 +99,19 @@ def lanczos(
             return basis, diagonal, off_diagonal, q, alive, j + 1, size
 
         def goes_on(state):
-            basis, diagonal, off_diagonal, _, alive, taken, _ = state
+            basis, diagonal, off_diagonal, q, alive, taken, _ = state
             more = alive & (taken < num_steps)
-            return more if enough is None else more & ~((taken > 0) & enough(Krylov(basis, diagonal, off_diagonal, length, taken)))
+            if enough is None:
+                return more
+            return more & ~((taken > 0) & enough(Krylov(basis, diagonal, off_diagonal, length, taken, q)))
 
         # Of matrices, each leaf one: with other views of them XLA writes every vector into copies of the whole basis.
         basis = jax.tree.map(lambda leaf: jnp.zeros((num_steps, leaf.size), leaf.dtype), b)
         zeros = jnp.zeros((num_steps,), dtype)
         start = (basis, zeros, zeros, first, length > 0, jnp.int32(0), jnp.zeros((), dtype))
         # An exhausted space asks for no product more, however many steps were allowed.
-        basis, diagonal, off_diagonal, _, _, taken, _ = jax.lax.while_loop(goes_on, step, start)
-        return Krylov(shaped(basis), diagonal, off_diagonal, length, taken)
+        basis, diagonal, off_diagonal, following, _, taken, _ = jax.lax.while_loop(goes_on, step, start)
+        return Krylov(shaped(basis), diagonal, off_diagonal, length, taken, shaped(following))
 
     return decompose
 

@@ -74,7 +74,20 @@ def spectral_step(
     of ‖y‖ (Hochbruck, Lubich and Selhofer, SIAM J. Sci. Comput. 19, 1998, §6.3).
     """
 
+    decompose = spectral_step_with_space(num_steps=num_steps, filter=filter, tolerance=tolerance)
+
     def solve(matvec: MatVec, b: Any, *, floor: jax.Array, damping: jax.Array | None = None) -> Solution:
+        return decompose(matvec, b, floor=floor, damping=damping)[0]
+
+    return solve
+
+
+def spectral_step_with_space(
+    *, num_steps: int, filter: FilterName, tolerance: float | None
+) -> Callable[..., tuple[Solution, Callable[[], Any]]]:
+    """The same, which also returns what gives H δ, out of the space and without another product."""
+
+    def solve(matvec: MatVec, b: Any, *, floor: jax.Array, damping: jax.Array | None = None) -> tuple[Solution, Callable[[], Any]]:
         def enough(krylov: Krylov) -> jax.Array:
             assert tolerance is not None
             assert damping is not None
@@ -89,11 +102,17 @@ def spectral_step(
         values, vectors = ritz(krylov)
         ratio = SPECTRUM_RATIO[filter]
         chosen = damping_from_spectrum(values, floor=floor, ratio=ratio) if damping is None else damping
-        found = _solution(krylov, values, vectors, jnp.asarray(chosen, krylov.length.dtype), filter)
+        chosen = jnp.asarray(chosen, krylov.length.dtype)
+        found = _solution(krylov, values, vectors, chosen, filter)
+
+        def image() -> Any:
+            return krylov.image(krylov.length * (vectors @ _weights(krylov, values, vectors, chosen, filter)))
+
         if tolerance is None:
-            return found
+            return found, image
         ended = (found.status == Status.STEPS_SPENT) | (found.status == Status.UNRESOLVED)
-        return replace(found, status=jnp.where(ended & enough(krylov), Status.CONVERGED, found.status).astype(jnp.int32))
+        status = jnp.where(ended & enough(krylov), Status.CONVERGED, found.status).astype(jnp.int32)
+        return replace(found, status=status), image
 
     return solve
 

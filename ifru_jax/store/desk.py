@@ -15,6 +15,7 @@ from ifru_jax.data.present import Missing, check_missing
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.evaluation.verdicts import Verification
+from ifru_jax.exact import ExactModel
 from ifru_jax.files import write_atomic
 from ifru_jax.models import Recommender
 from ifru_jax.store import answering, commit, compaction, creation, database, lines, moments, opened, settling
@@ -93,6 +94,11 @@ class Store:
         Raises:
           DataError: something is there already, no such key, a split of other tables, or no span of time.
         """
+        if isinstance(trained, ExactModel):
+            raise DataError(
+                f"{trained!r} forgets exactly, and a store keeps models that forget by influence: keep it in a file with "
+                "ifru_jax.exact.save, or take a model of implicit in with ImplicitOptions(exact=False)."
+            )
         check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
         folder = Path(path)
         secret, seconds = cls.check_new(folder, key=key, grace=grace)

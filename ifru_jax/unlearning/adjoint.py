@@ -8,7 +8,8 @@ H is that of what is retained, as for every request: of all data where single in
 where half of them go. A request for a set moves the parameters by f(H) b, and b is to the first order the sum of its interactions'
 (`influence.attribution`). f(H) is symmetric, so what each of them does to a target m takes one solve for the target and not one for
 each interaction. Along the record, the step is δ ← δ + S f(S H S) S (b_k − H_k δ) in every segment (`unlearning.along`, to the
-first order and with Adam's P as it was applied), and its adjoint goes through the segments from the last to the first. Influence is
+first order and with Adam's P as it was applied), and its adjoint goes through the segments from the last to the first. H_k a_k is
+read off the Krylov space that a_k was solved in, so a segment takes the products of its solve and no other. Influence is
 what an interaction adds to m: m now, less m without it. The step's last part, where training would have stopped, is left out: a few
 interactions don't move it.
 
@@ -31,7 +32,7 @@ from ifru_jax.influence.attribution import Counted, contributions, served_contri
 from ifru_jax.influence.targets import Target
 from ifru_jax.models import Params
 from ifru_jax.pytree import pytree
-from ifru_jax.solvers import spectral_step
+from ifru_jax.solvers.spectral import spectral_step_with_space
 from ifru_jax.sparse import on_device
 from ifru_jax.status import Status
 from ifru_jax.training import Objective
@@ -107,13 +108,15 @@ def _through_segment(solve: SegmentSolve, segment: Segment, pulls: Params, of: S
     """λ at the beginning of a segment, from that at its end, ⟨a_k, b_k,z⟩, and the statuses; of every target."""
     scale = jax.tree.map(lambda p: jnp.sqrt(segment.steps * p), segment.applied)
     product = of.objective.hessian_product(segment.params, of.retained)
-    step = spectral_step(num_steps=solve.num_steps, filter="growing-flow", tolerance=solve.tolerance)
+    step = spectral_step_with_space(num_steps=solve.num_steps, filter="growing-flow", tolerance=solve.tolerance)
 
     def through(pull: Params) -> tuple[Params, jax.Array, jax.Array]:
         problem = scaled_problem(product, pull, scale)
-        solution = step(problem.product, problem.rhs, floor=1.0, damping=1.0)
+        solution, image = step(problem.product, problem.rhs, floor=1.0, damping=1.0)
         direction = problem.to_params(solution.solution)
-        earlier = optax.tree.sub(pull, product(direction))
+        # S⁻¹ (S H S) y = H a; a row that no step has moved has no data that H could couple it by.
+        moved = jax.tree.map(lambda s, x: jnp.where(s > 0, x / jnp.where(s > 0, s, 1), 0), scale, image())
+        earlier = optax.tree.sub(pull, moved)
         return earlier, contributions(of.objective, segment.params, direction, of.data), solution.status
 
     return jax.vmap(through)(pulls)

@@ -1,20 +1,26 @@
 """The step along the training: from its record, segment by segment, to where it would have gone without what is forgotten.
 
-    δ ← 0;  for k = 1 … K:   r_k = ρ_k ∇L(θ_k; D, G) − ∇L(θ_k + δ; D_r, G_r),   S_k = (n_k P_r,k)^½
-                             δ ← δ + S_k f(S_k H_k S_k) S_k r_k,   H_k = ∇²L(θ_k + δ; D_r, G_r)
+    δ ← 0;  for k = 1 … K:   r_k(δ′) = ρ_k ∇L(θ_k; D, G) − ∇L(θ_k + δ′; D_r, G_r) + H_k (δ′ − δ),   H_k = ∇²L(θ_k + δ′; D_r, G_r)
+                             δ_½ = δ + F_k(½ n_k) r_k(δ),  with δ′ = δ;   δ ← δ + F_k(n_k) r_k(δ_½),  with δ′ = δ_½
+                             F_k(n) = S f(S H_k S) S,   S = (n P_r,k)^½,   P_r,k = P_k / ρ_k
 
 In segment k, of n_k steps, a training is a flow along P(−∇L), and Adam's P depends on what it saw: P ∇L(θ_k; D) against
 P_r ∇L(θ_k + δ; D_r), with P = ρ P_r (`preconditioner`). So P_r r_k is how fast the two trainings part, where the second is at
 θ_k + δ, and H_k is what brings them together again or drives them apart. Under a lasting force their difference grows over the
 segment as the filter f says (`solvers.spectral`, "growing-flow"): no damping and no exponent is chosen, since time and metric were
-measured. With b_k = ∇L(θ_k; D, G) − ∇L(θ_k; D_r, G_r) and to the first order, r_k = b_k − H_k δ − (1 − ρ_k) ∇L(θ_k; D, G). In the
-first segment δ is zero and this is exact: there b_1 is summed over what changes alone, since the difference of two gradients may be
-no more than their rounding.
+measured. What is not linear in δ is taken where the other training is in the middle of the segment, at δ_½, as the midpoint rule
+does: first to there with what is known at the beginning, then through all of the segment with what is known there. What Adam
+remembers there is older by `age`, so that v_r lies between its two values.
+
+With b_k = ∇L(θ_k; D, G) − ∇L(θ_k; D_r, G_r), r_1(0) = b_1 − (1 − ρ_1) ∇L(θ_1; D, G) and to the first order r_k = b_k − H_k δ −
+(1 − ρ_k) ∇L(θ_k; D, G). b_1 is summed over what changes alone, since the difference of two gradients may be no more than their
+rounding.
 
 Sources: Bae et al., "Training data attribution via approximate unrolling" (NeurIPS 2024), segments and their filter; Hara et al.,
 "Data cleansing for models trained with SGD" (NeurIPS 2019), influence along a training. Theirs keep P and are linear in δ.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -32,8 +38,11 @@ from ifru_jax.solvers import Solution, check, spectral_step
 from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record, Segment
-from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, mean_squares
+from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slope_after, slope_before
 from ifru_jax.unlearning.step import scaled_problem, without_data
+
+# Products on the way to the middle of a segment; more of them change nothing (docs/step.md).
+HALFWAY_PRODUCTS = 2
 
 
 @dataclass(frozen=True)
@@ -98,7 +107,7 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     sides = Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), float(record.batch_size))
     start = record.segments[0].params
     rhs, influence = right_hand_side(objective, start, change, spillover=solve.spillover)
-    course = _beginning(objective, start)
+    course = _beginning(start)
     segments, solutions = [], []
     for number, segment in enumerate(record.segments):
         known = on_device((segment, course, rhs, sides, number))
@@ -113,8 +122,8 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
 
 
 @jax.jit
-def _beginning(objective: Objective, params: Params) -> Course:
-    return Course(optax.tree.zeros_like(params), MeanSquares.none(objective.model.tables, params))
+def _beginning(params: Params) -> Course:
+    return Course(optax.tree.zeros_like(params), MeanSquares.none(params))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -128,46 +137,62 @@ def _follow_segment(
     number: jax.Array | int,
 ) -> tuple[Course, Segment, Solution]:
     """From the beginning of a segment to its end, with the segment that there would have been; `rhs` is b_1."""
-    past = course.delta
-    slopes, now = mean_squares(objective, segment.params, past, sides, jax.random.key(number))
-    middle = course.squares.then(now, segment.steps / 2)
-    ratio = middle.root_ratio
+    past, key, half = course.delta, jax.random.key(number), segment.steps / 2
+    recorded, v = slope_before(objective, segment.params, sides, key)
 
-    def force(b: jax.Array, recorded: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
-        return jnp.where(number == 0, b - (1 - ratio) * recorded, ratio * recorded - ahead)
+    def after(delta: Params) -> tuple[Params, Params]:
+        """∇L and v_r where the other training is at θ_k + δ."""
+        return slope_after(objective, optax.tree.add(segment.params, delta), sides, key)
 
-    total = jax.tree.map(force, rhs, *slopes, ratio)
-    applied = jax.tree.map(jnp.divide, segment.applied, ratio)
-    delta, solution = part(solve, objective, Parting(segment.params, applied, segment.steps, past, total), sides.after)
+    def product_at(delta: Params) -> Callable[[Params], Params]:
+        return objective.hessian_product(optax.tree.add(segment.params, delta), sides.after)
+
+    def parting(v_r: Params, steps: jax.Array | float, bend: Params) -> Parting:
+        ratio = course.squares.then(MeanSquares(v, v_r), half).root_ratio
+
+        def force(b: jax.Array, recorded: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
+            return jnp.where(number == 0, b - (1 - ratio) * recorded, ratio * recorded - ahead)
+
+        total = optax.tree.add(jax.tree.map(force, rhs, recorded, ahead, ratio), bend)
+        return Parting(past, total, jax.tree.map(jnp.divide, segment.applied, ratio), steps)
+
+    ahead, v_past = after(past)
+    halfway, _ = part(SegmentSolve(HALFWAY_PRODUCTS, None), product_at(past), parting(v_past, half, optax.tree.zeros_like(past)))
+    there, v_half = after(halfway)
+    product = product_at(halfway)
+    bend = jax.tree.map(lambda a, b, back: a - b + back, ahead, there, product(optax.tree.sub(halfway, past)))
+    # What Adam remembers in the middle of the segment is of a while before.
+    v_r = jax.tree.map(lambda a, b: a + (1 - age(half) / half) * (b - a), v_past, v_half)
+    whole = parting(v_r, segment.steps, bend)
+    delta, solution = part(solve, product, whole)
+    solution = replace(solution, num_steps=solution.num_steps + HALFWAY_PRODUCTS + 1)
     # The middle of the segment has moved about half as far as its ends have together.
     moved = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, past, delta)
-    params, applied = (clear_rows(objective.model.tables, of, without_data(sides.after.examples)) for of in (moved, applied))
-    return Course(delta, middle.then(now, segment.steps / 2)), Segment(params, applied, segment.steps), solution
+    params, applied = (clear_rows(objective.model.tables, of, without_data(sides.after.examples)) for of in (moved, whole.applied))
+    squares = course.squares.then(MeanSquares(v, v_half), segment.steps)
+    return Course(delta, squares), Segment(params, applied, segment.steps), solution
 
 
 @pytree
 class Parting:
-    """What drives two trainings apart in a segment.
+    """What drives two trainings apart for a time.
 
     Attributes:
-      params: θ_k.
-      applied: P_r,k.
-      steps: n_k.
       delta: δ at its beginning.
       force: r_k.
+      applied: P_r,k.
+      steps: how long.
     """
 
-    params: Params
-    applied: Params
-    steps: jax.Array | float
     delta: Params
     force: Params
+    applied: Params
+    steps: jax.Array | float
 
 
-def part(solve: SegmentSolve, objective: Objective, parting: Parting, after: Batch) -> tuple[Params, Solution]:
-    """δ at the end of a segment, and the evidence of the solve."""
+def part(solve: SegmentSolve, product: Callable[[Params], Params], parting: Parting) -> tuple[Params, Solution]:
+    """δ at the end of that time, with H_k as `product`, and the evidence of the solve."""
     scale = jax.tree.map(lambda p: jnp.sqrt(parting.steps * p), parting.applied)
-    product = objective.hessian_product(optax.tree.add(parting.params, parting.delta), after)
     problem = scaled_problem(product, parting.force, scale)
     step = spectral_step(num_steps=solve.num_steps, filter="growing-flow", tolerance=solve.tolerance)
     # The filter for a time of 1, which is in the scale.

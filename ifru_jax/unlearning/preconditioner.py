@@ -1,12 +1,15 @@
 """What Adam would have multiplied gradients by, had it never seen the forgotten data: P_r from the P that was applied.
 
     P_r = P / ρ,   ρ = √(v_r / v)
-    v   = E / (B |D|) + (1 − 1/B) g²,   E = Σ_{z ∈ D} (∂ℓ_z)²,   g = (N / |D|) ∇L(θ_k; D, G);   v_r alike of D_r, G_r at θ_k + δ
+    v   = c E / |D| + (1 − c) (φ g² + (1 − φ) ⟨g²⟩),   c = (1 − φ) / B,   φ = (B − 1) / (|D| − 1)
+    E   = Σ_{z ∈ D} (∂ℓ_z)²,   g = (N / |D|) ∇L(θ_k; D, G);   v_r alike of D_r, G_r at θ_k + δ;   ⟨·⟩ a mean over a row
 
-Adam divides by the root of v, the mean square of the gradients of minibatches of B interactions: their scatter, and the square of
-their mean. Without an interaction of a rare row, v of that row is smaller, and its other interactions push it harder; where the
-embeddings grow faster without what is forgotten, so do the gradients, and Adam goes slower. v reaches as far back as β₂ remembers,
-and is one number per row (of a shared parameter one in all).
+Adam divides by the root of v, the mean square of the gradients of minibatches of B interactions drawn without replacement: their
+scatter, and the square of their mean. Without an interaction of a rare row, v of that row is smaller, and its other interactions
+push it harder; where the embeddings grow faster without what is forgotten, so do the gradients, and Adam goes slower. v reaches as
+far back as β₂ remembers. A training by small batches wanders, so that the square of one element's gradient at one place tells less
+of what Adam saw than that of its row does (of a shared parameter that of all of it); one by batches of everything doesn't, and Adam
+makes of every element's gradient a step of one size. φ, how much of the data a batch holds, tells the one from the other.
 
 E is estimated by random signs ε: the square of ∇ Σ ε_z ℓ_z is Σ (∂ℓ_z)² on average, over signs and the columns of a row.
 """
@@ -45,7 +48,7 @@ class Sides:
 
 @pytree
 class MeanSquares:
-    """v and v_r of every row, shaped to broadcast against the parameters."""
+    """v and v_r, shaped like the parameters."""
 
     before: Params
     after: Params
@@ -56,14 +59,14 @@ class MeanSquares:
         return jax.tree.map(lambda past, new: kept * past + (1 - kept) * new, self, now)
 
     @classmethod
-    def none(cls, tables: Tables, params: Params) -> Self:
+    def none(cls, params: Params) -> Self:
         """Before the first step of a training."""
-        nothing = row_means(tables, optax.tree.zeros_like(params))
+        nothing = optax.tree.zeros_like(params)
         return cls(nothing, nothing)
 
     @property
     def root_ratio(self) -> Params:
-        """ρ of every row."""
+        """ρ of every parameter."""
 
         def ratio(before: jax.Array, after: jax.Array) -> jax.Array:
             known = before > 0
@@ -73,24 +76,41 @@ class MeanSquares:
         return jax.tree.map(ratio, self.before, self.after)
 
 
-def mean_squares(
-    objective: Objective, params: Params, delta: Params, sides: Sides, key: jax.Array
-) -> tuple[tuple[Params, Params], MeanSquares]:
-    """∇L(θ_k; D, G) and ∇L(θ_k + δ; D_r, G_r), and v and v_r there.
+def age(steps: jax.Array | float) -> jax.Array:
+    """How long ago, on average, was what Adam remembers of so many steps: half of them, and no more than 1 / (1 − β₂)."""
+    memory = -1 / jnp.log(BETA_2)
+    return memory - steps * jnp.exp(-steps / memory) / -jnp.expm1(-steps / memory)
 
-    The signs of either are the same, so that where nothing differs the estimates are equal.
+
+def slope_before(objective: Objective, params: Params, sides: Sides, key: jax.Array) -> tuple[Params, Params]:
+    """∇L(θ; D, G) and v there.
+
+    E of D is that of D_r with what was touched in place of what it became, and signs are those of `slope_after`: where nothing
+    differs the estimates are equal.
     """
-    recorded = objective.gradient(params, sides.before)
-    ahead, there = gradient_and_energy(objective, optax.tree.add(params, delta), sides.after, key)
     here, gone, new = (energy(objective, params, batch, key) for batch in (sides.after, sides.touched, sides.replaced))
     before = jax.tree.map(lambda e, g, n: e + jnp.maximum(g - n, (LEAST_RATIO - 1) * e), here, gone, new)
+    gradient = objective.gradient(params, sides.before)
+    return gradient, mean_square(objective, before, gradient, sides.before, sides.batch_size)
 
-    def of(energy: Params, gradient: Params, batch: Batch) -> Params:
-        count = jnp.sum(batch.examples.weights)
-        mean = row_means(objective.model.tables, jax.tree.map(lambda g: jnp.square(g * objective.total / count), gradient))
-        return jax.tree.map(lambda e, m: e / (sides.batch_size * count) + (1 - 1 / sides.batch_size) * m, energy, mean)
 
-    return (recorded, ahead), MeanSquares(of(before, recorded, sides.before), of(there, ahead, sides.after))
+def slope_after(objective: Objective, params: Params, sides: Sides, key: jax.Array) -> tuple[Params, Params]:
+    """∇L(θ; D_r, G_r) and v_r there."""
+    gradient, there = gradient_and_energy(objective, params, sides.after, key)
+    return gradient, mean_square(objective, there, gradient, sides.after, sides.batch_size)
+
+
+def mean_square(objective: Objective, energy: Params, gradient: Params, batch: Batch, batch_size: jax.Array | float) -> Params:
+    """v of minibatches of `batch`, shaped like the parameters, from E and ∇L."""
+    count = jnp.sum(batch.examples.weights)
+    whole = jnp.clip((batch_size - 1) / jnp.maximum(count - 1, 1), 0, 1)
+    scatter = (1 - whole) / batch_size
+    squares = jax.tree.map(lambda g: jnp.square(g * objective.total / count), gradient)
+
+    def of(energy: jax.Array, each: jax.Array, row: jax.Array) -> jax.Array:
+        return scatter * energy / count + (1 - scatter) * (whole * each + (1 - whole) * row)
+
+    return jax.tree.map(of, energy, squares, row_means(objective.model.tables, squares))
 
 
 def energy(objective: Objective, params: Params, batch: Batch, key: jax.Array) -> Params:

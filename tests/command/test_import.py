@@ -9,7 +9,7 @@ from ifru_jax.command import run
 from ifru_jax.command.line import Exit
 from ifru_jax.interop.containers import read_npz
 from tests.interop.conftest import drawn
-from tests.interop.test_implicit import als_file, bpr_file
+from tests.interop.test_implicit import ALPHA, REG, als_file, bpr_file
 
 
 @pytest.fixture
@@ -50,6 +50,16 @@ def test_a_model_of_implicit_becomes_a_store(folder, capsys, file):
     lists = {one["user"]: one["items"] for one in json.loads(told.out)}
     assert sorted(len(items) for items in lists.values()) == [0, 2]
     assert "user_factors" in read_npz(file)  # what it came from is as it was
+
+
+def test_als_of_anybody_becomes_a_store(folder, capsys, tmp_path):
+    """With an objective: a store keeps no exact models."""
+    tables = {"user_embedding": "user_factors", "item_embedding": "item_factors"}
+    ids = {"user_ids": folder.tolist(), "item_ids": [f"i{item}" for item in range(25)]}
+    (tmp_path / "als.json").write_text(json.dumps({"tables": tables, "loss": "als", "reg": REG, "alpha": ALPHA} | ids))
+    status, told = ifru(capsys, "import", "als.npz", "--data", "ratings.csv", "--store", "shop")
+    assert status == Exit.DONE, told.err
+    assert ifru(capsys, "forget", "shop", "--user", folder[7])[0] == Exit.DONE
 
 
 def test_what_does_not_fit_is_refused(folder, capsys):

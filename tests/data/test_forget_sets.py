@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from ifru_jax.data import Interactions, Split, label_noise, parse_forget, random_interactions, read_request, sample_negatives
+from ifru_jax.data import (
+    Interactions,
+    Split,
+    label_noise,
+    parse_forget,
+    random_interactions,
+    read_interactions,
+    read_request,
+    sample_negatives,
+)  # fmt: skip
 from ifru_jax.data.forget_sets import label_correction, random_corrections, random_items, random_users
 from ifru_jax.errors import DataError, DataWarning
 
@@ -178,6 +187,22 @@ def test_a_request_is_read_by_the_arguments_of_interactions(tmp_path):
     path = tmp_path / "x.dat"
     _, request = parse_forget(f"file:{path}", columns=("user", "item"))(train)
     np.testing.assert_array_equal(request.pairs, expected.pairs)
+
+
+def test_erase_files_of_cure4rec(tmp_path):
+    """They list what users had in test, too: that is not in the data, and told."""
+    (tmp_path / "train.csv").write_text("uid,iid,val\n0,0,1\n0,6,1\n18,44,1\n18,47,1\n2,44,1\n")
+    data = read_interactions(tmp_path / "train.csv")
+    text = "uid,iid,val,tag\n18,44,3,885412839\n18,47,4,885412840\n18,60,3,885411840\n"
+    with pytest.raises(DataError, match="item 60 is not in the data"):
+        read_written(tmp_path, text, data)
+    with pytest.warns(DataWarning, match="1 of those that it names are not in the data"):
+        request = read_written(tmp_path, text, data, absent="report")
+    gone = data.select(request.select(data))
+    assert [data.user_ids[user] for user in gone.users] == [18, 18]
+    assert [data.item_ids[item] for item in gone.items] == [44, 47]
+    with pytest.raises(DataError, match="choose among error, report"):
+        read_written(tmp_path, text, data, absent="none")
 
 
 def read_written(tmp_path, text, data, name="x.csv", **options):

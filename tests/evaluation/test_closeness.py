@@ -6,7 +6,7 @@ from scipy import stats
 
 from ifru_jax.errors import DataError, ModelError
 from ifru_jax.evaluation import discordance
-from ifru_jax.evaluation.closeness import SHIFT_LIMIT, ratio_and_limit
+from ifru_jax.evaluation.closeness import SHIFT_LIMIT, half_way, ratio_and_limit
 from ifru_jax.evaluation.fidelity import rms
 from ifru_jax.evaluation.parameters import parameter_distance, share_left
 from ifru_jax.evaluation.spread import largest_spread, prediction_interval
@@ -23,7 +23,7 @@ RETRAINED = [model(0) for _ in range(4)]
 
 
 def ratio_of(distance, one, retrained=RETRAINED):
-    return ratio_and_limit(distance, [one], retrained)[0][0]
+    return ratio_and_limit(distance, [one], retrained).ratios[0]
 
 
 def test_a_shift_as_large_as_the_noise_is_at_the_limit():
@@ -99,6 +99,6 @@ def test_the_power_of_a_distance_is_that_of_half_the_shift():
     """Half of a shift of 1 is inside the limit, half of 4 outside; how surely follows from the retrained models' own ratios."""
     for shift, low, high in ((1, 0, 0.05), (4, 0.95, 1)):
         found = ratio_and_limit(rms, [model(shift)], RETRAINED)
-        assert low <= found.power(found.ratios[0]) <= high
+        assert low <= found.power(half_way(found.ratios[0])) <= high
         assert (ratio_of(rms, model(shift / 2)) > found.limit) == (low > 0.5)
     assert ratio_and_limit(rms, [model(4)], RETRAINED[:2]).power(5.0) == 0

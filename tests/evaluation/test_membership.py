@@ -17,6 +17,7 @@ from ifru_jax.evaluation.membership.lira import lira
 from ifru_jax.evaluation.membership.memorisation import memorisation, most_memorised, of_users
 from ifru_jax.evaluation.membership.oracle import fit_oracle
 from ifru_jax.evaluation.membership.rmia import rmia
+from ifru_jax.evaluation.membership.usage import usage
 
 SHADOWS, SIZE, POPULATION = 8, 400, 300
 rng = np.random.default_rng(0)
@@ -117,6 +118,23 @@ def test_what_was_learned_by_heart_is_what_only_its_own_training_knows():
             np.concatenate([target, TARGET[~MEMBER]]), *(np.hstack([of[:, canaries], of[:, ~MEMBER]]) for of in (phi, TRAINED_ON))
         )
         assert (attack_result(scores[:10], scores[10:]).auc > 0.9) == known
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 1.0])
+def test_the_share_that_is_used_is_found_and_its_interval_holds_it(share):
+    """Planted: every interaction is learned as much as it is, and trainings differ."""
+    rng = np.random.default_rng(3)
+    learned, hard = rng.exponential(0.5, SIZE), rng.normal(0, 3, SIZE)
+    held, errors = [], []
+    for _ in range(60):
+        phi = hard + learned * TRAINED_ON + rng.normal(0, 1, (SHADOWS, SIZE))
+        used = rng.permutation(SIZE) < share * SIZE
+        found = usage(hard + learned * used + rng.normal(0, 1, SIZE), phi, TRAINED_ON)
+        truth = learned @ used / learned.sum()
+        held.append(found.low <= truth <= found.high)
+        errors.append(found.share - truth)
+    assert np.mean(held) > 0.85
+    assert np.mean(errors) == pytest.approx(0, abs=0.05)
 
 
 def test_the_most_memorised_are_ten_at_least_and_no_more_than_there_are():

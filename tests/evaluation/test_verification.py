@@ -1,5 +1,5 @@
-"""Planted cheats are caught, a retrained model passes, and so does IFRU where it is near retraining. On real data: 40 users of
-MovieLens-small had half of their labels flipped, and these are forgotten."""
+"""Planted cheats are caught, a retrained model passes, and so does IFRU where it is near retraining. On real data: of 300 users of
+MovieLens-small 40 had half of their labels flipped, and these are forgotten."""
 
 import json
 from dataclasses import replace
@@ -42,6 +42,7 @@ CONFIG = TrainConfig(learning_rate=1e-2, batch_size=2048, reg=3e-5, epochs=40, p
 def case():
     """(split, request, original, five retrained models, shadows)."""
     split = protocol_split(load_dataset("movielens-small"))
+    split = replace(split, **{name: first_users(getattr(split, name)) for name in ("train", "valid", "test")})
     rng, data = np.random.default_rng(0), split.train
     users = rng.choice(np.flatnonzero(data.user_degrees() >= 20), 40, replace=False)
     flipped = np.isin(data.users, users) & (rng.random(len(data)) < 0.5)
@@ -51,6 +52,21 @@ def case():
     retrained = [retrain(original, split, request, seed) for seed in range(5)]
     shadows = train_shadows(jax.random.key(7), MODEL, split, request, CONFIG, num_shadows=8)
     return split, request, original, retrained, shadows
+
+
+def first_users(data):
+    return data.select(data.users < 300)
+
+
+@pytest.fixture(scope="module")
+def another(case):
+    """One more retrained model."""
+    return retrain(case[2], case[0], case[1], 5)
+
+
+@pytest.fixture(scope="module")
+def unlearned(case):
+    return forget(case[2], case[1])[0]
 
 
 def retrain(original, split, request, seed):
@@ -66,15 +82,16 @@ def failed_groups(found):
     return {found.measures[name].group for name in found.failed}
 
 
-def test_a_retrained_model_passes_all(case):
-    found = check(case, retrain(case[2], case[0], case[1], 5))
+def test_a_retrained_model_passes_all(case, another):
+    found = check(case, another)
     assert found.passed, found.failed
-    judged = [name for name, measure in found.measures.items() if measure.verdict == "pass"]
-    assert len(judged) >= 15
+    inside = [name for name, measure in found.measures.items() if measure.verdict in ("pass", "cannot tell")]
+    assert len(inside) >= 15
+    assert {name for name in inside if found.measures[name].telling} >= {"forget_gap", "loss_auc"}
 
 
-def test_ifru_passes_where_it_is_near_retraining(case):
-    found = check(case, forget(case[2], case[1])[0])
+def test_ifru_passes_where_it_is_near_retraining(case, unlearned):
+    found = check(case, unlearned)
     assert found.passed, found.failed
 
 
@@ -124,15 +141,13 @@ def test_cheats_are_caught_by_two_measures_at_least(case, cheat):
     assert not found.passed
     assert len(found.failed) >= 2
     assert failed_groups(found) & {"forgetting", "membership"}
-
-
-def test_too_much_is_told_from_too_little(case):
-    loss = check(case, gradient_ascent_on_the_forgotten(case[2], case[1]), membership=False).measures["forget_loss"]
-    assert loss.z > 0
-    assert loss.value > loss.high
-    loss = check(case, case[2], membership=False).measures["forget_loss"]
-    assert loss.z < 0
-    assert loss.value < loss.low
+    loss = found.measures["forget_loss"]
+    if cheat is unchanged:  # too little
+        assert loss.z < 0
+        assert loss.value < loss.low
+    if cheat is gradient_ascent_on_the_forgotten:  # too much
+        assert loss.z > 0
+        assert loss.value > loss.high
 
 
 def test_the_answer_is_json_and_names_nobody(case):
@@ -167,9 +182,8 @@ def with_data(model, data):
     return replace(model, training_set=build_training_set(data, with_graph=model.model.num_hops > 0))
 
 
-def test_models_that_were_trained_on_everything_are_no_yardstick(case):
+def test_models_that_were_trained_on_everything_are_no_yardstick(case, unlearned):
     split, request, original, retrained, _ = case
-    unlearned = forget(original, request)[0]
     found = verify(original, unlearned, [with_data(one, split.train) for one in retrained], split, request, config=PLAIN)
     assert found.verdict == "failed"
     assert found.failed[0] == "retrained_data"
@@ -177,45 +191,49 @@ def test_models_that_were_trained_on_everything_are_no_yardstick(case):
     assert f"5 of 5: {gone} of {gone} forgotten or corrected interactions are in its data" in found.why
     # Nor are models of part of the data, whose noise would pass everything.
     part = retrained[0].interactions.select(slice(0, None, 2))
-    found = verify(original, unlearned, [with_data(retrained[0], part), *retrained[1:]], split, request, config=PLAIN)
-    assert found.failed[0] == "retrained_data"
-    assert f"{len(retrained[0].interactions) - len(part)} of {len(retrained[0].interactions)} that remain are missing" in found.why
+    found = facts_of(original, unlearned, [with_data(retrained[0], part), *retrained[1:]], split.train, request)
+    assert not found["retrained_data"].holds
+    lost, all_of_it = len(retrained[0].interactions) - len(part), len(retrained[0].interactions)
+    assert f"{lost} of {all_of_it} that remain are missing" in found["retrained_data"].detail
 
 
-def test_a_request_that_was_never_made_is_not_verified(case):
+def test_a_request_that_was_never_made_is_not_verified(case, another):
     split, request, original, retrained, _ = case
     found = verify(original, original, retrained, split, request, config=PLAIN)
     assert not found.passed
     assert "unlearned_data" in found.failed
     # However it scores: as a further retrained model does, or with the request taken out twice over.
-    disguised = original.with_params(retrain(original, split, request, 5).params)
-    assert "unlearned_data" in verify(original, disguised, retrained, split, request, config=PLAIN).failed
+    disguised = original.with_params(another.params)
+    assert not facts_of(original, disguised, retrained, split.train, request)["unlearned_data"].holds
 
 
-def test_a_request_for_other_pairs_is_not_verified(case):
+def test_a_request_for_other_pairs_is_not_verified(case, another):
     split, request, original, retrained, _ = case
     data = split.train
+
+    def left_with(asked):
+        """Whatever became of its parameters."""
+        return replace(original, training_set=original.resolved(asked).after)
+
     others = np.flatnonzero(~request.select(data))[: len(request)]
     asked = ForgetRequest(pairs=np.stack([data.users[others], data.items[others]], axis=1))
-    found = verify(original, forget(original, asked)[0], retrained, split, request, config=PLAIN)
-    assert "unlearned_data" in found.failed
-    assert f"{len(others)} of {len(data) - len(others)} that remain are missing" in found.why
+    found = facts_of(original, left_with(asked), retrained, data, request)["unlearned_data"]
+    assert not found.holds
+    assert f"{len(others)} of {len(data) - len(others)} that remain are missing" in found.detail
     # More than was asked is not what was asked either.
-    found = verify(original, forget(original, asked | request)[0], retrained, split, request, config=PLAIN)
-    assert "unlearned_data" in found.failed
+    assert not facts_of(original, left_with(asked | request), retrained, data, request)["unlearned_data"].holds
     # And the original has to be the one that was trained on the data of the split.
-    found = verify(forget(original, asked)[0], retrain(original, split, request, 5), retrained, split, request, config=PLAIN)
-    assert found.failed[0] == "original_data"
+    found = facts_of(left_with(asked), another, retrained, data, request)
+    assert [name for name, fact in found.items() if not fact.holds] == ["original_data"]
 
 
-def test_trainings_are_counted_once(case):
+def test_trainings_are_counted_once(case, another):
     split, request, original, retrained, _ = case
-    another = retrain(original, split, request, 6)
-    found = verify(original, another, [*retrained[:2], retrained[0]], split, request, config=PLAIN)
-    assert "own_trainings" in found.failed
-    assert "1 pairs of retrained models score alike" in found.why
-    assert "own_trainings" in verify(original, retrained[0], retrained, split, request, config=PLAIN).failed
-    assert verify(original, another, retrained, split, request, config=PLAIN).passed
+    found = facts_of(original, another, [*retrained[:2], retrained[0]], split.train, request)["own_trainings"]
+    assert not found.holds
+    assert "1 pairs of retrained models score alike" in found.detail
+    assert not facts_of(original, retrained[0], retrained, split.train, request)["own_trainings"].holds
+    assert facts_of(original, another, retrained, split.train, request)["own_trainings"].holds
 
 
 def test_an_old_graph_and_old_ids_are_traces():
@@ -245,7 +263,7 @@ def test_an_old_graph_and_old_ids_are_traces():
         assert all(fact.holds for name, fact in found.items() if name != "unlearned_data")
 
 
-def test_a_model_that_forgot_half_does_not_pass(case):
+def test_a_model_that_forgot_half_does_not_pass(case, another):
     """Halfway between the original and retrained models, with the noise of one training."""
     split, request, original, retrained, _ = case
 
@@ -253,7 +271,6 @@ def test_a_model_that_forgot_half_does_not_pass(case):
         before, fresh, *others = (np.asarray(getattr(one, method)(*rows), np.float64) for one in (original, another, *retrained))
         return fresh + (before - np.mean(others, axis=0)) / 2
 
-    another = retrain(original, split, request, 5)
     half = SimpleNamespace(
         interactions=another.interactions,
         score_rows=lambda users, items: score("score_rows", users, items),
@@ -264,9 +281,8 @@ def test_a_model_that_forgot_half_does_not_pass(case):
     assert found.measures["forget_gap"].verdict == "fail"
 
 
-def test_two_retrained_models_can_not_tell(case):
+def test_two_retrained_models_can_not_tell(case, another):
     split, request, original, retrained, _ = case
-    another = retrain(original, split, request, 5)
     found = verify(original, another, retrained[2:4], split, request, config=PLAIN)
     assert found.verdict == "cannot tell"
     assert not found.passed

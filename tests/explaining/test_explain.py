@@ -5,6 +5,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,8 @@ import ifru_jax
 from ifru_jax import DataError, Interactions, Split, TrainConfig, bpr, explain, fit, lightgcn, mf, recommend, score, unlearn
 from ifru_jax.data import sample_negatives
 from ifru_jax.models import sasrec
+from ifru_jax.unlearning import along
+from ifru_jax.unlearning.preconditioner import MeanSquares
 
 pytestmark = pytest.mark.filterwarnings("ignore:there is no validation interaction")
 
@@ -64,15 +67,36 @@ def test_those_of_all_hold_those_of_neighbours_hold_the_users_own(trained):
     assert all(u == row or i in items or u in users for u, i in pairs)
 
 
-def test_an_influence_is_about_what_the_step_does_without_the_rating(trained):
-    """To the first order; a graph with five edges at a node is far from it, and still in that order."""
+@pytest.fixture
+def with_adams_division_held(monkeypatch):
+    """Steps along the training that leave P as it was applied, as influences do."""
+    changed = MeanSquares.root_ratio
+    monkeypatch.setattr(MeanSquares, "root_ratio", property(lambda squares: jax.tree.map(jnp.ones_like, changed.__get__(squares))))
+    along._follow_segment.clear_cache()
+    yield
+    along._follow_segment.clear_cache()
+
+
+@pytest.mark.usefixtures("with_adams_division_held")
+def test_an_influence_is_what_the_step_does_without_the_rating(trained):
+    """To the first order, which one edge of five at a node is still near. What the step does besides is to let Adam's division
+    follow what it would have seen: a rating is a tenth of a row here and moves it, in LightGCN that of all neighbours too, so that
+    the step as it is agrees by .99 (MF) and .85. Where rows have more ratings it is nothing (docs/attribution.md)."""
+    assert correlation_with_steps(trained) > 0.99
+
+
+def test_an_influence_is_in_the_direction_of_the_step_as_it_is(trained):
+    assert correlation_with_steps(trained) > (0.8 if trained.model.num_hops else 0.95)
+
+
+def correlation_with_steps(trained):
     found = explain(trained, user="u3", item=104, k=30)
     moved = []
     for reason in found.reasons:
         after, _ = unlearn(trained, interactions=[("u3", reason.item)])
         moved.append(found.value - float(score(after, users=["u3"], items=[104])[0]))
     told = [reason.influence for reason in found.reasons]
-    assert np.corrcoef(told, moved)[0, 1] > 0.8
+    return np.corrcoef(told, moved)[0, 1]
 
 
 def test_nobody_named_means_the_first_of_the_list(trained):
@@ -167,9 +191,9 @@ def test_sampled_negatives_are_no_ratings():
 
 def test_a_model_of_histories_says_that_it_is_one():
     data = replace(tastes(2), timestamps=np.arange(260))
-    split = Split(data, data.select(slice(0)), data.select(slice(0)))
-    model = fit(jax.random.key(0), sasrec(embedding_size=4, history_length=4), split, config=CONFIG, progress=False)
-    found = explain(model, user="u3", k=2)
+    model = sasrec(embedding_size=4, history_length=4)
+    made = ifru_jax.Trained.of(model, model.init(jax.random.key(0), data.num_users, data.num_items), data)
+    found = explain(made, user="u3", item=104, k=2)
     assert found.histories
     assert "histories" in repr(found)
 

@@ -122,9 +122,11 @@ def test_lightfm(folder):
     comes_in(pairs, stationarity=0.5)
 
 
-@pytest.mark.parametrize("kind", ["BPR", "LightGCN"])
+@pytest.mark.parametrize("kind", ["BPR", "LightGCN", "NeuMF"])
 def test_recbole(folder, monkeypatch, kind):
     pytest.importorskip("recbole")
+    import torch
+
     # Names that it still asks NumPy and SciPy for.
     for name, of in {"bool8": np.bool_, "float_": np.float64, "complex_": np.complex128, "unicode_": np.str_}.items():
         monkeypatch.setattr(np, name, of, raising=False)
@@ -140,6 +142,7 @@ def test_recbole(folder, monkeypatch, kind):
     Path("data/toy/toy.inter").write_text(f"user_id:token\titem_id:token\n{lines}")
     config = {
         "data_path": "data", "epochs": 60, "embedding_size": 8, "n_layers": 2, "learning_rate": 0.01, "train_batch_size": 256,
+        "mf_embedding_size": 8, "mlp_embedding_size": 4, "mlp_hidden_size": [6, 3],
         "load_col": {"inter": ["user_id", "item_id"]}, "use_gpu": False, "checkpoint_dir": "saved", "show_progress": False,
         "eval_args": {"split": {"RS": [0.9, 0.05, 0.05]}, "order": "RO", "mode": "full", "group_by": "user"}, "stopping_step": 100,
     }  # fmt: skip
@@ -149,8 +152,11 @@ def test_recbole(folder, monkeypatch, kind):
     run("recbole")
     # RecBole split the pairs. What its validation finds best of a LightGCN here is hardly trained, and that is told.
     source, unlearned = comes_in(None, stationarity=0.5 if kind == "BPR" else None)
-    assert set(source.pad) == {"user_embedding.weight", "item_embedding.weight"}
+    tables = {f"{side}_{of}embedding.weight" for side in ("user", "item") for of in (("mf_", "mlp_") if kind == "NeuMF" else ("",))}
+    assert set(source.pad) == tables
     export(unlearned, "back.safetensors", like="recbole")
-    table = ifru_jax.interop.containers.read_safetensors("back.safetensors")[0]["user_embedding.weight"]
-    assert table.shape[0] == 1 + unlearned.interactions.num_users
-    assert not table[0].any()
+    back = ifru_jax.interop.containers.read_safetensors("back.safetensors")[0]
+    state = torch.load("model.pth", weights_only=False)["state_dict"]
+    assert {name: value.shape for name, value in back.items()} == {name: tuple(value.shape) for name, value in state.items()}
+    for name in tables:
+        assert not back[name][0].any()

@@ -12,11 +12,14 @@ import ifru_jax
 from ifru_jax import DataError, DataWarning, ModelError, TrainConfig
 from ifru_jax.interop import Declared, export, from_lightgcn_pytorch, from_tensors, read_lightgcn
 from ifru_jax.interop.containers import read_npz, read_safetensors, read_torch
+from ifru_jax.interop.export import parameters
 from ifru_jax.interop.negatives import with_negatives
-from ifru_jax.models import bias_mf, item_bias_mf
+from ifru_jax.interop.recbole import recbole_source
+from ifru_jax.models import bias_mf, describe_model, item_bias_mf, neumf
 from ifru_jax.training import WithDecay, bce, bpr
 from tests.interop.conftest import drawn
 
+_NEUMF = neumf(embedding_size=3, mlp_embedding_size=2, hidden=(4, 3), activation="relu", output_bias=True, init_std=0.3)
 MODELS = {
     "mf": (ifru_jax.mf(embedding_size=4), bpr, {}),
     "item bias": (item_bias_mf(embedding_size=4), bpr, {"decay": 0.01}),
@@ -98,11 +101,12 @@ def test_in_and_out(tmp_path, trained, data, pad, suffix):
         assert path.read_bytes() == out.read_bytes()
     unlearned, _ = ifru_jax.unlearn(imported, users=[3])
     export(unlearned, out, like=source)
-    table, front = read(out)["net.user_embedding"], pad[0]
+    name = "net." + next(name for name, side in model.model.tables.items() if side == "user")
+    table, front = read(out)[name], pad[0]
     assert not table[front + 3].any()
-    np.testing.assert_array_equal(table[:front], before["net.user_embedding"][:front])
+    np.testing.assert_array_equal(table[:front], before[name][:front])
     export(unlearned, out, like=source, erased="compact")
-    assert len(read(out)["net.user_embedding"]) == front + 39
+    assert len(read(out)[name]) == front + 39
 
 
 @pytest.fixture
@@ -126,6 +130,14 @@ WRONG = {
     "hinge": ({"loss": "hinge"}, (0, 0), "its gradient jumps"),
     "another loss": ({"loss": "mse"}, (0, 0), "loss is 'mse': choose among bpr"),
     "something unknown": ({"learning_rate": 1}, (0, 0), "says learning_rate, which is not known"),
+    "a model and layers": ({"layers": 1, "model": describe_model(_NEUMF)}, (0, 0), "leave one of the two out"),
+    "tables of another model": ({"model": describe_model(_NEUMF)}, (0, 0), "lacks .*does not know .*user_embedding"),
+    "a model that does not ship": ({"model": {"module": "Mine"}}, (0, 0), "'Mine' does not ship"),
+    "places that are not there": (
+        {"tables": {"user_embedding": "net.user_embedding[0:3]", "item_embedding": "net.item_embedding"}},
+        (0, 0),
+        "no places 0 to 3",
+    ),
     "another kind": ({"reg": "much"}, (0, 0), "can't be understood"),
     "an id that comes twice": ({"user_ids": [1, *range(1, 40)]}, (0, 0), "name 1 2 times"),
 }
@@ -165,6 +177,40 @@ def test_biases_that_are_left_out_are_refused(data, tmp_path):
     alone = tables | {"user_bias": "net.item_bias"}
     with pytest.raises(ModelError, match="declare the others, too"):
         from_tensors(written(tmp_path, model, {"tables": alone}), data)
+
+
+def test_a_network_of_torch_comes_in_as_it_is_laid_out(data, tmp_path):
+    """Kernels as [out, in], one output layer for both parts, a level of one number: as in a state dict of RecBole."""
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda key: _NEUMF.init(key, 40, 25), jax.random.key(0))
+    params = {name: rng.normal(size=leaf.shape).astype(np.float32) for name, leaf in shapes.items()}
+    model = ifru_jax.Trained.of(_NEUMF, params, data)
+    pytest.importorskip("safetensors")
+    export(model, tmp_path / "a.safetensors", like="recbole")
+    found, _ = read_safetensors(tmp_path / "a.safetensors")
+    assert {name: table.shape for name, table in found.items()} == {
+        "user_mf_embedding.weight": (41, 3), "item_mf_embedding.weight": (26, 3), "user_mlp_embedding.weight": (41, 2),
+        "item_mlp_embedding.weight": (26, 2), "mlp_layers.mlp_layers.1.weight": (4, 4), "mlp_layers.mlp_layers.1.bias": (4,),
+        "mlp_layers.mlp_layers.4.weight": (3, 4), "mlp_layers.mlp_layers.4.bias": (3,), "predict_layer.weight": (1, 6),
+        "predict_layer.bias": (1,),
+    }  # fmt: skip
+    np.testing.assert_array_equal(found["mlp_layers.mlp_layers.4.weight"], params["tower/kernel_1"].T)
+    np.testing.assert_array_equal(found["predict_layer.weight"][0], [*params["gmf_output"], *params["mlp_output"]])
+    places = recbole_source(*parameters(model)).places
+    span = {None: ""} | {place.span: "[{}:{}]".format(*place.span) for place in places.values() if place.span}
+    tables = {name: place.tensor + ".T" * place.transposed + span[place.span] for name, place in places.items()}
+    users, items, scores = scored(model)
+    (tmp_path / "a.json").write_text(json.dumps({"tables": tables, "model": describe_model(_NEUMF)}))
+    assert Declared.read(tmp_path / "a.json").model == _NEUMF
+    declared = Declared(tables, _NEUMF, loss="bce", pad=(1, 1), scores=(users, items, scores))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # drawn, not trained
+        imported, source, evidence = from_tensors(tmp_path / "a.safetensors", data, declared)
+    assert evidence.score_error < 1e-6
+    for like in (source, "recbole"):
+        export(imported, tmp_path / "b.safetensors", like=like)
+        again, _ = read_safetensors(tmp_path / "b.safetensors")
+        assert {n: (t.shape, t.tobytes()) for n, t in again.items()} == {n: (t.shape, t.tobytes()) for n, t in found.items()}
 
 
 def test_half_precision_goes_out_as_it_came(plain, data):

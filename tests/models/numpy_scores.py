@@ -39,7 +39,7 @@ def tower(p, users, items):
 
 def neumf(p, counts, features):
     deep = tower(p, p["mlp_user"], p["mlp_item"]) @ p["mlp_output"]
-    return np.einsum("ud,id,d->ui", p["gmf_user"], p["gmf_item"], p["gmf_output"]) + deep
+    return np.einsum("ud,id,d->ui", p["gmf_user"], p["gmf_item"], p["gmf_output"]) + deep + p["output_bias"]
 
 
 def ngcf(p, counts, features):

@@ -46,7 +46,7 @@ MODELS = {
     "bias_mf": bias_mf(**SIZE),
     "item_bias_mf": item_bias_mf(**SIZE),
     "gmf": gmf(**SIZE),
-    "neumf": neumf(hidden=(3, 2), **SIZE),
+    "neumf": neumf(hidden=(3, 2), mlp_embedding_size=3, output_bias=True, **SIZE),
     "ngcf": ngcf(num_layers=1, **SIZE),
     "simgcl": simgcl(num_layers=2, **SIZE),
     "fm": fm(item_fields=WIDTHS, **SIZE),

@@ -58,6 +58,9 @@ def test_fewer_steps_project_the_matrix_on_the_krylov_space(seed, num_steps):
     # H Qᵀ = Qᵀ T + β q_m e_mᵀ: what leaves the space has length β, the last entry.
     rest = matrix @ basis.T - basis.T @ np.asarray(krylov.matrix())
     np.testing.assert_allclose(np.linalg.norm(rest, axis=0), [*[0] * (num_steps - 1), krylov.off_diagonal[-1]], atol=1e-10)
+    # So that H v of a vector of the space takes no product.
+    coefficients = rng.normal(size=num_steps)
+    np.testing.assert_allclose(krylov.image(coefficients), matrix @ basis.T @ coefficients, atol=1e-10)
     # The space is that of b, Hb, H²b, …
     powers = np.stack([np.linalg.matrix_power(matrix, k) @ b for k in range(num_steps)], 1)
     np.testing.assert_allclose(basis.T @ (basis @ powers), powers, atol=1e-9 * np.abs(powers).max())

@@ -52,20 +52,20 @@ EXPECTED = {
         segments=[48, 60, 54],
         peak=0.070353817682,
         floor=2.6361121870e-05,
-        along=0.57113001511,
-        on=0.60532746476,
-        products=29,
-        steps=174.33417819,
+        along=0.56870326704,
+        on=0.60225933095,
+        products=37,
+        steps=174.11902431,
         end=0.69900851331,
     ),
     "lightgcn-1": Figures(
         segments=[144, 120, 141],
         peak=-0.025923192969,
         floor=7.6190606361e-06,
-        along=0.43870399431,
-        on=0.44654423733,
-        products=28,
-        steps=421.25048413,
+        along=0.44004540729,
+        on=0.44658220540,
+        products=31,
+        steps=421.37089260,
         end=0.49009035966,
     ),
 }
@@ -109,7 +109,7 @@ def test_figures_on_real_data(case, noisy):
         end=change(end),
     )
     print(name, found)
-    assert every.solve.num_products == 3 * 16
+    assert every.solve.num_products == 3 * (3 + 16)
     assert few.solve.num_products == 10
     for figure, value in vars(EXPECTED[name]).items():
         assert getattr(found, figure) == pytest.approx(value, rel=1e-6), figure
@@ -125,13 +125,11 @@ def test_a_thousand_validation_pairs_have_a_say(case):
 
 @pytest.mark.parametrize("case", ["lightgcn-1"], indirect=True)
 def test_products_that_the_tolerance_leaves(case, noisy):
-    """Of one request a product more would be taken at a tolerance of .18, of the other one fewer at .22."""
+    """Of the one more products would be taken at a tolerance of .18 and fewer at .22, of the other more at .18."""
     _, state = case
-    split, request = noisy
     state = state.with_record(replace(state.record, peak=None))
-    popular = ForgetRequest(items=np.array([np.argmax(split.train.item_degrees())]))
-    half = ForgetRequest(pairs=request.pairs[::2])
-    assert [forget(state, one)[1].solve.num_products for one in (half, popular)] == [26, 21]
+    shares = [ForgetRequest(pairs=noisy[1].pairs[::part]) for part in (3, 4)]
+    assert [forget(state, one)[1].solve.num_products for one in shares] == [35, 30]
 
 
 def test_the_estimate_of_what_is_not_settled_is_of_its_size(case):
@@ -145,4 +143,4 @@ def test_the_estimate_of_what_is_not_settled_is_of_its_size(case):
         ratios.append(apart(quick, settled) / (found.distance * found.size))
     print(name, ratios)
     assert all(0.4 < ratio < 1.4 for ratio in ratios)
-    assert ratios[-1] == pytest.approx({"mf": 0.8942526573103383, "lightgcn-1": 0.5537753823658877}[name], rel=1e-6)
+    assert ratios[-1] == pytest.approx({"mf": 0.9125335426414726, "lightgcn-1": 0.5893754881964797}[name], rel=1e-6)

@@ -83,6 +83,12 @@ def filtered(matrix, b, gain):
     return vectors @ (gain(values) * (vectors.T @ b))
 
 
+def in_krylov(matrix, b, gain, products):
+    """f(H) b by a Krylov space of so many products."""
+    basis, _ = np.linalg.qr(np.stack([np.linalg.matrix_power(matrix, k) @ b for k in range(products)], axis=1))
+    return basis @ filtered(basis.T @ matrix @ basis, basis.T @ b, gain)
+
+
 def growing(values):
     """(44), with its bound."""
     return flow(values, 1.0) * np.exp(np.minimum(np.maximum(-values, 0), 1))

@@ -6,6 +6,7 @@ rmia        the interaction against interactions at large; few shadow models are
 oracle      a classifier that was told the training data
 shadows     shadow models with every interaction in half of them
 attack      AUC and true positives at few false ones, with intervals
+usage       what share of them is still used
 memorisation  how much an interaction is learned by heart, and which are the worst
 audit       all attacks on one model
 """
@@ -14,5 +15,16 @@ from ifru_jax.evaluation.membership.attack import AttackResult
 from ifru_jax.evaluation.membership.audit import audit
 from ifru_jax.evaluation.membership.memorisation import memorisation, most_memorised
 from ifru_jax.evaluation.membership.shadows import Candidates, Shadows, train_shadows
+from ifru_jax.evaluation.membership.usage import Usage, usage
 
-__all__ = ["AttackResult", "Candidates", "Shadows", "audit", "memorisation", "most_memorised", "train_shadows"]
+__all__ = [
+    "AttackResult",
+    "Candidates",
+    "Shadows",
+    "Usage",
+    "audit",
+    "memorisation",
+    "most_memorised",
+    "train_shadows",
+    "usage",
+]

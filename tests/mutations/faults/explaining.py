@@ -8,7 +8,8 @@ EXPLAINING = [
         "unlearning/adjoint.py",
         BACKWARDS,
         ("the adjoint goes from the first segment to the last", "reversed(state.record.segments)", "state.record.segments"),
-        ("what a segment leaves is not pulled back", "earlier = optax.tree.sub(pull, product(direction))", "earlier = pull"),
+        ("what a segment leaves is not pulled back", "earlier = optax.tree.sub(pull, moved)", "earlier = pull"),
+        ("H a is left in the scale of the solve", "x / jnp.where(s > 0, s, 1)", "x"),
         (
             "an influence along the record has its sign turned",
             "found, statuses = found - learned, [*",
@@ -20,6 +21,11 @@ EXPLAINING = [
             "contributions(of.objective, segment.applied, direction",
         ),
         ("H of a segment is that of all data", "segment.params, of.retained)", "segment.params, of.data.batch)"),
+    ),
+    *faults(
+        "solvers/lanczos.py",
+        "solvers/test_lanczos.py",
+        ("H v ends within the space", "self.off_diagonal[last] * coefficients[last], self.following", "0.0, self.following"),
     ),
     *faults(
         "influence/attribution.py",

@@ -1,7 +1,7 @@
 """Models in closed form, and those of other systems."""
 
 from .fault import faults
-from .tests import CAME_IN, EXACT, OVER_ALL_PAIRS
+from .tests import CAME_IN, EXACT, OVER_ALL_PAIRS, TREES
 
 FROM_ELSEWHERE = [
     *faults(
@@ -10,6 +10,16 @@ FROM_ELSEWHERE = [
         ("a confidence is taken on top of that of all pairs", "others * (confidence - 1)[:, None]", "others * confidence[:, None]"),
         ("rows are folded out on all data", "matrix(change.after.interactions)", "matrix(change.before.interactions)"),
         ("a row without data stays", "first[row] = 0", "pass"),
+    ),
+    *faults(
+        "exact/model.py",
+        EXACT,
+        ("a negative row is somebody else's", "not 0 <= rows.min() <= rows.max() < size", "not rows.max() < size"),
+    ),
+    *faults(
+        "exact/files.py",
+        EXACT,
+        ("a file without a checksum is let in", "if not sealed:", "if False:"),
     ),
     *faults(
         "exact/ease.py",
@@ -52,5 +62,33 @@ FROM_ELSEWHERE = [
         "interop/containers.py",
         CAME_IN,
         ("the size of an archive is not looked at", "if unpacked > max(_LARGE, _RATIO * packed):", "if False:"),
+    ),
+    *faults(
+        "interop/places.py",
+        TREES,
+        ("what was turned round does not go back", "value = value.T if place.transposed else value", "pass"),
+    ),
+    *faults(
+        "interop/tensors.py",
+        TREES,
+        ("moments of the erased go back", "if name not in remembering", "if name"),
+    ),
+    *faults(
+        "interop/trees.py",
+        TREES,
+        ("a folder is believed about its size", "check_unpacked(source, whole,", "(lambda *_: None)(source, whole,"),
+    ),
+    *faults(
+        "interop/vectors.py",
+        "interop/test_vectors.py",
+        ("who is gone stays in an index", "(~gone.users, users)", "(~gone.users | True, users)"),
+        ("a bias is left out", 'np.c_[items, params["item_bias"]]', 'np.c_[items, 0 * params["item_bias"]]'),
+        ("vectors that are no scores are written", "if apart >", "if False and apart >"),
+    ),
+    *faults(
+        "interop/replay.py",
+        "interop/test_replay.py",
+        ("every segment lasts as long as the training", " / len(PLACES)", ""),
+        ("all segments begin at the end", "share * value", "value"),
     ),
 ]

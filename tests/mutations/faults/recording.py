@@ -59,9 +59,8 @@ RECORDING = [
         FILE,
         (
             "the state of the optimiser is in the file",
-            'arrays |= {f"data/{c}": getattr(data, c)',
-            'arrays |= {f"optimiser/{name}": np.zeros_like(x) for name, x in trained.params.items()}\n'
-            '    arrays |= {f"data/{c}": getattr(data, c)',
+            "description |= of_data",
+            'arrays |= {f"optimiser/{name}": np.zeros_like(x) for name, x in trained.params.items()}\n    description |= of_data',
         ),
     ),
     *faults(

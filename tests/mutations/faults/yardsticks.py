@@ -1,7 +1,7 @@
 """What an unlearned model is compared with."""
 
 from .fault import faults
-from .tests import COMPARED, RETRAINED
+from .tests import COMPARED, JUDGED, RETRAINED
 
 YARDSTICKS = [
     *faults(
@@ -66,6 +66,21 @@ YARDSTICKS = [
             "audit(model, candidates, views.unchanged,",
             "audit(model, candidates, views.retained,",
         ),
+    ),
+    *faults(
+        "evaluation/measures.py",
+        JUDGED,
+        ("few retrained models are sure", "unseen = len(models.retrained) < SEEN_FROM", "unseen = False"),
+        (
+            "forgotten pairs count whatever the gap",
+            "rms(a.forgotten, b.forgotten)), beside=gap)",
+            "rms(a.forgotten, b.forgotten)))",
+        ),
+    ),
+    *faults(
+        "evaluation/verdicts.py",
+        JUDGED,
+        ("what has no power passes", 'shows = group == "quality" or power is None or found.telling', "shows = True"),
     ),
     *faults(
         "evaluation/membership/audit.py",

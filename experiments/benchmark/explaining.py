@@ -1,0 +1,31 @@
+"""Seconds of an explanation of one score on ml-1m, warm: the user's own ratings, and all interactions, which are solved for alike.
+
+The time is of a solve per segment of the record, each of as many products with the Hessian as its tolerance takes; see `explain`.
+"""
+
+import numpy as np
+
+from experiments.benchmark.figure import Figure
+from experiments.benchmark.trained import STORE, setup_of
+from experiments.run.baselines import train_original
+from experiments.run.models import ModelName
+from experiments.run.trials import seconds_of
+from ifru_jax import explain
+from ifru_jax.explaining.explain import Among
+from ifru_jax.unlearning import prepare
+
+QUESTIONS = 15
+
+
+def explaining(model: ModelName, layers: int, among: Among, *, target: float) -> dict[str, Figure]:
+    """Of as many test pairs; the first question compiles, which is apart."""
+    setup = setup_of("ml-1m", model, layers)
+    trained, test = prepare(train_original(setup, 0, store=STORE)), setup.split.test
+    chosen = np.random.default_rng(0).permutation(len(test))[: QUESTIONS + 1]
+    users, items = trained.interactions.user_ids, trained.interactions.item_ids
+    pairs = [
+        (u if users is None else users[u].item(), i if items is None else items[i].item())
+        for u, i in zip(test.users[chosen].tolist(), test.items[chosen].tolist(), strict=True)
+    ]
+    first, *seconds = (seconds_of(lambda u=u, i=i: explain(trained, user=u, item=i, among=among)) for u, i in pairs)
+    return {"": Figure.of(seconds, target, "s", details={"interactions": len(trained.interactions), "seconds.first_call": first})}
