@@ -86,13 +86,17 @@ class Held:
         return cls(pairs_of(store), len(store.history()))
 
 
+def _is_request(line: dict[str, Any]) -> bool:
+    """Neither what a spent budget settled, nor that a grace period was over."""
+    return line["kind"] != "destroyed" and not line.get("triggered")
+
+
 def judge(folder: Path, key: Path, log: Path, before: Held) -> tuple[Kill, Held]:
     """Opens the store after a kill: what became of it, and what the store holds now; the log is of requests since `before`."""
     said, answered = requests_said(log)
     with Store.open(folder, key=key) as store:
         found = Held.of(store)
-        # What a spent budget settles is no request.
-        recorded = [line["number"] for line in store.history()[before.lines :] if not line.get("triggered")]
+        recorded = [line["number"] for line in store.history()[before.lines :] if _is_request(line)]
     history = [before.pairs]
     for request in said[: len(recorded)]:
         history = replayed(history, request)

@@ -22,6 +22,7 @@ from experiments.run.progress import telling
 from experiments.run.setup import set_up
 from experiments.studies.stream import drawn, opened
 from ifru_jax.errors import DataError
+from ifru_jax.unlearning import IFRUConfig, warm_up
 
 PATH = RESULTS / "stream_seconds.jsonl"
 
@@ -51,6 +52,9 @@ def stream_seconds(
     done = sum(line["cell"] == name for _, line in read_lines(PATH))
     streamed = opened(name, setup, home, models)
     with streamed.store as store, telling(Console()) as tell:
+        # As a service that answers does when it starts.
+        for config in (IFRUConfig(scope=()), None):
+            warm_up(store.model, config=config)
         for number in range(done, requests):
             kind, asked, _ = drawn(np.random.default_rng([1, number]), store.model.interactions, streamed.erased)
             began = time.perf_counter()

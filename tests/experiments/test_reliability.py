@@ -21,7 +21,7 @@ def at_work(tmp_path_factory):
         created = create(home / "shop", home / "key", np.random.default_rng(0))
     with created as store:
         before = Held.of(store)
-        user, item = next(pair for pair in before.pairs if pair[0] not in (1, 2, 4))
+        user, item = next(pair for pair in before.pairs if pair[0] not in (1, 2, 4, 5))
         label = 1 - before.pairs[user, item]
         said = [
             {"kind": "forget", "users": [1, 2, 999]},
@@ -29,6 +29,7 @@ def at_work(tmp_path_factory):
             {"kind": "undo"},
             {"kind": "forget", "users": [4]},
             {"kind": "settle"},
+            {"kind": "forget", "users": [5]},
         ]
         answered = [
             store.forget(users=[1, 2, 999], missing="report").number,
@@ -37,6 +38,8 @@ def at_work(tmp_path_factory):
             store.forget(users=[4], quick=True).number,
             store.settle().number,
         ]
+        assert store.end_grace() == 2  # a line that is no request
+        answered.append(store.forget(users=[5]).number)
     return home, before, said, answered
 
 
@@ -51,15 +54,15 @@ def spoken(said, answered):
 
 def test_what_was_answered_is_there(at_work):
     home, before, said, answered = at_work
-    assert judged(home, before, spoken(said, answered)) == Kill(5, None, lost=False, half_done=False)
+    assert judged(home, before, spoken(said, answered)) == Kill(6, None, lost=False, half_done=False)
 
 
 def test_a_request_under_way_is_done_or_not(at_work):
     home, before, said, answered = at_work
     lines = spoken(said, answered)
-    assert judged(home, before, lines[:-1]) == Kill(4, True, lost=False, half_done=False)
+    assert judged(home, before, lines[:-1]) == Kill(5, True, lost=False, half_done=False)
     under_way = [*lines, {"kind": "forget", "users": [7]}]
-    assert judged(home, before, under_way) == Kill(5, False, lost=False, half_done=False)
+    assert judged(home, before, under_way) == Kill(6, False, lost=False, half_done=False)
 
 
 def test_a_lost_request_is_told(at_work):
