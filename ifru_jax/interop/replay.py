@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 import jax
 import numpy as np
 
-from ifru_jax.errors import DataError, check_number, check_whole
+from ifru_jax.errors import DataError, check_kind, check_number, check_whole
 from ifru_jax.training import TrainConfig, Trained
 from ifru_jax.training.fit import fit_params
 from ifru_jax.training.record import Record, Segment
@@ -58,6 +58,8 @@ def replayed(trained: Trained, training: Replay, *, seed: int = 0) -> Prepared:
     Raises:
       NumericsError: the training diverged; the learning rate is not the source's.
     """
+    check_kind("trained", trained, Trained, "give a model that came in with an objective; exact models need no record")
+    check_kind("training", training, Replay, "say how its source trained by Replay(…)")
     data = trained.interactions
     positives = len(data) if data.groups is None else len(np.unique(data.groups))
     batch, nobody = max(1, training.batch_size * len(data) // positives), data.select(np.zeros(0, np.int64))
