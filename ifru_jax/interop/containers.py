@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ifru_jax.data.extras import needed
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_kind
 
 # An archive of numbers that packs better than this, and is larger than that, is made to fill a disk.
 _RATIO, _LARGE = 100, 1 << 28
@@ -143,6 +143,7 @@ def existing(path: str | os.PathLike[str]) -> Path:
     Raises:
       DataError: there is none.
     """
+    check_kind("path", path, (str, os.PathLike), "give the path of the model's file")
     source = Path(path)
     if not source.is_file():
         raise DataError(f"{source} is not a file: give the path of the model's file.")

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 
-from ifru_jax.errors import DataError, ModelError
+from ifru_jax.errors import DataError, ModelError, check_kind, check_number, check_whole
 from ifru_jax.interop.containers import read_json
 from ifru_jax.interop.implicit import BIAS, ITEMS, USERS
 from ifru_jax.models import Recommender, Side, bias_mf, item_bias_mf, lightgcn, mf, model_from_description
@@ -15,6 +15,7 @@ from ifru_jax.models import Recommender, Side, bias_mf, item_bias_mf, lightgcn, 
 LossName = Literal["bpr", "bce", "softmax", "squares", "als"]
 LEVEL = "global_bias"
 _PARAMS = "params/"
+_MOST_LAYERS = 64
 _SIDES: dict[str, Side] = {USERS: "user", ITEMS: "item", "user_bias": "user", BIAS: "item"}
 _SAMPLED = "its weights are ranks that its own sampling found, and no objective has them in its gradient: train with BPR"
 _REFUSED = {
@@ -68,6 +69,22 @@ class Declared:
     system: str = ""
 
     def __post_init__(self) -> None:
+        check_number(self, "layers", "reg", "decay", "alpha")
+        check_whole(self, "layers", "negatives")
+        check_kind("loss", self.loss, str, f"choose among {', '.join(LossName.__args__)}")
+        tables = {} if self.tables is None else self.tables
+        if not isinstance(tables, Mapping) or not all(isinstance(text, str) for pair in tables.items() for text in pair):
+            raise DataError(f"tables are {tables!r}: give the name in the file of each parameter, by its name in the model.")
+        if self.model is not None and (isinstance(self.model, type) or not isinstance(self.model, Recommender)):
+            raise ModelError(f"model is {self.model!r}: give a model that ships, such as mf(), or FlaxRecommender of your own.")
+        for name, parts, what in (("pad", self.pad, 2), ("scores", self.scores, 3)):
+            if parts is not None and (not isinstance(parts, list | tuple) or len(parts) != what):
+                raise DataError(f"{name} is {parts!r}: give {what}, of users, of items{' and the scores' * (what == 3)}.")
+        if any(isinstance(rows, bool) or not isinstance(rows, int | np.integer) or rows < 0 for rows in self.pad):
+            raise DataError(f"pad is {self.pad}: numbers of rows are whole, and 0 or more.")
+        if self.reg < 0 or self.decay < 0 or self.alpha <= 0 or (self.negatives is not None and self.negatives < 0):
+            numbers = f"reg is {self.reg}, decay {self.decay}, alpha {self.alpha} and negatives {self.negatives}"
+            raise DataError(f"{numbers}: alpha is above 0, the others are 0 or more.")
         if self.loss in _REFUSED:
             raise ModelError(f"{self.loss} can't be unlearned by influence: {_REFUSED[self.loss]}.")
         if self.loss not in LossName.__args__:
@@ -77,8 +94,6 @@ class Declared:
                 "the tables are those after propagation, in which every row holds what its neighbours are: give those before it, "
                 "layer 0."
             )
-        if min(self.pad) < 0:
-            raise ModelError(f"pad is {self.pad}: numbers of rows are 0 or more.")
         if self.model is not None:
             if self.layers:
                 raise ModelError(f"layers is {self.layers}, but a model is given, which knows its own: leave one of the two out.")
@@ -89,8 +104,8 @@ class Declared:
             raise ModelError(f"tables name {', '.join(sorted(tables))}: {known}; give the model of any other.")
         if ("user_bias" in tables and BIAS not in tables) or (LEVEL in tables and "user_bias" not in tables):
             raise ModelError(f"biases are {BIAS} alone, or user_bias and {BIAS}, with {LEVEL} or without: declare the others, too.")
-        if self.layers < 0 or (self.layers and len(tables) > 2):
-            raise ModelError(f"layers is {self.layers}: LightGCN has no biases, and the number is 0 or more.")
+        if not 0 <= self.layers <= _MOST_LAYERS or (self.layers and len(tables) > 2):
+            raise ModelError(f"layers is {self.layers}: LightGCN has no biases, and its layers are 0 to {_MOST_LAYERS}.")
 
     @property
     def draws(self) -> int:

@@ -59,6 +59,7 @@ def export(
       ModelError: the system has no file for this model.
     """
     check_kind("trained", trained, (Trained, ALSModel), "give what came in, or what unlearn made of it")
+    check_kind("path", path, (str, os.PathLike), "give the path of the file")
     if erased not in ("zero", "compact"):
         raise DataError(f'erased is {erased!r}: rows of the erased are "zero", or "compact" leaves them out.')
     source = like if isinstance(like, Source) else _default(trained, like)

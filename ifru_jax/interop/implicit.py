@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError, ModelError
+from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.exact import ALS, ALSModel
 from ifru_jax.interop.containers import existing, read_npz
 from ifru_jax.interop.evidence import Scored, examined
@@ -77,6 +77,7 @@ def from_implicit(
     Warns:
       DataWarning: the order of rows or the objective does not fit, see `interop.evidence`.
     """
+    check_kind("interactions", interactions, Interactions, "give the positives it was trained on, such as split.train")
     content = read_npz(path)
     if missing := [name for name in TABLES if name not in content]:
         raise DataError(

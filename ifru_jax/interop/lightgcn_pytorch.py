@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, check_kind
 from ifru_jax.interop.containers import existing, read_torch
 from ifru_jax.interop.declared import Declared
 from ifru_jax.interop.source import Imported, Source
@@ -52,6 +52,7 @@ def from_lightgcn_pytorch(
     Warns:
       DataWarning: the order of rows or the objective does not fit, see `interop.evidence`.
     """
+    check_kind("interactions", interactions, Interactions, "give what read_lightgcn reads")
     arrays = read_torch(path)
     declared = Declared(
         TABLES,

@@ -8,7 +8,7 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.errors import DataError
 
-_ROUNDS = 50
+_ROUNDS, _MOST = 50, 1000
 
 
 def with_negatives(data: Interactions, *, per_positive: int, popular: bool, seed: int = 0) -> Interactions:
@@ -27,6 +27,8 @@ def with_negatives(data: Interactions, *, per_positive: int, popular: bool, seed
     """
     if per_positive < 1:
         raise DataError(f"per_positive is {per_positive}: give every positive at least one negative.")
+    if per_positive > _MOST:
+        raise DataError(f"per_positive is {per_positive}: {_MOST:,} negatives of a positive are more than enough.")
     if data.groups is not None or (data.labels <= 0).any():
         raise DataError("give the positives alone: negatives are drawn here, as the source draws them.")
     rng, size = np.random.default_rng(seed), len(data) * per_positive

@@ -4,17 +4,19 @@
 
 A request then follows this record (`unlearning.along`) in place of reading all off the end: for how long the forgotten interactions
 pushed and how far Adam let each row go are known and not guessed. The way that the training took is not known; the straight one
-from 0 to θ̂ stands for it. Of a training by plain gradient descent nothing is learned so, since it has no P.
+from 0 to θ̂ stands for it. So it is for tables that Adam trained: of plain gradient descent there is no P, and layers of a network
+don't grow along a line, so that requests ended further from retraining than without (docs/how-to/import.md).
 
 The price is epochs of training here: three times `epochs_here`.
 """
 
+import warnings
 from dataclasses import dataclass, fields
 
 import jax
 import numpy as np
 
-from ifru_jax.errors import DataError, check_number, check_whole
+from ifru_jax.errors import DataError, DataWarning, check_kind, check_number, check_whole
 from ifru_jax.training import TrainConfig, Trained
 from ifru_jax.training.fit import fit_params
 from ifru_jax.training.record import Record, Segment
@@ -56,8 +58,21 @@ def replayed(trained: Trained, training: Replay, *, seed: int = 0) -> Prepared:
       seed: of the batches.
 
     Raises:
+      DataError: an exact model, or another kind of thing.
       NumericsError: the training diverged; the learning rate is not the source's.
+
+    Warns:
+      DataWarning: the model has other parameters than tables.
     """
+    check_kind("trained", trained, Trained, "give a model that came in with an objective; exact models need no record")
+    check_kind("training", training, Replay, "say how its source trained by Replay(…)")
+    if shared := sorted(trained.params.keys() - trained.model.tables.keys()):
+        warnings.warn(
+            f"{trained.model!r} has parameters beside its tables ({shared[0]}, …): following a replay took such models "
+            "further from retraining. Answer requests without it, or compare both.",
+            DataWarning,
+            stacklevel=2,
+        )
     data = trained.interactions
     positives = len(data) if data.groups is None else len(np.unique(data.groups))
     batch, nobody = max(1, training.batch_size * len(data) // positives), data.select(np.zeros(0, np.int64))

@@ -7,6 +7,7 @@ holds numbers and texts alone, and `from_tensors` reads it.
 # In the environment of Cornac, with `model`, a trained BPR, and `train_set`, what it was trained on.
 """
 
+import re
 from typing import Literal, get_args
 
 from ifru_jax.errors import DataError
@@ -110,10 +111,12 @@ def snippet(system: System, *, name: str = "model") -> str:
       name: of the files, without a suffix.
 
     Raises:
-      DataError: a system without one. implicit and LightGCN-PyTorch need none: `from_implicit` and `from_lightgcn_pytorch` read
-        their files.
+      DataError: a system without one, or a name that is none of a file. implicit and LightGCN-PyTorch need none: `from_implicit`
+        and `from_lightgcn_pytorch` read their files.
     """
     if system not in _HEADS:
         raise DataError(f"there is no snippet for {system!r}: choose among {', '.join(get_args(System))}, or see from_tensors.")
+    if not re.fullmatch(r"[\w.\- ]+", name):
+        raise DataError(f"name is {name!r}, which becomes part of the lines: give letters, digits, dots, dashes and blanks.")
     head, _, rest = _HEADS[system].partition("\n")
     return f"{head}\n{_IMPORTS}{rest}{_TAIL}".replace("NAME", name)

@@ -17,13 +17,14 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import jax
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError, DataWarning, ModelError
+from ifru_jax.errors import DataError, DataWarning, ModelError, check_kind
 from ifru_jax.exact import ALS, ALSModel
 from ifru_jax.interop.containers import read_npz, read_safetensors, read_torch
 from ifru_jax.interop.declared import LEVEL, Declared
@@ -60,6 +61,9 @@ def from_tensors(
     Warns:
       DataWarning: the order of rows or the objective does not fit, see `interop.evidence`.
     """
+    check_kind("path", path, (str, os.PathLike), "give the path of the file")
+    check_kind("interactions", interactions, (Interactions, NoneType), "give the positives it was trained on, such as split.train")
+    check_kind("declared", declared, (Declared, NoneType), "say what the tables are by Declared(…)")
     arrays, settings, system = _read(path)
     declared = Declared.read(Path(path).with_suffix(".json")) if declared is None else declared
     return assembled(arrays, declared, interactions, Source(system, settings), seed=seed)

@@ -44,6 +44,7 @@ def export_vectors(trained: Trained | ALSModel, path: str | os.PathLike[str], *,
       ModelError: scores that are no inner products.
     """
     check_kind("trained", trained, (Trained, ALSModel), "give what came in, or what unlearn made of it")
+    check_kind("path", path, (str, os.PathLike), "give the path of the file")
     if side not in ("user", "item"):
         raise DataError(f'side is {side!r}: write the vectors of "user" or of "item".')
     target = target_of(path)

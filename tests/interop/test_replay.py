@@ -2,6 +2,7 @@
 
 import warnings
 
+import jax
 import numpy as np
 import pytest
 
@@ -10,6 +11,7 @@ from ifru_jax import DataError, DataWarning
 from ifru_jax.interop import Replay, replayed
 from ifru_jax.interop.negatives import with_negatives
 from ifru_jax.interop.replay import PLACES
+from ifru_jax.models import bias_mf
 from ifru_jax.training import bpr
 from tests.interop.conftest import drawn
 
@@ -53,6 +55,15 @@ def test_requests_follow_it(model):
         moves.append(report.norm_step)
         assert not any(np.asarray(segment.params["user_embedding"])[7].any() for segment in unlearned.record.segments)
     assert 1.5 < moves[1] / moves[0] < 2.2
+
+
+def test_networks_are_warned_of(model):
+    network = bias_mf(embedding_size=2)
+    params = {name: np.zeros(leaf.shape) for name, leaf in network.init(jax.random.key(0), 40, 25).items()}
+    with pytest.warns(DataWarning, match="beside its tables .global_bias"):
+        replayed(ifru_jax.Trained.of(network, params, model.interactions, loss=bpr), TRAINING)
+    with pytest.raises(DataError, match="exact models need no record"):
+        replayed("x", TRAINING)
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "batch_size", "epochs", "epochs_here"])

@@ -10,7 +10,7 @@ import pytest
 
 import ifru_jax
 from ifru_jax import DataError, DataWarning, ModelError, TrainConfig
-from ifru_jax.interop import Declared, export, from_lightgcn_pytorch, from_tensors, read_lightgcn
+from ifru_jax.interop import Declared, export, from_lightgcn_pytorch, from_tensors, read_lightgcn, snippet
 from ifru_jax.interop.containers import read_npz, read_safetensors, read_torch
 from ifru_jax.interop.export import parameters
 from ifru_jax.interop.negatives import with_negatives
@@ -150,6 +150,27 @@ def test_the_wrong_variant_is_refused(plain, data, name):
     path = written(folder, model, {"pad": pad} | declared, pad=pad)
     with pytest.raises(ifru_jax.IfruError, match=words):
         from_tensors(path, data)
+
+
+def test_what_can_not_be_declared_is_refused(plain, data):
+    _, folder = plain
+    for wrong, words in (
+        ({"negatives": "x"}, "negatives is 'x'"), ({"negatives": -1}, "negatives -1"), ({"layers": 1.5}, "layers is 1.5"),
+        ({"layers": 10**7}, "layers are 0 to 64"), ({"reg": -1}, "reg is -1"), ({"decay": np.nan}, "decay is nan"),
+        ({"alpha": 0}, "alpha 0"), ({"pad": (-1, 0)}, "pad is"), ({"pad": 3}, "pad is 3"), ({"model": "mf"}, "model is 'mf'"),
+        ({"tables": ["a"]}, "tables are"), ({"loss": None}, "loss is None"), ({"scores": (1, 2)}, "scores is"),
+    ):  # fmt: skip
+        with pytest.raises(ifru_jax.IfruError, match=words):
+            Declared(**wrong)
+    for arguments, words in (
+        ((None, data), "path is None"), ((folder / "x", data, {}), "declared is"), ((folder / "x", [1]), "interactions is"),
+    ):  # fmt: skip
+        with pytest.raises(DataError, match=words):
+            from_tensors(*arguments)
+    with pytest.raises(DataError, match="more than enough"):
+        with_negatives(data, per_positive=1001, popular=False)
+    with pytest.raises(DataError, match="becomes part of the lines"):
+        snippet("recbole", name='a"); import os; ("')
 
 
 def test_ids_in_another_order_than_the_rows_are_detected(trained, data, tmp_path):
