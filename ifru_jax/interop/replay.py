@@ -4,8 +4,8 @@
 
 A request then follows this record (`unlearning.along`) in place of reading all off the end: for how long the forgotten interactions
 pushed and how far Adam let each row go are known and not guessed. The way that the training took is not known; the straight one
-from 0 to θ̂ stands for it. So it is for tables that Adam trained: of plain gradient descent there is no P, and layers of a network
-don't grow along a line, so that requests ended further from retraining than without (docs/how-to/import.md).
+from 0 to θ̂ stands for it. So it is for matrix factorisation that Adam trained: of plain gradient descent there is no P, and
+networks and LightGCN ended no closer to retraining than without, or further from it (docs/how-to/import.md).
 
 The price is epochs of training here: three times `epochs_here`.
 """
@@ -62,14 +62,16 @@ def replayed(trained: Trained, training: Replay, *, seed: int = 0) -> Prepared:
       NumericsError: the training diverged; the learning rate is not the source's.
 
     Warns:
-      DataWarning: the model has other parameters than tables.
+      DataWarning: the model has other parameters than tables, or propagates.
     """
     check_kind("trained", trained, Trained, "give a model that came in with an objective; exact models need no record")
     check_kind("training", training, Replay, "say how its source trained by Replay(…)")
-    if shared := sorted(trained.params.keys() - trained.model.tables.keys()):
+    shared = sorted(trained.params.keys() - trained.model.tables.keys())
+    if shared or trained.model.num_hops:
+        found = f"has parameters beside its tables ({shared[0]}, …)" if shared else "propagates"
         warnings.warn(
-            f"{trained.model!r} has parameters beside its tables ({shared[0]}, …): following a replay took such models "
-            "further from retraining. Answer requests without it, or compare both.",
+            f"{trained.model!r} {found}: following a replay took such models no closer to retraining, or further from it. Answer "
+            "requests without it, or compare both.",
             DataWarning,
             stacklevel=2,
         )
