@@ -1,15 +1,15 @@
 """Blocks of docs/index.md: one figure per promise, within its sentence."""
 
-import json
 from collections import defaultdict
 
 import numpy as np
 
-from experiments import RESULTS
 from experiments.pages.any_model import STEMS
 from experiments.pages.blocks import block
 from experiments.pages.comparisons import FASTEST, PROTOCOL, comparisons
 from experiments.pages.results import of_the_paper, with_noise
+from experiments.reliability.__main__ import PATH as RELIABILITY
+from experiments.reporting.json_lines import read_lines
 from experiments.reporting.records import read_records
 from experiments.studies import attribution, power, step
 
@@ -62,8 +62,9 @@ def _checked() -> str:
 
 
 def _durable() -> str:
-    found = json.loads((RESULTS / "reliability.json").read_text())
-    return f"{found['kills']} kills, {found['lost']} answers lost, {found['half_done']} half done"
+    kills = [line for _, line in read_lines(RELIABILITY)]
+    lost, half_done = (sum(kill[name] for kill in kills) for name in ("lost", "half_done"))
+    return f"{len(kills)} kills, {lost} answers lost, {half_done} half done"
 
 
 _FIGURES = {
