@@ -64,7 +64,7 @@ def _checked() -> str:
 def _durable() -> str:
     kills = [line for _, line in read_lines(RELIABILITY)]
     lost, half_done = (sum(kill[name] for kill in kills) for name in ("lost", "half_done"))
-    return f"{len(kills)} kills, {lost} answers lost, {half_done} stores between two states"
+    return f"{len(kills)} kills, {lost} answers lost, {half_done} half done"
 
 
 _FIGURES = {
