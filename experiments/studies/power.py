@@ -15,7 +15,8 @@ Every request is judged by the measures of `ifru_jax.verify` with 3, 5 and 7 ret
 
 with five originals, and of each bad kind a model per original, judged with two draws of retrained models. LiRA is asked once more
 with 4 to 64 shadows. A line per request, kind and number of retrained models goes to experiments/results/power.jsonl, from which
-`python -m experiments.tables` fills docs/verification.md; requests that are done are not run again.
+`python -m experiments.tables` fills docs/verification.md; requests that are done are not run again. How long one takes was not
+recorded: fifty to a hundred trainings.
 """
 
 from collections import Counter

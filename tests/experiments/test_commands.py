@@ -22,9 +22,11 @@ from experiments.reliability.__main__ import reliability
 from experiments.run.progress import telling
 from experiments.scale.__main__ import scale
 from experiments.studies.attribution import attribution
+from experiments.studies.canaries import canaries
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
 from experiments.studies.interop import study as interop
+from experiments.studies.power import power
 from experiments.studies.rows import rows
 from experiments.studies.sharding import sharding
 from experiments.studies.step import step
@@ -47,6 +49,8 @@ COMMANDS = {
     "published": "published.jsonl",
     "studies.attribution": "attribution.jsonl",
     "studies.damping": "damping.jsonl",
+    "studies.canaries": "canaries.jsonl",
+    "studies.power": "power.jsonl",
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
     "studies.rows": "rows.jsonl",
@@ -167,6 +171,8 @@ BAD = [
     ("studies.attribution", attribution, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.damping", damping, {"models": Path("file")}, "file can't be a folder for results"),
     ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
+    ("studies.canaries", canaries, {"only": "magic"}, "no cell has 'magic' in its name"),
+    ("studies.power", power, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
     ("studies.rows", rows, {"only": "magic"}, "no data set has 'magic' in its name"),
     ("studies.rows", rows, {"out": Path("file")}, "ends in .jsonl"),
