@@ -11,7 +11,7 @@ settled models of some stores scatter more than those did.
 Source: Gelman et al., "Bayesian Data Analysis" (3rd ed., 2013), section 3.3, normal data with a conjugate prior.
 
 >>> round(factor([]), 2)
-1.26
+1.27
 """
 
 import math

@@ -218,7 +218,6 @@ def test_a_killed_run_leaves_no_lock(tmp_path):
     code = """
         import sys, time
         from ifru_jax.locks import alone
-from ifru_jax.training import Tried, train
         with alone(sys.argv[1], "another"):
             print("in", flush=True)
             time.sleep(60)
