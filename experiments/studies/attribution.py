@@ -32,9 +32,9 @@ from experiments.run.models import ModelName
 from experiments.run.progress import Tell, telling
 from experiments.run.setup import Setup, set_up
 from experiments.studies.agreement import agreements, mean_interval
+from experiments.studies.cells import chosen
 from experiments.studies.explanations import methods_for
 from ifru_jax import ForgetRequest, retrain, unlearn
-from ifru_jax.errors import DataError
 from ifru_jax.evaluation.lists import list_overlap, top_lists
 from ifru_jax.training import Trained, fit_params
 from ifru_jax.training.validation import stopping_pairs
@@ -170,11 +170,9 @@ def attribution(only: str = "") -> None:
     Args:
       only: cells whose name contains it.
     """
-    chosen = [cell for cell in CELLS if only in cell.name]
-    if not chosen:
-        raise DataError(f"no cell has {only!r} in its name: choose among {', '.join(cell.name for cell in CELLS)}.")
+    asked = chosen(CELLS, only)
     console = Console()
-    for cell in chosen:
+    for cell in asked:
         with telling(console) as tell:
             tell(f"{cell.name}: originals")
             study = Study.of(cell)

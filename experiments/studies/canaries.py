@@ -34,10 +34,10 @@ from experiments.run.methods import REGISTRY, Context
 from experiments.run.models import ModelName
 from experiments.run.progress import Tell, telling
 from experiments.run.setup import Setup, set_up
+from experiments.studies.cells import chosen
 from ifru_jax import ForgetRequest, retrain
 from ifru_jax.data import Interactions
 from ifru_jax.data.forget_sets import random_interactions
-from ifru_jax.errors import DataError
 from ifru_jax.evaluation.membership import memorisation, usage
 from ifru_jax.evaluation.membership.attack import attack_result
 from ifru_jax.evaluation.membership.confidence import confidence
@@ -160,12 +160,10 @@ def canaries(only: str = "") -> None:
     Args:
       only: cells whose name contains it.
     """
-    chosen = [cell for cell in CELLS if only in cell.name]
-    if not chosen:
-        raise DataError(f"no cell has {only!r} in its name: choose among {', '.join(cell.name for cell in CELLS)}.")
+    asked = chosen(CELLS, only)
     console = Console()
     done = {(r["dataset"], r["model"]) for r in read_records(PATH)}
-    for cell in chosen:
+    for cell in asked:
         with telling(console) as tell:
             if tuple(cell.name.split("_")) in done:
                 continue

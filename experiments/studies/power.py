@@ -37,9 +37,9 @@ from experiments.run.command_line import command
 from experiments.run.models import ModelName
 from experiments.run.progress import Tell, telling
 from experiments.run.setup import Setup, set_up
+from experiments.studies.cells import chosen
 from ifru_jax import ForgetRequest, retrain
 from ifru_jax.data import Interactions
-from ifru_jax.errors import DataError
 from ifru_jax.evaluation.measures import Compared, measures_of
 from ifru_jax.evaluation.membership import Candidates, Shadows, audit, train_shadows
 from ifru_jax.evaluation.membership.attack import attack_result
@@ -204,12 +204,10 @@ def power(only: str = "") -> None:
     Args:
       only: cells whose name contains it.
     """
-    chosen = [cell for cell in CELLS if only in cell.name]
-    if not chosen:
-        raise DataError(f"no cell has {only!r} in its name: choose among {', '.join(cell.name for cell in CELLS)}.")
+    asked = chosen(CELLS, only)
     console = Console()
     done = {(r["dataset"], r["model"], r["forget"]) for r in read_records(PATH)}
-    for cell in chosen:
+    for cell in asked:
         with telling(console) as tell:
             if (cell.data, f"{cell.model}{f'-{cell.layers}' if cell.layers else ''}", cell.forget) in done:
                 continue

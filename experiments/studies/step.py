@@ -25,7 +25,8 @@ from experiments.run.models import ModelName
 from experiments.run.progress import telling
 from experiments.run.setup import set_up
 from experiments.run.yardsticks import Yardsticks
-from ifru_jax.errors import DataError, IfruError
+from experiments.studies.cells import chosen
+from ifru_jax.errors import IfruError
 from ifru_jax.evaluation import PairScores
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, Prepared, forget, prepare
@@ -89,10 +90,7 @@ def step(only: str = "", models: Path | None = None) -> int:
     """
     console = Console()
     done = {record["cell"] for record in read_records(PATH)}
-    chosen = [cell for cell in CELLS if only in cell.name]
-    if not chosen:
-        raise DataError(f"no cell has {only!r} in its name: choose among {', '.join(cell.name for cell in CELLS)}.")
-    missing = [cell for cell in chosen if cell.name not in done]
+    missing = [cell for cell in chosen(CELLS, only) if cell.name not in done]
     failed = 0
     for number, cell in enumerate(missing, start=1):
         console.print(f"{number} of {len(missing)}: {cell.name}")
