@@ -13,6 +13,7 @@ import jax
 from experiments.reporting.json_files import read_json, write_json_atomic
 from experiments.run.progress import Tell
 from experiments.run.setup import Setup
+from ifru_jax.errors import DataError
 from ifru_jax.training import TrainConfig, tuned
 
 NAME = "tuning.json"
@@ -29,12 +30,14 @@ def searched(setup: Setup, folder: Path, tell: Tell) -> Setup:
       tell: told what is trained.
 
     Raises:
-      DataError: no validation data to choose by.
+      DataError: no validation data to choose by, or a file of somebody else in the place of tuning.json.
       NumericsError: no training was finite.
     """
     best, path = setup.params.best, folder / NAME
     of = hashlib.sha256(json.dumps([setup.digest, setup.model, asdict(best)], sort_keys=True).encode()).hexdigest()[:16]
-    found: dict[str, Any] = read_json(path) if path.exists() else {}
+    found: Any = read_json(path) if path.exists() else {}
+    if not isinstance(found, dict):
+        raise DataError(f"{path} is no search of ours: move it away, or give another --out.")
     if found.get("of") != of:
 
         @contextmanager

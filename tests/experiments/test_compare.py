@@ -264,7 +264,7 @@ def test_files_are_read_by_the_options_of_the_command(ratings, tmp_path):
     assert "Left out of the data: 1 interactions with 1 users not in the 5-core." in (tmp_path / "out" / "report.md").read_text()
 
 
-def test_hyper_parameters_are_searched_once_and_told(ratings, tmp_path, monkeypatch, compiled_once):
+def test_hyper_parameters_are_searched_once_and_told(ratings, tmp_path, monkeypatch, compiled_once, capsys):
     searches = []
 
     def tuned(key, model, split, config, *, loss, watched):
@@ -284,3 +284,8 @@ def test_hyper_parameters_are_searched_once_and_told(ratings, tmp_path, monkeypa
     # Another model has a search of its own.
     assert status_of(compare, replace(options, model="bias-mf")) == 0
     assert len(searches) == 2
+    for content, words in (("{", "is not JSON"), ("[]", "is no search of ours")):
+        (tmp_path / "tuning.json").write_text(content)
+        assert status_of(compare, options) == 2
+        assert words in " ".join(capsys.readouterr().err.split())
+        assert (tmp_path / "tuning.json").read_text() == content
