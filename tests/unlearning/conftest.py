@@ -6,9 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from ifru_jax import Interactions, TrainConfig, drop_duplicates, lightgcn, mf, random_split
+from ifru_jax import ForgetRequest, Interactions, TrainConfig, drop_duplicates, lightgcn, mf, random_split
+from ifru_jax.graph import Batch
 from ifru_jax.training import train
 from ifru_jax.unlearning import prepare
+from ifru_jax.unlearning.preconditioner import Sides
 
 NUM_USERS, NUM_ITEMS = 40, 50
 CONFIG = TrainConfig(learning_rate=1e-2, batch_size=128, reg=1e-4, epochs=40)
@@ -56,3 +58,15 @@ class _Compilations:
 @pytest.fixture
 def compilations():
     return _Compilations
+
+
+def some(trained, count, seed=0):
+    data = trained.interactions
+    places = np.random.default_rng(seed).choice(len(data), count, replace=False)
+    return ForgetRequest(pairs=np.stack([data.users[places], data.items[places]], axis=1))
+
+
+def sides_of(change, batch_size=128.0):
+    touched, replaced = change.touched_examples
+    before, after = change.before.batch, change.after.batch
+    return Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), batch_size)

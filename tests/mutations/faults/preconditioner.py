@@ -41,7 +41,7 @@ PRECONDITIONER = [
     ),
     *faults(
         "unlearning/preconditioner.py",
-        "unlearning/test_along.py::test_the_ratio_of_a_row_has_bounds_and_is_one_where_nothing_was_seen",
+        "unlearning/test_preconditioner.py::test_the_ratio_of_a_row_has_bounds_and_is_one_where_nothing_was_seen",
         (
             "ρ without bounds",
             "jnp.clip(after / jnp.where(known, before, 1), LEAST_RATIO, MOST_RATIO)",
@@ -51,7 +51,7 @@ PRECONDITIONER = [
     ),
     *faults(
         "unlearning/preconditioner.py",
-        "unlearning/test_along.py::test_a_row_has_one_number_and_so_has_a_shared_parameter",
+        "unlearning/test_preconditioner.py::test_a_row_has_one_number_and_so_has_a_shared_parameter",
         ("a shared parameter has a ρ for each entry", "return jnp.mean(value)", "return value"),
     ),
 ]

@@ -1,0 +1,54 @@
+"""What Adam would have divided by: against minibatches that are drawn, and where a row has nothing to tell."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ifru_jax import mf
+from ifru_jax.graph import Change
+from ifru_jax.training import train
+from ifru_jax.unlearning.preconditioner import MeanSquares, row_means, slope_after, slope_before
+from tests.unlearning.conftest import CONFIG, sides_of, some
+
+
+def test_mean_squares_are_those_of_minibatches(split, monkeypatch):
+    """v and v_r of a matrix factorisation against the squares of its minibatch gradients, drawn many times."""
+    monkeypatch.setattr("ifru_jax.unlearning.preconditioner.PROBES", 64)
+    trained = train(jax.random.key(0), mf(embedding_size=4, init_std=0.1), split, CONFIG)
+    change = Change.of(trained.training_set, some(trained, 60))
+    params, objective, data = trained.params, trained.objective, trained.interactions
+    (_, before), (_, after) = (
+        of(objective, params, sides_of(change, 32.0), jax.random.key(1)) for of in (slope_before, slope_after)
+    )
+    rng, gone = np.random.default_rng(0), set(change.places.tolist())
+    rows = np.array([place for place in range(len(data)) if place not in gone])
+    for found, places in ((before, np.arange(len(data))), (after, rows)):
+        users, items = np.asarray(params["user_embedding"], np.float64), np.asarray(params["item_embedding"], np.float64)
+        total = np.zeros(len(users))
+        for _ in range(4000):
+            drawn = rng.choice(places, 32, replace=False)
+            u, i = data.users[drawn], data.items[drawn]
+            error = 1 / (1 + np.exp(-np.sum(users[u] * items[i], axis=1))) - data.labels[drawn]
+            gradient = np.zeros_like(users)
+            np.add.at(gradient, u, error[:, None] * items[i] / 32)
+            # L2 as in training, where the sums of either are divided by the same N.
+            gradient += trained.config.reg * len(data) / len(places) * users
+            total += np.mean(gradient**2, axis=1)
+        seen = np.bincount(data.users[places], minlength=len(users)) > 3
+        ratio = np.asarray(found["user_embedding"])[seen].mean(axis=1) / (total[seen] / 4000)
+        assert abs(np.median(ratio) - 1) < 0.08
+        assert np.quantile(np.abs(ratio - 1), 0.9) < 0.35
+
+
+def test_a_row_has_one_number_and_so_has_a_shared_parameter():
+    rng = np.random.default_rng(0)
+    values = {"user": rng.random((3, 2, 2)), "bias": rng.random(4), "kernel": rng.random((2, 5))}
+    found = row_means({"user": "user", "bias": "item"}, jax.tree.map(jnp.asarray, values))
+    np.testing.assert_allclose(found["user"], values["user"].mean(axis=(1, 2), keepdims=True), rtol=1e-6)
+    np.testing.assert_allclose(found["bias"], values["bias"], rtol=1e-6)
+    np.testing.assert_allclose(np.broadcast_to(found["kernel"], (2, 5)), values["kernel"].mean(), rtol=1e-6)
+
+
+def test_the_ratio_of_a_row_has_bounds_and_is_one_where_nothing_was_seen():
+    squares = MeanSquares({"user": jnp.array([1.0, 4.0, 1.0, 0.0])}, {"user": jnp.array([1e-4, 1.0, 1e4, 3.0])})
+    np.testing.assert_allclose(squares.root_ratio["user"], [0.05**0.5, 0.5, 20**0.5, 1], rtol=1e-6)
