@@ -10,4 +10,5 @@ frontier      what accuracy costs; `errors` is how it is measured
 memory        of a request, and of one product
 spillover     b in both forms, and in the one that is chosen
 ranking       full lists of all users
+cells         the committed comparisons; a command of its own
 """

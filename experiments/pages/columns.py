@@ -48,6 +48,7 @@ RETRAINED: Columns = {
     "AUC original → IFRU (retrained)": lambda one, method: f"{arrow('auc', 4)(one, method)} ({one.spread('retrain')})"
 }
 THREE_AUC: Columns = {"AUC original": of("original", spread), "AUC retrained": of("retrain", spread), "AUC IFRU": spread}
+UNDONE: Columns = {"undone, forgotten pairs": mean("forget_undone"), "slope": mean("slope"), "undone, test pairs": mean("undone")}
 CLOSENESS: Columns = {figure.replace("_", " "): mean(figure) for figure in FIDELITY}
 FROM_ORIGINAL: Columns = {**CLOSENESS, "gap": arrow("gap"), "forget gap": arrow("forget_gap")}
 SECONDS: Columns = {"seconds": mean("seconds.total", seconds)}

@@ -1,4 +1,7 @@
-"""Committed comparisons, as the pages read them: records, and their means over seeds, computed once per process."""
+"""Committed comparisons, as the pages read them: records, and their means over seeds, computed once per process.
+
+Times are those of `experiments.benchmark.cells`, where nothing else ran on the machine, and none where a cell was not timed.
+"""
 
 from dataclasses import dataclass
 from functools import cache
@@ -6,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmark.cells import PATH as SECONDS
+from experiments.benchmark.cells import TIMES
+from experiments.reporting.json_lines import read_lines
 from experiments.reporting.main_table import plain
 from experiments.reporting.records import read_records
 from experiments.reporting.summary import summarise
@@ -110,7 +116,23 @@ def average(chosen: list[Comparison], method: str, figure: str) -> float | None:
 
 def _read(cell: Cell) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     records = read_records(cell.records)
-    return records, with_true_fastest(summarise(records)["methods"])
+    methods = {name: _untimed(figures) | _times(cell.name, name) for name, figures in summarise(records)["methods"].items()}
+    return records, with_true_fastest(methods)
+
+
+def _untimed(figures: dict[str, Any]) -> dict[str, Any]:
+    """Without the times of a machine that may have been busy."""
+    return {name: value for name, value in figures.items() if not name.startswith(TIMES)}
+
+
+def _times(cell: str, method: str) -> dict[str, Any]:
+    return {name: {"mean": value, "std": None} for name, value in _seconds().get((cell, method), {}).items()}
+
+
+@cache
+def _seconds() -> dict[tuple[str, str], dict[str, float]]:
+    """Cell, method ↦ its times."""
+    return {(line["cell"], line["method"]): line["figures"] for _, line in read_lines(SECONDS)}
 
 
 def with_true_fastest(methods: dict[str, Any]) -> dict[str, Any]:

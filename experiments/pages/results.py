@@ -52,7 +52,7 @@ def full() -> list[Comparison]:
 def headline() -> str:
     """The table of the overview."""
     against = {"against protocol / fastest retraining": show.BASELINES}
-    return show.table(with_noise(), show.CELL, show.RETRAINED, show.FROM_ORIGINAL, show.SECONDS, against)
+    return show.table(with_noise(), show.CELL, show.RETRAINED, show.UNDONE, show.FROM_ORIGINAL, show.SECONDS, against)
 
 
 @block
@@ -66,13 +66,13 @@ def noise() -> str:
     """Quality and closeness where 2 % of the labels were flipped and then forgotten."""
     loss = show.mean("forget_loss", 3)
     losses = {"forget loss: retrained, IFRU": show.joined(", ", show.of("retrain", loss), loss)}
-    rows = show.table(with_noise(), show.CELL, show.THREE_AUC, show.FROM_ORIGINAL, losses)
+    rows = show.table(with_noise(), show.CELL, show.THREE_AUC, show.UNDONE, show.FROM_ORIGINAL, losses)
     six = [one for one in with_noise() if one.model in ("mf", "lightgcn-1")]
     gap, forget_gap = (
         " → ".join(plain(average(six, method, figure), 2) for method in ("original", "ifru")) for figure in ("gap", "forget_gap")
     )
     slope = plain(average(six, "ifru", "forget_slope"), 2)
-    return f"{rows}\n| mean of the {len(six)} with MF or LightGCN-1 |  |  |  | {gap} | {forget_gap} | {slope} |  |"
+    return f"{rows}\n| mean of the {len(six)} with MF or LightGCN-1 |  |  |  |  |  |  | {gap} | {forget_gap} | {slope} |  |"
 
 
 @block
@@ -109,7 +109,7 @@ def time() -> str:
         "against fastest": show.mean("speedup_vs_fastest", times),
         "full gradients": show.mean("gradient_evaluations", number),
     }
-    return show.table(of_the_paper(), show.NAME, columns)
+    return show.table([one for one in of_the_paper() if one.mean("ifru", "seconds.total")], show.NAME, columns)
 
 
 @block

@@ -45,6 +45,7 @@ def rivals(stem: str) -> str:
 
     columns = {
         **{"AUC": spread, "p": p, "AUC-or": mean("auc_or", 4), "AUC-and": mean("auc_and", 4)},
+        **{"undone": mean("forget_undone"), "slope": mean("slope")},
         **{"gap": distance("gap"), "forget gap": distance("forget_gap"), "forget slope": mean("forget_slope")},
         "forget loss": mean("forget_loss", 3),
     }

@@ -105,6 +105,8 @@ def _ifru_last_layer(context: Context) -> Any:
 REGISTRY: dict[str, RegisteredMethod] = {
     # IFRU as it is meant to be used, and with one thing changed.
     "ifru": _ifru(),
+    # From the end of the training, as for a model without a record; those below change this one.
+    "ifru-end": _ifru(follow=False),
     "ifru-direct": _ifru(spillover="none"),
     "ifru-endpoints": _ifru(scope=()),
     "ifru-fifth-hop": _ifru(scope=(0.2,)),

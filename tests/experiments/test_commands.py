@@ -15,6 +15,7 @@ from rich.console import Console
 
 import experiments
 from experiments.benchmark.__main__ import benchmark
+from experiments.benchmark.cells import cells
 from experiments.compare import Compare, compare
 from experiments.published.__main__ import published
 from experiments.quickstart import quickstart
@@ -43,6 +44,7 @@ COMMANDS = {
     "quickstart": "--out",
     "compare": "--out",
     "benchmark": "writes JSON",
+    "benchmark.cells": "seconds.jsonl",
     "tables": "rewrites the blocks",
     "suite": "results.jsonl",
     "tuning": "hyperparameters.json",
@@ -158,6 +160,7 @@ BAD = [
     ("benchmark", benchmark, {"names": ("magic",)}, "there is no benchmark 'magic'"),
     ("benchmark", benchmark, {"out": Path("file")}, "file is not JSON"),
     ("benchmark", benchmark, {"out": Path(".")}, "is a folder"),
+    ("benchmark.cells", cells, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("suite", suite, {"only": "magic"}, "no cell of all has 'magic' in its name"),
     ("suite", suite, {"family": "large", "only": "ml-100k"}, "choose among ml-1m_mf_noise-0.02"),
     ("suite", suite, {"seeds": 0}, "seeds is 0"),
