@@ -5,8 +5,8 @@
 
 What methods do to a model can be measured on a busy machine, and `experiments.suite` does; how long they take can't. Here a cell is
 trained, retrained and unlearned once more, with one seed, all methods warm (`experiments.run.trials`). A line per method goes to
-experiments/results/seconds.jsonl, from which pages have their seconds; a cell is written when it is complete, and not run again. How
-long all take was not recorded: a cell takes one training, its retrainings and the methods.
+experiments/results/seconds.jsonl, from which pages have their seconds; a cell is written when it is complete, and not run again.
+How long all take was not recorded: a cell takes one training, its retrainings and the methods.
 """
 
 from collections.abc import Iterator, Mapping

@@ -12,8 +12,8 @@ RIVALS = (
     "warm-retrain,scif,gif,gif-damped,gradient,ifru-authors,ifru-authors-tuned,"
     "finetune,finetune-10x,gradient-ascent,gradient-ascent-10x"
 )
-# IFRU from the end of the training, and that with one thing changed: no spillover, scopes from the endpoints to two hops, curvature,
-# filter, solver; ten requests.
+# IFRU from the end of the training, and that with one thing changed: no spillover, scopes from the endpoints to two hops,
+# curvature, filter, solver; ten requests.
 ABLATIONS = (
     "ifru-end,ifru-direct,ifru-endpoints,ifru-fifth-hop,ifru-half-hop,ifru-1-hop,ifru-2-half-hops,"
     "ifru-gauss-newton,ifru-absolute,ifru-cg,ifru-no-metric,ifru-stream"
