@@ -4,7 +4,7 @@ Every time is warm, see `experiments.run.trials`. A method that has no meaning f
 without figures that says why.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from experiments.reporting.records import environment
 from experiments.run.baselines import Baseline, baselines_of, gradient_seconds, retrain, train_original
-from experiments.run.methods import ALWAYS, PACEMAKER, REGISTRY, Context, describe_method
+from experiments.run.methods import ALWAYS, PACEMAKER, REGISTRY, Context, RegisteredMethod, describe_method
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
 from experiments.run.progress import Tell
 from experiments.run.setup import Setup
@@ -101,9 +101,8 @@ def run(
     for name in in_running_order([name for name in methods if name not in ALWAYS]):
         if name in known:
             continue
-        entry, best = REGISTRY[name], setup.params.best
-        choice = setup.params.of(entry.tuned_as)
-        context = Context(setup.build(choice.init_std), choice.train, setup.split.valid, setup.loss, whole_config=best.train)
+        entry = REGISTRY[name]
+        context = context_of(setup, entry)
         if entry.budget is not None:
             if not pace:
                 reason = f"its budget is in times of {PACEMAKER}, which has no time here."
@@ -126,6 +125,20 @@ def run(
         except IfruError as error:
             if name in methods:
                 yield compare.without_figures(name, str(error), failed=isinstance(error, NumericsError))
+
+
+def context_of(setup: Setup, entry: RegisteredMethod) -> Context:
+    """What a method is built from, but for its budget."""
+    best, choice = setup.params.best, setup.params.of(entry.tuned_as)
+    return Context(setup.build(choice.init_std), choice.train, setup.split.valid, setup.loss, whole_config=best.train)
+
+
+def times_of(report: Report, baselines: Mapping[str, Baseline], gradient: float) -> dict[str, float | None]:
+    """Seconds of a request, what they are a fraction of, and how many full gradients they are worth."""
+    total = report.seconds["total"]
+    found: dict[str, float | None] = {f"seconds.{part}": value for part, value in report.seconds.items()}
+    found |= {f"speedup_vs_{role}": baseline.seconds / total for role, baseline in baselines.items()}
+    return found | {"gradient_evaluations": total / gradient}
 
 
 def in_running_order(names: Sequence[str]) -> list[str]:
@@ -159,10 +172,7 @@ class _Comparer:
         """The record of a model that serves, measured against the retrained ones; `original` is what it was before the request."""
         found = self.yardsticks.figures(model, original, itself=itself, ranking=self.yardsticks.ranking(model))
         if report is not None:
-            total = report.seconds["total"]
-            found |= {f"seconds.{part}": value for part, value in report.seconds.items()}
-            found |= {f"speedup_vs_{role}": baseline.seconds / total for role, baseline in self.baselines.items()}
-            found["gradient_evaluations"] = total / self.gradient
+            found |= times_of(report, self.baselines, self.gradient)
         evidence = {} if report is None else report.as_dict()
         if evidence.get("solve"):
             del evidence["solve"]["ritz_values"]
