@@ -56,6 +56,20 @@ def test_reasons_are_the_largest_influences_of_the_users_own_ratings(trained):
         assert reason.label == float((int(reason.user[1:]) % 2) == ((reason.item - 100) % 2))
 
 
+def test_own_ratings_are_told_as_from_the_whole_problem_without_it(trained):
+    """Where scores come of rows alone others are held; all of a graph takes part, and is told the same."""
+    own, everyone = explain(trained, user="u3", item=104), explain(trained, user="u3", item=104, among="all")
+    whole = everyone.influences[everyone.interactions.users == everyone.interactions.user_index(["u3"])[0]]
+    if trained.model.num_hops:
+        np.testing.assert_allclose(own.influences, whole, rtol=1e-5)
+        assert own.others == pytest.approx(everyone.others)
+        return
+    assert own.others is None
+    assert "with other users held" in repr(own)
+    assert own.as_dict()["others"] is None
+    assert np.corrcoef(own.influences, whole)[0, 1] > 0.95
+
+
 def test_those_of_all_hold_those_of_neighbours_hold_the_users_own(trained):
     own, near, everyone = (explain(trained, user="u3", item=104, among=among) for among in ("own", "neighbours", "all"))
     assert len(own.influences) < len(near.influences) <= len(everyone.influences) == len(trained.interactions)
