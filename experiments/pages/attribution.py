@@ -6,6 +6,7 @@ from experiments.pages.blocks import block
 from experiments.reporting.main_table import MISSING, markdown, plain
 from experiments.reporting.records import read_records
 from experiments.studies.attribution import PATH
+from experiments.studies.own_ratings import PATH as OWN
 
 Interval = dict[str, float]
 
@@ -50,12 +51,28 @@ def attribution_lists() -> str:
     return markdown([*heads, "the score falls by, retrained", "counterfactual"], rows)
 
 
-def interval(found: Interval | None) -> str:
+@block
+def own_ratings() -> str:
+    """Influences of own ratings with other users held, against those of the whole problem."""
+    rows = []
+    for record in read_records(OWN):
+        found = record["figures"]
+        shown = [interval(found[name], 3) for name in ("correlation", "rank correlation")]
+        rest = [interval(found[name]) for name in ("size", "difference", "named")]
+        rows.append([f"{record['dataset']}, {record['model']}", *shown, plain(found["least"], 3), *rest])
+    heads = ["correlation", "rank correlation", "least of all users", "size", "distance", "same among the first five"]
+    return markdown(["data, model", *heads], rows)
+
+
+def interval(found: Interval | None, digits: int = 2) -> str:
     """A value and between what."""
     if found is None:
         return MISSING
-    return f"{plain(found['value'], 2)} ({plain(found['low'], 2)} – {plain(found['high'], 2)})"
+    return f"{plain(found['value'], digits)} ({plain(found['low'], digits)} – {plain(found['high'], digits)})"
 
 
 def _of(kind: str) -> list[dict[str, Any]]:
-    return [record for record in read_records(PATH) if record["forget"] == kind]
+    """Records of a kind, those of a model together."""
+    found = [record for record in read_records(PATH) if record["forget"] == kind]
+    order = list(dict.fromkeys((record["dataset"], record["model"]) for record in found))
+    return sorted(found, key=lambda record: order.index((record["dataset"], record["model"])))

@@ -181,6 +181,6 @@ def _back(
 
 
 def _moving(tables: Tables, values: Params, which: Rows) -> Params:
-    """Of values of all rows of a problem those that move, and zeros for those that don't, which a Krylov space would spend itself on."""
+    """Of values of all rows of a problem those that move, and zeros for those that don't: a Krylov space would be spent on them."""
     first = first_rows(values, {name: of_side(which, side).shape[0] for name, side in tables.items()})
     return {name: jnp.where(per_row(of_side(which, tables[name]), of), of, 0) for name, of in first.items()}
