@@ -5,8 +5,8 @@
 
 MF with its record; five originals, and of each the scores of 48 test pairs of as many users with at least twenty ratings. A line
 per data set goes to experiments/results/own_ratings.jsonl, from which `python -m experiments.tables` fills docs/attribution.md; a
-data set that is done is not run again. Whether either says what retraining does is asked by `experiments.studies.attribution`. Five
-trainings a data set, and for each of 240 targets a solve of the whole problem: under a second on ml-1m.
+data set that is done is not run again. Whether either says what retraining does is asked by `experiments.studies.attribution`. How
+long a data set takes was not recorded: five trainings, and for each of 240 targets a solve of the whole problem.
 """
 
 from collections.abc import Iterator
