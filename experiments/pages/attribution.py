@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import numpy as np
+
 from experiments.pages.blocks import block
 from experiments.reporting.main_table import MISSING, markdown, plain
 from experiments.reporting.records import read_records
+from experiments.studies.agreement import mean_interval
 from experiments.studies.attribution import PATH
 from experiments.studies.own_ratings import PATH as OWN
+from ifru_jax.unlearning.local.adjoint import MOST_RETURNING
 
 Interval = dict[str, float]
 
@@ -53,14 +57,19 @@ def attribution_lists() -> str:
 
 @block
 def own_ratings() -> str:
-    """Influences of own ratings with other users held, against those of the whole problem."""
+    """Influences of own ratings with other users held, against those of the whole problem: where they are given, and elsewhere."""
     rows = []
     for record in read_records(OWN):
-        found = record["figures"]
-        shown = [interval(found[name], 3) for name in ("correlation", "rank correlation")]
-        rest = [interval(found[name]) for name in ("size", "difference", "named")]
-        rows.append([f"{record['dataset']}, {record['model']}", *shown, plain(found["least"], 3), *rest])
-    heads = ["correlation", "rank correlation", "least of all users", "size", "distance", "same among the first five"]
+        found = {name: np.array(values) for name, values in record["figures"].items()}
+        alone = found["returning"][:, 0] <= MOST_RETURNING
+        for told, which in (("others held", alone), ("whole problem", ~alone)):
+            if not which.any():
+                continue
+            names = ("correlation", "rank correlation", "size", "difference", "named")
+            shown = [interval(mean_interval(found[name][which])._asdict(), 2 + ("corr" in name)) for name in names]
+            least = plain(float(found["rank correlation"][which].min()), 3)
+            rows.append([f"{record['dataset']}, {record['model']}", f"{told}: {which.sum()}", *shown[:2], least, *shown[2:]])
+    heads = ["`explain` takes: users", "correlation", "rank correlation", "least", "size", "distance", "same of the first five"]
     return markdown(["data, model", *heads], rows)
 
 

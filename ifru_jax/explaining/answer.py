@@ -35,8 +35,9 @@ def answer(state: Prepared, question: Question, among: Among) -> Answer:
     """Of a model that is prepared for requests."""
     data, target = state.interactions, question.target(state)
     own = np.flatnonzero(data.users == question.user)
-    if among == "own" and tells_own(state):
-        found = own_influences(state, target, np.asarray(question.items))
+    asked = np.asarray(question.items)
+    if among == "own" and tells_own(state, question.user, asked):
+        found = own_influences(state, target, asked)
         seen = _observed(data, own)
         return Answer(own[seen], found[seen], float(found.sum()), None)
     found = influences(state, stacked([target]))[0]

@@ -52,9 +52,9 @@ def explain(
       item: original id; None takes the first of the user's list. Several: the NDCG of the list, were these the right items.
       rather_than: another item: explains how far `item` is above it.
       k: reasons to name; with `without` also the length of the lists.
-      among: the user's "own" ratings, by a problem of the user's size where the model allows it, in milliseconds; those of
-        "neighbours" too, of anybody on the user's items, and of those who rated the item on anything; or "all". The last two take
-        the whole problem, and so the user's own ratings from it too.
+      among: the user's "own" ratings, by a problem of the user's size where that will do, in milliseconds; those of "neighbours"
+        too, of anybody on the user's items, and of those who rated the item on anything; or "all". The last two take the whole
+        problem, and so the user's own ratings from it too.
       without: ratings that are taken away: items of the user, or (user, item) of anybody.
       titles: of items, by their id.
 

@@ -16,7 +16,7 @@ from ifru_jax.models import bias_mf
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning import Prepared, prepare
 from ifru_jax.unlearning.local import adjoint
-from ifru_jax.unlearning.local.adjoint import own_influences, tells_own
+from ifru_jax.unlearning.local.adjoint import own_influences, returning, tells_own
 from ifru_jax.unlearning.prepare import Damping
 from tests.unlearning.test_adjoint import EXACT, along, columns, recorded, score_at
 from tests.unlearning.twin import ITEMS, SIZE, USERS, problem_of
@@ -128,13 +128,24 @@ def test_few_shapes_are_compiled():
 
 def test_it_takes_a_model_of_rows_with_a_record():
     data = Interactions(np.array([0, 1, 1]), np.array([0, 0, 1]), np.array([1.0, 0, 1]), 2, 3)
-    assert tells_own(state_of(data))
-    assert not tells_own(state_of(data).with_record(None))
-    assert not tells_own(state_of(data, lightgcn(embedding_size=3)))
-    assert not tells_own(state_of(data, bias_mf(embedding_size=2)))
+    asked = np.array([2])
+    assert tells_own(state_of(data), 1, asked)
+    assert not tells_own(state_of(data).with_record(None), 1, asked)
+    assert not tells_own(state_of(data, lightgcn(embedding_size=3)), 1, asked)
+    assert not tells_own(state_of(data, bias_mf(embedding_size=2)), 1, asked)
     ones = data.with_labels(np.ones(3))
     compared = sample_negatives(Split(ones, ones.select(slice(0)), ones.select(slice(0))), per_positive=1).train
-    assert not tells_own(state_of(compared, loss=bpr))
+    assert not tells_own(state_of(compared, loss=bpr), 1, asked)
+
+
+def test_where_others_return_much_the_whole_problem_is_solved():
+    """User 0 rated items 0 and 1, which nobody else and one other rated; two others, of three ratings each, rated item 2."""
+    users, items = np.array([0, 0, 1, 1, 1, 2, 2, 2]), np.array([0, 1, 1, 2, 3, 2, 3, 4])
+    state = state_of(Interactions(users, items, np.ones(8), 3, 6))
+    assert returning(state.training_set, 0, np.array([2])) == pytest.approx((1 + 1 / 2) / 3)
+    assert not tells_own(state, 0, np.array([2]))
+    assert returning(state.training_set, 0, np.array([5])) == 0
+    assert returning(state.training_set, 0, np.array([0])) == 0
 
 
 def test_an_item_and_a_user_without_ratings_are_no_trouble():

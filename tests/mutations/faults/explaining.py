@@ -28,6 +28,7 @@ EXPLAINING = [
         ("own ratings go through the segments from the first to the last", "in reversed(segments):", "in segments:"),
         ("a rating that is sampled stands for itself alone", "counts = (lengths - mine)[item] / ", "counts = 1 / "),
         ("the rows of the items that the user rated are held", "moving = np.union1d(items, asked)", "moving = np.unique(asked)"),
+        ("who asks is among those who return", "raters[raters != user]", "raters"),
         ("what is left of a rating is forgotten near a user", "counts * retained[places]", "counts"),
     ),
     *faults(
