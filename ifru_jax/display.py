@@ -18,6 +18,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ifru_jax.errors import DataError
 from ifru_jax.files import write_atomic
 
@@ -153,10 +155,15 @@ def limits(title: str, rows: Sequence[Within]) -> Picture:
         left, right = -edge if row.low is None else -1, edge if row.high is None else 1
         axes.barh(number, right - left, left=left, height=0.8, color=COLOURS["pass"], alpha=0.15)
     axes.set_xlim(-edge, edge)
+    # Few, so that they stand apart on a narrow picture.
+    far = 10 ** np.floor(np.log10(edge))
+    ticks = sorted({-far, -1.0, 0.0, 1.0, far})
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
     axes.axvline(0, color=COLOURS["retrained"], linewidth=0.8)
-    axes.set_yticks(range(len(rows)), [_short(row.name) for row in rows])
+    axes.set_yticks(range(len(rows)), [_short(row.name, 22) for row in rows])
     axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
-    axes.set_xlabel("from retrained models (0) to the limit (1)")
+    axes.set_xlabel("retrained models 0, limit 1")
     axes.set_title(title, loc="left", fontsize=10, wrap=True)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12 - 0.6 / (1 + len(rows))), ncols=2, frameon=False)
     told = "; ".join(
