@@ -1,11 +1,12 @@
 """How results look in a notebook: tables and pictures by themselves, all with the same colours.
 
 Colours are of the palette of Okabe and Ito, which readers with a colour deficiency can tell apart; signs and words say the same
-once more. A picture carries its content as a text, for those who don't see it, and is never wider than the page.
+once more. A picture carries its content as a text, for those who don't see it. On a phone it is as wide as the page, and its words
+are still large enough to be read; a table that is wider is moved by a finger.
 
 >>> print(table("Two numbers", ("", "value"), [("a < b", 1.5)]))
-<table><caption>Two numbers</caption><thead><tr><th></th><th>value</th></tr></thead>
-<tbody><tr><td>a &lt; b</td><td>1.5</td></tr></tbody></table>
+<div style="overflow-x:auto"><table><caption>Two numbers</caption><thead><tr><th></th><th>value</th></tr></thead>
+<tbody><tr><td>a &lt; b</td><td>1.5</td></tr></tbody></table></div>
 """
 
 import base64
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ifru_jax.errors import DataError
 from ifru_jax.files import write_atomic
@@ -48,7 +51,8 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[Any]], *, 
     head = "".join(f"<th>{escape(name)}</th>" for name in heads)
     body = "\n".join("<tr>" + "".join(f"<td>{_cell(value)}</td>" for value in row) + "</tr>" for row in rows)
     below = f"<p>{escape(note)}</p>" if note else ""
-    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>{below}"
+    content = f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+    return f'<div style="overflow-x:auto">{content}</div>{below}'
 
 
 def _cell(value: Any) -> str:
@@ -151,10 +155,15 @@ def limits(title: str, rows: Sequence[Within]) -> Picture:
         left, right = -edge if row.low is None else -1, edge if row.high is None else 1
         axes.barh(number, right - left, left=left, height=0.8, color=COLOURS["pass"], alpha=0.15)
     axes.set_xlim(-edge, edge)
+    # Few, so that they stand apart on a narrow picture.
+    far = 10 ** np.floor(np.log10(edge))
+    ticks = sorted({-far, -1.0, 0.0, 1.0, far})
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
     axes.axvline(0, color=COLOURS["retrained"], linewidth=0.8)
-    axes.set_yticks(range(len(rows)), [_short(row.name) for row in rows])
+    axes.set_yticks(range(len(rows)), [_short(row.name, 22) for row in rows])
     axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
-    axes.set_xlabel("from retrained models (0) to the limit (1)")
+    axes.set_xlabel("retrained models 0, limit 1")
     axes.set_title(title, loc="left", fontsize=10, wrap=True)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12 - 0.6 / (1 + len(rows))), ncols=2, frameon=False)
     told = "; ".join(
@@ -184,7 +193,7 @@ def curves(title: str, lines: Mapping[str, Sequence[float]], *, across: str, up:
     return Picture(picture, f"{title}. {up}, by {across}: {told or 'nothing'}")
 
 
-def _empty(*, height: float, width: float = 6.4) -> tuple[Any, Any]:
+def _empty(*, height: float, width: float = 4.6) -> tuple[Any, Any]:
     """A figure of matplotlib, in inches, and its axes, without a window or global state.
 
     Raises:
@@ -199,5 +208,5 @@ def _empty(*, height: float, width: float = 6.4) -> tuple[Any, Any]:
         return figure, figure.subplots()
 
 
-def _short(name: str, most: int = 34) -> str:
+def _short(name: str, most: int = 28) -> str:
     return name if len(name) <= most else name[: most - 1] + "…"

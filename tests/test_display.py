@@ -39,6 +39,15 @@ def test_a_picture_is_one_image_with_its_content_as_text(tmp_path):
     assert {name for bar in picture.figure.axes[0].patches for name in [bar.get_width()]} == {0.5, -0.25}
 
 
+def test_both_can_be_read_on_a_phone():
+    """Of 390 points in width: words are not below nine points there, and a table that is wider is moved by a finger."""
+    picture = bars("Why", ["x" * 90], [0.5], ["for"], unit="adds to the score")
+    width = picture.figure.get_figwidth() * 72
+    sizes = [text.get_fontsize() for axes in picture.figure.axes for text in (axes.title, *axes.get_yticklabels())]
+    assert min(sizes) * min(1, 390 / width) >= 9
+    assert table("Why", ["adds"], [[1.0]]).startswith('<div style="overflow-x:auto"><table>')
+
+
 def test_without_anything_to_show_there_is_an_empty_picture():
     assert bars("Why", [], [], [], unit="adds").alt == "Why. adds: nothing"
 

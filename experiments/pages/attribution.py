@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import numpy as np
+
 from experiments.pages.blocks import block
 from experiments.reporting.main_table import MISSING, markdown, plain
 from experiments.reporting.records import read_records
+from experiments.studies.agreement import mean_interval
 from experiments.studies.attribution import PATH
+from experiments.studies.own_ratings import PATH as OWN
+from ifru_jax.unlearning.local.adjoint import MOST_RETURNING
 
 Interval = dict[str, float]
 
@@ -50,12 +55,33 @@ def attribution_lists() -> str:
     return markdown([*heads, "the score falls by, retrained", "counterfactual"], rows)
 
 
-def interval(found: Interval | None) -> str:
+@block
+def own_ratings() -> str:
+    """Influences of own ratings with other users held, against those of the whole problem: where they are given, and elsewhere."""
+    rows = []
+    for record in read_records(OWN):
+        found = {name: np.array(values) for name, values in record["figures"].items()}
+        alone = found["returning"][:, 0] <= MOST_RETURNING
+        for told, which in (("others held", alone), ("whole problem", ~alone)):
+            if not which.any():
+                continue
+            names = ("correlation", "rank correlation", "size", "difference", "named")
+            shown = [interval(mean_interval(found[name][which])._asdict(), 2 + ("corr" in name)) for name in names]
+            least = plain(float(found["rank correlation"][which].min()), 3)
+            rows.append([f"{record['dataset']}, {record['model']}", f"{told}: {which.sum()}", *shown[:2], least, *shown[2:]])
+    heads = ["`explain` takes: users", "correlation", "rank correlation", "least", "size", "distance", "same of the first five"]
+    return markdown(["data, model", *heads], rows)
+
+
+def interval(found: Interval | None, digits: int = 2) -> str:
     """A value and between what."""
     if found is None:
         return MISSING
-    return f"{plain(found['value'], 2)} ({plain(found['low'], 2)} – {plain(found['high'], 2)})"
+    return f"{plain(found['value'], digits)} ({plain(found['low'], digits)} – {plain(found['high'], digits)})"
 
 
 def _of(kind: str) -> list[dict[str, Any]]:
-    return [record for record in read_records(PATH) if record["forget"] == kind]
+    """Records of a kind, those of a model together."""
+    found = [record for record in read_records(PATH) if record["forget"] == kind]
+    order = list(dict.fromkeys((record["dataset"], record["model"]) for record in found))
+    return sorted(found, key=lambda record: order.index((record["dataset"], record["model"])))

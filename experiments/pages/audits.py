@@ -32,7 +32,7 @@ def power(size: str) -> str:
 def power_of_measures(size: str) -> str:
     """How often each measure is outside its limits, by request: of an unchanged model and of one that forgot half."""
     found = [r for r in _judgements() if r["seed"] == int(size)]
-    requests = list(dict.fromkeys((r["dataset"], r["forget"]) for r in found))
+    requests = _cells(found)
     names = list(dict.fromkeys(name for r in found for name in r["figures"]["measures"]))
     names = [name for name in names if ", " not in name]
     rows = []
@@ -102,18 +102,18 @@ def canaries_unseen() -> str:
     for r in read_records(CANARIES):
         if r["method"] != "shadows":
             f = r["figures"]
-            used = [one[0] for one in f["used"]]
             names = ("canaries", "ratings", "snapshots canaries", "snapshots ratings")
-            rows.append(
-                [
-                    f"{r['dataset']}, {r['model']}",
-                    r["method"],
-                    *(_spread(f[name]) if name in f else MISSING for name in names),
-                    f"{np.mean(used):.2f} ({min(one[1] for one in f['used']):.2f} – {max(one[2] for one in f['used']):.2f})",
-                ]
-            )
-    heads = ["LiRA: canaries", "ratings", "two snapshots: canaries", "ratings", "still used"]
+            canaries, ratings, *snapshots = (_spread(f[name]) if name in f else MISSING for name in names)
+            worst = _widest(f["worst"], 3) if "worst" in f else MISSING
+            rows.append([f"{r['dataset']}, {r['model']}", r["method"], canaries, ratings, worst, *snapshots, _widest(f["used"], 2)])
+    heads = ["LiRA: canaries", "ratings", "the most memorised of them", "two snapshots: canaries", "ratings", "still used"]
     return markdown(["data, model", "method", *heads], rows)
+
+
+def _widest(found: Sequence[Sequence[float]], digits: int) -> str:
+    """Of several values with their intervals the mean, and all that any of the intervals holds."""
+    value, low, high = np.mean([one[0] for one in found]), min(one[1] for one in found), max(one[2] for one in found)
+    return f"{value:.{digits}f} ({low:.{digits}f} – {high:.{digits}f})"
 
 
 def _judgements() -> list[Record]:
@@ -134,10 +134,10 @@ def _verdicts(figures: Record) -> str:
     return " / ".join(f"{100 * count / figures['count']:.0f}" for count in counts)
 
 
-def _outside(found: Sequence[Record], request: tuple[str, str], kind: str, name: str) -> str:
+def _outside(found: Sequence[Record], request: tuple[str, str, str], kind: str, name: str) -> str:
     """In hundredths, how often a measure is outside its limits."""
     for r in found:
-        if (r["dataset"], r["forget"]) == request and r["method"] == kind:
+        if _cell(r) == request and r["method"] == kind:
             counts = r["figures"]["measures"].get(name)
             return MISSING if counts is None else f"{100 * counts.get('outside', 0) / r['figures']['count']:.0f}"
     return MISSING

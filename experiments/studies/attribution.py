@@ -12,11 +12,12 @@ of retraining, 50 each, every one with its own seed but for "one":
     without  without the five ratings of each of the 48 users that a method names first, five seeds each
 
 A line per retraining goes to experiments/results/attribution_retrainings.jsonl, and one per kind and method to attribution.jsonl,
-from which `python -m experiments.tables` fills docs/attribution.md; what is done is not done again, and a run that was cut off goes
-on with the next retraining. About three hundred trainings of 4 seconds (MF) and 10 seconds (LightGCN-1).
+from which `python -m experiments.tables` fills docs/attribution.md; what is done is not done again, a run that was cut off goes on
+with the next retraining, and a method that is new is asked about the retrainings that are there. About three hundred trainings of 4
+seconds (MF) and 10 seconds (LightGCN-1).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -98,9 +99,14 @@ class Study:
         """bool [targets, n]: ratings of the user of each target."""
         return self.users[:, None] == self.data.users
 
+    def methods(self, kind: str) -> set[str]:
+        """Those that are asked about retrainings of a kind."""
+        names = methods_for(self.cell.layers, self.retained(kind), own=kind != "all")
+        return {*_naming(names), "random"} if kind == "without" else set(names)
+
     def influences(self, kind: str) -> dict[str, list[np.ndarray]]:
         """[targets, n] of every method for every original, for retrainings of a kind."""
-        methods = methods_for(self.cell.layers, self.retained(kind))
+        methods = methods_for(self.cell.layers, self.retained(kind), own=kind != "all")
         return {name: [method(one, self.users, self.items) for one in self.originals] for name, method in methods.items()}
 
     def retained(self, kind: str) -> np.ndarray | None:
@@ -177,10 +183,12 @@ def attribution(only: str = "") -> None:
             tell(f"{cell.name}: originals")
             study = Study.of(cell)
             for kind in (*KINDS, "without"):
-                if _lines(PATH, study, kind):
+                there = {record["method"] for record in _lines(PATH, study, kind)}
+                if study.methods(kind) <= there:
                     continue
                 for record in (without if kind == "without" else correlations)(study, kind, tell):
-                    append_record(PATH, record)
+                    if record["method"] not in there:
+                        append_record(PATH, record)
 
 
 def correlations(study: Study, kind: str, tell: Tell) -> Iterator[dict]:
@@ -213,7 +221,7 @@ def correlations(study: Study, kind: str, tell: Tell) -> Iterator[dict]:
 def without(study: Study, kind: str, tell: Tell) -> Iterator[dict]:
     """How far scores fall without the ratings that each method names, and whether lists are those of retraining."""
     lines = {(r["method"], r["seed"]): r["figures"] for r in _lines(RETRAININGS, study, kind)}
-    named = [*(name for name in study.single if "graph" not in name), "random"]
+    named = [*_naming(study.single), "random"]
     everything = np.zeros(len(study.data), bool)
     for method in ("nothing", *named):
         for number in range(SEEDS):
@@ -239,6 +247,11 @@ def without(study: Study, kind: str, tell: Tell) -> Iterator[dict]:
             fall = study.scores(original) - study.scores(unlearned)
             figures["fall unlearned"] = mean_interval(fall[:, None])._asdict()
         yield study.record(kind, method, SEEDS, figures)
+
+
+def _naming(methods: Iterable[str]) -> list[str]:
+    """Those that are let name ratings."""
+    return [name for name in methods if "graph" not in name]
 
 
 def _overlaps(study: Study, original: Trained, unlearned: Trained, retrained: np.ndarray) -> dict:

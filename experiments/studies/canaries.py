@@ -12,6 +12,7 @@ models are asked:
     unseen             LiRA: are planted pairs told from those that were never planted? The same for ratings and held-out ratings
     two snapshots      the fall of confidence from the model before to the model after, by which somebody who has both tells what
                        was erased; Chen et al., "When machine unlearning jeopardizes privacy" (CCS 2021)
+    most memorised     LiRA again, against the one in a hundred of the ratings, and ten at least, that shadows learned by heart most
     still used         the share of what the request names that is still used (`evaluation.membership.usage`)
 
 A line per method goes to experiments/results/canaries.jsonl, from which `python -m experiments.tables` fills docs/verification.md;
@@ -42,6 +43,7 @@ from ifru_jax.evaluation.membership import memorisation, usage
 from ifru_jax.evaluation.membership.attack import attack_result
 from ifru_jax.evaluation.membership.confidence import confidence
 from ifru_jax.evaluation.membership.lira import lira
+from ifru_jax.evaluation.membership.memorisation import most_memorised
 from ifru_jax.evaluation.membership.shadows import join
 from ifru_jax.models import Scorer
 from ifru_jax.training import Trained, fit_params, train
@@ -190,6 +192,8 @@ def asked_about(planted: Planted, tell: Tell) -> Iterator[dict]:
         "others memorised": float(memorised[count:].mean()),
     }
     yield _record(planted.setup, "shadows", figures)
+    ratings, held_out = planted.parts["ratings"], planted.parts["held out"]
+    worst = ratings.start + most_memorised(memorisation(shadows[:, ratings], trained_on[:, ratings]))
     before: list[np.ndarray] = []
     after: dict[str, list[np.ndarray]] = {}
     for seed in range(SEEDS):
@@ -199,9 +203,12 @@ def asked_about(planted: Planted, tell: Tell) -> Iterator[dict]:
         for name, model in without(planted.setup, original, seed):
             after.setdefault(name, []).append(planted.phi(model))
     for name, several in {"original": before, **after}.items():
+        scores = [lira(one, shadows, trained_on) for one in several]
+        told = [attack_result(one[worst], one[held_out]) for one in scores]
         figures = {
-            "canaries": [_told(planted, lira(one, shadows, trained_on), "canaries", "not planted") for one in several],
-            "ratings": [_told(planted, lira(one, shadows, trained_on), "ratings", "held out") for one in several],
+            "canaries": [_told(planted, one, "canaries", "not planted") for one in scores],
+            "ratings": [_told(planted, one, "ratings", "held out") for one in scores],
+            "worst": [[one.auc, *one.auc_interval] for one in told],
             "used": [usage(one[named], shadows[:, named], trained_on[:, named]) for one in several],
         }
         if name != "original":

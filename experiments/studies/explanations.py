@@ -1,7 +1,8 @@
 """What says which interactions a score came from: ours, and what others use.
 
     along, end           −⟨a, b_z⟩ + ∂s/∂w_z, along the record of the training or from its end     `unlearning.adjoint`
-                         with H of what is retained, as the step has it, or "H of all" data
+                         with H of what is retained, as the step has it, or "H of all" data; "others held" is what
+                         `explain` says of own ratings, without the whole problem             `unlearning.local.adjoint`
     gradient dot         −⟨∇s, ∇ℓ_z⟩ at the end          Charpiat et al. (NeurIPS 2019), without the norms
     TracIn               −Σ_k n_k ⟨∇s(θ_k), ∇ℓ_z(θ_k)⟩   Pruthi et al. (NeurIPS 2020), at the places of the record
     cosine               (2y − 1) cos(e_u, e_v) cos(e_i, e_j) of the trained embeddings
@@ -25,6 +26,7 @@ from ifru_jax.models import Params
 from ifru_jax.training import Objective
 from ifru_jax.unlearning import Prepared, prepare
 from ifru_jax.unlearning.adjoint import influences
+from ifru_jax.unlearning.local.adjoint import own_influences
 
 Method = Callable[[Prepared, np.ndarray, np.ndarray], np.ndarray]
 # Targets that are solved for at once.
@@ -35,6 +37,15 @@ def along(state: Prepared, users: np.ndarray, items: np.ndarray, *, retained: np
     """Ours, along the record; `retained` says how much of each interaction the retrainings keep on average."""
     parts = [slice(start, start + TOGETHER) for start in range(0, len(users), TOGETHER)]
     return np.concatenate([influences(state, _targets(users[part], items[part]), retained=retained) for part in parts])
+
+
+def others_held(state: Prepared, users: np.ndarray, items: np.ndarray, *, retained: np.ndarray | None = None) -> np.ndarray:
+    """Ours, along the record, of each user's own ratings with the rows of other users held; 0 of all others."""
+    found = np.zeros((len(users), len(state.interactions)), np.float32)
+    for row, user, item in zip(found, users, items, strict=True):
+        target = Target.of(int(user), [int(item)], [1.0])
+        row[state.interactions.users == user] = own_influences(state, target, np.array([item]), retained=retained)
+    return found
 
 
 def end(state: Prepared, users: np.ndarray, items: np.ndarray, *, retained: np.ndarray | None = None) -> np.ndarray:
@@ -78,8 +89,8 @@ def signed_ratings(data: Interactions) -> np.ndarray:
     return found
 
 
-def methods_for(layers: int, retained: np.ndarray | None = None) -> dict[str, Method]:
-    """By name; ours first, which take H of what is retained, float [n]."""
+def methods_for(layers: int, retained: np.ndarray | None = None, *, own: bool = False) -> dict[str, Method]:
+    """By name; ours first, which take H of what is retained, float [n]. With `own` also what tells a user's own ratings alone."""
     found: dict[str, Method] = {
         "along": partial(along, retained=retained),
         "end": partial(end, retained=retained),
@@ -88,6 +99,8 @@ def methods_for(layers: int, retained: np.ndarray | None = None) -> dict[str, Me
     }
     if retained is not None:
         found["along, H of all"] = along
+    if own and not layers:
+        found["along, others held"] = partial(others_held, retained=retained)
     if layers:
         found |= {"gradient dot, graph": partial(gradient_dot, graph=True), "TracIn, graph": partial(tracin, graph=True)}
     return found | {"cosine": cosine, "item-kNN": item_knn}

@@ -48,6 +48,7 @@ from ifru_jax.evaluation.membership.lira import lira
 from ifru_jax.evaluation.membership.shadows import join
 from ifru_jax.evaluation.verdicts import Verification
 from ifru_jax.evaluation.views import ModelView, Views
+from ifru_jax.graph import Batch, build_examples
 from ifru_jax.training import Trained
 
 PATH = RESULTS / "power.jsonl"
@@ -78,6 +79,7 @@ class PowerCell:
 CELLS = (
     *(PowerCell("movielens-small", "mf", 0, forget) for forget in REQUESTS),
     *(PowerCell("ml-100k", "mf", 0, forget) for forget in REQUESTS),
+    *(PowerCell("ml-100k", "lightgcn", 1, forget) for forget in ("noise:0.02", "interaction:0.02", "user:0.02")),
 )
 
 
@@ -152,20 +154,11 @@ def rounded(name: str, table: jax.Array) -> jax.Array:
 
 def taught(trained: Trained, data: Interactions, direction: int) -> Trained:
     """Twenty steps down the loss of these interactions, or up."""
-
-    per_pair: Any = trained.loss
-
-    @jax.jit
-    def gradient(params: Any) -> Any:
-        def loss(p: Any) -> jax.Array:
-            scores = (p["user_embedding"][data.users] * p["item_embedding"][data.items]).sum(1)
-            return jnp.sum(per_pair(scores, jnp.asarray(data.labels)))
-
-        return jax.grad(loss)(params)
-
+    batch = Batch(build_examples(data), trained.training_set.graph)
+    gradient = jax.jit(jax.grad(trained.objective.losses))
     params = trained.params
     for _ in range(20):
-        params = jax.tree.map(lambda p, g: p - direction * 0.05 * g, params, gradient(params))
+        params = jax.tree.map(lambda p, g: p - direction * 0.05 * g, params, gradient(params, batch))
     return trained.with_params(params)
 
 

@@ -2,26 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from ifru_jax.data import ForgetRequest, Interactions
 from ifru_jax.data.forget import Ids, listed
-from ifru_jax.data.groups import leads_group
 from ifru_jax.errors import DataError, check_kind, check_whole
+from ifru_jax.explaining.answer import Among, answer
 from ifru_jax.explaining.counterfactual import Counterfactual
 from ifru_jax.explaining.explanation import Explanation, Reason
 from ifru_jax.explaining.question import Question
 from ifru_jax.forks import check_not_forked
-from ifru_jax.influence.targets import stacked
 from ifru_jax.serving import recommend
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import forget, prepare
-from ifru_jax.unlearning.adjoint import influences
 from ifru_jax.unlearning.ifru import follows
 
-Among = Literal["own", "neighbours", "all"]
 Removed = Iterable[int | str | tuple[int | str, int | str]]
 
 
@@ -55,8 +52,9 @@ def explain(
       item: original id; None takes the first of the user's list. Several: the NDCG of the list, were these the right items.
       rather_than: another item: explains how far `item` is above it.
       k: reasons to name; with `without` also the length of the lists.
-      among: the user's "own" ratings; those of "neighbours" too, of anybody on the user's items, and of those who rated the item on
-        anything; or "all".
+      among: the user's "own" ratings, by a problem of the user's size where that will do, in milliseconds; those of "neighbours"
+        too, of anybody on the user's items, and of those who rated the item on anything; or "all". The last two take the whole
+        problem, and so the user's own ratings from it too.
       without: ratings that are taken away: items of the user, or (user, item) of anybody.
       titles: of items, by their id.
 
@@ -77,14 +75,14 @@ def explain(
     question = _question(trained, row, user, item, rather_than)
     away = None if without is None else ForgetRequest.of(data, interactions=_pairs(user, without))
     state = prepare(trained)
-    found = influences(state, stacked([question.target(state)]))[0]
-    own = data.users == row
-    places = np.flatnonzero(_looked_at(data, question, among))
-    order = places[np.argsort(-np.abs(found[places]), kind="stable")]
+    found = answer(state, question, among)
+    looked_at = data.select(found.places)
+    order = np.argsort(-np.abs(found.influences), kind="stable")
     users, items = _ids(data)
 
     def reason(z: int) -> Reason:
-        return Reason(users[data.users[z]].item(), items[data.items[z]].item(), float(data.labels[z]), float(found[z]))
+        user, item = users[looked_at.users[z]].item(), items[looked_at.items[z]].item()
+        return Reason(user, item, float(looked_at.labels[z]), float(found.influences[z]))
 
     return Explanation(
         kind=question.kind,
@@ -92,10 +90,10 @@ def explain(
         items=tuple(items[list(question.items)].tolist()),
         value=question.value(state),
         reasons=tuple(map(reason, order[:k])),
-        own=float(found[own].sum()),
-        others=float(found[~own].sum()),
-        interactions=data.select(places),
-        influences=found[places],
+        own=found.own,
+        others=found.others,
+        interactions=looked_at,
+        influences=found.influences,
         course="along the training" if follows(state) else "from its end",
         histories=state.training_set.graph.history is not None,
         without=None if away is None else _without(state, question, away, k),
@@ -134,19 +132,6 @@ def _question(trained: Trained, row: int, user: int | str, item: Ids | None, rat
 def _pairs(user: int | str, without: Removed) -> list[tuple[int | str, int | str]]:
     given = [without] if isinstance(without, int | str | np.integer) else without
     return [one if isinstance(one, tuple) else (user, one) for one in given]  # pyright: ignore[reportReturnType]
-
-
-def _looked_at(data: Interactions, question: Question, among: Among) -> np.ndarray:
-    """bool [n]; never sampled negatives, which nobody rated."""
-    own = data.users == question.user
-    seen = np.ones(len(data), bool) if data.groups is None else leads_group(data)
-    if among == "all":
-        return seen
-    if among == "own":
-        return seen & own
-    items = np.isin(data.items, data.items[own & seen])
-    users = np.isin(data.users, data.users[np.isin(data.items, question.items) & seen])
-    return seen & (own | items | users)
 
 
 def _without(trained: Trained, question: Question, away: ForgetRequest, k: int) -> Counterfactual:

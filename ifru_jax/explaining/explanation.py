@@ -38,7 +38,7 @@ class Explanation:
       items: original ids: the item; the item and the other; or those that are right.
       value: the number that is explained.
       reasons: the ratings with the largest influence either way, the largest first.
-      own, others: sums of the influences of all ratings of the user, and of all others.
+      own, others: sums of the influences of all ratings of the user, and of all others; None where other users were held.
       interactions: those that were looked at.
       influences: float [n], of each of them.
       course: "along the training" or "from its end", where influences were followed.
@@ -53,7 +53,7 @@ class Explanation:
     value: float
     reasons: tuple[Reason, ...]
     own: float
-    others: float
+    others: float | None
     interactions: Interactions
     influences: np.ndarray
     course: str
@@ -111,7 +111,8 @@ class Explanation:
 
     @property
     def _notes(self) -> list[str]:
-        notes = [f"The user's own ratings add {self.own:+.3f}, those of others {self.others:+.3f}; followed {self.course}."]
+        others, held = ("", ", with other users held") if self.others is None else (f", those of others {self.others:+.3f}", "")
+        notes = [f"The user's own ratings add {self.own:+.3f}{others}; followed {self.course}{held}."]
         if self.histories:
             notes.append("The model reads histories: what a deletion moves up in them is in no influence, ask without=[…].")
         if self.without is not None:

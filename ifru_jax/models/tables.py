@@ -44,6 +44,16 @@ def take_rows(tables: Tables, params: Params, rows: Rows) -> Params:
     return params | {name: params[name][of_side(rows, side)] for name, side in tables.items()}
 
 
+def first_rows(values: Params, sizes: Mapping[str, int]) -> Params:
+    """Of each of these tables so many rows."""
+    return {name: values[name][:size] for name, size in sizes.items()}
+
+
+def with_zeros_behind(rows: Params, like: Params) -> Params:
+    """First rows of tables as tables of the size of others, zero behind."""
+    return {name: jnp.zeros_like(like[name]).at[: len(of)].set(of) for name, of in rows.items()}
+
+
 def scatter_rows(tables: Tables, like: Params, rows: Rows, values: Params) -> Params:
     """Adds a batch of rows, tables [b, n, …] and shared [b, …], into parameters shaped like `like`; `rows` int [b, n] twice."""
     summed = {name: jax.tree.map(lambda v: v.sum(axis=0), value) for name, value in values.items() if name not in tables}

@@ -33,9 +33,10 @@ from ifru_jax.influence.targets import Target
 from ifru_jax.models import Params
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers.spectral import spectral_step_with_space
-from ifru_jax.sparse import on_device
+from ifru_jax.sparse import on_device, on_host
 from ifru_jax.status import Status
 from ifru_jax.training import Objective
+from ifru_jax.training.objective import Product
 from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.along import SegmentSolve
 from ifru_jax.unlearning.config import IFRUConfig
@@ -87,9 +88,25 @@ def influences(state: Prepared, targets: Target, *, retained: np.ndarray | None 
         problem = StepProblem(objective, state.params, state.params, left, rows, state.floor)
         learned, status = _from_end(state.step, problem, pull, data)
         found, statuses = found - learned, [status]
-    if any(np.any(np.asarray(status) == Status.NOT_FINITE) for status in statuses):
-        raise NumericsError(Status.NOT_FINITE.message)
+    for status in statuses:
+        check_finite(status)
     return np.asarray(found)[:, : len(state.interactions)]
+
+
+def check_finite(statuses: jax.Array) -> None:
+    """Raises NumericsError if one of several solves was not finite."""
+    if np.any(on_host(statuses) == Status.NOT_FINITE):
+        raise NumericsError(Status.NOT_FINITE.message)
+
+
+def back_through(solve: SegmentSolve, product: Product, scale: Params, pull: Params) -> tuple[Params, Params, jax.Array]:
+    """λ at the beginning of a segment, from that at its end; a_k; and the status. `product` is with H_k, `scale` S_k."""
+    step = spectral_step_with_space(num_steps=solve.num_steps, filter="growing-flow", tolerance=solve.tolerance)
+    problem = scaled_problem(product, pull, scale)
+    solution, image = step(problem.product, problem.rhs, floor=1.0, damping=1.0)
+    # S⁻¹ (S H S) y = H a; a row that no step has moved has no data that H could couple it by.
+    moved = jax.tree.map(lambda s, x: jnp.where(s > 0, x / jnp.where(s > 0, s, 1), 0), scale, image())
+    return optax.tree.sub(pull, moved), problem.to_params(solution.solution), solution.status
 
 
 @jax.jit
@@ -108,16 +125,10 @@ def _through_segment(solve: SegmentSolve, segment: Segment, pulls: Params, of: S
     """λ at the beginning of a segment, from that at its end, ⟨a_k, b_k,z⟩, and the statuses; of every target."""
     scale = jax.tree.map(lambda p: jnp.sqrt(segment.steps * p), segment.applied)
     product = of.objective.hessian_product(segment.params, of.retained)
-    step = spectral_step_with_space(num_steps=solve.num_steps, filter="growing-flow", tolerance=solve.tolerance)
 
     def through(pull: Params) -> tuple[Params, jax.Array, jax.Array]:
-        problem = scaled_problem(product, pull, scale)
-        solution, image = step(problem.product, problem.rhs, floor=1.0, damping=1.0)
-        direction = problem.to_params(solution.solution)
-        # S⁻¹ (S H S) y = H a; a row that no step has moved has no data that H could couple it by.
-        moved = jax.tree.map(lambda s, x: jnp.where(s > 0, x / jnp.where(s > 0, s, 1), 0), scale, image())
-        earlier = optax.tree.sub(pull, moved)
-        return earlier, contributions(of.objective, segment.params, direction, of.data), solution.status
+        earlier, direction, status = back_through(solve, product, scale, pull)
+        return earlier, contributions(of.objective, segment.params, direction, of.data), status
 
     return jax.vmap(through)(pulls)
 

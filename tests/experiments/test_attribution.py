@@ -55,11 +55,12 @@ def test_every_method_says_what_each_interaction_adds_to_each_target(trained):
     users, items = np.array([0, 3]), np.array([1, 2])
     layers = trained.model.num_hops
     retained = np.full(len(trained.interactions), 0.5)
-    for name, method in methods_for(layers, retained).items():
+    for name, method in methods_for(layers, retained, own=True).items():
         found = method(trained, users, items)
         assert found.shape == (2, len(trained.interactions)), name
         assert np.isfinite(found).all()
     assert ("TracIn, graph" in methods_for(layers)) == (layers > 0)
+    assert ("along, others held" in methods_for(layers, own=True)) == (layers == 0)
     assert "along, H of all" not in methods_for(layers)
 
 

@@ -27,6 +27,7 @@ from experiments.studies.canaries import canaries
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
 from experiments.studies.interop import study as interop
+from experiments.studies.own_ratings import own_ratings
 from experiments.studies.power import power
 from experiments.studies.rows import rows
 from experiments.studies.sharding import sharding
@@ -53,6 +54,7 @@ COMMANDS = {
     "studies.damping": "damping.jsonl",
     "studies.canaries": "canaries.jsonl",
     "studies.power": "power.jsonl",
+    "studies.own_ratings": "own_ratings.jsonl",
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
     "studies.rows": "rows.jsonl",
@@ -176,6 +178,7 @@ BAD = [
     ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.canaries", canaries, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.power", power, {"only": "magic"}, "no cell has 'magic' in its name"),
+    ("studies.own_ratings", own_ratings, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
     ("studies.rows", rows, {"only": "magic"}, "no data set has 'magic' in its name"),
     ("studies.rows", rows, {"out": Path("file")}, "ends in .jsonl"),

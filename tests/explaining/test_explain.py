@@ -16,6 +16,7 @@ from ifru_jax import DataError, Interactions, Split, TrainConfig, bpr, explain, 
 from ifru_jax.data import sample_negatives
 from ifru_jax.models import sasrec
 from ifru_jax.unlearning import along
+from ifru_jax.unlearning.local import adjoint
 from ifru_jax.unlearning.preconditioner import MeanSquares
 
 pytestmark = pytest.mark.filterwarnings("ignore:there is no validation interaction")
@@ -54,6 +55,23 @@ def test_reasons_are_the_largest_influences_of_the_users_own_ratings(trained):
     assert found.course == "along the training"
     for reason in found.reasons:
         assert reason.label == float((int(reason.user[1:]) % 2) == ((reason.item - 100) % 2))
+
+
+def test_own_ratings_are_told_as_from_the_whole_problem_without_it(trained, monkeypatch):
+    """Where scores come of rows alone others are held, if they return little, which is not so with few users; all of a graph
+    takes part, and is told the same."""
+    whole, everyone = explain(trained, user="u3", item=104), explain(trained, user="u3", item=104, among="all")
+    of_user = everyone.influences[everyone.interactions.users == everyone.interactions.user_index(["u3"])[0]]
+    np.testing.assert_allclose(whole.influences, of_user, rtol=1e-5)
+    assert whole.others == pytest.approx(everyone.others)
+    monkeypatch.setattr(adjoint, "MOST_RETURNING", 1.0)
+    own = explain(trained, user="u3", item=104)
+    assert np.corrcoef(own.influences, of_user)[0, 1] > 0.95
+    if not trained.model.num_hops:
+        assert own.others is None
+        assert "with other users held" in repr(own)
+        assert own.as_dict()["others"] is None
+        assert not np.array_equal(own.influences, whole.influences)
 
 
 def test_those_of_all_hold_those_of_neighbours_hold_the_users_own(trained):

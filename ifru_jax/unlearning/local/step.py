@@ -22,7 +22,7 @@ from ifru_jax.graph.inflow import OnePass, OpenGraph, Propagations, inflow
 from ifru_jax.influence import Influence, parts_of
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.open_model import OpenModel, trace_propagations
-from ifru_jax.models.tables import Rows, of_side, take_rows
+from ifru_jax.models.tables import Rows, first_rows, of_side, take_rows, with_zeros_behind
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution
 from ifru_jax.sparse import capacity_of, on_device, on_host
@@ -157,10 +157,7 @@ def _solve(model: _Model, problem: LocalProblem) -> LocalSteps:
     fixed = {name: value for name, value in model.params.items() if name not in sizes}
 
     def core_of(values: Params) -> Params:
-        return {name: values[name][:size] for name, size in sizes.items()}
-
-    def with_rest(core_rows: Params) -> Params:
-        return {name: jnp.zeros_like(local[name]).at[: sizes[name]].set(value) for name, value in core_rows.items()}
+        return first_rows(values, sizes)
 
     direct, spillover = (core_of(part) for part in parts_of(objective, everything, before, after))
     if config.spillover == "none":
@@ -171,7 +168,8 @@ def _solve(model: _Model, problem: LocalProblem) -> LocalSteps:
     degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, total, problem.median_degree)
     scale = inverse_root_metric(core_of(local), tables, degrees, core, exponent=config.metric_exponent)
     product = curvature_product(config, objective, local, after, fixed)
-    step, solution = damped_step(config, scaled_problem(lambda v: core_of(product(with_rest(v))), rhs, scale), floor=model.floor)
+    damped = scaled_problem(lambda v: core_of(product(with_zeros_behind(v, local))), rhs, scale)
+    step, solution = damped_step(config, damped, floor=model.floor)
     norms = [optax.tree.norm(of) for of in (direct, spillover, rhs)]
     return LocalSteps(part.users[: len(core[0])], part.items[: len(core[1])], step, solution, *norms)
 
