@@ -102,7 +102,8 @@ class LightGCNPyTorch:
         needed("torch", "it needs torch").save(model.net.state_dict(), folder / "lgn.pth.tar")
         data = interop.read_lightgcn(model.folder)
         layers, decay = self.own["lightGCN_n_layers"], self.own["decay"]
-        options_here = {"layers": layers, "decay": decay, "negatives": options.negatives}
+        replay = interop.Replay("adam", self.own["lr"], self.own["bpr_batch_size"]) if options.replay else None
+        options_here = {"layers": layers, "decay": decay, "negatives": options.negatives, "replay": replay}
         return interop.from_lightgcn_pytorch(folder / "lgn.pth.tar", data, **options_here)
 
     def served(

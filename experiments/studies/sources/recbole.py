@@ -113,6 +113,8 @@ class RecBole:
             )
             exec(compile(code, "snippet", "exec"), {})
         declared = interop.Declared.read(f"{target}.json")
+        if not options.replay:
+            declared = dataclasses.replace(declared, replay=None)
         if declared.loss == "bpr":
             declared = dataclasses.replace(declared, negatives=options.negatives)
         return interop.from_tensors(f"{target}.safetensors", declared=declared)
