@@ -25,14 +25,14 @@ from ifru_jax.interop.implicit import implicit_tables
 from ifru_jax.interop.places import Place, written
 from ifru_jax.interop.recbole import recbole_source
 from ifru_jax.interop.source import Source, System
-from ifru_jax.interop.trees import flax_bytes
+from ifru_jax.interop.trees import flax_bytes, write_orbax
 from ifru_jax.training import AllPairs, Trained, WithDecay
 
-Like = Literal["implicit", "recbole", "lightgcn-pytorch", "torch", "safetensors", "npz", "flax"]
+Like = Literal["implicit", "recbole", "lightgcn-pytorch", "torch", "safetensors", "npz", "flax", "orbax"]
 
 _LIGHTGCN = {"user_embedding": "embedding_user.weight", "item_embedding": "embedding_item.weight"}
 
-_PLAIN: dict[str, System] = {"safetensors": "safetensors", "npz": "npz", "torch": "torch", "flax": "flax"}
+_PLAIN: dict[str, System] = {"safetensors": "safetensors", "npz": "npz", "torch": "torch", "flax": "flax", "orbax": "orbax"}
 
 
 def export(
@@ -49,7 +49,7 @@ def export(
       path: the file; the ids are in NAME.ids.json beside it, null for rows of the erased.
       like: the source that the model came with, which has all that is in its file beside the tables; or a system, whose defaults
         are taken: "recbole" are safetensors with the names of its state dict and a row of padding, for `load_state_dict`; "flax" is
-        what `flax.serialization` reads, which a checkpoint of Orbax goes back as, too.
+        what `flax.serialization` reads, "orbax" the folder of a checkpoint, which must not be there yet.
       erased: "zero" keeps the rows of the erased, as zeros, so that all others stay where they are; "compact" leaves them out.
 
     Returns:
@@ -161,8 +161,10 @@ def _write(target: Path, tables: dict[str, np.ndarray], source: Source) -> None:
         torch, memory = needed("torch", "files of PyTorch need torch", extra="interop"), io.BytesIO()
         torch.save({name: torch.from_numpy(np.array(table)) for name, table in {**tables, **arrays}.items()}, memory)
         write_atomic(target, memory.getvalue())
-    elif source.system in ("flax", "orbax"):
+    elif source.system == "flax":
         write_atomic(target, flax_bytes({**tables, **arrays}))
+    elif source.system == "orbax":
+        write_orbax(target, {**tables, **arrays})
     else:
         written = needed("safetensors.numpy", "safetensors files need safetensors", extra="interop")
         whole = {name: np.asarray(value, order="C") for name, value in (tables | arrays).items()}
