@@ -100,9 +100,12 @@ def study(only: str = "", *, seconds: bool = False) -> None:
     """
     if only and only not in SYSTEMS:
         raise DataError(f"no cell has {only!r} as its model: choose among {', '.join(SYSTEMS)}.")
+    models = [only] if only else list(SYSTEMS)
+    for model in models:
+        SYSTEMS[model].versions()  # what isn't there is told before hours have passed
     keep_compiled()
     split = data()
-    for model in [only] if only else SYSTEMS:
+    for model in models:
         (timed if seconds else compared)(model, split)
 
 
