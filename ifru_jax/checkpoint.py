@@ -162,7 +162,7 @@ def _described_record(trained: Trained, record: Record) -> tuple[dict[str, Any],
         for part in ("params", "applied"):
             saved = _saved(trained, getattr(segment, part))
             arrays |= {f"record/{number}/{part}/{name}": leaf for name, leaf in saved.items()}
-    return {"steps": steps, "batch_size": record.batch_size, "peak": record.peak}, arrays
+    return {"steps": steps, "batch_size": record.batch_size, "peak": record.peak, "adaptive": record.adaptive}, arrays
 
 
 def _record(
@@ -178,7 +178,7 @@ def _record(
     valid = Interactions(**columns, num_users=data.sizes[0], num_items=data.sizes[1])
     placed = [tuple(filled_up(of, tables, data) for of in pair) for pair in parts]
     segments = tuple(Segment(params, applied, n) for (params, applied), n in zip(placed, steps, strict=True))
-    return Record(segments, described["batch_size"], valid, described["peak"], data.mesh)
+    return Record(segments, described["batch_size"], valid, described["peak"], data.mesh, described.get("adaptive", True))
 
 
 def _saved(trained: Trained, params: Params) -> dict[str, np.ndarray]:

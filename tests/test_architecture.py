@@ -46,9 +46,9 @@ TOP = {"api", "checkpoint", "serving", "__init__", "__main__"}
 # Folders on top of the calls, which nothing else knows of.
 ON_TOP = {"explaining", "store", "command"}
 STORE = [
-    "moments", "lock", "key", "database", "journal", "states", "coverage", "budget", "commit", "migration", "requests", "resolve",
-    "lines", "creation", "answers", "preview", "record", "verifying", "opened", "settling", "answering", "outside", "compaction",
-    "page", "desk", "contents", "residues",
+    "moments", "lock", "key", "database", "journal", "models", "states", "coverage", "budget", "commit", "migration", "requests",
+    "resolve", "lines", "creation", "answers", "preview", "record", "verifying", "opened", "settling", "answering", "outside",
+    "compaction", "page", "desk", "contents", "residues",
 ]  # fmt: skip
 MODULES = sorted(PACKAGE.rglob("*.py"))
 ASKED_BY_NOBODY = {"method", "state", "trained", "prepared"}

@@ -19,10 +19,10 @@ METHODS = {
     "fold-out": "exact, no sweep",
     "one-sweep": "exact, 1 sweep",
     "converged": "exact, until the rows settle",
-    "one-negative": "IFRU, 1 negative",
+    "from-end": "IFRU, without replay",
     "influence": "IFRU",
+    "one-negative": "IFRU, 1 negative",
     "negatives": "IFRU, 16 negatives",
-    "replay": "IFRU, replayed",
     "retrain": "its own retraining",
 }
 FORGET = {"interaction:0.02": "2 % of the interactions", "user:0.01": "1 % of the users"}
@@ -40,7 +40,7 @@ def interop() -> str:
         *(name.replace("_", " ") for name in figures),
         f"NDCG@{K}",
         "seconds",
-        "once before",
+        "taking in",
     ]
     rows = []
     for model, of in MODELS.items():
@@ -50,6 +50,6 @@ def interop() -> str:
                 if (measured := found.get((model, forget, method))) is not None:
                     shown = [plain(measured.get(figure), 2) for figure in figures]
                     took = seconds.get("there" if method == "retrain" else method)
-                    once = seconds.get(f"{method} before") if method == "replay" else None
+                    once = seconds.get(f"{method} before")
                     rows.append([of, words, name, *shown, plain(measured[f"ndcg@{K}"], 4), plain(took, 1), plain(once, 1)])
     return markdown(heading, rows)

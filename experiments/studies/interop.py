@@ -8,8 +8,8 @@ the retraining. Each original comes in by way of a file that its system wrote, f
 system again, so that all scores are those that it would serve. Minutes for ALS and BPR, up to half an hour for LightGCN.
 
 Appends to experiments/results/interop.jsonl, from which `python -m experiments.tables` fills the table of docs/how-to/import.md;
-what is there is not run again. `--seconds` measures how long a request takes here and a training there, instead, for which nothing
-else may run beside it.
+what is there is not run again. `--seconds` measures how long a request and taking the model in take here, and a training there,
+instead, for which nothing else may run beside it.
 """
 
 import tempfile
@@ -38,8 +38,7 @@ from ifru_jax.errors import DataError
 from ifru_jax.evaluation import ranking_metrics, survivors
 from ifru_jax.evaluation.fidelity import gap, mean_or_none
 from ifru_jax.evaluation.shift import shift, slope, undone, undone_interval
-from ifru_jax.interop import ImplicitOptions, Replay, replayed
-from ifru_jax.training import Trained
+from ifru_jax.interop import ImplicitOptions
 
 PATH = RESULTS / "interop.jsonl"
 SEEDS, K, FIRST_RETRAINED = 3, 10, 100
@@ -58,13 +57,11 @@ class Cell:
       model: by its name in `SYSTEMS`.
       method: by name.
       options: of the import.
-      replay: how its source trained, where that is gone on with here.
     """
 
     model: str
     method: str
     options: ImplicitOptions = field(default_factory=ImplicitOptions)
-    replay: Replay | None = None
 
 
 _GRAPH = {"bpr_batch_size": 2048, "latent_dim_rec": 32, "lightGCN_n_layers": 2, "lr": 0.005, "decay": 1e-3}
@@ -80,6 +77,7 @@ SYSTEMS: dict[str, System] = {
     ),
     "lightgcn-pytorch": LightGCNPyTorch(epochs=60, **_GRAPH),
 }
+_REPLAYED = ("bpr", "recbole-bpr", "recbole-lightgcn", "lightgcn-pytorch")
 CELLS = (
     Cell("als", "exact"),
     Cell("als", "one-sweep", ImplicitOptions(sweeps=1)),
@@ -87,14 +85,9 @@ CELLS = (
     Cell("als", "fold-out", ImplicitOptions(sweeps=0)),
     Cell("als", "influence", ImplicitOptions(exact=False)),
     *(Cell(model, "influence") for model in SYSTEMS if model != "als"),
+    *(Cell(model, "from-end", ImplicitOptions(replay=False)) for model in _REPLAYED),
     *(Cell(model, "one-negative", ImplicitOptions(negatives=1)) for model in ("recbole-bpr", "lightgcn-pytorch")),
-    *(Cell(model, "negatives", ImplicitOptions(negatives=16)) for model in ("bpr", "recbole-bpr")),
-    # Its steps are not those of Adam: what Adam would do says how far each row went.
-    Cell("bpr", "replay", replay=Replay(learning_rate=0.002, batch_size=2048, epochs=100)),
-    Cell("recbole-bpr", "replay", replay=Replay(learning_rate=0.002, batch_size=2048, epochs=60)),
-    Cell("recbole-neumf", "replay", replay=Replay(learning_rate=0.001, batch_size=1024, epochs=20)),
-    Cell("recbole-lightgcn", "replay", replay=Replay(learning_rate=0.005, batch_size=2048, epochs=60)),
-    Cell("lightgcn-pytorch", "replay", replay=Replay(learning_rate=0.005, batch_size=2048, epochs=60)),
+    *(Cell(model, "negatives", ImplicitOptions(negatives=16)) for model in ("bpr", "recbole-bpr", "lightgcn-pytorch")),
 )
 
 
@@ -107,9 +100,12 @@ def study(only: str = "", *, seconds: bool = False) -> None:
     """
     if only and only not in SYSTEMS:
         raise DataError(f"no cell has {only!r} as its model: choose among {', '.join(SYSTEMS)}.")
+    models = [only] if only else list(SYSTEMS)
+    for model in models:
+        SYSTEMS[model].versions()  # what isn't there is told before hours have passed
     keep_compiled()
     split = data()
-    for model in [only] if only else SYSTEMS:
+    for model in models:
         (timed if seconds else compared)(model, split)
 
 
@@ -175,17 +171,16 @@ def data() -> Split:
 
 
 def answered(cell: Cell, model: Any, train: Interactions, request: ForgetRequest) -> tuple[np.ndarray, float, float]:
-    """The scores that the system serves without what is forgotten, by files alone; seconds of the request, and of a replay."""
+    """The scores that the system serves without what is forgotten, by files alone; seconds of the request, and of taking it in."""
     system = SYSTEMS[cell.model]
     with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
         imported = system.imported(model, train, Path(folder), cell.options)
+        before = time.perf_counter() - began
         users = [system.named(row) for row in request.users.tolist()]
         pairs = [(system.named(user), system.named(item)) for user, item in request.pairs.tolist()]
-        here, began = imported.model, time.perf_counter()
-        if cell.replay is not None and isinstance(here, Trained):
-            here = replayed(here, cell.replay)
-        before, began = time.perf_counter() - began, time.perf_counter()
-        unlearned, _ = unlearn(here, users=users or None, interactions=pairs or None)
+        began = time.perf_counter()
+        unlearned, _ = unlearn(imported.model, users=users or None, interactions=pairs or None)
         took = time.perf_counter() - began
         return system.served(model, (unlearned, imported.source), request.applied(train), Path(folder)), took, before
 

@@ -36,6 +36,7 @@ from ifru_jax.data import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation import survivors
 from ifru_jax.store import Asked, Store, make_key
+from ifru_jax.store.models import by_influence
 from ifru_jax.store.verifying import difference_as_request
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.unsettled import apart, size
@@ -63,9 +64,14 @@ class Streamed:
     basis: Trained
 
     @property
+    def model(self) -> Trained:
+        """As it is now."""
+        return by_influence(self.store.model)
+
+    @property
     def erased(self) -> list[int]:
         """Ids of users that are not in the data any more, in the order of the rows."""
-        before, now = (one.interactions for one in (self.original, self.store.model))
+        before, now = (one.interactions for one in (self.original, self.model))
         assert before.user_ids is not None
         return before.user_ids[(before.user_degrees() > 0) & (now.user_degrees() == 0)].tolist()
 
@@ -114,18 +120,18 @@ def opened(name: str, setup: Any, home: Path, models: Path | None) -> Streamed:
         trained = train_original(setup, 0, store=KEEP_NOTHING if models is None else ModelStore(models))
         make_key(key)
         with Store.create(folder, trained, split=setup.split, key=key) as store:
-            save(store.model, original)
+            save(by_influence(store.model), original)
     store = Store.open(folder, key=key)
     if store.unsettled:
         store.settle()
-    return Streamed(name, store, load(original), store.model)
+    return Streamed(name, store, load(original), by_influence(store.model))
 
 
 def requested(streamed: Streamed, number: int, *, measured: bool) -> Iterator[dict[str, Any]]:
     """Makes one request; its line, and one for the settlement that it triggered."""
     store = streamed.store
     if not store.unsettled:
-        streamed.basis = store.model
+        streamed.basis = streamed.model
     basis, lines = streamed.basis, len(store.history())
     kind, asked, expected = drawn(np.random.default_rng([1, number]), store.model.interactions, streamed.erased)
     answer = store.forget(asked, missing="report", quick=True)
@@ -143,8 +149,8 @@ def requested(streamed: Streamed, number: int, *, measured: bool) -> Iterator[di
     if answer.settled is not None:
         yield line | _settled(streamed, new[-1])
     elif measured and answer.report is not None:
-        settled, _ = unlearn(basis, difference_as_request(basis.interactions, store.model.interactions))
-        yield line | {"distance": apart(store.model, settled) / size(settled), "error": _error(store.model, settled, basis)}
+        settled, _ = unlearn(basis, difference_as_request(basis.interactions, streamed.model.interactions))
+        yield line | {"distance": apart(streamed.model, settled) / size(settled), "error": _error(streamed.model, settled, basis)}
     else:
         yield line
 
@@ -156,7 +162,7 @@ def _error(quick: Trained, settled: Trained, before: Trained) -> float | None:
 
 def _settled(streamed: Streamed, line: dict[str, Any]) -> dict[str, Any]:
     """What settling found, and how far the model is from one whole request for everything so far."""
-    now, spent = streamed.store.model, streamed.store.spent
+    now, spent = streamed.model, streamed.store.spent
     one = _in_one(streamed)
     found = {"distance": line["distance"], "error": line["error"], "from_one": _error(now, one, streamed.original)}
     return found | {"growth": spent.growth, "linearity": spent.linearity, "share": spent.share}
@@ -194,7 +200,7 @@ def at_the_end(streamed: Streamed) -> dict[str, Any]:
     store = streamed.store
     if store.unsettled:
         store.settle()
-    split, now = store.split, store.model
+    split, now = store.split, streamed.model
     assert split is not None
     request = difference_as_request(streamed.original.interactions, now.interactions)
     retrained = retrain(jax.random.key(1), streamed.original, request, split.valid, seeds=2)

@@ -54,7 +54,7 @@ def stream_seconds(
     with streamed.store as store, telling(Console()) as tell:
         # As a service that answers does when it starts.
         for config in (IFRUConfig(scope=()), None):
-            warm_up(store.model, config=config)
+            warm_up(streamed.model, config=config)
         for number in range(done, requests):
             kind, asked, _ = drawn(np.random.default_rng([1, number]), store.model.interactions, streamed.erased)
             began = time.perf_counter()

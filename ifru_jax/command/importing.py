@@ -39,6 +39,8 @@ class Import:
       user_ids: file with the ids of users in the order of the model's rows, one a line; by default they are in ascending order.
       item_ids: the same of items.
       layers: of lightgcn-pytorch.
+      exact: requests to alternating least squares are answered exactly; --no-exact gives the model an objective, and answers by
+        influence.
       key: file with the operator's key (`ifru key FILE`). Without it, nobody can ask later who was erased.
       grace: how long a request can be undone, such as 30d; by default not at all.
       json: prints JSON instead of tables.
@@ -53,6 +55,7 @@ class Import:
     user_ids: Path | None = None
     item_ids: Path | None = None
     layers: int = 3
+    exact: bool = True
     key: Path | None = None
     grace: str | None = None
     json: tyro.conf.FlagCreatePairsOff[bool] = False
@@ -63,12 +66,13 @@ class Import:
         Store.check_new(self.store, key=self.key, grace=self.grace)
         with working("importing"):
             imported = self._imported()
-        assert isinstance(imported.model, Trained)
         sources = [path for path in (self.file, self.data) if path is not None]
         Store.create(self.store, imported.model, key=self.key, grace=self.grace, sources=sources).close()
         evidence = imported.evidence.as_dict()
         if self.json:
-            print_json({"store": str(self.store), "model": repr(imported.model.model), "evidence": evidence})
+            model = imported.model
+            kind = model.model if isinstance(model, Trained) else model.method
+            print_json({"store": str(self.store), "model": repr(kind), "evidence": evidence})
         else:
             table(("evidence", ""), [(name, "" if v is None else f"{v:.4g}") for name, v in evidence.items()])
             say(f"The store is {self.store}. {self.file} still holds everybody.")
@@ -80,9 +84,8 @@ class Import:
             if self.user_ids or self.item_ids:
                 raise DataError("ids of tables are in the JSON file beside them: leave --user-ids and --item-ids out.")
             beside = self.file.with_suffix(".json")
-            # A store keeps models that have an objective.
-            declared = replace(Declared.read(beside), exact=False)
-            return from_tensors(self.file, data, declared)
+            declared = Declared.read(beside)
+            return from_tensors(self.file, data, replace(declared, exact=declared.exact and self.exact))
         if data is None:
             raise DataError(f"a model of {self.source} comes without interactions: give --data, what it was trained on.")
         if self.source == "lightgcn-pytorch":
@@ -90,7 +93,7 @@ class Import:
                 raise DataError("ids of LightGCN-PyTorch are the numbers of its rows: leave --user-ids and --item-ids out.")
             return from_lightgcn_pytorch(self.file, data, layers=self.layers)
         users, items = (None if path is None else _lines(path) for path in (self.user_ids, self.item_ids))
-        return from_implicit(self.file, data, user_ids=users, item_ids=items, options=ImplicitOptions(exact=False))
+        return from_implicit(self.file, data, user_ids=users, item_ids=items, options=ImplicitOptions(exact=self.exact))
 
     def _read(self, path: Path) -> Interactions:
         data = read_interactions(path, **self.reading)

@@ -15,6 +15,7 @@ from ifru_jax.command.show import say, table
 from ifru_jax.data import load_dataset, protocol_split
 from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.errors import DataError
+from ifru_jax.interop.export import Like
 from ifru_jax.models import FlaxRecommender, bias_mf, lightgcn, mf
 from ifru_jax.serving import recommend
 from ifru_jax.store import ErrorBudget, Store, make_key
@@ -146,20 +147,26 @@ class Export(OfStore):
 
         ifru export shop --to served.npz
 
+    For instance, for the system that the model came from:
+
+        ifru export shop --to als.npz --like implicit
+
     The file has no row of anybody who was erased. The store remembers it, and later requests remind you of it.
 
     Attributes:
-      to: the file, by convention .npz; `ifru_jax.load` reads it.
+      to: the file, by convention .npz; `ifru_jax.load` reads it, or `ifru_jax.exact.load`.
+      like: the system that is to read it; the ids of its rows stand beside it.
       with_record: also what later requests to the file would need: the record of the training.
     """
 
     to: Path = tyro.MISSING
+    like: Like | None = None
     with_record: tyro.conf.FlagCreatePairsOff[bool] = False
 
     def run(self) -> int:
         """Compacts a copy and writes it."""
         with self.opened() as store, working("exporting"):
-            file = store.export(self.to, for_serving=not self.with_record)
+            file = store.export(self.to, for_serving=not self.with_record, like=self.like)
         print_json({"file": str(file)}) if self.json else say(f"{file} holds the model.")
         return Exit.DONE
 

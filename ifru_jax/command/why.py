@@ -8,6 +8,8 @@ import tyro
 from ifru_jax.command.line import Exit, print_json, working
 from ifru_jax.command.of_store import OfStore
 from ifru_jax.command.show import say
+from ifru_jax.errors import DataError
+from ifru_jax.exact import ExactModel
 from ifru_jax.explaining import explain
 
 
@@ -41,6 +43,11 @@ class Explain(OfStore):
         """Asks the model as it is now, beside whoever writes."""
         with self.opened(read_only=True) as store, working("explaining"):
             asked = {"user": self.user, "item": self.item, "rather_than": self.rather_than, "without": self.without}
-            found = explain(store.model, **asked, among=self.among, k=self.k)
+            model = store.model
+            if isinstance(model, ExactModel):
+                raise DataError(
+                    f"{model!r} has no objective, whose influences explain a list: ask what would change by ifru preview."
+                )
+            found = explain(model, **asked, among=self.among, k=self.k)
         print_json(found.as_dict()) if self.json else say(repr(found))
         return Exit.DONE

@@ -13,8 +13,7 @@ take as they take a `Trained`.
 >>> report.status.name
 'RETRAINED'
 
-`save` and `load` keep one in a file. In a `Store` they are not kept: it follows a training, settles and undoes, all of which is
-about an objective.
+`save` and `load` keep one in a file, and a `Store` with its history.
 """
 
 from ifru_jax.exact.als import ALS, ALSModel

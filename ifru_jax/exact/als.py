@@ -13,7 +13,7 @@ Source: Hu, Koren, Volinsky (ICDM 2008), eq. 3–5, with the confidence of the p
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -21,6 +21,7 @@ import scipy.linalg
 import scipy.sparse
 
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.numbering import Order
 from ifru_jax.errors import DataError, NumericsError, check_number, check_whole
 from ifru_jax.exact.model import ExactMethod, ExactModel, check_table
 from ifru_jax.exact.observed import matrix, observed
@@ -50,6 +51,8 @@ class ALS(ExactMethod["ALSModel"]):
     epochs: int = 15
     sweeps: int = 5
     tolerance: float = 1e-4
+
+    random: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_number(self, *(one.name for one in fields(self)))
@@ -105,6 +108,9 @@ class ALSModel(ExactModel):
         sizes = {"user_factors": data.sizes[0], "item_factors": data.sizes[1]}
         users, items = (check_table(name.replace("_", " "), arrays[name], (n, method.embedding_size)) for name, n in sizes.items())
         return cls(data, method, users, items)
+
+    def _arrays_in(self, order: Order) -> dict[str, np.ndarray]:
+        return {"user_factors": self.user_factors[order[0]], "item_factors": self.item_factors[order[1]]}
 
     def _grid(self, users: np.ndarray) -> np.ndarray:
         return self.user_factors[users] @ self.item_factors.T

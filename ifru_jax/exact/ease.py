@@ -18,6 +18,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 
+from ifru_jax.data.numbering import Order
 from ifru_jax.errors import DataError, NumericsError, check_number
 from ifru_jax.exact.model import ExactMethod, ExactModel, check_table
 from ifru_jax.exact.observed import matrix
@@ -65,7 +66,7 @@ class EASEModel(ExactModel):
 
     @property
     def tables(self) -> Tables:
-        return {"weights": "item"}
+        return {"inverse": "item"}
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {"inverse": self.inverse}
@@ -73,6 +74,9 @@ class EASEModel(ExactModel):
     @classmethod
     def of_arrays(cls, data: TrainingSet, method: EASE, arrays: Mapping[str, np.ndarray]) -> "EASEModel":
         return cls(data, method, check_table("inverse", arrays["inverse"], 2 * data.sizes[1:]))
+
+    def _arrays_in(self, order: Order) -> dict[str, np.ndarray]:
+        return {"inverse": self.inverse[np.ix_(order[1], order[1])]}
 
     @cached_property
     def weights(self) -> np.ndarray:

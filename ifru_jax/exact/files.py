@@ -42,6 +42,20 @@ def save(model: ExactModel, path: str | os.PathLike[str]) -> None:
     write_arrays(path, arrays | {"description": np.asarray(json.dumps(description, allow_nan=False))})
 
 
+def is_exact(path: str | os.PathLike[str]) -> bool:
+    """Whether a file has an exact model, and not any other.
+
+    Raises:
+      DataError: no such file, or one that is damaged.
+    """
+    check_kind("path", path, (str, os.PathLike), "give the path that was passed to save")
+    arrays, _ = read_arrays(path)
+    try:
+        return "exact" in json.loads(str(arrays["description"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{path} is no saved model ({error}): it is damaged or something else.") from error
+
+
 def load(path: str | os.PathLike[str]) -> ExactModel:
     """Reads what `save` wrote, bit for bit.
 

@@ -17,6 +17,7 @@ import numpy as np
 import scipy.sparse
 
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.numbering import Order
 from ifru_jax.errors import DataError, check_number, check_whole
 from ifru_jax.exact.model import ExactMethod, ExactModel
 from ifru_jax.exact.observed import matrix
@@ -29,7 +30,7 @@ class ItemKNN(ExactMethod["ItemKNNModel"]):
     """Item-based nearest neighbours as a `Method`; its state is an `ItemKNNModel`. Labels are above 0 or not there.
 
     Attributes:
-      neighbours: k ≥ 1, of each item; of equally similar ones those of lower rows.
+      neighbours: k ≥ 1, of each item; of equally similar ones those of lower ids, so that the order of the rows is of no account.
       shrinkage: h ≥ 0, which holds back similarities that few users make.
     """
 
@@ -75,6 +76,9 @@ class ItemKNNModel(ExactModel):
         """Counts follow from the data alone."""
         return method._fitted(jax.random.key(0), data)
 
+    def _arrays_in(self, order: Order) -> dict[str, np.ndarray]:
+        return {}
+
     @cached_property
     def weights(self) -> scipy.sparse.csr_array:
         """S of the neighbours, float64 [num_items, num_items], a row for each item that is scored."""
@@ -84,7 +88,9 @@ class ItemKNNModel(ExactModel):
         apart = rows != columns
         rows, columns, together = rows[apart], columns[apart], pairs.data[apart]
         similar = together / (sizes[rows] * sizes[columns] + self.method.shrinkage)
-        order = np.lexsort((columns, -similar, rows))
+        ids = self.interactions.item_ids
+        named = columns if ids is None else ids[columns]
+        order = np.lexsort((named, -similar, rows))
         rows = rows[order]
         place = np.arange(len(rows)) - np.searchsorted(rows, rows)
         kept = order[place < self.method.neighbours]

@@ -8,7 +8,7 @@ import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import jax
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.numbering import Order, in_order
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.exact.observed import check_positive, observed
@@ -29,7 +30,13 @@ Model = TypeVar("Model", bound="ExactModel")
 
 
 class ExactMethod(ABC, Generic[Model]):
-    """Hyper-parameters of a model that forgets exactly; a `Method` whose state is the model."""
+    """Hyper-parameters of a model that forgets exactly; a `Method` whose state is the model.
+
+    Attributes:
+      random: whether two trainings on the same data may end elsewhere.
+    """
+
+    random: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -123,6 +130,14 @@ class ExactModel(ABC):
     @abstractmethod
     def _without(self, change: Change) -> tuple[Self, dict[str, Any]]:
         """The model of the data after, and its evidence by the names of `Report`."""
+
+    @abstractmethod
+    def _arrays_in(self, order: Order) -> dict[str, np.ndarray]:
+        """`arrays` in these rows."""
+
+    def in_rows(self, order: Order) -> Self:
+        """The same model with these users and items, in this order; those that nothing is left of may be left out."""
+        return self.of_arrays(observed(in_order(self.interactions, order)), self.method, self._arrays_in(order))
 
     def forget(self, request: ForgetRequest) -> tuple[Self, Report]:
         """Forgets, or corrects, what the request names; see `ifru_jax.unlearn`, and for the errors."""

@@ -10,6 +10,7 @@ import numpy as np
 from ifru_jax.errors import DataError, ModelError, check_kind, check_number, check_whole
 from ifru_jax.interop.containers import read_json
 from ifru_jax.interop.implicit import BIAS, ITEMS, USERS
+from ifru_jax.interop.replay import Replay
 from ifru_jax.models import Recommender, Side, bias_mf, item_bias_mf, lightgcn, mf, model_from_description
 
 LossName = Literal["bpr", "bce", "softmax", "squares", "als"]
@@ -40,10 +41,14 @@ class Declared:
       exact: of "als": requests are answered by `exact.ALS`; False makes a model with an objective of it, for every method.
       reg: λ₂, of an L2 term on all rows beside the mean loss; of "als" its λ.
       decay: λ of weight decay on the rows of what was drawn, see `training.decay`.
+      per_user: whether training drew a user first, all alike, and then one of the user's interactions (`training.per_user`); of
+        models with layers.
       alpha: of "als".
       negatives: drawn once for each positive, for "bpr", "bce" and "softmax"; 0: the interactions have labels of both kinds. For
         "bpr" they stand for all that the source drew, the more the better; for the others it is the source's number, since that
         weighs them. None: 4 for "bpr", 1 for the others.
+      replay: how it was trained; requests then follow a training as that one (`interop.replay`). None: nothing is known of it, and
+        all is read off its end. In JSON an object with what `Replay` has.
       popular: whether items are drawn as negatives as often as they have interactions, in place of all alike.
       pad: rows of nobody before the first user, and before the first item.
       user_ids, item_ids: original ids in the order of the rows, those of nobody left out; None where rows are the ids.
@@ -59,8 +64,10 @@ class Declared:
     exact: bool = True
     reg: float = 0.0
     decay: float = 0.0
+    per_user: bool = False
     alpha: float = 1.0
     negatives: int | None = None
+    replay: Replay | None = None
     popular: bool = False
     pad: tuple[int, int] = (0, 0)
     user_ids: Any = None
@@ -77,6 +84,8 @@ class Declared:
             raise DataError(f"tables are {tables!r}: give the name in the file of each parameter, by its name in the model.")
         if self.model is not None and (isinstance(self.model, type) or not isinstance(self.model, Recommender)):
             raise ModelError(f"model is {self.model!r}: give a model that ships, such as mf(), or FlaxRecommender of your own.")
+        if self.replay is not None:
+            check_kind("replay", self.replay, Replay, "say how its source trained by Replay(…)")
         for name, parts, what in (("pad", self.pad, 2), ("scores", self.scores, 3)):
             if parts is not None and (not isinstance(parts, list | tuple) or len(parts) != what):
                 raise DataError(f"{name} is {parts!r}: give {what}, of users, of items{' and the scores' * (what == 3)}.")
@@ -170,6 +179,7 @@ def _number(value: Any) -> int | None:
 
 _KINDS: dict[str, Any] = {
     "tables": lambda value: {str(name): str(of) for name, of in value.items()}, "model": _described, "layers": int,
-    "propagated": bool, "loss": str, "exact": bool, "reg": float, "decay": float, "alpha": float, "negatives": _number,
-    "popular": bool, "pad": lambda value: (int(value[0]), int(value[1])), "system": str,
+    "propagated": bool, "loss": str, "exact": bool, "reg": float, "decay": float, "per_user": bool, "alpha": float,
+    "negatives": _number, "popular": bool, "pad": lambda value: (int(value[0]), int(value[1])), "system": str,
+    "replay": lambda value: None if value is None else Replay(**value),
 }  # fmt: skip

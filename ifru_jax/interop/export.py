@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -24,14 +25,14 @@ from ifru_jax.interop.implicit import implicit_tables
 from ifru_jax.interop.places import Place, written
 from ifru_jax.interop.recbole import recbole_source
 from ifru_jax.interop.source import Source, System
-from ifru_jax.interop.trees import flax_bytes
+from ifru_jax.interop.trees import flax_bytes, write_orbax
 from ifru_jax.training import AllPairs, Trained, WithDecay
 
-Like = Literal["implicit", "recbole", "lightgcn-pytorch", "torch", "safetensors", "npz", "flax"]
+Like = Literal["implicit", "recbole", "lightgcn-pytorch", "torch", "safetensors", "npz", "flax", "orbax"]
 
 _LIGHTGCN = {"user_embedding": "embedding_user.weight", "item_embedding": "embedding_item.weight"}
 
-_PLAIN: dict[str, System] = {"safetensors": "safetensors", "npz": "npz", "torch": "torch", "flax": "flax"}
+_PLAIN: dict[str, System] = {"safetensors": "safetensors", "npz": "npz", "torch": "torch", "flax": "flax", "orbax": "orbax"}
 
 
 def export(
@@ -48,7 +49,7 @@ def export(
       path: the file; the ids are in NAME.ids.json beside it, null for rows of the erased.
       like: the source that the model came with, which has all that is in its file beside the tables; or a system, whose defaults
         are taken: "recbole" are safetensors with the names of its state dict and a row of padding, for `load_state_dict`; "flax" is
-        what `flax.serialization` reads, which a checkpoint of Orbax goes back as, too.
+        what `flax.serialization` reads, "orbax" the folder of a checkpoint, which must not be there yet.
       erased: "zero" keeps the rows of the erased, as zeros, so that all others stay where they are; "compact" leaves them out.
 
     Returns:
@@ -58,12 +59,31 @@ def export(
       DataError: the file can't be written, or an option has no meaning.
       ModelError: the system has no file for this model.
     """
-    check_kind("trained", trained, (Trained, ALSModel), "give what came in, or what unlearn made of it")
     check_kind("path", path, (str, os.PathLike), "give the path of the file")
+    return write_export(exported(trained, like=like, erased=erased), path)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model as another system has it, in memory.
+
+    Attributes:
+      tables: by their names in the file, in its order.
+      source: whose kind of file it is, with what else is in it.
+      ids: of the rows.
+    """
+
+    tables: dict[str, np.ndarray]
+    source: Source
+    ids: dict[str, list[int | str | None]]
+
+
+def exported(trained: Trained | ALSModel, *, like: Source | Like, erased: Literal["zero", "compact"] = "zero") -> Exported:
+    """What `export` writes, and its errors, but for those of files."""
+    check_kind("trained", trained, (Trained, ALSModel), "give what came in, or what unlearn made of it")
     if erased not in ("zero", "compact"):
         raise DataError(f'erased is {erased!r}: rows of the erased are "zero", or "compact" leaves them out.')
     source = like if isinstance(like, Source) else _default(trained, like)
-    target = target_of(path)
     data = trained.interactions
     sizes = {"user": data.num_users, "item": data.num_items}
     gone = {side: _erased(data, side) for side in sizes}
@@ -75,11 +95,21 @@ def export(
             # Rows of nobody, in front.
             found = np.concatenate([source.pad[name], found]) if name in source.pad else found
         tables[name] = found
-    beside = target.with_name(f"{target.stem}.ids.json")
-    ids = {f"{side}_ids": _ids(data, side, gone[side], erased) for side in sizes}
-    write_atomic(beside, json.dumps(ids, ensure_ascii=False))
-    _write(target, tables, source)
+    return Exported(tables, source, {f"{side}_ids": _ids(data, side, gone[side], erased) for side in sizes})
+
+
+def write_export(found: Exported, path: str | os.PathLike[str]) -> Path:
+    """Writes both files; returns the path of the ids."""
+    target = target_of(path)
+    beside = ids_beside(target)
+    write_atomic(beside, json.dumps(found.ids, ensure_ascii=False))
+    _write(target, found.tables, found.source)
     return beside
+
+
+def ids_beside(path: str | os.PathLike[str]) -> Path:
+    """The file with the ids of the rows."""
+    return Path(path).with_name(f"{Path(path).stem}.ids.json")
 
 
 def _tensors(model: Trained | ALSModel, source: Source) -> dict[str, tuple[np.ndarray, str | None]]:
@@ -131,8 +161,10 @@ def _write(target: Path, tables: dict[str, np.ndarray], source: Source) -> None:
         torch, memory = needed("torch", "files of PyTorch need torch", extra="interop"), io.BytesIO()
         torch.save({name: torch.from_numpy(np.array(table)) for name, table in {**tables, **arrays}.items()}, memory)
         write_atomic(target, memory.getvalue())
-    elif source.system in ("flax", "orbax"):
+    elif source.system == "flax":
         write_atomic(target, flax_bytes({**tables, **arrays}))
+    elif source.system == "orbax":
+        write_orbax(target, {**tables, **arrays})
     else:
         written = needed("safetensors.numpy", "safetensors files need safetensors", extra="interop")
         whole = {name: np.asarray(value, order="C") for name, value in (tables | arrays).items()}

@@ -23,10 +23,11 @@ from ifru_jax.interop.containers import existing, read_npz
 from ifru_jax.interop.evidence import Scored, examined
 from ifru_jax.interop.negatives import with_negatives
 from ifru_jax.interop.order import Ids, in_order
+from ifru_jax.interop.replay import Replay, replayed_if_it_can_be
 from ifru_jax.interop.source import Imported, Source
 from ifru_jax.models import item_bias_mf, mf
 from ifru_jax.training import AllPairs, TrainConfig, Trained, WithDecay, bpr
-from ifru_jax.unlearning import Prepared, prepare
+from ifru_jax.unlearning import Prepared
 
 TABLES = {"user_factors": "user", "item_factors": "item"}
 USERS, ITEMS, BIAS = "user_embedding", "item_embedding", "item_bias"
@@ -41,6 +42,7 @@ class ImplicitOptions:
       alpha: of ALS, where the file is too old to hold it; labels are multiplied by it.
       negatives: of BPR: how many are drawn of each positive, once, to stand for the sampler's.
       seed: of that draw.
+      replay: of BPR: requests follow a training as the source's (`interop.replay`); False reads all off its end.
       sweeps: of `exact.ALS`.
     """
 
@@ -48,6 +50,7 @@ class ImplicitOptions:
     alpha: float | None = None
     negatives: int = 4
     seed: int = 0
+    replay: bool = True
     sweeps: int = ALS.sweeps
 
 
@@ -93,7 +96,15 @@ def from_implicit(
     read = _kind(existing(path).name, settings)
     model = read(users, items, data, settings, options)
     scored = None if scores is None else Scored.of(*scores)
-    return Imported(model if isinstance(model, ALSModel) else prepare(model), source, examined(model, scored))
+    evidence = examined(model, scored)
+    ready = model if isinstance(model, ALSModel) else replayed_if_it_can_be(model, _training(settings, options))
+    return Imported(ready, source, evidence)
+
+
+def _training(settings: dict[str, np.ndarray], options: ImplicitOptions) -> Replay | None:
+    """BPR goes down the gradient of one draw at a time; alternating least squares don't."""
+    known = options.replay and "learning_rate" in settings
+    return Replay("sgd", float(settings["learning_rate"]), 1) if known else None
 
 
 def _kind(name: str, settings: dict[str, np.ndarray]) -> Any:

@@ -3,8 +3,8 @@
     train.txt                       user item item …            in numbers of its own, which are the rows
     user_list.txt, item_list.txt    org_id remap_id             with a heading; which id is which number
 
-Its tables are those of layer 0. Training draws a user first and then one of the user's items, so that users with few interactions
-count more than the objective here lets them; that is what a stationarity above 0 says of it. Source:
+Its tables are those of layer 0. Training draws a user first and then one of the user's items, so that every user counts alike
+(`training.per_user`); without layers there is no graph that would tell how much each counts, and interactions do. Source:
 https://github.com/gusye1234/LightGCN-PyTorch (`code/model.py`, `code/utils.py`).
 """
 
@@ -18,10 +18,13 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.interop.containers import existing, read_torch
 from ifru_jax.interop.declared import Declared
+from ifru_jax.interop.replay import Replay
 from ifru_jax.interop.source import Imported, Source
 from ifru_jax.interop.tensors import assembled
 
 TABLES = {"user_embedding": "embedding_user.weight", "item_embedding": "embedding_item.weight"}
+TRAINING = Replay("adam", learning_rate=1e-3, batch_size=2048)
+"""Its defaults."""
 
 
 def from_lightgcn_pytorch(
@@ -33,6 +36,7 @@ def from_lightgcn_pytorch(
     scores: tuple[Any, Any, Any] | None = None,
     negatives: int | None = None,
     seed: int = 0,
+    replay: Replay | None = TRAINING,
 ) -> Imported:
     """Takes in a model of LightGCN-PyTorch, or of its matrix factorisation; needs torch to read the file.
 
@@ -44,6 +48,7 @@ def from_lightgcn_pytorch(
       scores: rows of users, rows of items, and their logits in the source, before the sigmoid.
       negatives: of each positive, drawn once; see `Declared`.
       seed: of that draw.
+      replay: `--lr` and `--bpr_batch`; None reads all off the end of the training, see `Declared`.
 
     Raises:
       DataError: no such file, one that holds more than tensors, or data that doesn't fit it.
@@ -58,7 +63,9 @@ def from_lightgcn_pytorch(
         TABLES,
         layers=layers,
         decay=decay,
+        per_user=layers > 0,
         negatives=negatives,
+        replay=replay,
         user_ids=interactions.user_ids,
         item_ids=interactions.item_ids,
         scores=scores,

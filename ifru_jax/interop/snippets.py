@@ -28,6 +28,9 @@ declared = {"loss": "bpr", "pad": [1, 1]}  # row 0 is padding
 tables = {"user_embedding": "user_embedding.weight", "item_embedding": "item_embedding.weight"}
 if kind == "LightGCN":
     declared |= {"layers": int(config["n_layers"]), "decay": float(config["reg_weight"]) if config["require_pow"] else 0.0}
+if config["learner"] == "adam":
+    sizes = {"learning_rate": float(config["learning_rate"]), "batch_size": int(config["train_batch_size"])}
+    declared["replay"] = {"optimiser": "adam"} | sizes
 if kind == "NeuMF":
     assert config["mf_train"] and config["mlp_train"], "NeuMF has both of its parts"
     d, deep, hidden = (config[name] for name in ("mf_embedding_size", "mlp_embedding_size", "mlp_hidden_size"))
@@ -64,6 +67,7 @@ users, items, _ = train_set.uir_tuple
 ids = [sorted(of, key=of.get) for of in (train_set.uid_map, train_set.iid_map)]
 score = lambda u, i: [model.score(a, b) for a, b in zip(u, i)]
 declared = {"loss": "bpr", "decay": float(model.lambda_reg)}
+declared["replay"] = {"optimiser": "sgd", "learning_rate": float(model.learning_rate), "batch_size": 1}
 """,
     "lightfm": """\
 # In the environment of LightFM, with `model` (loss bpr, without features), `interactions` (a coo_matrix) and `dataset`.

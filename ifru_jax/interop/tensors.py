@@ -33,11 +33,11 @@ from ifru_jax.interop.implicit import ITEMS, USERS, held_as_it_is, of_factors
 from ifru_jax.interop.negatives import with_negatives
 from ifru_jax.interop.order import in_order
 from ifru_jax.interop.places import Place
+from ifru_jax.interop.replay import replayed_if_it_can_be
 from ifru_jax.interop.source import Imported, Source, System
 from ifru_jax.interop.trees import read_flax, read_orbax
 from ifru_jax.models import Recommender, Side
-from ifru_jax.training import Loss, Squares, TrainConfig, Trained, WithDecay, bce, bpr, softmax
-from ifru_jax.unlearning import prepare
+from ifru_jax.training import Loss, PerUser, Squares, TrainConfig, Trained, WithDecay, bce, bpr, softmax
 
 _TRAIN, _LABELS = ("train/users", "train/items"), "train/labels"
 _LOSSES: dict[str, Loss] = {"bpr": bpr, "bce": bce, "softmax": softmax, "squares": Squares()}
@@ -115,7 +115,9 @@ def assembled(
     settings = {**source.settings, **_rest(arrays, tensors, sizes, declared.pad)}
     whole = Source(source.system, settings, places, dtypes, pad, shapes)
     scored = None if declared.scores is None else Scored.of(*declared.scores)
-    return Imported(trained if isinstance(trained, ALSModel) else prepare(trained), whole, examined(trained, scored))
+    evidence = examined(trained, scored)
+    ready = trained if isinstance(trained, ALSModel) else replayed_if_it_can_be(trained, declared.replay)
+    return Imported(ready, whole, evidence)
 
 
 def _rest(
@@ -188,8 +190,9 @@ def _trained(
     declared: Declared, model: Recommender, params: dict[str, np.ndarray], data: Interactions, *, seed: int
 ) -> Trained | ALSModel:
     if declared.loss == "als":
-        if params.keys() != {USERS, ITEMS} or declared.model is not None or declared.layers or declared.decay:
-            raise ModelError("alternating least squares have two tables, no layers and no decay: declare another loss.")
+        beside = declared.model is not None or declared.layers or declared.decay or declared.per_user
+        if params.keys() != {USERS, ITEMS} or beside:
+            raise ModelError("alternating least squares have two tables, and no layers, decay or per_user: declare another loss.")
         config = ALS(embedding_size=params[USERS].shape[1], reg=declared.reg, alpha=declared.alpha)
         return of_factors(params[USERS], params[ITEMS], data, config, exact=declared.exact)
     loss = _LOSSES[declared.loss]
@@ -198,4 +201,6 @@ def _trained(
     loss.check(data)
     if declared.decay:
         loss = WithDecay(loss, declared.decay)
+    if declared.per_user:
+        loss = PerUser(loss)
     return Trained.of(model, held_as_it_is(params), data, loss=loss, config=TrainConfig(reg=declared.reg))

@@ -3,10 +3,12 @@
     flax.serialization.to_bytes         one file of MessagePack, in which an array is its shape, its dtype and its bytes
     orbax.checkpoint                    a folder, which Orbax reads; it is asked for the shapes before it is asked for the arrays
 
-Neither holds code. A shape that its bytes don't fill is refused, and so is a folder whose arrays are far larger than what is stored
-of them. Sources: https://flax.readthedocs.io (`flax/serialization.py`), https://orbax.readthedocs.io.
+Both go back as they came, array for array; a list goes back as a dictionary with its numbers as keys. Neither holds code. A shape
+that its bytes don't fill is refused, and so is a folder whose arrays are far larger than what is stored of them. Sources:
+https://flax.readthedocs.io (`flax/serialization.py`), https://orbax.readthedocs.io.
 """
 
+import contextlib
 import logging
 import math
 import os
@@ -45,15 +47,24 @@ def read_flax(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 def flax_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     """What `flax.serialization.from_bytes` reads, of arrays by the names on the way to them."""
+
+    def packed(array: np.ndarray) -> msgpack.ExtType:
+        content = msgpack.packb((array.shape, array.dtype.name, array.tobytes()), use_bin_type=True)
+        return msgpack.ExtType(_ARRAY, content or b"")
+
+    return msgpack.packb(_tree({name: packed(array) for name, array in arrays.items()}), strict_types=True) or b""
+
+
+def _tree(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """Dictionaries in dictionaries, by the names on the way; those of a list are its numbers."""
     tree: dict[str, Any] = {}
-    for name, array in arrays.items():
+    for name, leaf in leaves.items():
         *way, last = name.split("/")
         at = tree
         for key in way:
             at = at.setdefault(key, {})
-        content = msgpack.packb((array.shape, array.dtype.name, array.tobytes()), use_bin_type=True)
-        at[last] = msgpack.ExtType(_ARRAY, content or b"")
-    return msgpack.packb(tree, strict_types=True) or b""
+        at[last] = leaf
+    return tree
 
 
 def read_orbax(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
@@ -65,11 +76,9 @@ def read_orbax(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     source = Path(path).absolute()
     if not source.is_dir():
         raise DataError(f"{source} is not a folder: give the folder of a checkpoint.")
-    orbax = needed("orbax.checkpoint", "checkpoints of Orbax need orbax-checkpoint", extra="interop")
-    logger, level = logging.getLogger("absl"), logging.getLogger("absl").level
-    logger.setLevel(logging.ERROR)  # of how it was sharded
+    orbax = _orbax()
     try:
-        with orbax.Checkpointer(orbax.PyTreeCheckpointHandler()) as checkpointer:
+        with _quiet(), orbax.Checkpointer(orbax.PyTreeCheckpointHandler()) as checkpointer:
             found = checkpointer.metadata(source).item_metadata
             if found is None:
                 raise DataError(f"{source} holds no tree of arrays: give the folder of one step and one item, as step/default.")
@@ -82,6 +91,32 @@ def read_orbax(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         raise
     except Exception as error:  # of Orbax and of TensorStore
         raise unreadable(source, "a checkpoint of Orbax", error) from error
+
+
+def write_orbax(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Makes the folder of a checkpoint, as `StandardCheckpointer` does, of arrays by the names on the way to them; all or nothing.
+
+    Raises:
+      DataError: it can't be written.
+    """
+    try:
+        with _quiet(), _orbax().StandardCheckpointer() as checkpointer:
+            checkpointer.save(path.absolute(), _tree(arrays))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} can't be written ({error}): give a path in a folder that is there.") from error
+
+
+def _orbax() -> Any:
+    return needed("orbax.checkpoint", "checkpoints of Orbax need orbax-checkpoint", extra="interop")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what it says of how a checkpoint is sharded."""
+    logger, level = logging.getLogger("absl"), logging.getLogger("absl").level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
     finally:
         logger.setLevel(level)
 

@@ -2,7 +2,7 @@
 
 Its files, each using those before it:
 
-    lock, database, states          one writer; SQLite for what is small, files beside it for models
+    lock, database, models, states  one writer; SQLite for what is small, files beside it for models of either kind
     journal, key, record            lines that are only added, tags of ids under the operator's key, the check of both
     budget                          the error that is allowed, and what of it is spent
     commit, migration               from one state to the next, all or nothing; from an older format to this one

@@ -1,30 +1,33 @@
 """A request is answered: every id looked up, a step on the rows concerned or on all, a line of the record."""
 
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from ifru_jax.api import unlearn
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.present import Missing
 from ifru_jax.errors import DataError, DataWarning, IfruError
-from ifru_jax.store import database, lines
+from ifru_jax.exact import ExactModel
+from ifru_jax.store import database, lines, models
 from ifru_jax.store.answers import Answer
 from ifru_jax.store.commit import Entry
 from ifru_jax.store.coverage import factor
+from ifru_jax.store.models import Model
 from ifru_jax.store.opened import Opened
 from ifru_jax.store.requests import Asked
 from ifru_jax.store.resolve import Resolved, held_out_after, taken_along
 from ifru_jax.store.settling import settle
 from ifru_jax.store.states import State
 from ifru_jax.store.verifying import difference_as_request
-from ifru_jax.unlearning import IFRUConfig, Prepared, Report
+from ifru_jax.unlearning import IFRUConfig, Report
 from ifru_jax.unlearning.unsettled import unsettled
 
 
 def answer(store: Opened, kind: str, asked: Asked, *, missing: Missing, quick: bool) -> Answer:
     """Resolves, steps, records; see `Store.forget`."""
     resolved, state = store.resolved(asked), store.state
+    quick = quick and not isinstance(state.model, ExactModel)
     if missing == "error":
         _refuse_absent(resolved, known=store.key is not None)
     elsewhere = store.elsewhere
@@ -46,7 +49,7 @@ def answer(store: Opened, kind: str, asked: Asked, *, missing: Missing, quick: b
     content |= {
         "tags": lines.tags(resolved, along),
         "counts": {**lines.sizes(found), "held_out_gone": held_out},
-        "config": asdict(model.step),
+        "config": models.hyper_parameters(model),
         "quick": quick,
         **of_step,
         **lines.evidence(report),
@@ -82,20 +85,19 @@ def _refuse_absent(resolved: Resolved, *, known: bool) -> None:
     )
 
 
-def _unlearned(store: Opened, state: State, request: ForgetRequest, *, quick: bool) -> tuple[Prepared, Report, dict[str, Any]]:
+def _unlearned(store: Opened, state: State, request: ForgetRequest, *, quick: bool) -> tuple[Model, Report, dict[str, Any]]:
     """The step on the rows concerned, or the whole one for all that is not settled; and what the line says of its error."""
-    config = store.config or IFRUConfig()
     if quick:
         origin, times = store.origin, factor(store.lines)
-        model, report = unlearn(state.model, request, config=replace(config, scope=()))
+        config = replace(store.config or IFRUConfig(), scope=())
+        model, report = unlearn(models.by_influence(state.model), request, config=config)
         return model, report, {"distance": times * unsettled(origin, model).distance, "factor": times}
     basis = store.basis
     if basis is None:
-        model, report = unlearn(state.model, request, config=config)
-        return model, *lines.measured(state.model, model, report)
-    change = state.model.resolved(request)
-    every = difference_as_request(basis.model.interactions, request.applied(state.model.interactions))
-    model, report = unlearn(basis.model, every, config=config)
-    report, of_step = lines.measured(basis.model, model, report)
+        return models.whole_step(state.model, request, store.config)
+    now, before = models.by_influence(state.model), models.by_influence(basis.model)
+    change = now.resolved(request)
+    every = difference_as_request(before.interactions, request.applied(now.interactions))
+    model, report, of_step = models.whole_step(before, every, store.config)
     # The counts are those of this request.
     return model, replace(report, forgotten=len(change.forgotten), corrected=len(change.corrected)), of_step

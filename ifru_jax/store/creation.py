@@ -14,17 +14,13 @@ from ifru_jax.data.numbering import in_order
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
 from ifru_jax.files import flush_folder
-from ifru_jax.models import describe_model
-from ifru_jax.store import commit, database, lines
+from ifru_jax.store import commit, database, lines, models
 from ifru_jax.store.budget import ErrorBudget
 from ifru_jax.store.commit import Entry
 from ifru_jax.store.key import Key
 from ifru_jax.store.lock import Lock, StoreBusy
+from ifru_jax.store.models import Model
 from ifru_jax.store.states import State
-from ifru_jax.training import Trained
-from ifru_jax.unlearning import prepare
-from ifru_jax.unlearning.compaction import shuffled
-from ifru_jax.unlearning.unsettled import gradient_size
 
 LOCK = "lock"
 
@@ -46,14 +42,13 @@ class Terms:
     budget: ErrorBudget
 
 
-def create(folder: Path, trained: Trained, split: Split | None, terms: Terms) -> tuple[Lock, State]:
+def create(folder: Path, trained: Model, split: Split | None, terms: Terms) -> tuple[Lock, State]:
     """Makes a store of a model, with its rows in a random order; returns the right to write, and what is in it.
 
     Raises:
       DataError: a split of other tables.
     """
-    prepared = prepare(trained)
-    model, order = shuffled(prepared, np.random.default_rng(secrets.randbits(128)))
+    model, order = models.shuffled(trained, np.random.default_rng(secrets.randbits(128)))
     parts = {}
     for name, part in () if split is None else (("valid", split.valid), ("test", split.test)):
         if (part.num_users, part.num_items) != (trained.interactions.num_users, trained.interactions.num_items):
@@ -64,8 +59,7 @@ def create(folder: Path, trained: Trained, split: Split | None, terms: Terms) ->
     facts = {"store": name, "grace": repr(terms.grace), "sources": json.dumps(sources), "budget": terms.budget.as_text()}
     if terms.key is not None:
         facts["key"] = terms.key.check(name)
-    content = {"counts": lines.sizes(state), "model": describe_model(model.model), "grace_seconds": terms.grace}
-    content |= {"budget": asdict(terms.budget), "gradient": gradient_size(prepared)}
+    content = {"counts": lines.sizes(state), "grace_seconds": terms.grace, "budget": asdict(terms.budget)} | models.described(model)
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_unfinished(folder)
     unfinished = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")

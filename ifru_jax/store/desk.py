@@ -13,16 +13,17 @@ import numpy as np
 from ifru_jax.data.forget import Ids
 from ifru_jax.data.present import Missing, check_missing
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError, check_kind
+from ifru_jax.errors import DataError
 from ifru_jax.evaluation.verdicts import Verification
-from ifru_jax.exact import ExactModel
 from ifru_jax.files import write_atomic
+from ifru_jax.interop.export import Like
 from ifru_jax.models import Recommender
-from ifru_jax.store import answering, commit, compaction, creation, database, lines, moments, opened, settling
+from ifru_jax.store import answering, commit, compaction, creation, database, lines, models, moments, opened, settling
 from ifru_jax.store.answers import Answer, Preview
 from ifru_jax.store.budget import ErrorBudget, Spent
 from ifru_jax.store.commit import Entry
 from ifru_jax.store.key import Key
+from ifru_jax.store.models import Model
 from ifru_jax.store.opened import Opened
 from ifru_jax.store.outside import outside
 from ifru_jax.store.page import Told, is_page, page
@@ -31,7 +32,7 @@ from ifru_jax.store.record import check_key, check_record
 from ifru_jax.store.requests import Asked, Id, plain
 from ifru_jax.store.resolve import canonical_ids
 from ifru_jax.store.verifying import verify_step
-from ifru_jax.training import LossLike, Trained
+from ifru_jax.training import LossLike
 from ifru_jax.unlearning import IFRUConfig, Prepared
 
 P = ParamSpec("P")
@@ -71,7 +72,7 @@ class Store:
     def create(
         cls,
         path: str | Path,
-        trained: Trained,
+        trained: Model,
         *,
         split: Split | None = None,
         key: str | Path | None = None,
@@ -83,7 +84,7 @@ class Store:
 
         Args:
           path: of a folder that isn't there yet, or is empty.
-          trained: what `fit` returned; what was erased from it before isn't known to the store.
+          trained: what `fit` returned, or an exact model; what was erased from it before isn't known to the store.
           split: that it was trained on. Its validation and test interactions are kept, since people are to be erased from them as
             well, and `verify` needs them.
           key: file with the operator's key; None leaves the record without tags, so that nobody can ask who was erased.
@@ -94,17 +95,11 @@ class Store:
         Raises:
           DataError: something is there already, no such key, a split of other tables, or no span of time.
         """
-        if isinstance(trained, ExactModel):
-            raise DataError(
-                f"{trained!r} forgets exactly, and a store keeps models that forget by influence: keep it in a file with "
-                "ifru_jax.exact.save, or take a model of implicit in with ImplicitOptions(exact=False)."
-            )
-        check_kind("trained", trained, Trained, "give what fit, load or unlearn returned; a file is read by load")
-        folder = Path(path)
+        folder, trained = Path(path), models.checked(trained)
         secret, seconds = cls.check_new(folder, key=key, grace=grace)
         lock, state = creation.create(folder, trained, split, creation.Terms(secret, seconds, tuple(map(str, sources)), budget))
         config = trained.step if isinstance(trained, Prepared) else None
-        found = Opened(folder, secret, lock, config, {"model": trained.model, "loss": trained.loss})
+        found = Opened(folder, secret, lock, config, models.given(trained))
         found.remember(state)
         return cls(found)
 
@@ -172,7 +167,7 @@ class Store:
         return f"Store({str(self.folder)!r}, {how}, {count} lines, {kept} steps that can be undone)"
 
     @property
-    def model(self) -> Trained:
+    def model(self) -> Model:
         """The model as it is now; a reader sees what writers have done."""
         return self._opened.state.model
 
@@ -228,7 +223,8 @@ class Store:
         What is asked goes at once in any case, and rows without data are zero. A `quick` answer moves the rows of what is asked
         alone, which takes milliseconds where the model allows it; what the other rows learned goes when it is settled, by `settle`
         or by the next request that isn't quick, or at once where the error that quick answers leave is estimated to be beyond the
-        budget of the store. Until then the state before the first quick answer is kept, and all it holds.
+        budget of the store. Until then the state before the first quick answer is kept, and all it holds. Exact models answer whole
+        in any case.
 
         Args:
           asked: the request, such as `Asked.read(path)`, instead of the following or with them.
@@ -318,17 +314,20 @@ class Store:
         return compaction.compacted(self._opened)
 
     @_one_at_a_time
-    def export(self, path: str | Path, *, for_serving: bool = True) -> Path:
-        """Writes the model alone, compacted, to a file that `load` reads, and notes where: later answers remind of it.
+    def export(self, path: str | Path, *, for_serving: bool = True, like: Like | None = None) -> Path:
+        """Writes the model alone, compacted, to a file, and notes where: later answers remind of it.
 
         Args:
           path: of the file, outside of the store.
           for_serving: leaves out the record of the training, which only requests need.
+          like: the system that is to read it, see `interop.export`; the ids of its rows stand beside it, in NAME.ids.json. None: a
+            file for `load`, or for `exact.load`.
 
         Raises:
-          DataError: the file is in the store, or is there already and no export of this store.
+          DataError: a file is in the store, or is there already and no export of this store.
+          ModelError: the system has no file for this model.
         """
-        return compaction.exported(self._opened, path, for_serving=for_serving)
+        return compaction.exported(self._opened, path, for_serving=for_serving, like=like)
 
     def history(self) -> list[dict[str, Any]]:
         """The lines of the journal, first to last; of a step also "undone" and "can_be_undone_until"."""

@@ -3,12 +3,9 @@
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from ifru_jax.status import Status
 from ifru_jax.store.resolve import Resolved
 from ifru_jax.store.states import State
-from ifru_jax.training import Trained
-from ifru_jax.unlearning import Prepared, Report, with_linearity
-from ifru_jax.unlearning.unsettled import gradient_size
+from ifru_jax.unlearning import Report
 
 
 def versions() -> dict[str, str]:
@@ -40,14 +37,6 @@ def evidence(report: Report) -> dict[str, Any]:
     found = report.as_dict()
     rest = {name: value for name, value in found.items() if name not in ("status", "seconds")}
     return {"status": found["status"], "seconds": report.seconds["total"], "evidence": rest}
-
-
-def measured(before: Trained, after: Prepared, report: Report) -> tuple[Report, dict[str, Any]]:
-    """How well a whole step did what it promised: the report with its linearity, and what the gradient is afterwards."""
-    if report.status == Status.NOTHING_TO_FORGET:
-        return report, {}
-    found = report if report.linearity else with_linearity(report, before, after)
-    return found, {"gradient": gradient_size(after)}
 
 
 def sizes(state: State) -> dict[str, int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ifru_jax.errors import DataError
-from ifru_jax.store import commit, creation, database, journal, states
+from ifru_jax.store import commit, creation, database, journal, models, states
 from ifru_jax.store.budget import ErrorBudget, Spent, spent
 from ifru_jax.store.commit import Entry, Kept
 from ifru_jax.store.key import Key
@@ -86,7 +86,8 @@ class Opened:
         now = self.current
         name = now.basis or now.name
         if self._origin is None or self._origin[0] != name:
-            self._origin = name, Origin.of((self.state if name == now.name else self.read(name)).model)
+            before = self.state if name == now.name else self.read(name)
+            self._origin = name, Origin.of(models.by_influence(before.model))
         return self._origin[1]
 
     @property

@@ -6,17 +6,16 @@ will come, and takes as long. Lists are those of at most `MOST_LISTS` users, dra
 
 import numpy as np
 
-from ifru_jax.api import unlearn
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.evaluation.lists import list_overlap, top_lists
+from ifru_jax.graph import Change
 from ifru_jax.graph.nodes import Nodes, spread
+from ifru_jax.store import models
 from ifru_jax.store.answers import Preview
+from ifru_jax.store.models import Model
 from ifru_jax.store.resolve import Resolved, held_out_after
 from ifru_jax.store.states import State
-from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig
-from ifru_jax.unlearning.in_parts import most_at_once
-from ifru_jax.unlearning.linearity import VALIDATED_SHARE
 
 MOST_LISTS = 1000
 
@@ -36,7 +35,7 @@ def preview(state: State, resolved: Resolved, *, config: IFRUConfig | None, seco
       DataError: nothing would be left, or a pair that is to be forgotten and corrected.
     """
     model, request = state.model, resolved.request
-    change = model.resolved(request)
+    change = Change.of(model.training_set, request)
     size = len(model.interactions)
     after = change.after.interactions if len(change) else model.interactions
     held = sum(len(part) - len(held_out_after(part, resolved.everything, after)) for part in state.parts.values())
@@ -44,7 +43,7 @@ def preview(state: State, resolved: Resolved, *, config: IFRUConfig | None, seco
     score_change = overlap = None
     status = ""
     if tried and len(change):
-        unlearned, report = unlearn(model, request, config=config)
+        unlearned, report = models.unlearned(model, request, config)
         score_change = _score_change(model, unlearned, change.touched)
         overlap = _overlap(model, unlearned, k)
         seconds, status = report.seconds["total"], report.status.name
@@ -58,23 +57,23 @@ def preview(state: State, resolved: Resolved, *, config: IFRUConfig | None, seco
         score_change=score_change,
         overlap=overlap,
         seconds=seconds if len(change) else 0.0,
-        advice=_advice(len(change), size, config, status),
+        advice=models.advice(model, len(change), config, status),
     )
 
 
-def _hops(model: Trained, touched: Interactions) -> tuple[dict[str, int], ...]:
+def _hops(model: Model, touched: Interactions) -> tuple[dict[str, int], ...]:
     data = model.training_set
     ends = Nodes.of(touched.users, touched.items, data.sizes)
-    balls = [spread(data.pattern, ends, len(data), radius)[1] for radius in range(max(1, model.model.num_hops) + 1)]
+    balls = [spread(data.pattern, ends, len(data), radius)[1] for radius in range(max(1, models.hops(model)) + 1)]
     return tuple({"users": int(ball.users.sum()), "items": int(ball.items.sum())} for ball in balls)
 
 
-def _score_change(before: Trained, after: Trained, touched: Interactions) -> dict[str, float]:
+def _score_change(before: Model, after: Model, touched: Interactions) -> dict[str, float]:
     moved = np.abs(after.score_rows(touched.users, touched.items) - before.score_rows(touched.users, touched.items))
     return {"mean": float(moved.mean()), "largest": float(moved.max())}
 
 
-def _overlap(before: Trained, after: Trained, k: int) -> dict[str, float] | None:
+def _overlap(before: Model, after: Model, k: int) -> dict[str, float] | None:
     """Of the lists of users who have data after it."""
     users = np.flatnonzero(after.interactions.user_degrees())
     if not len(users):
@@ -83,12 +82,3 @@ def _overlap(before: Trained, after: Trained, k: int) -> dict[str, float] | None
     lists = [top_lists(one.score_grid, one.interactions, users, k=k) for one in (before, after)]
     shared = list_overlap(*lists)
     return {"mean": float(shared.mean()), "smallest": float(shared.min()), "users": len(users), "k": k}
-
-
-def _advice(touched: int, size: int, config: IFRUConfig | None, status: str) -> str:
-    step = config or IFRUConfig()
-    if touched > VALIDATED_SHARE * size or status == "RETRAIN_INSTEAD":
-        return "retrain instead: this is more than any request that was compared with retraining, or the step does not hold."
-    if touched > most_at_once(size, step.max_share):
-        return f"it is taken in parts of {step.max_share:.0%} of the interactions each."
-    return ""

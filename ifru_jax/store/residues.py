@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ifru_jax.checkpoint import load
 from ifru_jax.data.extras import needed
 from ifru_jax.data.reading.columns import find_column
 from ifru_jax.errors import DataError
+from ifru_jax.store import models
 from ifru_jax.store.contents import contents, files_in
 from ifru_jax.store.requests import Asked, Id
 
@@ -123,10 +123,10 @@ def _holds_rows(place: str, parts: Iterable[str]) -> bool:
 
 def _rows(path: str | Path, asked: Asked) -> dict[str, np.ndarray]:
     """The rows of these users and items in the tables of a model, by what they are."""
-    trained, found = load(path), {}
-    for name, side in trained.model.tables.items():
+    model, found = models.read(Path(path)), {}
+    data = model.interactions
+    for name, (side, table) in models.tables(model).items():
         ids: Sequence[Id] = asked.users if side == "user" else asked.items
-        data, table = trained.interactions, np.asarray(trained.params[name])
         for one, row in zip(ids, (data.user_rows if side == "user" else data.item_rows)(ids), strict=True):
             if row < 0:
                 raise DataError(f"{side} {one} is not in {path}: give a model from before the request.")

@@ -18,6 +18,7 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.data.reading.ids import as_written
 from ifru_jax.errors import DataError
+from ifru_jax.store import models
 from ifru_jax.store.key import Key
 from ifru_jax.store.requests import Asked, Id
 from ifru_jax.store.states import State
@@ -196,15 +197,12 @@ def _as_tables_write(asked: Asked, data: Interactions) -> Asked:
 
 
 def _check_label(state: State, user: Id, item: Id, label: float) -> None:
-    """Refuses a label that the loss can't take, held out or not; a loss that compares interactions takes any."""
-    loss, data = state.model.loss, state.model.interactions
-    if loss.grouped:
-        return
+    """Refuses a label that the model can't take, held out or not."""
     try:
-        loss.check(data.select(np.zeros(1, np.int64)).with_labels(np.array([label], np.float32)))
+        models.check_label(state.model, label)
     except DataError as error:
         why = str(error).rstrip(".")
-        told = f"the new label of user {user} with item {item} is {label:g}, which the loss of the model can't take ({why})"
+        told = f"the new label of user {user} with item {item} is {label:g}, which the model can't take ({why})"
         raise DataError(f"{told}: give one as the model was trained with.") from error
 
 

@@ -2,9 +2,8 @@
 
 from dataclasses import asdict
 
-from ifru_jax.api import unlearn
 from ifru_jax.errors import DataError
-from ifru_jax.store import commit, database, lines, moments
+from ifru_jax.store import commit, database, lines, models, moments
 from ifru_jax.store.answers import Answer
 from ifru_jax.store.commit import Entry
 from ifru_jax.store.opened import Opened
@@ -19,21 +18,22 @@ def settle(store: Opened, *, triggered: bool = False) -> Answer:
     basis, state = store.basis, store.state
     if basis is None:
         raise DataError("nothing is to be settled: every answer was a whole step.")
-    request = difference_as_request(basis.model.interactions, state.model.interactions)
-    model, report = unlearn(basis.model, request, config=store.config)
-    report, of_step = lines.measured(basis.model, model, report)
-    found = State(model, valid=state.valid, test=state.test)
+    before, quick = models.by_influence(basis.model), models.by_influence(state.model)
+    request = difference_as_request(before.interactions, quick.interactions)
+    found, report, of_step = models.whole_step(before, request, store.config)
+    model = models.by_influence(found)
+    after = State(model, valid=state.valid, test=state.test)
     content = {
-        "error": error(state.model, model, basis.model),
-        "distance": apart(state.model, model) / size(model),
+        "error": error(quick, model, before),
+        "distance": apart(quick, model) / size(model),
         "triggered": triggered,
         **of_step,
         **lines.evidence(report),
-        "counts": lines.sizes(found),
-        "config": asdict(store.config or model.step),
+        "counts": lines.sizes(after),
+        "config": asdict(store.config) if store.config else models.hyper_parameters(model),
         "versions": lines.versions(),
     }
-    line = store.step(found, Entry("settle", content))
+    line = store.step(after, Entry("settle", content))
     return Answer(line.number, "settle", report=report, spent=store.spent)
 
 

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from ifru_jax.array_files import read_arrays, write_arrays
-from ifru_jax.checkpoint import load, save
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 from ifru_jax.files import flush_folder, overwrite_with_zeros
 from ifru_jax.models import Recommender
-from ifru_jax.training import LossLike, Trained
+from ifru_jax.store import models
+from ifru_jax.store.models import Model
+from ifru_jax.training import LossLike
 
 FOLDER = "states"
 MODEL, HELD_OUT = "model.npz", "held_out.npz"
@@ -36,7 +37,7 @@ class State:
       valid, test: held out of its training, in the rows of its tables; None where there are none.
     """
 
-    model: Trained
+    model: Model
     valid: Interactions | None = None
     test: Interactions | None = None
 
@@ -60,7 +61,7 @@ def write(store: Path, state: State) -> tuple[str, str]:
     name = secrets.token_hex(8)
     folder = store / FOLDER / name
     folder.mkdir(parents=True)
-    save(state.model, folder / MODEL)
+    models.write(state.model, folder / MODEL)
     arrays = {}
     for part, data in state.parts.items():
         arrays |= {f"{part}/{c}": getattr(data, c) for c in _COLUMNS if getattr(data, c) is not None}
@@ -81,7 +82,7 @@ def read(store: Path, name: str, *, model: Recommender | None = None, loss: Loss
     folder = store / FOLDER / name
     if not (folder / MODEL).is_file():
         raise _gone(folder)
-    trained = load(folder / MODEL, model=model, loss=loss)
+    trained = models.read(folder / MODEL, model=model, loss=loss)
     if not (folder / HELD_OUT).is_file():
         return State(trained)
     try:

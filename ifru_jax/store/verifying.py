@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 
-from ifru_jax.baselines import retrain
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
@@ -11,6 +10,7 @@ from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation.verdicts import Verification
 from ifru_jax.evaluation.verification import verify
+from ifru_jax.store import models
 from ifru_jax.store.states import State
 
 
@@ -23,7 +23,7 @@ def verify_step(key: jax.Array, before: State, after: State, *, seeds: int) -> V
       seeds: retrained models, at least two.
 
     Raises:
-      DataError: no interactions were held out, other tables, or as `verify`.
+      DataError: no interactions were held out, other tables, a model whose training has nothing random in it, or as `verify`.
     """
     if before.valid is None or before.test is None:
         raise DataError("the store holds no validation and test interactions: create it with Store.create(…, split=split).")
@@ -32,7 +32,7 @@ def verify_step(key: jax.Array, before: State, after: State, *, seeds: int) -> V
         raise DataError("the rows were renumbered since (compact): verify before that.")
     request = difference_as_request(old, new)
     split = Split(old, before.valid, before.test)
-    retrained = retrain(key, before.model, request, before.valid, seeds=seeds)
+    retrained = models.retrained(key, before.model, request, before.valid, seeds=seeds)
     return verify(before.model, after.model, retrained, split, request)
 
 

@@ -19,6 +19,7 @@ from ifru_jax.training.losses import (
     wmse,
 )
 from ifru_jax.training.objective import Objective, squared_norm
+from ifru_jax.training.per_user import PerUser
 from ifru_jax.training.trained import Trained, train, training_set_for
 from ifru_jax.training.tuning import Tried, tuned
 
@@ -31,6 +32,7 @@ __all__ = [
     "Loss",
     "LossLike",
     "Objective",
+    "PerUser",
     "Pointwise",
     "Squares",
     "TrainConfig",

@@ -6,13 +6,14 @@ from typing import Any
 from ifru_jax.training.all_pairs import AllPairs
 from ifru_jax.training.decay import WithDecay
 from ifru_jax.training.losses import BCE, BPR, WMSE, FullSoftmax, Loss, SampledSoftmax, Squares
+from ifru_jax.training.per_user import PerUser
 
 # By the name in `--objective` and in saved models.
 LOSSES: dict[str, type[Loss]] = {"bce": BCE, "wmse": WMSE, "bpr": BPR, "softmax": SampledSoftmax, "full-softmax": FullSoftmax}
 
 # Those that models from elsewhere were trained with.
 _OTHERS: dict[str, type[Loss]] = {"all-pairs": AllPairs, "squares": Squares}
-_DECAY = "with-decay"
+_DECAY, _PER_USER = "with-decay", "per-user"
 
 
 def describe_loss(loss: Loss) -> dict[str, Any] | None:
@@ -20,6 +21,9 @@ def describe_loss(loss: Loss) -> dict[str, Any] | None:
     if isinstance(loss, WithDecay):
         inner = describe_loss(loss.loss)
         return None if inner is None else {"name": _DECAY, "loss": inner, "reg": loss.reg}
+    if isinstance(loss, PerUser):
+        inner = describe_loss(loss.loss)
+        return None if inner is None else {"name": _PER_USER, "loss": inner}
     name = next((name for name, kind in (LOSSES | _OTHERS).items() if kind is type(loss)), None)
     return None if name is None else {"name": name} | asdict(loss)  # pyright: ignore[reportArgumentType]
 
@@ -30,9 +34,9 @@ def loss_from_description(description: dict[str, Any] | str | None) -> Loss | No
         return None
     options: dict[str, Any] = {"name": description} if isinstance(description, str) else dict(description)
     name = options.pop("name")
-    if name == _DECAY:
+    if name in (_DECAY, _PER_USER):
         inner = loss_from_description(options["loss"])
-        return None if inner is None else WithDecay(inner, options["reg"])
+        return None if inner is None else WithDecay(inner, options["reg"]) if name == _DECAY else PerUser(inner)
     kind = (LOSSES | _OTHERS).get(name)
     if kind is None:
         return None

@@ -11,8 +11,8 @@
 | `SampledSoftmax` | positives p with the negatives n of their group | log(1 + Σ_n e^{s_n − s_p}) |
 | `FullSoftmax` | positives (u, i) against all items j | log Σ_j e^{s_uj} − s_ui |
 
-Two more have files of their own: `all_pairs.AllPairs`, weighted squares over all pairs, and `decay.WithDecay`, L2 on the rows of
-what is drawn.
+Three more have files of their own: `all_pairs.AllPairs`, weighted squares over all pairs, `decay.WithDecay`, L2 on the rows of what
+is drawn, and `per_user.PerUser`, in which every user counts alike.
 
 **Groups.** In implicit data a positive and the negatives that were sampled for it are one group (`sample_negatives`). The last
 losses but one compare within a group, so a request removes terms and not just interactions: a forgotten positive takes its group
@@ -44,6 +44,7 @@ class ScoreFunction(Protocol):
 
     num_users: int
     num_items: int
+    graph: Graph
     params: Params
     tables: Mapping[str, Side]
 

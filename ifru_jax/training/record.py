@@ -64,6 +64,7 @@ class Record:
       peak: how much longer, as a share of the training, its flow would have had to go on to the best validation metric; found when
         the model is prepared for requests, None before and where validation can't tell.
       mesh: devices that the validation pairs are put on; None for the default one.
+      adaptive: whether P follows the gradients that it sees, as Adam's does; that of plain gradient descent is what it is.
     """
 
     segments: tuple[Segment, ...]
@@ -71,6 +72,7 @@ class Record:
     valid: Interactions
     peak: float | None = None
     mesh: Mesh | None = None
+    adaptive: bool = True
 
     @property
     def steps(self) -> float:

@@ -29,20 +29,20 @@ class PairScorer:
     """`score(pairs)` with fixed parameters and graph, by chunks where `chunk_size` is not None."""
 
     def __init__(self, model: Recommender, params: Params, graph: Graph, chunk_size: int | None = None) -> None:
-        self._model, self._params, self._graph, self._chunk_size = model, params, graph, chunk_size
-        self.num_users, self.num_items = graph.num_users, graph.num_items
+        self._model, self._chunk_size = model, chunk_size
+        self.num_users, self.num_items, self.graph = graph.num_users, graph.num_items, graph
         self.params, self.tables = params, model.tables
 
     def __call__(self, pairs: Pairs) -> jax.Array:
         size = self._chunk_size
         if size is None or isinstance(pairs, GridPairs) or pairs.users.shape[0] <= size:
-            return self._model.score(self._params, pairs, self._graph)
+            return self._model.score(self.params, pairs, self.graph)
         count = pairs.users.shape[0]
         missing = -count % size
         blocks = tuple(jnp.pad(rows, (0, missing)).reshape(-1, size) for rows in (pairs.users, pairs.items))
 
         def body(_: None, block: tuple[jax.Array, jax.Array]) -> tuple[None, jax.Array]:
-            return None, self._model.score(self._params, IndexPairs(*block), self._graph)
+            return None, self._model.score(self.params, IndexPairs(*block), self.graph)
 
         # Inside a scan nothing is shared with what was computed before, so nothing has to be kept from being shared.
         _, scores = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), None, blocks)

@@ -34,6 +34,7 @@ from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
 from ifru_jax.training.losses import Loss, LossLike, Pointwise, WithAuxiliary, as_loss, bce
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_rows
+from ifru_jax.training.per_user import PerUser
 from ifru_jax.training.record import Record
 from ifru_jax.training.smoothness import check_smooth
 from ifru_jax.training.validation import stopping_pairs
@@ -299,7 +300,7 @@ def checked(loss: Loss, model: Recommender) -> Loss:
 def twice_differentiable(loss: Loss) -> Loss:
     """The loss, once its curvature was found to be that of its gradient; see `check_smooth` for the error."""
     of_pairs = loss
-    while isinstance(of_pairs, WithAuxiliary | WithDecay):
+    while isinstance(of_pairs, WithAuxiliary | WithDecay | PerUser):
         of_pairs = of_pairs.loss
     if isinstance(of_pairs, Pointwise):
         check_smooth(of_pairs.terms, repr(of_pairs))

@@ -53,11 +53,13 @@ class SegmentSolve:
       num_steps: products at the most.
       tolerance: relative error of δ, as Lanczos estimates it, at which there are enough; None for all of them.
       spillover: how b_1 is computed.
+      adaptive: whether P is that of what was seen (`preconditioner`), or the same whatever is seen.
     """
 
     num_steps: int
     tolerance: float | None
     spillover: SpilloverForm = "auto"
+    adaptive: bool = True
 
 
 @pytree
@@ -148,7 +150,7 @@ def _follow_segment(
         return objective.hessian_product(optax.tree.add(segment.params, delta), sides.after)
 
     def parting(v_r: Params, steps: jax.Array | float, bend: Params) -> Parting:
-        ratio = course.squares.then(MeanSquares(v, v_r), half).root_ratio
+        ratio = course.squares.then(MeanSquares(v, v_r), half).root_ratio if solve.adaptive else optax.tree.ones_like(past)
 
         def force(b: jax.Array, recorded: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
             return jnp.where(number == 0, b - (1 - ratio) * recorded, ratio * recorded - ahead)

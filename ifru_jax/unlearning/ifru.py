@@ -130,7 +130,8 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
 def _along(state: Prepared, objective: Objective, change: Change) -> tuple[Params, Followed, Record]:
     """δ along the recorded training and on to where it would have stopped, and the record that it would have."""
     assert state.record is not None
-    solve = SegmentSolve(state.step.segment_steps, state.step.segment_tolerance, state.step.spillover)
+    step, adaptive = state.step, state.record.adaptive
+    solve = SegmentSolve(step.segment_steps, step.segment_tolerance, step.spillover, adaptive)
     found = along_training(objective, state.record, change, solve=solve)
     record = state.record.without(change.after, found.segments)
     params = moved(state.model, state.params, found.delta, change.after.examples)

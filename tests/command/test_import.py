@@ -1,13 +1,17 @@
 """`ifru import`: a file of another system becomes a store that forgets."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ifru_jax.command import run
 from ifru_jax.command.line import Exit
+from ifru_jax.exact import ALSModel
 from ifru_jax.interop.containers import read_npz
+from ifru_jax.store import Store
+from ifru_jax.training import Trained
 from tests.interop.conftest import drawn
 from tests.interop.test_implicit import ALPHA, REG, als_file, bpr_file
 
@@ -38,7 +42,7 @@ IDS = ("--user-ids", "users.txt", "--item-ids", "items.txt")
 
 
 @pytest.mark.parametrize("file", ["als.npz", "bpr.npz"])
-def test_a_model_of_implicit_becomes_a_store(folder, capsys, file):
+def test_a_model_of_implicit_becomes_a_store_and_goes_back(folder, capsys, file):
     options = ("--source", "implicit", "--data", "ratings.csv", *IDS, "--store", "shop", "--json")
     status, told = ifru(capsys, "import", file, *options)
     assert status == Exit.DONE
@@ -50,10 +54,29 @@ def test_a_model_of_implicit_becomes_a_store(folder, capsys, file):
     lists = {one["user"]: one["items"] for one in json.loads(told.out)}
     assert sorted(len(items) for items in lists.values()) == [0, 2]
     assert "user_factors" in read_npz(file)  # what it came from is as it was
+    assert ifru(capsys, "verify-record", "shop")[0] == Exit.DONE
+    assert ifru(capsys, "export", "shop", "--to", "back.npz", "--like", "implicit")[0] == Exit.DONE
+    ids = json.loads(Path("back.ids.json").read_text())
+    back = read_npz("back.npz")
+    assert user not in ids["user_ids"]
+    assert len(ids["user_ids"]) == len(back["user_factors"]) == 39
+    assert back["regularization"] == read_npz(file)["regularization"]
+    status, told = ifru(capsys, "forget", "shop", "--user", folder[9], "--json")
+    assert {Path(path).name for path in json.loads(told.out)["elsewhere"]} == {"back.npz", "back.ids.json", file, "ratings.csv"}
+
+
+def test_als_is_answered_exactly_unless_one_says_otherwise(folder, capsys):
+    for flag, kind in ((), ALSModel), (("--no-exact",), Trained):
+        options = ("--source", "implicit", "--data", "ratings.csv", *IDS, "--store", f"shop{len(flag)}", *flag)
+        assert ifru(capsys, "import", "als.npz", *options)[0] == Exit.DONE
+        with Store.open(f"shop{len(flag)}", read_only=True) as store:
+            assert isinstance(store.model, kind)
+    status, told = ifru(capsys, "explain", "shop0", "--user", folder[7])
+    assert status == Exit.ERROR
+    assert "ask what would change by ifru preview" in " ".join(told.err.split())
 
 
 def test_als_of_anybody_becomes_a_store(folder, capsys, tmp_path):
-    """With an objective: a store keeps no exact models."""
     tables = {"user_embedding": "user_factors", "item_embedding": "item_factors"}
     ids = {"user_ids": folder.tolist(), "item_ids": [f"i{item}" for item in range(25)]}
     (tmp_path / "als.json").write_text(json.dumps({"tables": tables, "loss": "als", "reg": REG, "alpha": ALPHA} | ids))

@@ -14,7 +14,6 @@ from ifru_jax import DataError, ForgetRequest, Interactions, ModelError, Numeric
 from ifru_jax.exact import ALS, EASE, ItemKNN
 from ifru_jax.exact.als import alternated, solved
 from ifru_jax.exact.observed import matrix
-from ifru_jax.store import Store
 
 KEY = jax.random.key(3)
 METHODS = {
@@ -225,6 +224,20 @@ def test_the_contract(case):
         model.score_rows([99], [0])
 
 
+def test_other_rows_are_the_same_model(case):
+    """Lists, too: of equally similar items those of lower ids count, in any order of the rows."""
+    _, model = case
+    unlearned, _ = ifru_jax.unlearn(model, asking(model))
+    rng, data = np.random.default_rng(4), unlearned.interactions
+    order = (rng.permutation(np.flatnonzero(data.user_degrees())), rng.permutation(np.flatnonzero(data.item_degrees())))
+    found = unlearned.in_rows(order)
+    np.testing.assert_allclose(everything(found), everything(unlearned)[np.ix_(*order)], rtol=1e-12, atol=1e-12)
+    assert found.interactions.user_ids.tolist() == data.user_ids[order[0]].tolist()
+    user = int(found.interactions.user_ids[0])
+    again = [everything(ifru_jax.unlearn(one, users=[user])[0]) for one in (found, unlearned)]
+    np.testing.assert_allclose(again[0], again[1][np.ix_(*order)], rtol=1e-9, atol=1e-11)
+
+
 def test_calls_take_exact_models(case):
     _, model = case
     data = model.interactions
@@ -370,8 +383,6 @@ def test_files_of_another_kind_are_told(tmp_path):
         ifru_jax.save(model, tmp_path / "x.npz")
     with pytest.raises(DataError, match=r"ifru_jax\.save writes any other"):
         exact.save("x", tmp_path / "x.npz")
-    with pytest.raises(DataError, match=r"EASEModel.* forgets exactly, and a store keeps models that forget by influence"):
-        Store.create(tmp_path / "shop", model)
     assert not (tmp_path / "shop").exists()
     np.savez(tmp_path / "y.npz", description=np.asarray(json.dumps({"exact": "EASE", "format": 1})))
     with pytest.raises(DataError, match="its checksum is missing"):

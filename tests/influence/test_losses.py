@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ifru_jax import bpr
 from ifru_jax.graph import Batch, build_training_set
 from ifru_jax.influence import direct_influence, graph_influence, right_hand_side
-from ifru_jax.training import FullSoftmax, Objective, WithAuxiliary, WithDecay, softmax, wmse
+from ifru_jax.training import FullSoftmax, Objective, PerUser, WithAuxiliary, WithDecay, softmax, wmse
 from tests.graph.changes import Case
 from tests.influence.twins import LAYERS, assert_close, columns, dense_gradient, model, parameters
 from tests.training.test_losses import CAPACITY, ITEMS, USERS, grouped
@@ -29,6 +29,7 @@ def pull(params, graph):
 
 
 LOSSES = [wmse, bpr, softmax, FullSoftmax(), WithAuxiliary(bpr, pull, 0.3), WithDecay(bpr, 0.3), WithDecay(wmse, 0.3)]
+LOSSES += [PerUser(WithDecay(bpr, 0.3)), PerUser(wmse)]
 
 
 def a_case(seed, share):

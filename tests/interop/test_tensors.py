@@ -377,5 +377,5 @@ def test_als_of_anybody_is_exact(data, tmp_path):
     assert evidence.stationarity < 0.01
     export(imported, tmp_path / "out.safetensors", like=source)
     assert (tmp_path / "als.safetensors").read_bytes() == (tmp_path / "out.safetensors").read_bytes()
-    with pytest.raises(ModelError, match="two tables, no layers"):
+    with pytest.raises(ModelError, match="two tables, and no layers"):
         from_tensors(tmp_path / "als.safetensors", data, replace(declared, layers=1))

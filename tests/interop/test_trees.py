@@ -113,9 +113,20 @@ def test_orbax(checkpoint, params, data, tmp_path):
     for name, value in params.items():
         np.testing.assert_array_equal(found[f"params/{name}"], value)
     model, source = comes_in(checkpoint, params, data)
-    export(model, tmp_path / "x.msgpack", like=source)
-    for name, value in params.items():
-        assert read_flax(tmp_path / "x.msgpack")[f"params/{name}"].tobytes() == value.tobytes()
+    assert export(model, tmp_path / "back", like=source) == tmp_path / "back.ids.json"
+    back = read_orbax(tmp_path / "back")
+    assert found.keys() == back.keys()
+    for name, value in found.items():
+        assert (back[name].dtype, back[name].shape, back[name].tobytes()) == (value.dtype, value.shape, value.tobytes())
+    with pytest.raises(DataError, match="back is a folder"):
+        export(model, tmp_path / "back", like=source)
+    # After an erasure it is read as it was before, and only rows that may differ do.
+    unlearned, _ = ifru_jax.unlearn(model, users=[7])
+    export(unlearned, tmp_path / "without", like=source)
+    assert not read_orbax(tmp_path / "without")["params/gmf_user"][7].any()
+    export(model, tmp_path / "plain", like="orbax")
+    again, _ = comes_in(tmp_path / "plain", params, data)
+    np.testing.assert_array_equal(again.params["gmf_item"], params["gmf_item"])
 
 
 def test_folders_that_are_none_of_orbax_or_damaged_are_refused(checkpoint, tmp_path):

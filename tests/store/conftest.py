@@ -8,6 +8,7 @@ import pytest
 
 import ifru_jax
 from ifru_jax import Interactions, Split, Trained, mf
+from ifru_jax.exact import ALS
 from ifru_jax.store import ErrorBudget, Store, make_key
 from ifru_jax.unlearning import Prepared
 from ifru_jax.unlearning.config import IFRUConfig
@@ -34,6 +35,12 @@ def split() -> Split:
 
 
 @pytest.fixture(scope="session")
+def observed(split) -> Split:
+    """The same pairs, all of them positive."""
+    return split.of_parts(lambda part: part.with_labels(np.ones(len(part), np.float32)))
+
+
+@pytest.fixture(scope="session")
 def trained(split) -> Prepared:
     return prepared(split.train)
 
@@ -48,6 +55,14 @@ def key(tmp_path_factory) -> Path:
 @pytest.fixture
 def store(tmp_path, trained, split, key):
     with Store.create(tmp_path / "shop", trained, split=split, key=key, budget=PATIENT) as found:
+        yield found
+
+
+@pytest.fixture
+def exact_store(tmp_path, observed, key):
+    """A store of alternating least squares, with a grace period."""
+    model = ALS(embedding_size=3, epochs=2, sweeps=1).fit(jax.random.key(0), observed)
+    with Store.create(tmp_path / "exact", model, split=observed, key=key, grace="30d") as found:
         yield found
 
 

@@ -24,11 +24,9 @@ from ifru_jax.store import (
     Store,
     answering,
     commit,
-    compaction,
     database,
-    lines,
+    models,
     moments,
-    settling,
     states,
     verify_record,
 )
@@ -41,7 +39,7 @@ WATCHED = {
 }  # fmt: skip
 OF = (os.fsync.__module__, "_io", "posix")
 # What computes on arrays in memory; a profiler that saw each of its calls would take most of the time.
-COMPUTING = ((answering, "_unlearned"), (settling, "unlearn"), (lines, "measured"), (compaction, "compact"))
+COMPUTING = ((answering, "_unlearned"), (models, "whole_step"), (models, "compact"))
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +129,7 @@ def content(folder: Path, key: Path) -> dict:
             assert sorted(named) == [name for (name,) in connection.execute("SELECT name FROM states ORDER BY name")]
             basis = commit.current(connection).basis
         assert not list(folder.rglob("*.tmp"))
-        table = np.sort(np.asarray(store.model.params["user_embedding"]).ravel()).tolist()
+        table = np.sort(np.concatenate([table.ravel() for _, table in models.tables(store.model).values()])).tolist()
         return {"data": everything(store), "table": table, "erased": store.erased(user=103), "lines": found.lines, "basis": basis}
 
 
@@ -168,6 +166,7 @@ def again(store: Store, monkeypatch) -> None:
 WORKS = {
     "forget": ("forgiving", 0, forget),
     "forget without grace": ("store", 0, forget),
+    "forget exactly": ("exact_store", 0, forget),
     "undo": ("forgiving", 1, undo),
     "compact": ("store", 0, compact),
     "run out": ("forgiving", 1, run_out),

@@ -12,7 +12,7 @@ from ifru_jax import DataError, ForgetRequest, Interactions, ModelError, TrainCo
 from ifru_jax.graph import Change
 from ifru_jax.influence import right_hand_side
 from ifru_jax.models import item_bias_mf
-from ifru_jax.training import AllPairs, Objective, Squares, WithAuxiliary, WithDecay, softmax, wmse
+from ifru_jax.training import AllPairs, Objective, PerUser, Squares, WithAuxiliary, WithDecay, softmax, wmse
 from ifru_jax.training.described_losses import describe_loss, loss_from_description
 from tests.training.test_losses import grouped
 
@@ -129,9 +129,43 @@ def test_models_and_data_that_do_not_fit_are_refused():
 
 
 def test_a_description_is_enough_to_rebuild_them():
-    for loss in (AllPairs(3.0), Squares(), WithDecay(bpr, 0.1), WithDecay(WithDecay(AllPairs(2.0), 0.1), 0.2)):
+    for loss in (
+        AllPairs(3.0),
+        Squares(),
+        WithDecay(bpr, 0.1),
+        WithDecay(WithDecay(AllPairs(2.0), 0.1), 0.2),
+        PerUser(WithDecay(bpr, 0.1)),
+    ):
         assert loss_from_description(describe_loss(loss)) == loss
     assert describe_loss(WithDecay(WithAuxiliary(bpr, lambda p, g: 0.0), 0.1)) is None
+
+
+@pytest.mark.parametrize("loss", [wmse, bpr], ids=lambda loss: type(loss).__name__)
+def test_every_user_counts_alike(loss):
+    """A user's terms, times the mean number of edges over the user's own; who has none has no say."""
+    data = grouped(3, flipped=True)
+    model, rng = lightgcn(num_layers=1, embedding_size=WIDTH), np.random.default_rng(1)
+    params = {name: rng.normal(size=(size, WIDTH)) for name, size in
+              (("user_embedding", data.num_users), ("item_embedding", data.num_items))}  # fmt: skip
+    trained = Trained.of(model, params, data, loss=PerUser(loss), config=TrainConfig(reg=0.0))
+    data, edges = trained.interactions, np.bincount(data.users[data.labels > 0.5], minlength=data.num_users)
+    scores, expected = trained.score_rows(data.users, data.items), 0.0
+    for user in np.flatnonzero(edges):
+        weight = edges[edges > 0].mean() / edges[user]
+        own = np.flatnonzero(data.users == user)
+        if loss is wmse:
+            labels = data.labels[own]
+            expected += weight * ((1 + labels) * np.square((labels > 0) - scores[own])).sum()
+            continue
+        for group in np.unique(data.groups[own]):
+            members = own[data.groups[own] == group]
+            positive, negative = (members[(data.labels[members] > 0.5) == side] for side in (True, False))
+            expected += weight * sum(np.log1p(np.exp(scores[n] - scores[p])) for p in positive for n in negative)
+    np.testing.assert_allclose(trained.objective(trained.params, trained.batch), expected / len(data), rtol=1e-6)
+    with pytest.raises(ModelError, match="has no graph"):
+        Trained.of(mf(embedding_size=WIDTH), params, data, loss=PerUser(loss))
+    with pytest.raises(ModelError, match="no term for each interaction"):
+        PerUser(softmax)
 
 
 @pytest.mark.parametrize("loss", [wmse, bpr, softmax], ids=lambda loss: type(loss).__name__)

@@ -8,6 +8,7 @@
 """
 
 import hashlib
+import importlib.metadata
 import json
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ifru_jax import Interactions
+from ifru_jax.errors import DataError
 from ifru_jax.exact import ALSModel
 from ifru_jax.interop import ImplicitOptions, Imported, Source
 from ifru_jax.training import Trained
@@ -36,7 +38,11 @@ class System(Protocol):
         ...
 
     def versions(self) -> dict[str, str]:
-        """What it runs with, by name."""
+        """What it runs with, by name.
+
+        Raises:
+          DataError: some of it is not there.
+        """
         ...
 
     def fitted(self, train: Interactions, seed: int, *, anew: bool = False) -> Any:
@@ -57,6 +63,18 @@ class System(Protocol):
     def served(self, model: Any, back: tuple[Trained | ALSModel, Source], rest: Interactions, folder: Path) -> np.ndarray:
         """`scores` of what came back of a model by way of a file in this folder, where `rest` is left of the interactions."""
         ...
+
+
+def version_of(package: str) -> str:
+    """Of an installed package.
+
+    Raises:
+      DataError: it is not.
+    """
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise DataError(f"this study trains in the package {package}: pip install {package}.") from error
 
 
 def kept_in(system: str, settings: dict[str, Any]) -> Path:

@@ -1,12 +1,12 @@
 """Models of the package implicit, with one thread, so that a seed gives a model."""
 
-import importlib.metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse
 
+from experiments.studies.sources import version_of
 from ifru_jax import Interactions, interop
 from ifru_jax.data.extras import needed
 from ifru_jax.exact import ALSModel
@@ -27,7 +27,7 @@ class Implicit:
         self.kind, self.settings = kind, settings
 
     def versions(self) -> dict[str, str]:
-        return {"implicit": importlib.metadata.version("implicit")}
+        return {"implicit": version_of("implicit")}
 
     def _class(self) -> Any:
         module, _, name = self.kind.partition(".")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.studies.sources import kept_in, key_of
+from experiments.studies.sources import kept_in, key_of, version_of
 from ifru_jax import Interactions, interop
 from ifru_jax.data.extras import needed
 from ifru_jax.errors import DataError
@@ -49,7 +49,7 @@ class LightGCNPyTorch:
 
     def versions(self) -> dict[str, str]:
         head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=_clone(), capture_output=True, text=True, check=False)
-        return {"LightGCN-PyTorch": head.stdout.strip() or "a copy", "torch": needed("torch", "it needs torch").__version__}
+        return {"LightGCN-PyTorch": head.stdout.strip() or "a copy", "torch": version_of("torch")}
 
     def _code(self) -> tuple[Any, ...]:
         """Its modules, which read the command line as they are imported and make a folder beside them."""
@@ -102,7 +102,8 @@ class LightGCNPyTorch:
         needed("torch", "it needs torch").save(model.net.state_dict(), folder / "lgn.pth.tar")
         data = interop.read_lightgcn(model.folder)
         layers, decay = self.own["lightGCN_n_layers"], self.own["decay"]
-        options_here = {"layers": layers, "decay": decay, "negatives": options.negatives}
+        replay = interop.Replay("adam", self.own["lr"], self.own["bpr_batch_size"]) if options.replay else None
+        options_here = {"layers": layers, "decay": decay, "negatives": options.negatives, "replay": replay}
         return interop.from_lightgcn_pytorch(folder / "lgn.pth.tar", data, **options_here)
 
     def served(
@@ -118,11 +119,11 @@ class LightGCNPyTorch:
 
 
 def _clone() -> Path:
-    found = Path(os.environ.get(CLONE, ""))
-    if not (found / "code" / "model.py").is_file():
-        raise DataError(
-            f"{CLONE} is {str(found)!r}: git clone https://github.com/gusye1234/LightGCN-PyTorch, and set it to the clone."
-        )
+    given = os.environ.get(CLONE)
+    found = Path(given or "")
+    if not given or not (found / "code" / "model.py").is_file():
+        what = f"{CLONE} is {given!r}, which has no code/model.py" if given else f"the variable {CLONE} is not set"
+        raise DataError(f"{what}: git clone https://github.com/gusye1234/LightGCN-PyTorch, and set it to the clone.")
     return found
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import copy
 import dataclasses
-import importlib.metadata
 import io
 import os
 import sys
@@ -14,7 +13,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from experiments.studies.sources import kept_in, key_of
+from experiments.studies.sources import kept_in, key_of, version_of
 from ifru_jax import Interactions, interop
 from ifru_jax.data.extras import needed
 from ifru_jax.exact import ALSModel
@@ -54,7 +53,7 @@ class RecBole:
         return kept_in(f"recbole-{self.kind}", self.settings)
 
     def versions(self) -> dict[str, str]:
-        return {name: importlib.metadata.version(name) for name in ("recbole", "torch")}
+        return {name: version_of(name) for name in ("recbole", "torch")}
 
     def fitted(self, train: Interactions, seed: int, *, anew: bool = False) -> _Fitted:
         with _as_it_expects(self._folder):
@@ -113,6 +112,8 @@ class RecBole:
             )
             exec(compile(code, "snippet", "exec"), {})
         declared = interop.Declared.read(f"{target}.json")
+        if not options.replay:
+            declared = dataclasses.replace(declared, replay=None)
         if declared.loss == "bpr":
             declared = dataclasses.replace(declared, negatives=options.negatives)
         return interop.from_tensors(f"{target}.safetensors", declared=declared)

@@ -34,7 +34,7 @@ FROM_ELSEWHERE = [
         "exact/item_knn.py",
         EXACT,
         ("what is left of a user is not counted again", "- old.T @ old + new.T @ new", "- old.T @ old"),
-        ("equally similar items in any order", "np.lexsort((columns, -similar, rows))", "np.lexsort((-columns, -similar, rows))"),
+        ("equally similar items in any order", "np.lexsort((named, -similar, rows))", "np.lexsort((columns, -similar, rows))"),
     ),
     *faults(
         "training/all_pairs.py",
