@@ -7,6 +7,7 @@ members of a group, would count those that fill up: such a model is trained on o
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,15 +43,28 @@ def check_fits_mesh(mesh: Mesh | None, model: Recommender, loss: Loss) -> None:
 
 
 def filled_up(params: Params, tables: Mapping[str, Side], data: TrainingSet) -> Params:
-    """Tables with a row for each user or item, on the devices of the data; without a mesh they are as they were."""
+    """Tables with a row for each user or item, on the devices of the data; without a mesh they are as they were.
+
+    A table that lies there already, such as one that each process has read its rows of, is not gathered.
+    """
     if data.mesh is None:
         return params
+    there = {name for name in tables if _lies_over(params[name], tables[name], data)}
     found = {}
     for name, side in tables.items():
-        table = on_host(params[name])
-        found[name] = np.zeros((_rows(data, side), *table.shape[1:]), table.dtype)
-        found[name][: len(table)] = table
-    return over_mesh(found, by_rows(data.mesh))
+        if name not in there:
+            table = on_host(params[name])
+            found[name] = np.zeros((_rows(data, side), *table.shape[1:]), table.dtype)
+            found[name][: len(table)] = table
+    return over_mesh(found, by_rows(data.mesh)) | _cleared({name: params[name] for name in there}, tables, data.sizes)
+
+
+def unfilled(params: Params, tables: Mapping[str, Side], data: TrainingSet) -> Params:
+    """Parameters that lie anywhere, without rows that fill up tables, but for tables that lie over the devices of the data."""
+    if data.mesh is None:
+        return params
+    there = {name: params[name] for name, side in tables.items() if name in params and _lies_over(params[name], side, data)}
+    return real_rows({name: value for name, value in params.items() if name not in there}, tables, data) | there
 
 
 def real_rows(params: Params, tables: Mapping[str, Side], data: TrainingSet) -> dict[str, np.ndarray]:
@@ -58,6 +72,24 @@ def real_rows(params: Params, tables: Mapping[str, Side], data: TrainingSet) -> 
     sizes = dict(zip(("user", "item"), data.sizes, strict=True))
     found = on_host(params)
     return {name: value[: sizes[tables[name]]] if name in tables else value for name, value in found.items()}
+
+
+def real_shapes(params: Params, tables: Mapping[str, Side], data: TrainingSet) -> dict[str, Any]:
+    """Shapes and dtypes of the parameters (`jax.ShapeDtypeStruct`), without the rows that fill up tables."""
+    sizes = dict(zip(("user", "item"), data.sizes, strict=True))
+
+    def of(name: str, leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        fills_up = name in tables and _lies_over(params[name], tables[name], data)
+        return jax.ShapeDtypeStruct((sizes[tables[name]], *leaf.shape[1:]), leaf.dtype) if fills_up else leaf
+
+    shapes = jax.eval_shape(lambda tree: tree, params)
+    return {name: jax.tree.map(lambda leaf, name=name: of(name, leaf), value) for name, value in shapes.items()}
+
+
+def _lies_over(table: jax.Array | np.ndarray, side: Side, data: TrainingSet) -> bool:
+    """Whether a table is in its blocks over the devices of the data, filled up."""
+    is_there = isinstance(table, jax.Array) and data.mesh is not None and table.sharding == by_rows(data.mesh)
+    return is_there and len(table) == _rows(data, side)
 
 
 def drawn(model: Recommender, key: jax.Array, data: TrainingSet) -> Params:
@@ -70,13 +102,18 @@ def drawn(model: Recommender, key: jax.Array, data: TrainingSet) -> Params:
 
 
 def _drawn(model: Recommender, rows: tuple[int, int], real: tuple[int, int], key: jax.Array) -> Params:
+    return _cleared(model.init(key, *rows), model.tables, real)
+
+
+def _cleared(params: Params, tables: Mapping[str, Side], real: tuple[int, int]) -> Params:
+    """With zeros in the rows beyond those that are real, users and items."""
     sizes = dict(zip(("user", "item"), real, strict=True))
 
     def cleared(name: str, table: jax.Array) -> jax.Array:
-        there = jnp.arange(len(table)) < sizes[model.tables[name]]
+        there = jnp.arange(len(table)) < sizes[tables[name]]
         return jnp.where(there.reshape(-1, *[1] * (table.ndim - 1)), table, 0)
 
-    return {name: cleared(name, table) for name, table in model.init(key, *rows).items()}
+    return {name: cleared(name, table) for name, table in params.items()}
 
 
 def _rows(data: TrainingSet, side: Side) -> int:

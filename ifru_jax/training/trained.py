@@ -33,7 +33,7 @@ from ifru_jax.training.decay import WithDecay
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
 from ifru_jax.training.losses import Loss, LossLike, Pointwise, WithAuxiliary, as_loss, bce
 from ifru_jax.training.objective import Objective
-from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_rows
+from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_shapes, unfilled
 from ifru_jax.training.record import Record
 from ifru_jax.training.smoothness import check_smooth
 from ifru_jax.training.validation import stopping_pairs
@@ -264,10 +264,8 @@ class Trained:
 
 def _given(model: Recommender, params: Params, data: TrainingSet) -> Params:
     """Parameters that were given from outside, checked and in the precision in use, where the data is."""
-    if data.mesh is not None:
-        params = real_rows(params, model.tables, data)
-    arrays = {name: jax.tree.map(jnp.asarray, value) for name, value in params.items()}
-    check_params(arrays, model.tables, num_users=data.sizes[0], num_items=data.sizes[1])
+    arrays = {name: jax.tree.map(jnp.asarray, value) for name, value in unfilled(params, model.tables, data).items()}
+    check_params(real_shapes(arrays, model.tables, data), model.tables, num_users=data.sizes[0], num_items=data.sizes[1])
     return filled_up(in_precision(arrays), model.tables, data)
 
 

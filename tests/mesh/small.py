@@ -34,8 +34,19 @@ def fitted(name: str) -> ifru_jax.Trained:
 
 def parameters(trained: ifru_jax.Trained) -> np.ndarray:
     """All real rows, one after the other."""
-    rows = real_rows(trained.params, trained.model.tables, trained.training_set)
+    return flat(trained, trained.params)
+
+
+def flat(trained: ifru_jax.Trained, tree: dict) -> np.ndarray:
+    """The real rows of a tree like its parameters."""
+    rows = real_rows(tree, trained.model.tables, trained.training_set)
     return np.concatenate([rows[name].ravel() for name in sorted(rows)])
+
+
+def everything(trained: ifru_jax.Trained) -> np.ndarray:
+    """The parameters, and those of its record with what Adam applied."""
+    trees = [trained.params, *(tree for one in trained.record.segments for tree in (one.params, one.applied))]
+    return np.concatenate([flat(trained, tree) for tree in trees])
 
 
 def named(data: ifru_jax.Interactions, places: slice) -> list[tuple[int, int]]:

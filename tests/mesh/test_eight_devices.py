@@ -81,6 +81,12 @@ def test_another_request_compiles_nothing(found):
     assert found["again"]["compiled"] == 0
 
 
+def test_a_folder_of_shards_is_read_on_any_number_of_devices_bit_for_bit(found):
+    for saved in ("shards", "shards of three"):
+        assert found[saved]["error"] == 0
+        assert found[saved]["rows"] == [[22, 31], BLOCKS]
+
+
 def test_a_file_tells_nothing_of_the_devices(found):
     assert found["restored"]["same shapes"]
     assert found["fit"]["segments"] == 2

@@ -1,9 +1,15 @@
 """Over the devices of a mesh."""
 
 from .fault import faults
-from .tests import MESH
+from .tests import MESH, SHARDS
 
 OVER_DEVICES = [
+    *faults(
+        "checkpoint/folder.py",
+        SHARDS,
+        ("shards that have changed are read", "if digest.hex() != expected[file]", "if file not in expected"),
+        ("shards that were replaced stay", "if _SHARDS.match(one.name) and one.name != kept", "if kept is None"),
+    ),
     *faults(
         "curvature/metric.py",
         MESH,
