@@ -26,6 +26,7 @@ from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges, capacity_of, host_edges
 from ifru_jax.sparse.placement import ROWS, blocks, by_rows, everywhere, over_mesh
 from ifru_jax.sparse.primitives import edge_scores, propagate, propagate_back
+from ifru_jax.sparse.reading import read_in
 
 # Where sizes are rounded to: edges of a device, and rows that two devices exchange.
 _LEAST_EDGES, _LEAST_SLOTS = 128, 8
@@ -125,12 +126,14 @@ class MeshEdges:
 
 def _fetch(columns: jax.Array, sent: Edges) -> jax.Array:
     """The halo [slots, d] of a device, from each device's block of columns."""
-    return _exchanged(propagate(sent.mask.astype(columns.dtype), columns, sent))
+    with read_in(None):  # what is sent is what is there
+        return _exchanged(propagate(sent.mask.astype(columns.dtype), columns, sent))
 
 
 def _send_home(halo: jax.Array, sent: Edges) -> jax.Array:
     """Sums over all halos that a column is in, [C, d]: the transpose of `_fetch`."""
-    return propagate_back(sent.mask.astype(halo.dtype), _exchanged(halo), sent)
+    with read_in(None):  # sums, and no rows of a table
+        return propagate_back(sent.mask.astype(halo.dtype), _exchanged(halo), sent)
 
 
 def _exchanged(slots: jax.Array) -> jax.Array:

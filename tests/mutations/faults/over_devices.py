@@ -1,7 +1,7 @@
 """Over the devices of a mesh."""
 
 from .fault import faults
-from .tests import MESH, SHARDS
+from .tests import MESH, READING, SHARDS
 
 OVER_DEVICES = [
     *faults(
@@ -9,6 +9,11 @@ OVER_DEVICES = [
         SHARDS,
         ("shards that have changed are read", "if digest.hex() != expected[file]", "if file not in expected"),
         ("shards that were replaced stay", "if _SHARDS.match(one.name) and one.name != kept", "if kept is None"),
+    ),
+    *faults(
+        "sparse/primitives.py",
+        READING,
+        ("coefficients of edges are rounded with the rows", "lambda params: (1, 2)", "lambda params: (0, 2)"),
     ),
     *faults(
         "curvature/metric.py",
