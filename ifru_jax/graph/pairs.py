@@ -87,6 +87,20 @@ def over_mesh(pairs: Pairs) -> bool:
     return isinstance(pairs, SortedPairs) and isinstance(pairs.edges, MeshEdges)
 
 
+def user_rows(table: jax.Array, pairs: Pairs) -> jax.Array:
+    """The row of its user for each of n pairs, [num_users, …] → [n, …]; over a mesh each device takes those of its own pairs."""
+    if isinstance(pairs, SortedPairs) and isinstance(pairs.edges, MeshEdges):
+        return pairs.edges.rows_at(table)
+    return table[pairs.users]
+
+
+def item_rows(table: jax.Array, pairs: Pairs) -> jax.Array:
+    """The row of its item for each of n pairs, [num_items, …] → [n, …]; over a mesh from the halo of each device."""
+    if isinstance(pairs, SortedPairs) and isinstance(pairs.edges, MeshEdges):
+        return pairs.edges.cols_at(table)
+    return table[pairs.items]
+
+
 def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pairs) -> jax.Array:
     """⟨user_vectors[u], item_vectors[i]⟩ for each pair.
 

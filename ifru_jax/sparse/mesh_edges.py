@@ -117,6 +117,19 @@ class MeshEdges:
 
         return self._on_each(own, a, b)
 
+    def rows_at(self, y: jax.Array) -> jax.Array:
+        """y[row(e)] of y [num_rows, …]; [e, …]."""
+        return self._on_each(lambda y, local, sent: y[local.rows], y)
+
+    def cols_at(self, x: jax.Array) -> jax.Array:
+        """x[col(e)] of x [num_cols, …]; [e, …]."""
+
+        def own(x: jax.Array, local: Edges, sent: Edges) -> jax.Array:
+            halo = _fetch(x.reshape(len(x), -1), sent)
+            return halo.reshape(-1, *x.shape[1:])[local.cols]
+
+        return self._on_each(own, x)
+
     def _on_each(self, function, *arrays: jax.Array) -> jax.Array:
         over = PartitionSpec(ROWS)
         # Every array is in blocks, so there is nothing to be checked for being the same everywhere.

@@ -314,7 +314,7 @@ def training_set_for(
       interactions, capacities: see `graph.build_training_set`, and for its errors.
     """
     mesh = current_mesh()
-    check_fits_mesh(mesh, model, loss)
+    check_fits_mesh(mesh, loss)
     return build_training_set(
         interactions,
         capacities=capacities,

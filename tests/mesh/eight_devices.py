@@ -47,6 +47,11 @@ def restored_from(shards: Path, *, one: ifru_jax.Trained) -> dict:
     return {"error": max(float(np.abs(whole[0] - other).max()) for other in whole[1:]), "rows": rows}
 
 
+def whole(trained: ifru_jax.Trained) -> list[str]:
+    """Parameters that every device has all of."""
+    return sorted(name for name, leaf in trained.params.items() if leaf.sharding.is_fully_replicated)
+
+
 def checks(name: str, folder: Path) -> Iterator[dict]:
     mesh, split = jax.make_mesh((4, 2), ("data", "rows")), small.split()
     one = small.given(name)
@@ -106,6 +111,15 @@ def checks(name: str, folder: Path) -> Iterator[dict]:
     later = {"interactions": small.named(one.interactions, slice(7, 9))}
     one, restored, on_three = (ifru_jax.unlearn(model, **later)[0] for model in (one, restored, on_three))
     yield {"check": "after", "error": max(apart(one, restored), apart(one, on_three)), "blocks": blocks(on_three)}
+
+    if name == "mf":
+        for check, model, sparse in (("rows alone", "mf", True), ("shared", "neumf", False)):
+            one = small.fitted(model, sparse=sparse, record=0, epochs=1)
+            with ifru_jax.on_mesh(mesh):
+                many = small.fitted(model, sparse=sparse, record=0, epochs=1)
+            yield {"check": check, "error": apart(one, many), "whole": whole(many)}
+        (one, _), (many, _) = (ifru_jax.unlearn(model, **request) for model in (one, many))
+        yield {"check": "shared, forgotten", "error": apart(one, many), "whole": whole(many)}
 
 
 if __name__ == "__main__":

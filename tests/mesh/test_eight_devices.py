@@ -77,6 +77,14 @@ def test_each_device_has_its_block_of_rows_and_no_more(found):
     assert found["after"]["blocks"] == OF_THREE
 
 
+def test_shared_weights_are_on_every_device_and_tables_are_not(found):
+    if "shared" not in found:
+        pytest.skip("of MF and NeuMF")
+    assert found["rows alone"]["whole"] == []
+    kernels = ["gmf_output", "mlp_output", "tower/bias_0", "tower/kernel_0"]
+    assert found["shared"]["whole"] == found["shared, forgotten"]["whole"] == kernels
+
+
 def test_another_request_compiles_nothing(found):
     assert found["again"]["compiled"] == 0
 

@@ -28,6 +28,7 @@ OVER_DEVICES = [
             "(self.starts[:-1, None] + jnp",
             "(0 * self.starts[:-1, None] + jnp",
         ),
+        ("rows of items are those of other slots", "[local.cols]", "[local.cols[::-1]]"),
         ("places leave out where a device's begin", "+ numbers - self.starts[block]", "+ numbers"),
         (
             "sums into items stay where they were made",
