@@ -13,7 +13,7 @@ _MEGABYTE = 1e6
 
 @block
 def sharding(part: str) -> str:
-    """A table of what is sent per product and step, or what two axes would send, or the bytes of the largest array that is gathered."""
+    """What is sent per product and step, what two axes would send, or the bytes of the largest array that is gathered."""
     lines: list[dict[str, Any]] = json.loads(PATH.read_text())["lines"]
     if part == "gathered":
         return str(max(line["gathered"] for line in lines))

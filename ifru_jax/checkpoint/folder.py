@@ -54,7 +54,15 @@ _SHARDS = re.compile(r"shards-[0-9a-f]{8}")
 def write_folder(path: Path, contents: Contents, trained: Trained) -> None:
     """Writes the parts of a model into the folder `path`; see `save`."""
     mesh = trained.training_set.mesh
-    folder = Path(os.path.realpath(path))
+    if mesh is None and jax.process_count() > 1:
+        raise DataError(
+            f"the model is over no mesh, and one of {jax.process_count()} processes writes no shards by itself: leave sharded out, "
+            "with a path for each process, or put it over a mesh with on_mesh."
+        )
+    try:
+        folder = Path(os.path.realpath(path))
+    except ValueError as error:
+        raise DataError(f"{str(path)!r} is no path ({error}): give the path of a folder.") from error
     first = among_processes(mesh)[0] == 0
     shards = folder / f"shards-{same_token(mesh)}"
     with contextlib.ExitStack() as held:
@@ -65,7 +73,8 @@ def write_folder(path: Path, contents: Contents, trained: Trained) -> None:
                 _remove_all_but(_named(folder), folder)
         try:
             with _checkpointer(mesh) as checkpointer:
-                checkpointer.save(shards, {_key(tree, name): leaf for tree, name, leaf in _leaves(contents.trees)})
+                leaves = {_key(tree, name): leaf for tree, of in contents.trees.items() for name, leaf in of.items()}
+                checkpointer.save(shards, leaves)
             description = contents.description | {
                 "shards": {
                     "folder": shards.name,
@@ -163,10 +172,6 @@ def _shapes(params: Params, trained: Trained) -> Shapes:
     return {name: of.shape for name, of in real_shapes(params, trained.model.tables, trained.training_set).items()}
 
 
-def _leaves(trees: Mapping[str, Params]) -> Iterator[tuple[str, str, jax.Array]]:
-    return ((tree, name, leaf) for tree, leaves in trees.items() for name, leaf in leaves.items())
-
-
 def _key(tree: str, name: str) -> str:
     """A name that is one step of a path, whatever the parameter is called."""
     return quote(f"{tree}/{name}", safe="")
@@ -198,6 +203,8 @@ def _make(folder: Path) -> None:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise DataError(f"the folder {folder} can't be made ({error.strerror}): choose another place.") from error
+    if not os.access(folder, os.W_OK):
+        raise DataError(f"{folder} is write-protected: lift that, or give another path.")
     ours = (FILE, f".{FILE}", _LOCK)
     others = [one.name for one in folder.iterdir() if not (one.name.startswith(ours) or _SHARDS.match(one.name))]
     if others:

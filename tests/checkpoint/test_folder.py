@@ -124,6 +124,8 @@ def test_what_is_no_folder_of_a_model_is_named(trained, model, tmp_path):
         load(tmp_path / "empty")
     with pytest.raises(DataError, match="does not exist: make it first"):
         save(trained, tmp_path / "no" / "model", sharded=True)
+    with pytest.raises(DataError, match="is no path"):
+        save(trained, "a\0b", sharded=True)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(DataError, match=r"holds 'thesis\.tex', which is of no model"):
