@@ -63,3 +63,15 @@ def test_rows_of_a_minibatch_are_rounded_alike():
 def test_another_precision_is_named():
     with pytest.raises(DataError, match="read in 'int8': choose 'bfloat16'"), read_in("int8"):  # type: ignore[arg-type]
         pass
+
+
+@pytest.mark.parametrize("dtype", [None, "bfloat16"])
+def test_kernels_of_a_gpu_are_made_without_one(dtype):
+    """Triton takes them, narrow loads included; what they compute is tried where they are interpreted."""
+    edges, _ = build_edges(np.array([0, 1, 1]), np.array([0, 0, 1]), num_rows=3, num_cols=2, capacity=8)
+    w, x, y = jnp.ones(8, jnp.float32), jnp.ones((2, 48), jnp.float32), jnp.ones((3, 48), jnp.float32)
+    for operation, arrays in ((propagate, (w, x)), (propagate_back, (w, y)), (edge_scores, (y, x))):
+        with read_in(dtype):
+            program = jax.jit(operation).trace(*arrays, edges).lower(lowering_platforms=("cuda",)).as_text()
+        assert "gpu$xla.gpu.triton" in program
+        assert ("bf16" in program) == (dtype is not None)

@@ -5,6 +5,7 @@ Forms are those of `sparse.kernels`, CSR products with cuSPARSE on a GPU, and th
 A loop, because a call from Python takes longer than some of them. `copy` is what the memory does: bytes read and written by x + 1.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,7 +62,14 @@ def sums(work: Workload) -> Iterator[tuple[str, dict[str, Any]]]:
             expected = None
             for form, choice, dtype in FORMS:
                 with kernels(choice), read_in(dtype), _cusparse(choice == "csr"):
-                    figure, result = _measured(run, edges, start)
+                    try:
+                        figure, result = _measured(run, edges, start)
+                    except Exception as error:
+                        if choice != "csr":
+                            raise
+                        # JAX has it off by itself, and no longer works on it.
+                        warnings.warn(f"cuSPARSE isn't measured ({error}).", RuntimeWarning, stacklevel=2)
+                        continue
                 expected = result if expected is None else expected
                 figure["difference"] = float(jnp.abs(result - expected).max() / jnp.abs(expected).max())
                 yield f"{size}.{operation}.{form}", figure
