@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).parents[1] / "ifru_jax"
 EXPERIMENTS = PACKAGE.parent / "experiments"
 ORDER = [
     "data", "sparse", "graph", "models", "curvature", "training", "influence", "solvers", "unlearning", "exact", "baselines",
-    "evaluation", "interop", "explaining", "store", "command",
+    "evaluation", "interop", "checkpoint", "explaining", "store", "command",
 ]  # fmt: skip
 # From bytes to values; `duplicates` is asked last.
 READING = [
@@ -42,7 +42,7 @@ FOUNDATIONS = [
     "forks",
     "display",
 ]
-TOP = {"api", "checkpoint", "serving", "__init__", "__main__"}
+TOP = {"api", "serving", "__init__", "__main__"}
 # Folders on top of the calls, which nothing else knows of.
 ON_TOP = {"explaining", "store", "command"}
 STORE = [

@@ -12,6 +12,7 @@ published       docs/published.md
 attribution     docs/attribution.md
 audits          docs/verification.md
 device, scale   docs/scale.md
+precision       docs/scale.md
 rows            docs/step.md
 sharding        docs/devices.md
 stream          docs/budget.md
@@ -30,6 +31,7 @@ from experiments.pages import (
     forget_sets,
     interop,
     overview,
+    precision,
     published,
     results,
     rivals,
@@ -44,7 +46,7 @@ from experiments.pages.blocks import MAKERS, blocks_of, filled
 # Importing them registers what they make.
 SOURCES = (
     *(overview, results, rivals, attribution, audits, any_model, forget_sets, published),
-    *(device, scale, sharding, rows, stream, interop, single_tables),
+    *(device, precision, scale, sharding, rows, stream, interop, single_tables),
 )
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"

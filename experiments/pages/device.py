@@ -29,8 +29,11 @@ def _sums(figures: dict[str, dict[str, Any]]) -> str:
             ours, portable = (figures[f"sums.{size}.{operation}.{form}"] for form in ("auto", "portable"))
             same = [("yes" if one["repeats"] else "no") for one in (ours, portable)]
             ratio = f"{portable['value'] / ours['value']:.2f}"
-            rows.append([place, operation, f"{ours['value']:.0f}", f"{portable['value']:.0f}", ratio, *same])
-    return markdown(["data", "operation", "Triton, µs", "XLA, µs", "times faster", "same each time: Triton", "XLA"], rows)
+            others = (figures.get(f"sums.{size}.{operation}.{form}") for form in ("bfloat16", "csr", "sorted"))
+            known = [MISSING if one is None else f"{one['value']:.0f}" for one in others]
+            rows.append([place, operation, f"{ours['value']:.0f}", f"{portable['value']:.0f}", ratio, *same, *known])
+    heads = ["data", "operation", "Triton, µs", "XLA, µs", "times faster", "same each time: Triton", "XLA"]
+    return markdown([*heads, "Triton, bfloat16, µs", "cuSPARSE, µs", "XLA, sorted, µs"], rows)
 
 
 def _products(figures: dict[str, dict[str, Any]]) -> str:
@@ -40,10 +43,13 @@ def _products(figures: dict[str, dict[str, Any]]) -> str:
             model,
             *(f"{figures[f'products.{model}.{what}']['value']:.0f}" for what in ("gradient", "product")),
             f"{figures[f'products.{model}.product'][share]:.2f}" if share in figures[f"products.{model}.product"] else MISSING,
+            f"{narrow['value']:.0f}" if (narrow := figures.get(f"products.{model}.product-bfloat16")) else MISSING,
         ]
         for model in ("mf", "lightgcn")
     ]
-    return markdown(["model", "gradient, µs", "Hessian product, µs", "rows read, in the rate of a copy"], rows)
+    return markdown(
+        ["model", "gradient, µs", "Hessian product, µs", "rows read, in the rate of a copy", "product in bfloat16, µs"], rows
+    )
 
 
 def _requests(figures: dict[str, dict[str, Any]]) -> str:

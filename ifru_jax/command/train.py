@@ -48,6 +48,7 @@ class Train:
       epochs: at the most; validation usually ends training before.
       learning_rate: of Adam.
       reg: weight of the squared parameters.
+      sparse: a step moves the rows of its batch alone, for tables much larger than a batch; of mf and bias-mf.
       seed: of initialisation and batches.
       json: prints JSON instead of tables.
       reading: how the file is read.
@@ -65,6 +66,7 @@ class Train:
     epochs: int | None = TrainConfig.epochs
     learning_rate: float = TrainConfig.learning_rate
     reg: float = TrainConfig.reg
+    sparse: tyro.conf.FlagCreatePairsOff[bool] = TrainConfig.sparse
     seed: int = 0
     json: tyro.conf.FlagCreatePairsOff[bool] = False
     reading: tyro.conf.OmitArgPrefixes[ReadOptions] = field(default_factory=ReadOptions)
@@ -75,7 +77,7 @@ class Train:
         Store.check_new(self.store, key=self.key, grace=self.grace)
         with working("reading"):
             split = protocol_split(load_dataset(self.data, **self.reading), label_above=self.label_above)
-        config = TrainConfig(epochs=self.epochs, learning_rate=self.learning_rate, reg=self.reg)
+        config = TrainConfig(epochs=self.epochs, learning_rate=self.learning_rate, reg=self.reg, sparse=self.sparse)
         shown = sys.stderr.isatty() and sys.stdout.isatty()
         if shown:
             trained = fit(jax.random.key(self.seed), model, split, config=config)
@@ -98,6 +100,8 @@ class Train:
 
     def _built(self) -> FlaxRecommender:
         if self.model == "lightgcn":
+            if self.sparse:
+                raise DataError("scores of lightgcn depend on all rows around a pair, and all of them move: leave --sparse out.")
             return lightgcn(num_layers=1 if self.layers is None else self.layers, embedding_size=self.embedding_size)
         if self.layers is not None:
             raise DataError(f"layers is {self.layers}, but {self.model} has none: leave --layers out, or take --model lightgcn.")

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse.mesh_edges import MeshEdges
 from ifru_jax.sparse.operations import Pattern, edge_scores
+from ifru_jax.sparse.reading import as_read
 
 
 @pytree
@@ -86,6 +87,20 @@ def over_mesh(pairs: Pairs) -> bool:
     return isinstance(pairs, SortedPairs) and isinstance(pairs.edges, MeshEdges)
 
 
+def user_rows(table: jax.Array, pairs: Pairs) -> jax.Array:
+    """The row of its user for each of n pairs, [num_users, …] → [n, …]; over a mesh each device takes those of its own pairs."""
+    if isinstance(pairs, SortedPairs) and isinstance(pairs.edges, MeshEdges):
+        return pairs.edges.rows_at(table)
+    return table[pairs.users]
+
+
+def item_rows(table: jax.Array, pairs: Pairs) -> jax.Array:
+    """The row of its item for each of n pairs, [num_items, …] → [n, …]; over a mesh from the halo of each device."""
+    if isinstance(pairs, SortedPairs) and isinstance(pairs.edges, MeshEdges):
+        return pairs.edges.cols_at(table)
+    return table[pairs.items]
+
+
 def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pairs) -> jax.Array:
     """⟨user_vectors[u], item_vectors[i]⟩ for each pair.
 
@@ -100,7 +115,7 @@ def inner_products(user_vectors: jax.Array, item_vectors: jax.Array, pairs: Pair
     if isinstance(pairs, SortedPairs):
         return edge_scores(user_vectors, item_vectors, pairs.edges)
     if isinstance(pairs, GridPairs):
-        return (user_vectors[pairs.grid_users] @ item_vectors[pairs.grid_items].T).reshape(-1)
+        return (as_read(user_vectors[pairs.grid_users]) @ as_read(item_vectors[pairs.grid_items]).T).reshape(-1)
     if isinstance(pairs, EveryItem):
-        return (item_vectors @ user_vectors[pairs.grid_users].T).reshape(-1)
-    return (user_vectors[pairs.users] * item_vectors[pairs.items]).sum(axis=1)
+        return (as_read(item_vectors) @ as_read(user_vectors[pairs.grid_users]).T).reshape(-1)
+    return (as_read(user_vectors[pairs.users]) * as_read(item_vectors[pairs.items])).sum(axis=1)

@@ -14,6 +14,7 @@ from ifru_jax.models.neumf import neumf
 from ifru_jax.models.ngcf import ngcf
 from ifru_jax.models.nnx_recommender import NNXRecommender, from_nnx
 from ifru_jax.models.recommender import Params, Recommender, Scorer, Side
+from ifru_jax.models.reduced import in_bfloat16
 from ifru_jax.models.registry import describe_model, model_from_description
 from ifru_jax.models.sasrec import sasrec
 from ifru_jax.models.simgcl import simgcl, simgcl_contrast
@@ -32,6 +33,7 @@ __all__ = [
     "fm",
     "from_nnx",
     "gmf",
+    "in_bfloat16",
     "item_bias_mf",
     "lightgcn",
     "mf",

@@ -7,7 +7,7 @@ Source: Koren, Bell, Volinsky, "Matrix factorization techniques for recommender 
 import flax.linen as nn
 import jax
 
-from ifru_jax.graph import Graph, Pairs, inner_products
+from ifru_jax.graph import Graph, Pairs, inner_products, item_rows, user_rows
 from ifru_jax.models.embeddings import TwoTables
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
@@ -21,7 +21,7 @@ class BiasMF(TwoTables):
         user_bias = self.param("user_bias", zeros, (self.num_users,))
         item_bias = self.param("item_bias", zeros, (self.num_items,))
         level = self.param("global_bias", zeros, ())
-        return level + user_bias[pairs.users] + item_bias[pairs.items] + inner_products(users, items, pairs)
+        return level + user_rows(user_bias, pairs) + item_rows(item_bias, pairs) + inner_products(users, items, pairs)
 
 
 def bias_mf(*, embedding_size: int = 48, init_std: float = 1e-2) -> FlaxRecommender:

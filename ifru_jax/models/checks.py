@@ -66,14 +66,15 @@ def check_params(params: Params, tables: Mapping[str, Side], *, num_users: int, 
     Raises:
       ModelError: names the parameter.
     """
+    params = jax.eval_shape(lambda tree: tree, params)
     for name, value in params.items():
-        kinds = {jnp.asarray(leaf).dtype for leaf in jax.tree.leaves(value)}
+        kinds = {leaf.dtype for leaf in jax.tree.leaves(value)}
         if bad := [kind for kind in kinds if not jnp.issubdtype(kind, jnp.floating)]:
             raise ModelError(f"parameter {name!r} is of {bad[0]}: give real floating numbers, such as float32.")
     sizes = {"user": num_users, "item": num_items}
     for name, side in tables.items():
-        if name not in params or jnp.shape(params[name])[:1] != (sizes[side],):
-            found = f"has shape {jnp.shape(params[name])}" if name in params else f"is not among {sorted(params)}"
+        if name not in params or params[name].shape[:1] != (sizes[side],):
+            found = f"has shape {params[name].shape}" if name in params else f"is not among {sorted(params)}"
             raise ModelError(f"the {side} table {name!r} {found}: the data has {sizes[side]} {side}s, give a row of it for each.")
 
 

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.graph import Graph, Pairs, inner_products
+from ifru_jax.graph import Graph, Pairs, inner_products, item_rows, user_rows
 from ifru_jax.models.fields import FIELD_PARAMETERS, Fields, FieldVectors
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
@@ -43,7 +43,7 @@ class FM(nn.Module):
         of_user, of_item = (
             side.linear + 0.5 * (jnp.sum(total**2, axis=1) - side.squares) for side, total in ((user, user_sum), (item, item_sum))
         )
-        scores = level + of_user[pairs.users] + of_item[pairs.items] + inner_products(user_sum, item_sum, pairs)
+        scores = level + user_rows(of_user, pairs) + item_rows(of_item, pairs) + inner_products(user_sum, item_sum, pairs)
         return scores, user, item
 
 

@@ -7,7 +7,7 @@ What a pairwise loss can learn of a model with biases: it cancels those of users
 import flax.linen as nn
 import jax
 
-from ifru_jax.graph import Graph, Pairs, inner_products
+from ifru_jax.graph import Graph, Pairs, inner_products, item_rows
 from ifru_jax.models.embeddings import TwoTables
 from ifru_jax.models.flax_recommender import FlaxRecommender
 
@@ -19,7 +19,7 @@ class ItemBiasMF(TwoTables):
     def __call__(self, pairs: Pairs, graph: Graph) -> jax.Array:
         users, items = self.embeddings()
         bias = self.param("item_bias", nn.initializers.zeros, (self.num_items,))
-        return inner_products(users, items, pairs) + bias[pairs.items]
+        return inner_products(users, items, pairs) + item_rows(bias, pairs)
 
 
 def item_bias_mf(*, embedding_size: int = 48, init_std: float = 1e-2) -> FlaxRecommender:

@@ -8,10 +8,9 @@ from typing import Literal, get_args
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import Pairs
+from ifru_jax.graph import Pairs, item_rows, user_rows
 
 Activation = Literal["relu", "silu", "gelu", "tanh"]
 """By the names of the functions in `flax.linen`."""
@@ -47,7 +46,7 @@ class PairTower(nn.Module):
         kernel = self.param("kernel_0", init, (split + item_vectors.shape[1], self.hidden[0]))
         bias = self.param("bias_0", nn.initializers.zeros, (self.hidden[0],))
         of_users, of_items = user_vectors @ kernel[:split], item_vectors @ kernel[split:]
-        layer = phi(jnp.take(of_users, pairs.users, axis=0) + jnp.take(of_items, pairs.items, axis=0) + bias)
+        layer = phi(user_rows(of_users, pairs) + item_rows(of_items, pairs) + bias)
         for k, width in enumerate(self.hidden[1:], start=1):
             kernel = self.param(f"kernel_{k}", init, (layer.shape[1], width))
             layer = phi(layer @ kernel + self.param(f"bias_{k}", nn.initializers.zeros, (width,)))

@@ -5,12 +5,14 @@ from ifru_jax.sparse.mesh_edges import MeshEdges, build_mesh_edges
 from ifru_jax.sparse.operations import Pattern, edge_scores, propagate, propagate_back
 from ifru_jax.sparse.placement import on_device, on_host, on_mesh
 from ifru_jax.sparse.primitives import kernels
+from ifru_jax.sparse.reading import as_read, read_in
 from ifru_jax.sparse.removal import without_edges
 
 __all__ = [
     "Edges",
     "MeshEdges",
     "Pattern",
+    "as_read",
     "build_edges",
     "build_mesh_edges",
     "capacity_of",
@@ -24,5 +26,6 @@ __all__ = [
     "on_mesh",
     "propagate",
     "propagate_back",
+    "read_in",
     "without_edges",
 ]

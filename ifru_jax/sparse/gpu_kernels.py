@@ -28,21 +28,24 @@ def available() -> bool:
     return hasattr(triton, "load")
 
 
-def sddmm(a: tuple[jax.Array, ...], b: tuple[jax.Array, ...], edges: Edges, *, interpret: bool = False) -> jax.Array:
+def sddmm(
+    a: tuple[jax.Array, ...], b: tuple[jax.Array, ...], edges: Edges, *, dtype: jnp.dtype, interpret: bool = False
+) -> jax.Array:
     """Σ_k ⟨a_k[row(e)], b_k[col(e)]⟩ at every edge, [e]; 0 at padding.
 
     Args:
-      a: one or more arrays [num_rows, d_k], float32 or float64.
+      a: one or more arrays [num_rows, d_k], float32 or float64, or bfloat16 to be read as such.
       b: as many [num_cols, d_k], of the same dtype.
       edges: the pattern.
+      dtype: what products are added up in.
       interpret: without a GPU, for tests.
     """
     from jax.experimental import pallas as pl
 
     size = edges.capacity
     if not size or not a[0].shape[1]:
-        return jnp.zeros(size, a[0].dtype)
-    shape = jax.ShapeDtypeStruct((size,), a[0].dtype)
+        return jnp.zeros(size, dtype)
+    shape = jax.ShapeDtypeStruct((size,), dtype)
     kernel = pl.pallas_call(
         partial(_score, capacity=size, terms=len(a)), out_shape=shape, grid=(-(-size // SCORED),), interpret=interpret, **_warps(2)
     )
@@ -61,7 +64,7 @@ def _score(rows_ref: Any, cols_ref: Any, *refs: Any, capacity: int, terms: int) 
         for columns, known in _columns(a_ref.shape[1], SCORED):
             left = triton.load(a_ref.at[rows[:, None], columns[None, :]], mask=known, other=0.0)
             right = triton.load(b_ref.at[cols[:, None], columns[None, :]], mask=known, other=0.0)
-            total += jnp.sum(left * right, axis=1)
+            total += jnp.sum(left.astype(total.dtype) * right.astype(total.dtype), axis=1)
     triton.store(refs[-1].at[place], total, mask=inside)
 
 
@@ -70,7 +73,7 @@ def spmm(weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, blo
 
     Args:
       weights: [e], float32 or float64; 0 at padding.
-      x: [num_cols, d], or [num_rows, d] with `transpose`; of the same dtype.
+      x: [num_cols, d], or [num_rows, d] with `transpose`; of the same dtype, or bfloat16 to be read as such.
       edges: the pattern.
       transpose: the direction.
       blocks: patterns that stand side by side in this one, each with its padding last.
@@ -81,14 +84,14 @@ def spmm(weights: jax.Array, x: jax.Array, edges: Edges, *, transpose: bool, blo
     pointers, sources = (edges.col_ptr, edges.col_rows) if transpose else (edges.row_ptr, edges.cols)
     count = pointers.shape[0] - 1
     if not edges.capacity or not x.shape[1]:
-        return jnp.zeros((count, x.shape[1]), x.dtype)
+        return jnp.zeros((count, x.shape[1]), weights.dtype)
     if transpose:
         weights = weights[edges.col_order]
     # As many as an average row has; a warp has 32 lanes.
     block = min(MOST_SUMMED, max(8, 1 << (edges.capacity // count).bit_length()))
     # Of problems side by side some rows are much longer than the average; a loop more for them slows large patterns down.
     kernel = partial(_sum, at_once=(block, MOST_SUMMED if blocks > 1 else block), width=x.shape[1])
-    shape = jax.ShapeDtypeStruct((count, x.shape[1]), x.dtype)
+    shape = jax.ShapeDtypeStruct((count, x.shape[1]), weights.dtype)
     warps = 4 if block == MOST_SUMMED else 2
     call = pl.pallas_call(kernel, out_shape=shape, grid=(count,), interpret=interpret, **_warps(warps))
     return call(pointers[:-1], _ends(pointers, edges.mask, blocks), sources, weights, x)
@@ -126,9 +129,9 @@ def _sum(
             weights = triton.load(weights_ref.at[place], mask=inside, other=0.0)
             known = inside[:, None] & (columns < width)[None, :]
             vectors = triton.load(x_ref.at[sources[:, None], columns[None, :]], mask=known, other=0.0)
-            return total + jnp.sum(weights[:, None] * vectors, axis=0)
+            return total + jnp.sum(weights[:, None] * vectors.astype(weights.dtype), axis=0)
 
-        total, first = jnp.zeros(columns.shape, x_ref.dtype), start
+        total, first = jnp.zeros(columns.shape, out_ref.dtype), start
         if block < longer:
             many = (end - start) // longer
             total = jax.lax.fori_loop(0, many, partial(add, size=longer, first=start), total)

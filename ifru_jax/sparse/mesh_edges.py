@@ -26,6 +26,7 @@ from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges, capacity_of, host_edges
 from ifru_jax.sparse.placement import ROWS, blocks, by_rows, everywhere, over_mesh
 from ifru_jax.sparse.primitives import edge_scores, propagate, propagate_back
+from ifru_jax.sparse.reading import read_in
 
 # Where sizes are rounded to: edges of a device, and rows that two devices exchange.
 _LEAST_EDGES, _LEAST_SLOTS = 128, 8
@@ -116,6 +117,19 @@ class MeshEdges:
 
         return self._on_each(own, a, b)
 
+    def rows_at(self, y: jax.Array) -> jax.Array:
+        """y[row(e)] of y [num_rows, …]; [e, …]."""
+        return self._on_each(lambda y, local, sent: y[local.rows], y)
+
+    def cols_at(self, x: jax.Array) -> jax.Array:
+        """x[col(e)] of x [num_cols, …]; [e, …]."""
+
+        def own(x: jax.Array, local: Edges, sent: Edges) -> jax.Array:
+            halo = _fetch(x.reshape(len(x), -1), sent)
+            return halo.reshape(-1, *x.shape[1:])[local.cols]
+
+        return self._on_each(own, x)
+
     def _on_each(self, function, *arrays: jax.Array) -> jax.Array:
         over = PartitionSpec(ROWS)
         # Every array is in blocks, so there is nothing to be checked for being the same everywhere.
@@ -125,12 +139,14 @@ class MeshEdges:
 
 def _fetch(columns: jax.Array, sent: Edges) -> jax.Array:
     """The halo [slots, d] of a device, from each device's block of columns."""
-    return _exchanged(propagate(sent.mask.astype(columns.dtype), columns, sent))
+    with read_in(None):  # what is sent is what is there
+        return _exchanged(propagate(sent.mask.astype(columns.dtype), columns, sent))
 
 
 def _send_home(halo: jax.Array, sent: Edges) -> jax.Array:
     """Sums over all halos that a column is in, [C, d]: the transpose of `_fetch`."""
-    return propagate_back(sent.mask.astype(halo.dtype), _exchanged(halo), sent)
+    with read_in(None):  # sums, and no rows of a table
+        return propagate_back(sent.mask.astype(halo.dtype), _exchanged(halo), sent)
 
 
 def _exchanged(slots: jax.Array) -> jax.Array:

@@ -13,6 +13,7 @@ into equal blocks, one per device, along the axis `ROWS`. What has no rows, and 
 1
 """
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,7 +23,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ifru_jax.errors import check_kind
+from ifru_jax.errors import DataError, check_kind
 
 ROWS = "rows"
 _mesh: ContextVar[Mesh | None] = ContextVar("ifru_mesh", default=None)
@@ -89,17 +90,52 @@ def mesh_of(array: jax.Array) -> Mesh | None:
     return sharding.mesh if isinstance(sharding, NamedSharding) and sharding.mesh.axis_names == (ROWS,) else None  # pyright: ignore[reportReturnType]
 
 
+def among_processes(mesh: Mesh | None) -> tuple[int, int]:
+    """The number of this process among those of a mesh, and how many they are; (0, 1) where a mesh is of one."""
+    return (jax.process_index(), jax.process_count()) if mesh is not None and mesh.is_multi_process else (0, 1)
+
+
+@contextmanager
+def in_all_processes(mesh: Mesh | None) -> Iterator[None]:
+    """What fails in one process of a mesh fails in all, in place of leaving the others to wait; they leave the block together.
+
+    Raises:
+      DataError: another process failed. What failed in this one is raised as it is.
+    """
+    failed: Exception | None = None
+    try:
+        yield
+    except Exception as error:
+        failed = error
+    flags = _of_all_processes(np.array(failed is not None), mesh)
+    if flags.any():
+        raise failed or DataError(f"process {int(flags.argmax())} failed, and says why: this one goes no further without it.")
+
+
 @contextmanager
 def first_process(mesh: Mesh | None) -> Iterator[bool]:
-    """Whether this process is to do what only one of a mesh's processes does; the others wait at the end of the block."""
-    several = mesh is not None and mesh.is_multi_process
-    try:
-        yield not several or jax.process_index() == 0
-    finally:
-        if several:
-            from jax.experimental import multihost_utils  # only who is distributed waits for it
+    """Whether this process is to do what only one of a mesh's processes does; see `in_all_processes`."""
+    with in_all_processes(mesh):
+        yield among_processes(mesh)[0] == 0
 
-            multihost_utils.sync_global_devices("ifru_jax")
+
+def sum_over_processes(values: np.ndarray, mesh: Mesh | None) -> np.ndarray:
+    """Σ of each process's values, of one shape."""
+    return _of_all_processes(values, mesh).sum(axis=0, dtype=values.dtype)
+
+
+def same_token(mesh: Mesh | None) -> str:
+    """Eight hexadecimal digits that no other call gives, the same in all processes."""
+    return f"{int(_of_all_processes(np.array(secrets.randbits(32), np.uint32), mesh)[0]):08x}"
+
+
+def _of_all_processes(values: np.ndarray, mesh: Mesh | None) -> np.ndarray:
+    """Each process's values [...], one after the other, [processes, ...]."""
+    if among_processes(mesh)[1] == 1:
+        return values[None]
+    from jax.experimental import multihost_utils  # only who is distributed waits for it
+
+    return np.asarray(multihost_utils.process_allgather(values)).reshape(-1, *values.shape)
 
 
 def blocks(size: int, mesh: Mesh) -> int:

@@ -11,7 +11,7 @@ Hessian-vector product then gathers each row once, twice as wide, instead of twi
 
 Kernels: on CPU loops compiled by Numba (`cpu_kernels`), or where it is missing a CSR product and a chunked gather; on NVIDIA GPUs
 by Triton (`gpu_kernels`); elsewhere a scatter and a gather, which are portable. `kernels` chooses others. Why, and how fast:
-docs/engine.md.
+docs/engine.md. Which rows are rounded as they are read: `reading`.
 """
 
 from collections.abc import Iterator
@@ -28,8 +28,9 @@ from jax.interpreters import ad, batching, mlir
 from ifru_jax.errors import DataError
 from ifru_jax.sparse import cpu_kernels, gpu_kernels
 from ifru_jax.sparse.edges import Edges
+from ifru_jax.sparse.reading import reading, rounded
 
-Kernels = Literal["auto", "xla", "portable", "pallas"]
+Kernels = Literal["auto", "csr", "portable", "sorted", "pallas"]
 # Part of every jit cache's key: what was traced with one choice isn't reused for the other.
 _kernels = jax.make_user_context("auto")
 
@@ -45,8 +46,10 @@ def kernels(choice: Kernels) -> Iterator[None]:
     """Within the block, functions run with these kernels, compiled anew where need be.
 
     Args:
-      choice: "auto", the fastest here; "xla", on CPU without Numba; "portable", without any special case; "pallas", the kernels of
-        a GPU (elsewhere they are interpreted, which is for tests).
+      choice: "auto", the fastest here; "csr", products with a CSR matrix, which is what a CPU has without Numba and which
+        cuSPARSE has on a GPU (under `jax_bcoo_cusparse_lowering`); "portable", without any special case; "sorted", the same without
+        a scatter that adds, so that a result is the same each time whatever the device adds with; "pallas", the kernels of a GPU
+        (elsewhere they are interpreted, which is for tests).
 
     Raises:
       DataError: another name.
@@ -59,27 +62,36 @@ def kernels(choice: Kernels) -> Iterator[None]:
 
 def propagate(weights: jax.Array, x: jax.Array, edges: Edges) -> jax.Array:
     """`operations.propagate` on the pattern of one device."""
-    return _propagate_p.bind(weights, x, *jax.tree.leaves(edges), transpose=False, blocks=1, kernels=_kernels.value)
+    return _propagate_p.bind(weights, x, *jax.tree.leaves(edges), transpose=False, **_chosen())
 
 
 def propagate_back(weights: jax.Array, y: jax.Array, edges: Edges) -> jax.Array:
     """`operations.propagate_back` on the pattern of one device."""
-    return _propagate_p.bind(weights, y, *jax.tree.leaves(edges), transpose=True, blocks=1, kernels=_kernels.value)
+    return _propagate_p.bind(weights, y, *jax.tree.leaves(edges), transpose=True, **_chosen())
 
 
 def edge_scores(a: jax.Array, b: jax.Array, edges: Edges) -> jax.Array:
     """`operations.edge_scores` on the pattern of one device."""
-    return _scores_p.bind(a, b, *jax.tree.leaves(edges), terms=1, blocks=1, kernels=_kernels.value)
+    return _scores_p.bind(a, b, *jax.tree.leaves(edges), terms=1, **_chosen())
+
+
+def _chosen():
+    return {"blocks": 1, "kernels": _kernels.value, "reads": reading()}
 
 
 # --- kernels ---------------------------------------------------------------------------------------------------------
 
 
-def _propagate_cpu(weights, x, *operands, transpose, kernels, **_):
+def _propagate_cpu(weights, x, *operands, transpose, **_):
+    if cpu_kernels.available():
+        edges = Edges(*operands)
+        return cpu_kernels.spmm(jnp.where(edges.mask, weights, 0), x, edges, transpose=transpose)
+    return _propagate_csr(weights, x, *operands, transpose=transpose)
+
+
+def _propagate_csr(weights, x, *operands, transpose, **_):
     edges = Edges(*operands)
     weights = jnp.where(edges.mask, weights, 0)
-    if kernels == "auto" and cpu_kernels.available():
-        return cpu_kernels.spmm(weights, x, edges, transpose=transpose)
     from jax.experimental import sparse  # a quarter of a second that those with Numba don't wait for
 
     if transpose:
@@ -92,6 +104,30 @@ def _propagate_cpu(weights, x, *operands, transpose, kernels, **_):
 
 def _propagate_portable(weights, x, *operands, transpose, **_):
     edges = Edges(*operands)
+    terms, targets, size = _terms_of_sum(weights, x, edges, transpose)
+    zeros = jnp.zeros((size, x.shape[1]), terms.dtype)
+    return zeros.at[targets].add(terms, mode="promise_in_bounds", indices_are_sorted=True)
+
+
+def _propagate_sorted(weights, x, *operands, transpose, **_):
+    """Running sums that start anew at every target, and of each the last; nothing is added where others add, too."""
+    edges = Edges(*operands)
+    terms, targets, size = _terms_of_sum(weights, x, edges, transpose)
+    pointers = edges.col_ptr if transpose else edges.row_ptr
+    if not len(terms):
+        return jnp.zeros((size, x.shape[1]), terms.dtype)
+    begins = jnp.append(True, targets[1:] != targets[:-1])[:, None]
+
+    def joined(first, second):
+        return first[0] | second[0], jnp.where(second[0], second[1], first[1] + second[1])
+
+    _, running = jax.lax.associative_scan(joined, (begins, terms))
+    last = running.at[jnp.maximum(pointers[1:] - 1, 0)].get(mode="promise_in_bounds")
+    return jnp.where((pointers[1:] > pointers[:-1])[:, None], last, 0)
+
+
+def _terms_of_sum(weights, x, edges, transpose):
+    """w_e x[source(e)] in the order of the targets, [e, d], the targets, [e], and how many there are."""
     weights = jnp.where(edges.mask, weights, 0)
     if transpose:
         sources, targets, size = edges.col_rows, edges.cols[edges.col_order], edges.num_cols
@@ -99,9 +135,7 @@ def _propagate_portable(weights, x, *operands, transpose, **_):
     else:
         sources, targets, size = edges.cols, edges.rows, edges.num_rows
     # Patterns hold no place outside their tables: a check of each would cost a third on a GPU.
-    terms = x.at[sources].get(mode="promise_in_bounds") * weights[:, None]
-    zeros = jnp.zeros((size, x.shape[1]), terms.dtype)
-    return zeros.at[targets].add(terms, mode="promise_in_bounds", indices_are_sorted=True)
+    return x.at[sources].get(mode="promise_in_bounds").astype(weights.dtype) * weights[:, None], targets, size
 
 
 def _propagate_pallas(weights, x, *operands, transpose, blocks, interpret, **_):
@@ -118,12 +152,17 @@ def _terms(operands, terms):
     return jnp.concatenate(left, axis=1), jnp.concatenate(right, axis=1), Edges(*operands[2 * terms :])
 
 
-def _scores_cpu(*operands, terms, kernels, **_):
-    if kernels == "auto" and cpu_kernels.available():
+def _scores_cpu(*operands, terms, **_):
+    if cpu_kernels.available():
         left, right, edges = operands[:terms], operands[terms : 2 * terms], Edges(*operands[2 * terms :])
         if terms > 2 or len({factor.shape[1] for factor in left}) > 1:
             left, right = (jnp.concatenate(left, axis=1),), (jnp.concatenate(right, axis=1),)
         return cpu_kernels.sddmm(left, right, edges)
+    return _scores_csr(*operands, terms=terms)
+
+
+def _scores_csr(*operands, terms, **_):
+    """What goes beside CSR products, which have no form for scores."""
     return _scores_chunked(*_terms(operands, terms))
 
 
@@ -161,14 +200,14 @@ def _pair_up(x):
     return jax.lax.complex(x[:, :half], x[:, half:])
 
 
-def _scores_portable(*operands, terms, **_):
+def _scores_portable(*operands, terms, dtype, **_):
     a, b, edges = _terms(operands, terms)
-    return jnp.where(edges.mask, (a[edges.rows] * b[edges.cols]).sum(axis=1), 0)
+    return jnp.where(edges.mask, (a[edges.rows].astype(dtype) * b[edges.cols].astype(dtype)).sum(axis=1), 0)
 
 
-def _scores_pallas(*operands, terms, interpret, **_):
+def _scores_pallas(*operands, terms, dtype, interpret, **_):
     left, right, edges = operands[:terms], operands[terms : 2 * terms], Edges(*operands[2 * terms :])
-    return gpu_kernels.sddmm(left, right, edges, interpret=interpret)
+    return gpu_kernels.sddmm(left, right, edges, dtype=dtype, interpret=interpret)
 
 
 # --- the primitives --------------------------------------------------------------------------------------------------
@@ -183,7 +222,7 @@ def _check(condition: bool, message: str) -> None:
 
 
 @_propagate_p.def_abstract_eval
-def _(weights, x, rows, cols, row_ptr, col_order, col_rows, col_ptr, mask, *, transpose, blocks, kernels):
+def _(weights, x, rows, cols, row_ptr, col_order, col_rows, col_ptr, mask, *, transpose, blocks, kernels, reads):
     source, target = (row_ptr, col_ptr) if transpose else (col_ptr, row_ptr)
     _check(weights.shape == rows.shape, f"propagate: weights {weights.shape} for edges {rows.shape}")
     _check(x.ndim == 2, f"propagate: features must be [nodes, d], got {x.shape}")
@@ -193,7 +232,7 @@ def _(weights, x, rows, cols, row_ptr, col_order, col_rows, col_ptr, mask, *, tr
 
 
 @_scores_p.def_abstract_eval
-def _(*operands, terms, blocks, kernels):
+def _(*operands, terms, blocks, kernels, reads):
     edges = Edges(*operands[2 * terms :])
     for a, b in zip(operands[:terms], operands[terms : 2 * terms], strict=True):
         _check(a.ndim == 2 and b.ndim == 2 and a.shape[1] == b.shape[1], f"edge_scores: shapes {a.shape} and {b.shape}")
@@ -203,25 +242,30 @@ def _(*operands, terms, blocks, kernels):
     return ShapedArray(edges.rows.shape, operands[0].dtype)
 
 
-def _register(primitive, portable, pallas, cpu):
-    """The forms of a primitive: anywhere, on an NVIDIA GPU, and on CPU."""
-
-    def cuda(*operands, **params):
-        return (pallas if gpu_kernels.available() else portable)(*operands, **params)
+def _register(primitive, forms, tables):
+    """The forms of a primitive by the names of `kernels`, and "cpu"; `tables` says which operands are gathered from."""
 
     def lower(fast, *, interpret):
-        def kernel(*operands, kernels, **params):
-            unusual = operands[0].dtype not in _FAST_DTYPES
-            if kernels == "pallas" and not unusual:
-                return pallas(*operands, interpret=interpret, **params)
-            chosen = portable if kernels == "portable" or unusual else fast
-            return chosen(*operands, kernels=kernels, interpret=interpret, **params)
+        def kernel(*operands, kernels, reads, **params):
+            dtype = operands[0].dtype
+            name = fast() if kernels == "auto" else kernels
+            name = "portable" if dtype not in _FAST_DTYPES and name != "sorted" else name
+            if reads is not None:
+                # What has a narrow load of its own takes narrow tables; the others the same numbers as they were.
+                narrow = name in ("portable", "sorted", "pallas")
+                first, last = tables(params)
+                gathered = (x.astype(reads) if narrow else rounded(x) for x in operands[first:last])
+                operands = (*operands[:first], *gathered, *operands[last:])
+            return forms[name](*operands, kernels=kernels, interpret=interpret, dtype=dtype, **params)
 
         return mlir.lower_fun(kernel, multiple_results=False)
 
-    mlir.register_lowering(primitive, lower(portable, interpret=True))
-    mlir.register_lowering(primitive, lower(cpu, interpret=True), platform="cpu")
-    mlir.register_lowering(primitive, lower(cuda, interpret=False), platform="cuda")
+    def on_cuda():
+        return "pallas" if gpu_kernels.available() else "portable"
+
+    mlir.register_lowering(primitive, lower(lambda: "portable", interpret=True))
+    mlir.register_lowering(primitive, lower(lambda: "cpu", interpret=True), platform="cpu")
+    mlir.register_lowering(primitive, lower(on_cuda, interpret=False), platform="cuda")
     primitive.def_impl(lambda *operands, **params: _call(primitive, operands, params))
 
 
@@ -236,8 +280,28 @@ def _compiled(primitive, **params):
     return jax.jit(partial(primitive.bind, **params))
 
 
-_register(_propagate_p, _propagate_portable, _propagate_pallas, _propagate_cpu)
-_register(_scores_p, _scores_portable, _scores_pallas, _scores_cpu)
+_register(
+    _propagate_p,
+    {
+        "cpu": _propagate_cpu,
+        "csr": _propagate_csr,
+        "portable": _propagate_portable,
+        "sorted": _propagate_sorted,
+        "pallas": _propagate_pallas,
+    },
+    lambda params: (1, 2),
+)
+_register(
+    _scores_p,
+    {
+        "cpu": _scores_cpu,
+        "csr": _scores_csr,
+        "portable": _scores_portable,
+        "sorted": _scores_portable,
+        "pallas": _scores_pallas,
+    },
+    lambda params: (0, 2 * params["terms"]),
+)
 
 
 # --- derivatives -----------------------------------------------------------------------------------------------------

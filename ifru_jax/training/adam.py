@@ -22,7 +22,7 @@ class Optimiser(NamedTuple):
     """How parameters move.
 
     Attributes:
-      init: (parameters, (users, items), recorded) → state.
+      init: (parameters, rows of users and of items, recorded) → state.
       step: (objective, (parameters, state), batch of |D| interactions, |D|, learning rate) → (parameters, state).
       settled: (objective, (parameters, state), learning rate) → the parameters that everybody else sees; those of a training may
         have rows that wait for their turn.

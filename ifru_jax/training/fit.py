@@ -180,7 +180,7 @@ def fit_params(
     if config.sparse:
         check_rows_alone(objective, params, train.graph)
     optimiser = config.optimiser
-    opt_state = optimiser.init(params, train.sizes, config.record > 0)
+    opt_state = optimiser.init(params, (train.placed.num_rows, train.placed.num_cols), config.record > 0)
     state = _State(params, opt_state, params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
     pairs = validation_pairs(valid, valid_capacity, compared=loss.grouped, mesh=train.mesh) if len(valid) else None
     passes = _passes(loss, train, pairs, config.batch_size)
@@ -234,8 +234,6 @@ def _check(loss: Loss, train: TrainingSet, valid: Interactions, config: TrainCon
     if len(train) == 0:
         raise DataError("no interaction to train on: loosen the filters or split anew.")
     loss.check(train.interactions)
-    if config.sparse and train.mesh is not None:
-        raise DataError("rows alone are moved on one device: leave TrainConfig(sparse=True) out over a mesh.")
     if loss.grouped and train.leaders is None:
         raise DataError("the loss compares the members of a group: build_training_set(…, with_groups=True).")
     if not len(valid):

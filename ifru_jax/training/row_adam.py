@@ -24,6 +24,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from ifru_jax.errors import ModelError
@@ -32,6 +33,7 @@ from ifru_jax.models import Params
 from ifru_jax.models.probes import check_own_rows
 from ifru_jax.models.tables import Rows, Tables, of_side, per_row
 from ifru_jax.pytree import pytree
+from ifru_jax.sparse.placement import by_rows, mesh_of, on_device, over_mesh
 from ifru_jax.training.batch_rows import rows_of, taken, values_at
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.record import BETA_1, BETA_2, EPSILON, Recording
@@ -74,9 +76,10 @@ def check_rows_alone(objective: Objective, params: Params, graph: BipartiteGraph
 
 
 def row_adam_init(params: Params, sizes: tuple[int, int], recorded: bool) -> Any:
-    """The state before the first step, a `Recording` if it is to keep account; `sizes` are users and items."""
-    zeros = optax.tree.zeros_like(params)
-    seen = jnp.zeros(sizes[0], jnp.int32), jnp.zeros(sizes[1], jnp.int32)
+    """The state before the first step, a `Recording` if it is to keep account; `sizes` are rows of users and of items."""
+    zeros, mesh = optax.tree.zeros_like(params), mesh_of(jax.tree.leaves(params)[0])
+    seen: Any = np.zeros(sizes[0], np.int32), np.zeros(sizes[1], np.int32)
+    seen = on_device(seen) if mesh is None else over_mesh(seen, by_rows(mesh))
     moments = RowMoments(jnp.zeros((), jnp.int32), seen, zeros, zeros)
     return Recording(moments, zeros, zeros) if recorded else moments
 

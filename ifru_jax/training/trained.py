@@ -33,7 +33,7 @@ from ifru_jax.training.decay import WithDecay
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
 from ifru_jax.training.losses import Loss, LossLike, Pointwise, WithAuxiliary, as_loss, bce
 from ifru_jax.training.objective import Objective
-from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_rows
+from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_shapes, unfilled
 from ifru_jax.training.per_user import PerUser
 from ifru_jax.training.record import Record
 from ifru_jax.training.smoothness import check_smooth
@@ -265,10 +265,8 @@ class Trained:
 
 def _given(model: Recommender, params: Params, data: TrainingSet) -> Params:
     """Parameters that were given from outside, checked and in the precision in use, where the data is."""
-    if data.mesh is not None:
-        params = real_rows(params, model.tables, data)
-    arrays = {name: jax.tree.map(jnp.asarray, value) for name, value in params.items()}
-    check_params(arrays, model.tables, num_users=data.sizes[0], num_items=data.sizes[1])
+    arrays = {name: jax.tree.map(jnp.asarray, value) for name, value in unfilled(params, model.tables, data).items()}
+    check_params(real_shapes(arrays, model.tables, data), model.tables, num_users=data.sizes[0], num_items=data.sizes[1])
     return filled_up(in_precision(arrays), model.tables, data)
 
 
@@ -317,7 +315,7 @@ def training_set_for(
       interactions, capacities: see `graph.build_training_set`, and for its errors.
     """
     mesh = current_mesh()
-    check_fits_mesh(mesh, model, loss)
+    check_fits_mesh(mesh, loss)
     return build_training_set(
         interactions,
         capacities=capacities,

@@ -208,6 +208,7 @@ def test_somebody_else_writes(ifru, home):
         (("train", "movielens-small", "--store", "new", "--grace", "soon"), "no span of time"),
         (("train", "movielens-small", "--store", "new", "--grace", "99999999d"), "more than a hundred years"),
         (("train", "movielens-small", "--store", "new", "--layers", 2), "mf has none"),
+        (("train", "movielens-small", "--store", "new", "--model", "lightgcn", "--sparse"), "leave --sparse out"),
         (("train", "movielens-small", "--store", "new", "--embedding-size", 0), "embedding_size is 0"),
         (("export", "shop", "--to", "shop/model.npz"), "is in the store"),
         (("export", "shop", "--to", "key"), "this store did not write it"),
@@ -237,7 +238,9 @@ def test_train_and_verify(ifru, home):
     rng = np.random.default_rng(0)
     pairs = rng.permutation(40 * 30)[:700]
     (home / "ratings.csv").write_text("user,item,rating\n" + "".join(f"{p // 30},{p % 30},{rng.integers(1, 6)}\n" for p in pairs))
-    status, told, _ = ifru("train", "ratings.csv", "--store", "new", "--key", "key", "--grace", "1d", "--epochs", 3, "--json")
+    status, told, _ = ifru(
+        "train", "ratings.csv", "--store", "new", "--key", "key", "--grace", "1d", "--epochs", 3, "--sparse", "--json"
+    )
     assert (status, told["store"]) == (Exit.DONE, "new")
     assert 0 < told["test"]["auc"] < 1
     told = ifru("forget", "new", "--user", 1, 2, 3, "--json")[1]

@@ -29,6 +29,7 @@ from experiments.studies.degrees import degrees
 from experiments.studies.interop import study as interop
 from experiments.studies.own_ratings import own_ratings
 from experiments.studies.power import power
+from experiments.studies.precision import precision
 from experiments.studies.rows import rows
 from experiments.studies.sharding import sharding
 from experiments.studies.step import step
@@ -58,6 +59,7 @@ COMMANDS = {
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
     "studies.rows": "rows.jsonl",
+    "studies.precision": "precision.jsonl",
     "studies.stream": "stream.jsonl",
     "studies.stream_seconds": "stream_seconds.jsonl",
     "studies.interop": "interop.jsonl",
@@ -180,6 +182,8 @@ BAD = [
     ("studies.power", power, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.own_ratings", own_ratings, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
+    ("studies.precision", precision, {"only": "magic"}, "no model has 'magic' in its name"),
+    ("studies.precision", precision, {"out": Path("file")}, "ends in .jsonl"),
     ("studies.rows", rows, {"only": "magic"}, "no data set has 'magic' in its name"),
     ("studies.rows", rows, {"out": Path("file")}, "ends in .jsonl"),
     ("studies.stream", stream, {"requests": 0}, "requests is 0"),

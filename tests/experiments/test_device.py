@@ -21,11 +21,14 @@ def test_everything_is_measured_and_written(tmp_path, monkeypatch):
     data = synthetic(200, 100, 4000)
     arrays, out = tmp_path / "arrays.npz", tmp_path / "device.json"
     np.savez(arrays, users=data.users, items=data.items, labels=5 * data.labels)
-    assert status_of(benchmark.benchmark, ("products", "requests", "large"), out, True, arrays, 2) == 0
+    assert status_of(benchmark.benchmark, ("sums", "products", "requests", "large"), out, True, arrays, 2) == 0
     found = json.loads(out.read_text())
     assert found["data"] == "given"
     assert found["environment"]["backend"] == "cpu"
-    assert {name.partition(".")[0] for name in found["figures"]} == {"products", "requests", "large"}
+    assert {name.partition(".")[0] for name in found["figures"]} == {"sums", "products", "requests", "large"}
+    apart = {name: figure["difference"] for name, figure in found["figures"].items() if "difference" in figure}
+    assert len(apart) == 15
+    assert all(difference < (0.01 if name.endswith("bfloat16") else 1e-5) for name, difference in apart.items()), apart
     assert all(figure["value"] > 0 for figure in found["figures"].values())
 
 

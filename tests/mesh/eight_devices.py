@@ -36,6 +36,22 @@ def blocks(trained: ifru_jax.Trained) -> list[int]:
     return sorted({shard.data.shape[0] for leaf in trained.params.values() for shard in leaf.addressable_shards})
 
 
+def restored_from(shards: Path, *, one: ifru_jax.Trained) -> dict:
+    """How far a model that is read from a folder is from what was saved, with its record, on one, two and eight devices."""
+    found, rows = [ifru_jax.load(shards)], []
+    for devices in (2, 8):
+        with ifru_jax.on_mesh(Mesh(np.array(jax.devices()[:devices]), ("x",))):
+            found.append(ifru_jax.load(shards))
+        rows.append(blocks(found[-1]))
+    whole = [small.everything(model) for model in (one, *found)]
+    return {"error": max(float(np.abs(whole[0] - other).max()) for other in whole[1:]), "rows": rows}
+
+
+def whole(trained: ifru_jax.Trained) -> list[str]:
+    """Parameters that every device has all of."""
+    return sorted(name for name, leaf in trained.params.items() if leaf.sharding.is_fully_replicated)
+
+
 def checks(name: str, folder: Path) -> Iterator[dict]:
     mesh, split = jax.make_mesh((4, 2), ("data", "rows")), small.split()
     one = small.given(name)
@@ -84,9 +100,26 @@ def checks(name: str, folder: Path) -> Iterator[dict]:
     with ifru_jax.on_mesh(Mesh(np.array(jax.devices()[:3]), ("x",))):
         on_three = ifru_jax.load(files[1])
     yield {"check": "restored", "error": max(apart(one, restored), apart(one, on_three)), "same shapes": shapes[0] == shapes[1]}
+
+    shards = folder / f"{name}-shards"
+    ifru_jax.save(many, shards, sharded=True)
+    yield {"check": "shards", **restored_from(shards, one=many)}
+    # An older model in its place, from other devices.
+    ifru_jax.save(on_three, shards, sharded=True)
+    yield {"check": "shards of three", **restored_from(shards, one=on_three)}
+
     later = {"interactions": small.named(one.interactions, slice(7, 9))}
     one, restored, on_three = (ifru_jax.unlearn(model, **later)[0] for model in (one, restored, on_three))
     yield {"check": "after", "error": max(apart(one, restored), apart(one, on_three)), "blocks": blocks(on_three)}
+
+    if name == "mf":
+        for check, model, sparse in (("rows alone", "mf", True), ("shared", "neumf", False)):
+            one = small.fitted(model, sparse=sparse, record=0, epochs=1)
+            with ifru_jax.on_mesh(mesh):
+                many = small.fitted(model, sparse=sparse, record=0, epochs=1)
+            yield {"check": check, "error": apart(one, many), "whole": whole(many)}
+        (one, _), (many, _) = (ifru_jax.unlearn(model, **request) for model in (one, many))
+        yield {"check": "shared, forgotten", "error": apart(one, many), "whole": whole(many)}
 
 
 if __name__ == "__main__":

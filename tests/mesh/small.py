@@ -1,13 +1,18 @@
 """What the tests over several devices are of: 61 users, 43 items and 700 interactions, so that no table divides by any number."""
 
+from dataclasses import replace
+from typing import Any
+
 import jax
 import numpy as np
 
 import ifru_jax
-from ifru_jax.models import lightgcn, mf
+from ifru_jax.models import lightgcn, mf, neumf
 from ifru_jax.training.over_mesh import real_rows
 
 MODELS = {"mf": mf(embedding_size=4, init_std=0.1), "lightgcn": lightgcn(embedding_size=4, init_std=0.1, num_layers=2)}
+# With shared weights.
+MODELS |= {"neumf": neumf(embedding_size=4, hidden=(4,), init_std=0.1)}
 CONFIG = ifru_jax.TrainConfig(learning_rate=0.05, batch_size=64, epochs=3, record=2)
 
 
@@ -27,15 +32,26 @@ def given(name: str) -> ifru_jax.Trained:
     return ifru_jax.Trained.of(model, params, data, config=CONFIG)
 
 
-def fitted(name: str) -> ifru_jax.Trained:
-    """A model that is trained, with a record."""
-    return ifru_jax.fit(jax.random.key(0), MODELS[name], split(), config=CONFIG, progress=False)
+def fitted(name: str, **changes: Any) -> ifru_jax.Trained:
+    """A model that is trained, with a record; `changes` are of the configuration."""
+    return ifru_jax.fit(jax.random.key(0), MODELS[name], split(), config=replace(CONFIG, **changes), progress=False)
 
 
 def parameters(trained: ifru_jax.Trained) -> np.ndarray:
     """All real rows, one after the other."""
-    rows = real_rows(trained.params, trained.model.tables, trained.training_set)
+    return flat(trained, trained.params)
+
+
+def flat(trained: ifru_jax.Trained, tree: dict) -> np.ndarray:
+    """The real rows of a tree like its parameters."""
+    rows = real_rows(tree, trained.model.tables, trained.training_set)
     return np.concatenate([rows[name].ravel() for name in sorted(rows)])
+
+
+def everything(trained: ifru_jax.Trained) -> np.ndarray:
+    """The parameters, and those of its record with what Adam applied."""
+    trees = [trained.params, *(tree for one in trained.record.segments for tree in (one.params, one.applied))]
+    return np.concatenate([flat(trained, tree) for tree in trees])
 
 
 def named(data: ifru_jax.Interactions, places: slice) -> list[tuple[int, int]]:

@@ -77,8 +77,22 @@ def test_each_device_has_its_block_of_rows_and_no_more(found):
     assert found["after"]["blocks"] == OF_THREE
 
 
+def test_shared_weights_are_on_every_device_and_tables_are_not(found):
+    if "shared" not in found:
+        pytest.skip("of MF and NeuMF")
+    assert found["rows alone"]["whole"] == []
+    kernels = ["gmf_output", "mlp_output", "tower/bias_0", "tower/kernel_0"]
+    assert found["shared"]["whole"] == found["shared, forgotten"]["whole"] == kernels
+
+
 def test_another_request_compiles_nothing(found):
     assert found["again"]["compiled"] == 0
+
+
+def test_a_folder_of_shards_is_read_on_any_number_of_devices_bit_for_bit(found):
+    for saved in ("shards", "shards of three"):
+        assert found[saved]["error"] == 0
+        assert found[saved]["rows"] == [[22, 31], BLOCKS]
 
 
 def test_a_file_tells_nothing_of_the_devices(found):

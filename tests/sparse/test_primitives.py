@@ -76,7 +76,7 @@ def test_derivatives_of_any_order_equal_the_dense_ones(sparse, dense, transform,
     assert_close(run(transform, sparse, edges, args, directions), run(transform, dense, edges, args, directions), 1e-10)
 
 
-@pytest.mark.parametrize("choice", ["xla", "portable", "pallas"])
+@pytest.mark.parametrize("choice", ["csr", "portable", "sorted", "pallas"])
 @given(pairs=EDGE_LISTS, seed=SEEDS)
 @settings(max_examples=10)
 def test_other_kernels_give_the_same(sparse, choice, pairs, seed):
@@ -152,7 +152,7 @@ def test_padding_changes_no_derivative(sparse, capacity, pairs, seed):
     np.testing.assert_array_equal(got[0][n:], 0)
 
 
-@pytest.mark.parametrize("choice", ["auto", "xla", "portable", "pallas"])
+@pytest.mark.parametrize("choice", ["auto", "csr", "portable", "sorted", "pallas"])
 @given(pairs=EDGE_LISTS, seed=SEEDS)
 @settings(max_examples=5)
 def test_not_even_nan_leaks_from_the_padding(choice, pairs, seed):
@@ -169,7 +169,7 @@ def test_not_even_nan_leaks_from_the_padding(choice, pairs, seed):
         assert_close(back(garbage), back(padded(w[:n], 2 * CAPACITY, 0.0)))
 
 
-@pytest.mark.parametrize(("choice", "capacity"), [("auto", 8197), ("xla", 4096), ("xla", 8197)])
+@pytest.mark.parametrize(("choice", "capacity"), [("auto", 8197), ("csr", 4096), ("csr", 8197)])
 def test_chunks_of_the_cpu_kernels_meet_without_a_gap(sparse, dense, choice, capacity):
     rng = np.random.default_rng(capacity)
     rows, cols = rng.integers(0, ROWS, capacity - 2), rng.integers(0, COLS, capacity - 2)
@@ -206,7 +206,7 @@ def test_any_feature_width(dense, width):
     assert_close(edge_scores(y, x, edges), dense.edge_scores(y, x, edges))
 
 
-@pytest.mark.parametrize("choice", ["auto", "xla", "portable", "pallas"])
+@pytest.mark.parametrize("choice", ["auto", "csr", "portable", "sorted", "pallas"])
 def test_a_pattern_of_no_edges_and_no_padding(choice):
     _, x, y = arrays(0)
     edges = pattern([], capacity=0)

@@ -40,7 +40,7 @@ def test_first_requests_of_four_threads_get_along():
 
 
 def test_kernels_by_an_unknown_name_are_refused():
-    with pytest.raises(DataError, match="kernels are 'numba': choose among auto, xla, portable, pallas"), kernels("numba"):
+    with pytest.raises(DataError, match="kernels are 'numba': choose among auto, csr, portable, sorted, pallas"), kernels("numba"):
         pass
 
 

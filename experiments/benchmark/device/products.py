@@ -1,6 +1,7 @@
 """Gradients and Hessian products over all training data, within a compiled loop, against the memory's bandwidth."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 from experiments.benchmark.device.sums import LOOP, copied_per_second
 from experiments.benchmark.device.workload import PLANS, WIDTH, Workload, seconds
 from ifru_jax.graph import build_training_set
+from ifru_jax.models import in_bfloat16
 from ifru_jax.training import Objective, bce
 
 # Rows of a table that a product reads per interaction: both ends and their directions for the scores, then two sums per side.
@@ -17,7 +19,7 @@ ROWS_READ = {"mf": 8}
 
 
 def products(work: Workload) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Microseconds of each, at random parameters of a trained size."""
+    """Microseconds of each, at random parameters of a trained size, and whether it gives the same bits twice."""
     bandwidth = copied_per_second()
     for name, plan in PLANS.items():
         data = build_training_set(work.split.train)
@@ -32,11 +34,18 @@ def products(work: Workload) -> Iterator[tuple[str, dict[str, Any]]]:
 
         gradients = jax.jit(lambda o, p, b, repeated=repeated: repeated(lambda v: o.gradient(v, b), p))
         hessians = jax.jit(lambda o, p, b, repeated=repeated: repeated(o.hessian_product(p, b), p))
-        for what, run in (("gradient", gradients), ("product", hessians)):
-            taken = seconds(lambda run=run, data=data, o=objective, p=params: run(o, p, data.batch)) / LOOP
+        narrow = replace(objective, model=in_bfloat16(plan.model))
+        for what, run, of in (
+            ("gradient", gradients, objective),
+            ("product", hessians, objective),
+            ("product-bfloat16", hessians, narrow),
+        ):
+            taken = seconds(lambda run=run, data=data, o=of, p=params: run(o, p, data.batch)) / LOOP
+            first, second = (jax.device_get(run(of, params, data.batch)) for _ in range(2))
             figure = {
                 "value": 1e6 * float(np.median(taken)),
                 "unit": "µs",
+                "repeats": all(np.array_equal(first[leaf], second[leaf]) for leaf in first),
                 "spread": [1e6 * float(t) for t in np.percentile(taken, [10, 90])],
             }
             if what == "product" and name in ROWS_READ:

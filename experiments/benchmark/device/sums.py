@@ -1,9 +1,13 @@
 """The two sparse operations in every form, on patterns of two sizes: microseconds within a compiled loop, and whether they repeat.
 
+Forms are those of `sparse.kernels`, CSR products with cuSPARSE on a GPU, and the fastest on tables that are read in bfloat16.
+
 A loop, because a call from Python takes longer than some of them. `copy` is what the memory does: bytes read and written by x + 1.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -12,12 +16,22 @@ import numpy as np
 
 from experiments.benchmark.device.workload import WIDTH, Workload, seconds
 from ifru_jax.data.synthetic import synthetic
-from ifru_jax.sparse import build_edges, edge_scores, kernels, propagate, propagate_back
+from ifru_jax.sparse import build_edges, edge_scores, kernels, propagate, propagate_back, read_in
 from ifru_jax.sparse.edges import Edges
+from ifru_jax.sparse.primitives import Kernels
+from ifru_jax.sparse.reading import Reading
 
 LOOP = 20
 LARGE = 1_000_000, 100_000, 10_000_000
-FORMS = ("auto", "portable")
+# Name, kernels, and what tables are read in.
+FORMS: tuple[tuple[str, Kernels, Reading | None], ...] = (
+    ("auto", "auto", None),
+    ("portable", "portable", None),
+    ("csr", "csr", None),
+    ("sorted", "sorted", None),
+    ("bfloat16", "auto", "bfloat16"),
+)
+_CUSPARSE = "jax_bcoo_cusparse_lowering"
 
 
 def copied_per_second() -> float:
@@ -46,12 +60,30 @@ def sums(work: Workload) -> Iterator[tuple[str, dict[str, Any]]]:
         }
         for operation, (run, start) in runs.items():
             expected = None
-            for form in FORMS:
-                with kernels(form):
-                    figure, result = _measured(run, edges, start)
+            for form, choice, dtype in FORMS:
+                with kernels(choice), read_in(dtype), _cusparse(choice == "csr"):
+                    try:
+                        figure, result = _measured(run, edges, start)
+                    except Exception as error:
+                        if choice != "csr":
+                            raise
+                        # JAX has it off by itself, and no longer works on it.
+                        warnings.warn(f"cuSPARSE isn't measured ({error}).", RuntimeWarning, stacklevel=2)
+                        continue
                 expected = result if expected is None else expected
                 figure["difference"] = float(jnp.abs(result - expected).max() / jnp.abs(expected).max())
                 yield f"{size}.{operation}.{form}", figure
+
+
+@contextmanager
+def _cusparse(wanted: bool) -> Iterator[None]:
+    """JAX takes CSR products to cuSPARSE only where it is told to."""
+    before = getattr(jax.config, _CUSPARSE)
+    jax.config.update(_CUSPARSE, wanted)
+    try:
+        yield
+    finally:
+        jax.config.update(_CUSPARSE, before)
 
 
 def _measured(run: Callable[..., jax.Array], edges: Edges, start: jax.Array) -> tuple[dict[str, Any], jax.Array]:

@@ -1,9 +1,20 @@
 """Over the devices of a mesh."""
 
 from .fault import faults
-from .tests import MESH
+from .tests import MESH, READING, SHARDS
 
 OVER_DEVICES = [
+    *faults(
+        "checkpoint/folder.py",
+        SHARDS,
+        ("shards that have changed are read", "if digest.hex() != expected[file]", "if file not in expected"),
+        ("shards that were replaced stay", "if _SHARDS.match(one.name) and one.name != kept", "if kept is None"),
+    ),
+    *faults(
+        "sparse/primitives.py",
+        READING,
+        ("coefficients of edges are rounded with the rows", "lambda params: (1, 2)", "lambda params: (0, 2)"),
+    ),
     *faults(
         "curvature/metric.py",
         MESH,
@@ -17,6 +28,7 @@ OVER_DEVICES = [
             "(self.starts[:-1, None] + jnp",
             "(0 * self.starts[:-1, None] + jnp",
         ),
+        ("rows of items are those of other slots", "[local.cols]", "[local.cols[::-1]]"),
         ("places leave out where a device's begin", "+ numbers - self.starts[block]", "+ numbers"),
         (
             "sums into items stay where they were made",

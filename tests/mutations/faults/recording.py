@@ -55,7 +55,7 @@ RECORDING = [
     ),
     *faults("training/fit.py", REAL_DATA, ("two segments", "    record: int = 3", "    record: int = 2")),
     *faults(
-        "checkpoint.py",
+        "checkpoint/contents.py",
         FILE,
         (
             "the state of the optimiser is in the file",
@@ -64,9 +64,9 @@ RECORDING = [
         ),
     ),
     *faults(
-        "checkpoint.py",
+        "checkpoint/contents.py",
         "unlearning/test_along.py::test_the_record_is_saved_and_left_out_for_serving",
-        ("the peak is not in the file", '"peak": record.peak}, arrays', '"peak": None}, arrays'),
-        ("a file for serving has the record", "if trained.record and not for_serving:", "if trained.record:"),
+        ("the peak is not in the file", '"peak": record.peak}', '"peak": None}'),
+        ("a file for serving has the record", "if trained.record and with_record:", "if trained.record:"),
     ),
 ]

@@ -140,7 +140,7 @@ def test_a_byte_that_changed_is_found(trained, tmp_path):
 
 def test_a_damaged_file_of_the_first_version_gives_our_error_or_what_was_saved(tmp_path):
     """It has no checksum, but those of the members of the archive."""
-    path = Path(__file__).parent / "files" / "model-format-1.npz"
+    path = Path(__file__).parents[1] / "files" / "model-format-1.npz"
     content, whole = path.read_bytes(), load(path)
     damaged = tmp_path / "damaged.npz"
     for place in np.random.default_rng(0).choice(len(content), 300, replace=False):
@@ -247,7 +247,7 @@ def test_a_failed_save_leaves_the_old_file(trained, tmp_path, monkeypatch):
 
 def test_a_file_of_the_first_version_loads_and_forgets_as_it_did():
     """Both files were written at commit 421bb65, before the redesign: a model, and its parameters once user u3 was forgotten."""
-    folder = Path(__file__).parent / "files"
+    folder = Path(__file__).parents[1] / "files"
     old = load(folder / "model-format-1.npz")
     assert old.damping.scale > 0
     # In one step, as then: of so little data one user is more than a part.
