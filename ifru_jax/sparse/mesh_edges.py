@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
+from jax.custom_derivatives import linear_call
 from jax.sharding import Mesh, PartitionSpec
 
 from ifru_jax.errors import DataError
@@ -26,7 +27,7 @@ from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges, capacity_of, host_edges
 from ifru_jax.sparse.placement import ROWS, blocks, by_rows, everywhere, over_mesh
 from ifru_jax.sparse.primitives import edge_scores, propagate, propagate_back
-from ifru_jax.sparse.reading import read_in
+from ifru_jax.sparse.reading import read_in, reading
 
 # Where sizes are rounded to: edges of a device, and rows that two devices exchange.
 _LEAST_EDGES, _LEAST_SLOTS = 128, 8
@@ -125,7 +126,8 @@ class MeshEdges:
         """x[col(e)] of x [num_cols, …]; [e, …]."""
 
         def own(x: jax.Array, local: Edges, sent: Edges) -> jax.Array:
-            halo = _fetch(x.reshape(len(x), -1), sent)
+            with read_in(None):
+                halo = _fetch(x.reshape(len(x), -1), sent)
             return halo.reshape(-1, *x.shape[1:])[local.cols]
 
         return self._on_each(own, x)
@@ -138,9 +140,17 @@ class MeshEdges:
 
 
 def _fetch(columns: jax.Array, sent: Edges) -> jax.Array:
-    """The halo [slots, d] of a device, from each device's block of columns."""
-    with read_in(None):  # what is sent is what is there
-        return _exchanged(propagate(sent.mask.astype(columns.dtype), columns, sent))
+    """The halo [slots, d] of a device, from each device's block of columns; what is read in bfloat16 is sent in it."""
+    with read_in(None):  # each slot is one row as it is
+        slots = propagate(sent.mask.astype(columns.dtype), columns, sent)
+    if (narrow := reading()) is None:
+        return _exchanged(slots)
+
+    def in_narrow(_: tuple[()], slots: jax.Array) -> jax.Array:
+        return _exchanged(slots.astype(narrow)).astype(slots.dtype)
+
+    # Sums on their way home are no rows that anybody reads.
+    return linear_call(in_narrow, lambda _, sums: _exchanged(sums), (), slots)
 
 
 def _send_home(halo: jax.Array, sent: Edges) -> jax.Array:

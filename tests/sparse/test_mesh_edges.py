@@ -1,5 +1,7 @@
 """Patterns over a mesh against dense matrices; on many devices `tests/mesh` compares whole models."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from jax.sharding import Mesh
 
 from ifru_jax import DataError, on_mesh
-from ifru_jax.sparse import MeshEdges, build_mesh_edges, edge_scores, propagate, propagate_back
+from ifru_jax.sparse import MeshEdges, build_mesh_edges, edge_scores, propagate, propagate_back, read_in
 from ifru_jax.sparse.placement import current_mesh
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -90,3 +92,24 @@ def test_what_is_no_mesh_and_what_is_not_sorted_is_refused():
     with on_mesh(mesh()), on_mesh(None):
         assert current_mesh() is None
     assert current_mesh() is None
+
+
+def test_what_is_read_in_bfloat16_is_sent_in_it_and_sums_are_not():
+    edges, ends = pattern([(0, 1), (2, 0), (2, 3), (4, 3)])
+    rng = np.random.default_rng(0)
+    a, b = (jnp.asarray(rng.normal(size=(size, WIDTH))) for size in (ROWS, COLS))
+    narrow_a, narrow_b = (x.astype(jnp.bfloat16).astype(x.dtype) for x in (a, b))
+
+    def scores(a, b):
+        return edge_scores(a, b, edges)
+
+    with read_in("bfloat16"):
+        found, back = jax.vjp(scores, a, b)
+        to_rows, to_cols = back(jnp.ones_like(found))
+        program = str(jax.make_jaxpr(jax.grad(lambda a, b: scores(a, b).sum(), argnums=(0, 1)))(a, b))
+    np.testing.assert_allclose(found[: len(ends)], (narrow_a @ narrow_b.T)[ends[:, 0], ends[:, 1]], rtol=1e-14)
+    matrix = np.zeros((ROWS, COLS))
+    matrix[ends[:, 0], ends[:, 1]] = 1
+    np.testing.assert_allclose(to_rows, matrix @ narrow_b, rtol=1e-14)
+    np.testing.assert_allclose(to_cols, matrix.T @ narrow_a, rtol=1e-14)
+    assert sorted(re.findall(r"(\w+)\[[\d,]*\] = all_to_all", program)) == ["bf16", "f64"]
