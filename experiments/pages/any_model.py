@@ -1,7 +1,20 @@
 """Blocks of docs/any_model.md: models and objectives beyond those of the IFRU paper, and what may become of shared weights."""
 
 from experiments.pages.blocks import block
-from experiments.pages.columns import CLOSENESS, FROM_ORIGINAL, MODEL, RETRAINED, SECONDS, SPEEDUP, UNDONE, joined, mean, of, table
+from experiments.pages.columns import (
+    CLOSENESS,
+    FROM_ORIGINAL,
+    MODEL,
+    RETRAINED,
+    SECONDS,
+    SPEEDUP,
+    STEP,
+    UNDONE,
+    joined,
+    mean,
+    of,
+    table,
+)
 from experiments.pages.comparisons import comparisons, missing_cells
 from experiments.pages.rivals import names
 from experiments.reporting.main_table import plain
@@ -17,7 +30,7 @@ def any_model_table() -> str:
     quality = {"NDCG@20": lambda one, method: f"{ndcg(one, method)} ({ndcg(one, 'retrain')})"}
     distance = {"RMS to retraining: IFRU, fine-tuning": joined(", ", rms, of("finetune", rms))}
     found = [one for one in comparisons() if one.stem in STEMS]
-    return table(found, MODEL, RETRAINED, quality, UNDONE, FROM_ORIGINAL, distance, SECONDS, SPEEDUP)
+    return table(found, MODEL, STEP, RETRAINED, quality, UNDONE, FROM_ORIGINAL, distance, SECONDS, SPEEDUP)
 
 
 @block

@@ -42,6 +42,7 @@ def joined(between: str, *shows: Show) -> Show:
 spread: Show = Comparison.spread
 CELL: Columns = {"data, model": lambda one, _: one.cell}
 NAME: Columns = {"data, model, request": lambda one, _: one.name}
+STEP: Columns = {"step": lambda one, _: one.step}
 MODEL: Columns = {"model": lambda one, _: one.model, "request": lambda one, _: one.forget}
 METHOD: Columns = {"method": lambda _, method: f"`{method}`"}
 RETRAINED: Columns = {

@@ -52,6 +52,12 @@ class Comparison:
         return f"{self.cell}, {self.forget}"
 
     @property
+    def step(self) -> str:
+        """Where IFRU's step starts: it follows the training, or takes off from its end, as all did before it could follow."""
+        configs = (record["config"].get("unlearning", {}) for record in self.records if record["method"] == "ifru")
+        return "along" if any(config.get("follow") for config in configs) else "from the end"
+
+    @property
     def present(self) -> list[str]:
         """Its methods, in order."""
         return [name for name in ORDER if name in self.methods]

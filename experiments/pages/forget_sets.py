@@ -1,7 +1,7 @@
 """Blocks of docs/forget_sets.md: requests of all sizes and kinds, and large ones in parts."""
 
 from experiments.pages.blocks import block
-from experiments.pages.columns import CELL, CLOSENESS, FROM_ORIGINAL, METHOD, RETRAINED, UNDONE, arrow, mean, of, table
+from experiments.pages.columns import CELL, CLOSENESS, FROM_ORIGINAL, METHOD, RETRAINED, STEP, UNDONE, arrow, mean, of, table
 from experiments.pages.comparisons import Comparison, comparisons
 from experiments.reporting.main_table import MISSING, plain
 from experiments.suite.cell import NOISE, QUICK_RIVALS
@@ -26,7 +26,7 @@ def sizes_and_kinds(model: str) -> str:
     found = of_model(model, (*SIZES, "user:0.01", "user:0.05", *KINDS))
     auc = {heading: lambda one, method: f"{arrow('auc', 4)(one, method)} ({RETRAINED_AUC(one, '')})" for heading in RETRAINED}
     closest = {"closest other": lambda one, _: _closest(one)[0], "its figure": lambda one, _: _closest(one)[1]}
-    return table(found, FORGOTTEN, auc, UNDONE, FROM_ORIGINAL, closest)
+    return table(found, FORGOTTEN, STEP, auc, UNDONE, FROM_ORIGINAL, closest)
 
 
 @block
@@ -35,7 +35,7 @@ def in_parts() -> str:
     found = [one for model in ("mf", "lightgcn-1") for one in of_model(model, SIZES) if "ifru-one-step" in one.methods]
     auc = {"AUC (retrained)": lambda one, method: f"{mean('auc', 4)(one, method)} ({RETRAINED_AUC(one, '')})"}
     methods = ("ifru-one-step", "ifru", "ifru-stream", "finetune-10x")
-    return table(found, CELL, FORGOTTEN, METHOD, auc, UNDONE, CLOSENESS, methods=methods)
+    return table(found, CELL, FORGOTTEN, METHOD, STEP, auc, UNDONE, CLOSENESS, methods=methods)
 
 
 @block
@@ -44,7 +44,7 @@ def corrections() -> str:
     stems = [cell.name for cell in CORRECTIONS]
     auc = {"AUC (retrained)": lambda one, method: f"{mean('auc', 4)(one, method)} ({RETRAINED_AUC(one, '')})"}
     methods = ("original", "ifru", "warm-retrain", "finetune")
-    return table([one for one in comparisons() if one.stem in stems], CELL, METHOD, auc, UNDONE, CLOSENESS, methods=methods)
+    return table([one for one in comparisons() if one.stem in stems], CELL, STEP, METHOD, auc, UNDONE, CLOSENESS, methods=methods)
 
 
 def _closest(one: Comparison) -> tuple[str, str]:

@@ -79,7 +79,9 @@ def noise() -> str:
 def whole_users() -> str:
     """Their own scores are constants, so gap and RMS of those who remain, and what is left of the forgotten."""
     distances = {"gap": show.arrow("gap"), "RMS": show.arrow("rms", 3), "RMS on forgotten pairs": show.arrow("forget_rms", 3)}
-    return show.table([one for one in of_the_paper() if one.forget.startswith("user")], show.NAME, show.THREE_AUC, distances)
+    return show.table(
+        [one for one in of_the_paper() if one.forget.startswith("user")], show.NAME, show.STEP, show.THREE_AUC, distances
+    )
 
 
 @block
