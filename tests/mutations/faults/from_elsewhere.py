@@ -17,6 +17,11 @@ FROM_ELSEWHERE = [
         ("a negative row is somebody else's", "not 0 <= rows.min() <= rows.max() < size", "not rows.max() < size"),
     ),
     *faults(
+        "store/models.py",
+        "store/test_exact_models.py",
+        ("who is gone keeps a row", "rng.permutation(np.flatnonzero(degrees[0]))", "rng.permutation(len(degrees[0]))"),
+    ),
+    *faults(
         "exact/files.py",
         EXACT,
         ("a file without a checksum is let in", "if not sealed:", "if False:"),
@@ -88,7 +93,14 @@ FROM_ELSEWHERE = [
     *faults(
         "interop/replay.py",
         "interop/test_replay.py",
-        ("every segment lasts as long as the training", " / len(PLACES)", ""),
-        ("all segments begin at the end", "share * value", "value"),
+        ("every segment lasts as long as the training", "steps / SEGMENTS))", "steps))"),
+        ("all segments begin at the end", "place * value", "value"),
+        ("a slow part of the way takes no longer", "(1 / speed[1:] + 1 / speed[:-1]) / 2", "2 / speed.mean()"),
+        ("Adam moves what nothing pulled", "jnp.where(v > 0, 1 / (jnp.sqrt(v) + EPSILON), 0)", "1 / (jnp.sqrt(v) + EPSILON)"),
+    ),
+    *faults(
+        "training/per_user.py",
+        OVER_ALL_PAIRS,
+        ("a pair of BPR has the weight of its user twice", "jnp.sqrt(weights) if self.grouped else weights", "weights"),
     ),
 ]

@@ -66,7 +66,7 @@ RECORDING = [
     *faults(
         "checkpoint/contents.py",
         "unlearning/test_along.py::test_the_record_is_saved_and_left_out_for_serving",
-        ("the peak is not in the file", '"peak": record.peak}', '"peak": None}'),
+        ("the peak is not in the file", '"peak": record.peak,', '"peak": None,'),
         ("a file for serving has the record", "if trained.record and with_record:", "if trained.record:"),
     ),
 ]
