@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from ifru_jax.data.forget import ForgetRequest
@@ -19,9 +20,11 @@ from ifru_jax.influence import importance_scope, right_hand_side
 from ifru_jax.models import Params, Recommender, Scorer
 from ifru_jax.solvers import check
 from ifru_jax.sparse import on_device, on_host
+from ifru_jax.status import Status
 from ifru_jax.training import LossLike, Objective, TrainConfig, Trained, bce, train
 from ifru_jax.training.record import Record
 from ifru_jax.unlearning.along import Followed, SegmentSolve, along_training
+from ifru_jax.unlearning.astray import went_astray
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.in_parts import cut_request, forget_each, most_at_once, named_plainly
@@ -91,6 +94,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
         return unlearned, replace(report, **alongside(change))
     update = (confined_update if state.confined else whole_update)(state, change, clock)
     status = check(update.solution)
+    status = max(status, Status.UNRESOLVED) if update.unresolved else status
     if update.norm_step == 0 and change.leaves_rows:
         warnings.warn(
             f"the step is exactly 0 ({status.name}): nothing that the other rows learned from the request was undone. Look whether "
@@ -113,8 +117,10 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     scope, left_out = importance_scope(change.before, change.places, step.scope, max_nodes=step.max_nodes)
     rows = after.masks(scope)
     clock.part("scope")
-    if follows(state):
-        delta, found, record = _along(state, objective, change)
+    followed = _along(state, objective, change) if follows(state) else None
+    lost = followed is not None and _lost(objective, state, followed[0], change)
+    if followed is not None and not lost:
+        delta, found, record = followed
         solution, influence = found.solution, found.influence
     else:
         rhs, influence = right_hand_side(objective, state.params, change, spillover=step.spillover)
@@ -124,7 +130,24 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     clock.part("solve", delta)
     params = moved(state.model, state.params, delta, after.examples)
     norm_step = float(on_host(_norm(delta)))
-    return Update(params, solution, norm_step, influence, Scope.of(scope, left_out_nodes=left_out), record=record)
+    found_scope = Scope.of(scope, left_out_nodes=left_out)
+    return Update(params, solution, norm_step, influence, found_scope, record=record, unresolved=lost)
+
+
+def _lost(objective: Objective, state: Prepared, delta: Params, change: Change) -> bool:
+    """Whether the step along the training is not to be taken; says so."""
+    params = moved(state.model, state.params, delta, change.after.examples)
+    share = on_device(jnp.asarray(len(change) / len(change.before), jnp.result_type(float)))
+    if not went_astray(objective, state.params, params, change.after.batch, share):
+        return False
+    warnings.warn(
+        "the step along the training went astray: it made the objective of what is retained much worse. The step from the end of "
+        "the training was taken instead, and the model has no record of its training any more. Raise segment_steps, freeze shared "
+        'weights (IFRUConfig(shared="freeze")), or retrain.',
+        RuntimeWarning,
+        stacklevel=4,
+    )
+    return True
 
 
 def _along(state: Prepared, objective: Objective, change: Change) -> tuple[Params, Followed, Record]:

@@ -66,6 +66,7 @@ class Update:
       scope: rows that could change.
       propagations: those of θ' on G_r, where the step knows them.
       record: of the training as it would have been, where the step followed it.
+      unresolved: whether a step along the training was tried and not taken.
     """
 
     params: Params
@@ -75,6 +76,7 @@ class Update:
     scope: Scope
     propagations: Propagations | None = None
     record: Record | None = None
+    unresolved: bool = False
 
 
 class ScaledProblem(NamedTuple):
