@@ -7,7 +7,7 @@ import numpy as np
 from experiments.pages.any_model import STEMS
 from experiments.pages.blocks import block
 from experiments.pages.comparisons import FASTEST, PROTOCOL, comparisons
-from experiments.pages.results import of_the_paper, with_noise
+from experiments.pages.results import of_the_paper, timed
 from experiments.reliability.__main__ import PATH as RELIABILITY
 from experiments.reporting.json_lines import read_lines
 from experiments.reporting.records import read_records
@@ -30,7 +30,7 @@ def _complete() -> str:
 
 
 def _efficient() -> str:
-    ratios = {role: [one.value("ifru", role) for one in with_noise()] for role in (PROTOCOL, FASTEST)}
+    ratios = {role: [one.value("ifru", role) for one in timed()] for role in (PROTOCOL, FASTEST)}
     return " and ".join(f"{np.median(found):.0f} times" for found in ratios.values())
 
 

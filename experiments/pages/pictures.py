@@ -24,7 +24,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 from experiments.pages.columns import FIDELITY
 from experiments.pages.comparisons import Comparison
 from experiments.pages.forget_sets import DATA, SIZES, of_model
-from experiments.pages.results import with_noise
+from experiments.pages.results import timed
 from experiments.pages.rivals import is_ours, with_rivals
 from experiments.reporting.main_table import MISSING, seconds
 from experiments.reporting.plots import BLUE, GREEN, GREY, ORANGE, STYLE, new_figure, rows, save
@@ -100,7 +100,7 @@ def by_share(model: str) -> Figure:
 
 
 def numbers() -> list[dict[str, Any]]:
-    """What is shown of each comparison with label noise, rounded to what can be seen."""
+    """What is shown of each comparison with label noise that was timed, rounded to what can be seen."""
 
     def rounded(value: float) -> float:
         return float(f"{value:.3g}")
@@ -111,7 +111,7 @@ def numbers() -> list[dict[str, Any]]:
             "forget_gap": [rounded(one.value(method, "forget_gap")) for method in ("original", "ifru")],
             "seconds": [rounded(one.value(method, "seconds.total")) for method in ("retrain", "ifru")],
         }
-        for one in with_noise()
+        for one in timed()
     ]
 
 

@@ -43,6 +43,11 @@ def with_noise() -> list[Comparison]:
     return [one for one in of_the_paper() if one.forget == NOISE]
 
 
+def timed() -> list[Comparison]:
+    """Those of them whose seconds were measured."""
+    return [one for one in with_noise() if one.mean("ifru", "seconds.total") is not None]
+
+
 def full() -> list[Comparison]:
     """Those of them with all ablations."""
     return [one for one in with_noise() if "ifru-stream" in one.methods]
@@ -111,7 +116,7 @@ def time() -> str:
         "against fastest": show.mean("speedup_vs_fastest", times),
         "full gradients": show.mean("gradient_evaluations", number),
     }
-    return show.table([one for one in of_the_paper() if one.mean("ifru", "seconds.total")], show.NAME, columns)
+    return show.table(timed(), show.NAME, columns)
 
 
 @block
@@ -152,7 +157,7 @@ def claim() -> str:
         "range of retrained seeds": lambda one, _: plain(max(one.retrained_auc()) - min(one.retrained_auc()), 4),
         "250 times?": verdict,
     }
-    return show.table([one for one in comparisons() if one.mean("ifru", "speedup_vs_protocol") is not None], show.NAME, columns)
+    return show.table(timed(), show.NAME, columns)
 
 
 def _targets(found: Sequence[Comparison]) -> Iterator[Target]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from ifru_jax.data.forget import ForgetRequest
@@ -137,7 +138,7 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
 def _lost(objective: Objective, state: Prepared, delta: Params, change: Change) -> bool:
     """Whether the step along the training is not to be taken; says so."""
     params = moved(state.model, state.params, delta, change.after.examples)
-    share = on_device(jnp.asarray(len(change) / len(change.before), jnp.result_type(float)))
+    share = on_device(np.asarray(len(change) / len(change.before), jnp.result_type(float)))
     if not went_astray(objective, state.params, params, change.after.batch, share):
         return False
     warnings.warn(

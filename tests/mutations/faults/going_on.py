@@ -3,7 +3,20 @@
 from .fault import faults
 from .tests import ALONG, REAL_DATA
 
+ASTRAY = "unlearning/test_astray.py"
+
 GOING_ON = [
+    *faults(
+        "unlearning/astray.py",
+        ASTRAY,
+        ("the objective before counts nothing", "return after - before <= jnp", "return after <= jnp"),
+    ),
+    *faults(
+        "unlearning/ifru.py",
+        ASTRAY,
+        ("what went astray is taken", "if followed is not None and not lost:", "if followed is not None:"),
+        ("what went astray is not told", "max(status, Status.UNRESOLVED) if update.unresolved else status", "status"),
+    ),
     *faults(
         "unlearning/stopping.py",
         ALONG,
