@@ -19,7 +19,7 @@ from ifru_jax.data.splits import Split
 from ifru_jax.graph import Change
 from ifru_jax.influence import importance_scope, right_hand_side
 from ifru_jax.models import Params, Recommender, Scorer
-from ifru_jax.solvers import check
+from ifru_jax.solvers import Solution, check
 from ifru_jax.sparse import on_device, on_host
 from ifru_jax.status import Status
 from ifru_jax.training import LossLike, Objective, TrainConfig, Trained, bce, train
@@ -128,6 +128,8 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
         clock.part("influence", rhs)
         delta, solution = solve_step(step, StepProblem(objective, state.params, rhs, after.batch, rows, on_device(state.floor)))
         record = None
+        if followed is not None:
+            solution = _with_products_of(solution, followed[1].solution)
     clock.part("solve", delta)
     params = moved(state.model, state.params, delta, after.examples)
     norm_step = float(on_host(_norm(delta)))
@@ -164,6 +166,11 @@ def _along(state: Prepared, objective: Objective, change: Change) -> tuple[Param
 
 
 _added, _norm = jax.jit(optax.tree.add), jax.jit(optax.tree.norm)
+
+
+def _with_products_of(solution: Solution, tried: Solution) -> Solution:
+    products = int(on_host(solution.num_steps)) + int(on_host(tried.num_steps))
+    return replace(solution, num_steps=on_device(np.int32(products)))
 
 
 def follows(state: Prepared) -> bool:
