@@ -3,7 +3,7 @@
     IFRU_JAX_DATA=DIR python -m experiments.studies.attribution              # all cells, smallest first
     IFRU_JAX_DATA=DIR python -m experiments.studies.attribution --only mf    # those whose name contains it
 
-ml-100k with MF and LightGCN-1; targets are the scores of 48 test pairs of as many users, influences those of three originals. Kinds
+ml-100k with MF and LightGCN-1; targets are the scores of 48 test pairs of as many users, influences those of five originals. Kinds
 of retraining, 50 each, every one with its own seed but for "one":
 
     all      without a random half of all interactions
@@ -42,7 +42,7 @@ from ifru_jax.training.validation import stopping_pairs
 from ifru_jax.unlearning import Prepared, prepare
 
 PATH, RETRAININGS = RESULTS / "attribution.jsonl", RESULTS / "attribution_retrainings.jsonl"
-ORIGINALS, TARGETS, ROUNDS, NAMED, SEEDS = 3, 48, 50, 5, 5
+ORIGINALS, TARGETS, ROUNDS, NAMED, SEEDS = 5, 48, 50, 5, 5
 # Of a user's ratings that are there to be taken away.
 LEAST_RATINGS = 20
 KINDS = ("all", "own", "one")

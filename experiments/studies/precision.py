@@ -28,6 +28,7 @@ from experiments.run.models import ModelName
 from experiments.run.progress import telling
 from experiments.run.setup import Setup, set_up
 from experiments.run.yardsticks import Yardsticks
+from experiments.studies.quality import quality
 from ifru_jax.errors import DataError
 from ifru_jax.models import in_bfloat16
 from ifru_jax.training import Trained
@@ -78,13 +79,7 @@ def compared(setup: Setup, store: ModelStore, *, apart: bool) -> dict[str, Any]:
     yardsticks = Yardsticks.of(setup, originals, retrained)
     forgotten = [forget(prepare(original), setup.request)[0] for original in originals]
     unlearned = [yardsticks.scores(one) for one in forgotten]
-    each = {"original": yardsticks.originals, "retrained": yardsticks.retrained, "unlearned": unlearned}
-    figures = {}
-    for name, scores in each.items():
-        aucs = [yardsticks.figures_of(one, yardsticks.originals[k])["auc"] for k, one in enumerate(scores)]
-        figures |= {f"auc.{name}": float(np.mean(aucs)), f"auc_std.{name}": float(np.std(aucs, ddof=1))}
-    over_seeds = yardsticks.over_seeds(unlearned)
-    figures |= {name: over_seeds[name] for name in ("forget_undone", "slope")}
+    figures: dict[str, Any] = quality(yardsticks, unlearned)
     if apart:
         figures["apart"] = float(np.mean([_apart(setup, *both) for both in zip(originals, forgotten, strict=True)]))
     return figures

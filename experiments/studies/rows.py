@@ -25,6 +25,7 @@ from experiments.run.model_store import KEEP_NOTHING, ModelStore
 from experiments.run.progress import telling
 from experiments.run.setup import Setup, set_up
 from experiments.run.yardsticks import Yardsticks
+from experiments.studies.quality import quality
 from ifru_jax.errors import DataError
 from ifru_jax.unlearning import forget, prepare
 
@@ -67,13 +68,7 @@ def compared(setup: Setup, store: ModelStore, *, sparse: bool) -> dict[str, Any]
     retrained = [retrain(setup, original, seed, store=store)[0] for seed, original in enumerate(originals)]
     yardsticks = Yardsticks.of(setup, originals, retrained)
     unlearned = [yardsticks.scores(forget(prepare(original), setup.request)[0]) for original in originals]
-    each = {"original": yardsticks.originals, "retrained": yardsticks.retrained, "unlearned": unlearned}
-    figures = {}
-    for name, scores in each.items():
-        aucs = [yardsticks.figures_of(one, yardsticks.originals[k])["auc"] for k, one in enumerate(scores)]
-        figures |= {f"auc.{name}": float(np.mean(aucs)), f"auc_std.{name}": float(np.std(aucs, ddof=1))}
-    over_seeds = yardsticks.over_seeds(unlearned)
-    figures |= {name: over_seeds[name] for name in ("forget_undone", "slope")}
+    figures: dict[str, Any] = quality(yardsticks, unlearned)
     steps = np.mean([original.record.steps for original in originals if original.record])
     per_epoch = -(-len(originals[0].interactions) // train.batch_size)
     figures["epochs"] = float(steps / per_epoch)

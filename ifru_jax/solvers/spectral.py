@@ -70,8 +70,8 @@ def spectral_step(
     """Builds `solve(product, b, floor=…, damping=…)`, b any pytree.
 
     `floor` is the least λ that the rule may choose, > 0; `damping` (float or None) overrides the rule. With a `tolerance`, which
-    needs a `damping`, products end where the residual of the flow, β_m |y_m| / λ of a solution y in the Krylov space, is that share
-    of ‖y‖ (Hochbruck, Lubich and Selhofer, SIAM J. Sci. Comput. 19, 1998, §6.3).
+    needs a `damping`, products end where the residual of the flow, β_m |y_m| / λ of a solution y in the Krylov space, is below that
+    share of ‖y‖ (Hochbruck, Lubich and Selhofer, SIAM J. Sci. Comput. 19, 1998, §6.3).
     """
 
     decompose = spectral_step_with_space(num_steps=num_steps, filter=filter, tolerance=tolerance)
@@ -95,7 +95,7 @@ def spectral_step_with_space(
             coefficients = vectors @ _weights(krylov, values, vectors, damping, filter)
             last = krylov.num_steps - 1
             # One product tells nothing of what a second would.
-            small = krylov.off_diagonal[last] * jnp.abs(coefficients[last]) <= tolerance * damping * jnp.linalg.norm(coefficients)
+            small = krylov.off_diagonal[last] * jnp.abs(coefficients[last]) < tolerance * damping * jnp.linalg.norm(coefficients)
             return (krylov.num_steps > 1) & small
 
         krylov = lanczos(num_steps=num_steps, enough=None if tolerance is None else enough)(matvec, b)

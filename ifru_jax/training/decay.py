@@ -13,15 +13,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
-from ifru_jax.graph import Examples, Graph
-from ifru_jax.models import Params, Recommender
-from ifru_jax.training.losses import Loss, ScoreFunction
+from ifru_jax.graph import Examples
+from ifru_jax.training.losses import Around, ScoreFunction
 
 
 @dataclass(frozen=True)
-class WithDecay(Loss):
+class WithDecay(Around):
     """A loss with weight decay on the rows of its interactions.
 
     Attributes:
@@ -29,14 +27,12 @@ class WithDecay(Loss):
       reg: λ ≥ 0.
     """
 
-    loss: Loss
     reg: float
 
     def __post_init__(self) -> None:
         if not self.reg >= 0:
             raise DataError(f"reg is {self.reg}: the weight of the L2 term can't be negative.")
-        for name in ("grouped", "separable", "fixes_levels"):
-            object.__setattr__(self, name, getattr(self.loss, name))
+        super().__post_init__()
 
     def outputs(self, score: ScoreFunction, examples: Examples) -> tuple[Any, dict[str, tuple[jax.Array, ...]]]:
         sides = {side: tuple(score.params[name] for name, of in score.tables.items() if of == side) for side in ("user", "item")}
@@ -60,18 +56,3 @@ class WithDecay(Loss):
                 for rows, counts in drawn[side]:
                     total = total + 0.5 * self.reg * jnp.dot(jax.ops.segment_sum(counts, rows, num_segments=len(sizes)), sizes)
         return total
-
-    def auxiliary(self, params: Params, graph: Graph) -> jax.Array | None:
-        return self.loss.auxiliary(params, graph)
-
-    def over_all_pairs(self, params: Params) -> jax.Array | None:
-        return self.loss.over_all_pairs(params)
-
-    def curvature_over_all_pairs(self, params: Params, direction: Params) -> jax.Array | None:
-        return self.loss.curvature_over_all_pairs(params, direction)
-
-    def check(self, data: Interactions) -> None:
-        self.loss.check(data)
-
-    def check_model(self, model: Recommender) -> None:
-        self.loss.check_model(model)

@@ -245,7 +245,45 @@ class FullSoftmax(Loss):
 
 
 @dataclass(frozen=True)
-class WithAuxiliary(Loss):
+class Around(Loss):
+    """Base of losses that change something of another; what they don't override is that of the other.
+
+    Attributes:
+      loss: the other.
+    """
+
+    loss: Loss
+
+    def __post_init__(self) -> None:
+        for name in ("grouped", "separable", "fixes_levels"):
+            # What a class says of itself counts.
+            if not any(name in vars(kind) for kind in type(self).__mro__ if issubclass(kind, Around)):
+                object.__setattr__(self, name, getattr(self.loss, name))
+
+    def outputs(self, score: ScoreFunction, examples: Examples) -> Any:
+        return self.loss.outputs(score, examples)
+
+    def summed(self, outputs: Any, examples: Examples) -> jax.Array:
+        return self.loss.summed(outputs, examples)
+
+    def auxiliary(self, params: Params, graph: Graph) -> jax.Array | None:
+        return self.loss.auxiliary(params, graph)
+
+    def over_all_pairs(self, params: Params) -> jax.Array | None:
+        return self.loss.over_all_pairs(params)
+
+    def curvature_over_all_pairs(self, params: Params, direction: Params) -> jax.Array | None:
+        return self.loss.curvature_over_all_pairs(params, direction)
+
+    def check(self, data: Interactions) -> None:
+        self.loss.check(data)
+
+    def check_model(self, model: Recommender) -> None:
+        self.loss.check_model(model)
+
+
+@dataclass(frozen=True)
+class WithAuxiliary(Around):
     """A loss with a further term of the objective, such as a contrastive one: L = (1/N) Σ ℓ + weight · term(θ, G) + (λ₂/2) ‖θ‖².
 
     When a request changes the graph, the term's own change is part of the spillover. It may depend on everything, so no request is
@@ -257,21 +295,10 @@ class WithAuxiliary(Loss):
       weight: what it is multiplied by.
     """
 
-    loss: Loss
     term: Callable[[Params, Graph], jax.Array]
     weight: float = 1.0
 
     separable = False
-
-    def __post_init__(self) -> None:
-        for name in ("grouped", "fixes_levels"):
-            object.__setattr__(self, name, getattr(self.loss, name))
-
-    def outputs(self, score: ScoreFunction, examples: Examples) -> Any:
-        return self.loss.outputs(score, examples)
-
-    def summed(self, outputs: Any, examples: Examples) -> jax.Array:
-        return self.loss.summed(outputs, examples)
 
     def auxiliary(self, params: Params, graph: Graph) -> jax.Array | None:
         value = self.term(params, graph)
@@ -279,18 +306,6 @@ class WithAuxiliary(Loss):
             raise ModelError(f"the auxiliary term returned shape {jnp.shape(value)}: it is one number, take its sum or its mean.")
         inner = self.loss.auxiliary(params, graph)
         return self.weight * value + (0 if inner is None else inner)
-
-    def over_all_pairs(self, params: Params) -> jax.Array | None:
-        return self.loss.over_all_pairs(params)
-
-    def curvature_over_all_pairs(self, params: Params, direction: Params) -> jax.Array | None:
-        return self.loss.curvature_over_all_pairs(params, direction)
-
-    def check_model(self, model: Recommender) -> None:
-        self.loss.check_model(model)
-
-    def check(self, data: Interactions) -> None:
-        self.loss.check(data)
 
 
 bce = BCE()

@@ -14,23 +14,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import ModelError
-from ifru_jax.graph import Examples, Graph
-from ifru_jax.models import Params, Recommender
+from ifru_jax.graph import Examples
+from ifru_jax.models import Recommender
 from ifru_jax.training.decay import WithDecay
-from ifru_jax.training.losses import BPR, Loss, Pointwise, ScoreFunction
+from ifru_jax.training.losses import BPR, Around, Pointwise, ScoreFunction
 
 
 @dataclass(frozen=True)
-class PerUser(Loss):
+class PerUser(Around):
     """A loss in which every user counts alike, for models that propagate over a graph.
 
     Attributes:
       loss: `bpr` or a pointwise loss, with decay or without.
     """
-
-    loss: Loss
 
     separable = False
 
@@ -38,8 +35,7 @@ class PerUser(Loss):
         inner = self.loss.loss if isinstance(self.loss, WithDecay) else self.loss
         if not isinstance(inner, BPR | Pointwise):
             raise ModelError(f"{self.loss!r} has no term for each interaction that could be weighed: take bpr or a pointwise loss.")
-        for name in ("grouped", "fixes_levels"):
-            object.__setattr__(self, name, getattr(self.loss, name))
+        super().__post_init__()
 
     def outputs(self, score: ScoreFunction, examples: Examples) -> tuple[Any, jax.Array]:
         degrees, _ = score.graph.degrees()
@@ -53,19 +49,7 @@ class PerUser(Loss):
         each = jnp.sqrt(weights) if self.grouped else weights
         return self.loss.summed(inner, replace(examples, weights=examples.weights * each))
 
-    def auxiliary(self, params: Params, graph: Graph) -> jax.Array | None:
-        return self.loss.auxiliary(params, graph)
-
-    def over_all_pairs(self, params: Params) -> jax.Array | None:
-        return self.loss.over_all_pairs(params)
-
-    def curvature_over_all_pairs(self, params: Params, direction: Params) -> jax.Array | None:
-        return self.loss.curvature_over_all_pairs(params, direction)
-
-    def check(self, data: Interactions) -> None:
-        self.loss.check(data)
-
     def check_model(self, model: Recommender) -> None:
         if not model.num_hops:
             raise ModelError(f"{model!r} has no graph, whose degrees say how much an interaction counts: take lightgcn().")
-        self.loss.check_model(model)
+        super().check_model(model)

@@ -29,12 +29,10 @@ from ifru_jax.models import Params, Recommender
 from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
 from ifru_jax.sparse.placement import current_mesh, on_host
-from ifru_jax.training.decay import WithDecay
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
-from ifru_jax.training.losses import Loss, LossLike, Pointwise, WithAuxiliary, as_loss, bce
+from ifru_jax.training.losses import Around, Loss, LossLike, Pointwise, as_loss, bce
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_shapes, unfilled
-from ifru_jax.training.per_user import PerUser
 from ifru_jax.training.record import Record
 from ifru_jax.training.smoothness import check_smooth
 from ifru_jax.training.validation import stopping_pairs
@@ -298,7 +296,7 @@ def checked(loss: Loss, model: Recommender) -> Loss:
 def twice_differentiable(loss: Loss) -> Loss:
     """The loss, once its curvature was found to be that of its gradient; see `check_smooth` for the error."""
     of_pairs = loss
-    while isinstance(of_pairs, WithAuxiliary | WithDecay | PerUser):
+    while isinstance(of_pairs, Around):
         of_pairs = of_pairs.loss
     if isinstance(of_pairs, Pointwise):
         check_smooth(of_pairs.terms, repr(of_pairs))

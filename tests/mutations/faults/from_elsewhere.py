@@ -1,7 +1,7 @@
 """Models in closed form, and those of other systems."""
 
 from .fault import faults
-from .tests import CAME_IN, EXACT, OVER_ALL_PAIRS, TREES
+from .tests import CAME_IN, EXACT, OVER_ALL_PAIRS, REFUSED, TREES
 
 FROM_ELSEWHERE = [
     *faults(
@@ -13,7 +13,7 @@ FROM_ELSEWHERE = [
     ),
     *faults(
         "exact/model.py",
-        EXACT,
+        REFUSED,
         ("a negative row is somebody else's", "not 0 <= rows.min() <= rows.max() < size", "not rows.max() < size"),
     ),
     *faults(
@@ -23,7 +23,7 @@ FROM_ELSEWHERE = [
     ),
     *faults(
         "exact/files.py",
-        EXACT,
+        REFUSED,
         ("a file without a checksum is let in", "if not sealed:", "if False:"),
     ),
     *faults(
