@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import jax
 
+from ifru_jax.errors import check_kind
 from ifru_jax.graph import Graph, Pairs
 from ifru_jax.models.recommender import Params, Recommender, Side
 from ifru_jax.sparse.reading import read_in
@@ -55,5 +56,9 @@ def in_bfloat16(model: Recommender) -> ReducedTables:
     Args:
       model: one whose scores are inner products and propagations, such as `mf()` and `lightgcn()`. What a module gathers by itself,
         such as the input of a perceptron, is read as it is.
+
+    Raises:
+      DataError: no model.
     """
-    return ReducedTables(model)
+    check_kind("model", model, Recommender, "give a model, such as mf()")
+    return model if isinstance(model, ReducedTables) else ReducedTables(model)

@@ -249,12 +249,13 @@ class Around(Loss):
     """Base of losses that change something of another; what they don't override is that of the other.
 
     Attributes:
-      loss: the other.
+      loss: the other; a function is taken as `as_loss` takes it.
     """
 
     loss: Loss
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "loss", as_loss(self.loss))
         for name in ("grouped", "separable", "fixes_levels"):
             # What a class says of itself counts.
             if not any(name in vars(kind) for kind in type(self).__mro__ if issubclass(kind, Around)):

@@ -32,10 +32,10 @@ class PerUser(Around):
     separable = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         inner = self.loss.loss if isinstance(self.loss, WithDecay) else self.loss
         if not isinstance(inner, BPR | Pointwise):
             raise ModelError(f"{self.loss!r} has no term for each interaction that could be weighed: take bpr or a pointwise loss.")
-        super().__post_init__()
 
     def outputs(self, score: ScoreFunction, examples: Examples) -> tuple[Any, jax.Array]:
         degrees, _ = score.graph.degrees()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ifru_jax
+from ifru_jax import DataError
 from ifru_jax.graph import Batch, Examples, IndexPairs
 from ifru_jax.models import describe_model, in_bfloat16, lightgcn, mf, model_from_description, neumf
 from tests.mesh import small
@@ -51,3 +52,6 @@ def test_it_is_described_by_what_it_is_of():
     assert model_from_description(describe_model(model)) == model
     own = in_bfloat16(ifru_jax.FlaxRecommender(type("Own", (type(MODELS[0].module),), {})(4, 0.1), ("user_embedding",)))
     assert describe_model(own) is None
+    assert in_bfloat16(model) is model
+    with pytest.raises(DataError, match="model is 'mf', a str: give a model"):
+        in_bfloat16("mf")  # type: ignore[arg-type]

@@ -44,6 +44,9 @@ def test_it_answers_as_the_model_does(method, observed, tmp_path, key):
         assert pairs_of(served.interactions) == pairs_of(model.interactions)
         np.testing.assert_allclose(scores(served, users, items), scores(model, users, items), rtol=1e-9, atol=1e-12)
         store.compact()
+        assert (
+            min(degrees.min() for degrees in (store.model.interactions.user_degrees(), store.model.interactions.item_degrees())) > 0
+        )
         np.testing.assert_allclose(scores(store.model, users, items), scores(model, users, items), rtol=1e-9, atol=1e-12)
         where = [store.folder, tmp_path / "served.npz"]
         assert scan(where, Asked.of(users=[105]), text=False).findings

@@ -12,7 +12,9 @@ from ifru_jax import DataError, Interactions, ModelError, bce, bpr
 from ifru_jax.data.groups import group_members, leaders_of, whole_groups
 from ifru_jax.graph import Batch, Examples, IndexPairs, build_training_set
 from ifru_jax.training import LOSSES, WMSE, FullSoftmax, Loss, Objective, WithAuxiliary, as_loss, softmax, wmse
+from ifru_jax.training.decay import WithDecay
 from ifru_jax.training.described_losses import describe_loss, loss_from_description
+from ifru_jax.training.per_user import PerUser
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -147,5 +149,8 @@ def test_what_is_refused():
         Objective(LOOKUP, WithAuxiliary(bce, lambda p, graph: p["scores"]), 1.0, 0.0).auxiliary({"scores": scores}, whole.graph)
     with pytest.raises(ModelError, match="is no loss"):
         as_loss("bce")  # type: ignore[arg-type]
+    for around in (lambda of: WithAuxiliary(of, lambda p, graph: jnp.zeros(())), lambda of: WithDecay(of, 0.1), PerUser):
+        with pytest.raises(ModelError, match="'bce' is no loss"):
+            around("bce")
     with pytest.raises(DataError, match="with_groups=True"):
         of_table(bpr, scores, whole.batch)
