@@ -25,7 +25,7 @@ def attribution(kind: str) -> str:
         shown = [found["agreement"], found["ahead"], *([found["agreement mean"], found["ahead mean"]] if several else [])]
         rows.append([f"{record['dataset']}, {record['model']}", record["method"], *map(interval, shown)])
     heads = ["data, model", "method", "agreement", "along is ahead by"]
-    return markdown([*heads, *(["mean of three models", "along is ahead by"] if several else [])], rows)
+    return markdown([*heads, *(["mean of five models", "along is ahead by"] if several else [])], rows)
 
 
 @block
