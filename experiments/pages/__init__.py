@@ -27,6 +27,7 @@ from experiments.pages import (
     any_model,
     attribution,
     audits,
+    confined,
     device,
     forget_sets,
     interop,
@@ -46,7 +47,7 @@ from experiments.pages.blocks import MAKERS, blocks_of, filled
 # Importing them registers what they make.
 SOURCES = (
     *(overview, results, rivals, attribution, audits, any_model, forget_sets, published),
-    *(device, precision, scale, sharding, rows, stream, interop, single_tables),
+    *(confined, device, precision, scale, sharding, rows, stream, interop, single_tables),
 )
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"

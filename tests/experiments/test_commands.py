@@ -24,6 +24,7 @@ from experiments.run.progress import telling
 from experiments.scale.__main__ import scale
 from experiments.studies.attribution import attribution
 from experiments.studies.canaries import canaries
+from experiments.studies.confined import confined
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
 from experiments.studies.interop import study as interop
@@ -56,6 +57,7 @@ COMMANDS = {
     "studies.canaries": "canaries.jsonl",
     "studies.power": "power.jsonl",
     "studies.own_ratings": "own_ratings.jsonl",
+    "studies.confined": "confined.jsonl",
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
     "studies.rows": "rows.jsonl",
@@ -181,6 +183,7 @@ BAD = [
     ("studies.canaries", canaries, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.power", power, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.own_ratings", own_ratings, {"only": "magic"}, "no cell has 'magic' in its name"),
+    ("studies.confined", confined, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
     ("studies.precision", precision, {"only": "magic"}, "no model has 'magic' in its name"),
     ("studies.precision", precision, {"out": Path("file")}, "ends in .jsonl"),
