@@ -28,6 +28,7 @@ from experiments.studies.confined import confined
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
 from experiments.studies.interop import study as interop
+from experiments.studies.no_record import no_record
 from experiments.studies.own_ratings import own_ratings
 from experiments.studies.power import power
 from experiments.studies.precision import precision
@@ -58,6 +59,7 @@ COMMANDS = {
     "studies.power": "power.jsonl",
     "studies.own_ratings": "own_ratings.jsonl",
     "studies.confined": "confined.jsonl",
+    "studies.no_record": "no_record.jsonl",
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
     "studies.rows": "rows.jsonl",
@@ -184,6 +186,7 @@ BAD = [
     ("studies.power", power, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.own_ratings", own_ratings, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.confined", confined, {"only": "magic"}, "no cell has 'magic' in its name"),
+    ("studies.no_record", no_record, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
     ("studies.precision", precision, {"only": "magic"}, "no model has 'magic' in its name"),
     ("studies.precision", precision, {"out": Path("file")}, "ends in .jsonl"),
