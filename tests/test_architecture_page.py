@@ -22,7 +22,7 @@ NAMED = re.compile(r"\[`([\w.]+)`\]\(\.\./([\w/]+\.py)\)")
 # Columns of the table of the way, and how a request is made to take it.
 WAYS = {
     "over the whole data": ifru_jax.IFRUConfig(spillover="whole-graph", follow=False),
-    "confined": ifru_jax.IFRUConfig(scope=()),
+    "confined": ifru_jax.IFRUConfig(scope=(), follow=False),
 }
 
 

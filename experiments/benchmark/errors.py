@@ -19,7 +19,7 @@ from ifru_jax.training import Trained
 from ifru_jax.unlearning import IFRUConfig, forget
 
 # Converged to about a hundredth: the step with 40 differs from it by two to four per cent.
-# Confined requests start from the end of the training, so that is what they approximate.
+# Those that are measured start from the end of the training, so that is what they approximate.
 REFERENCE = IFRUConfig(follow=False, num_steps=60)
 
 

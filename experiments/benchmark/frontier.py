@@ -15,16 +15,16 @@ from ifru_jax.unlearning import IFRUConfig
 REQUESTS = 10
 # From the fastest to the most accurate.
 SCOPES: dict[str, IFRUConfig] = {
-    "endpoints-1k": IFRUConfig(scope=(), max_edges=1000, num_steps=4),
-    "endpoints-4k": IFRUConfig(scope=(), max_edges=4000, num_steps=4),
-    "endpoints-16k": IFRUConfig(scope=(), max_edges=16_000, num_steps=4),
-    "endpoints-64k": IFRUConfig(scope=(), max_edges=64_000, num_steps=4),
-    "endpoints-2": IFRUConfig(scope=(), num_steps=2),
-    "endpoints-4": IFRUConfig(scope=(), num_steps=4),
-    "endpoints": IFRUConfig(scope=()),
-    "half-hop": IFRUConfig(scope=(0.5,)),
-    "hop": IFRUConfig(scope=(1.0,)),
-    "hop-65k": IFRUConfig(scope=(1.0,), max_edges=65_000),
+    "endpoints-1k": IFRUConfig(scope=(), max_edges=1000, num_steps=4, follow=False),
+    "endpoints-4k": IFRUConfig(scope=(), max_edges=4000, num_steps=4, follow=False),
+    "endpoints-16k": IFRUConfig(scope=(), max_edges=16_000, num_steps=4, follow=False),
+    "endpoints-64k": IFRUConfig(scope=(), max_edges=64_000, num_steps=4, follow=False),
+    "endpoints-2": IFRUConfig(scope=(), num_steps=2, follow=False),
+    "endpoints-4": IFRUConfig(scope=(), num_steps=4, follow=False),
+    "endpoints": IFRUConfig(scope=(), follow=False),
+    "half-hop": IFRUConfig(scope=(0.5,), follow=False),
+    "hop": IFRUConfig(scope=(1.0,), follow=False),
+    "hop-65k": IFRUConfig(scope=(1.0,), max_edges=65_000, follow=False),
     "all": IFRUConfig(follow=False),
     "all-20": IFRUConfig(follow=False, num_steps=20),
 }

@@ -25,4 +25,4 @@ def setup_of(data: str, model: ModelName, layers: int) -> Setup:
 
 def trained_model(data: str, model: ModelName, layers: int) -> Trained:
     """The original model of the first seed, prepared for confined requests too."""
-    return prepare(train_original(setup_of(data, model, layers), 0, store=STORE), config=IFRUConfig(scope=()))
+    return prepare(train_original(setup_of(data, model, layers), 0, store=STORE), config=IFRUConfig(scope=(), follow=False))

@@ -27,9 +27,11 @@ from experiments.pages import (
     any_model,
     attribution,
     audits,
+    confined,
     device,
     forget_sets,
     interop,
+    no_record,
     overview,
     precision,
     published,
@@ -46,7 +48,7 @@ from experiments.pages.blocks import MAKERS, blocks_of, filled
 # Importing them registers what they make.
 SOURCES = (
     *(overview, results, rivals, attribution, audits, any_model, forget_sets, published),
-    *(device, precision, scale, sharding, rows, stream, interop, single_tables),
+    *(confined, no_record, device, precision, scale, sharding, rows, stream, interop, single_tables),
 )
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"

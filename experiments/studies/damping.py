@@ -69,7 +69,7 @@ def study(setup: Setup, store: ModelStore, tell: Tell) -> Iterator[dict]:
         ratios = RATIOS[config.filter]
         found: dict[float, list[dict]] = {ratio: [] for ratio in ratios}
         for seed, original in enumerate(originals):
-            for ratio, unlearned in zip(ratios, _steps(original, setup, config, ratios), strict=True):
+            for ratio, unlearned in zip(ratios, steps_of(original, setup, config, ratios), strict=True):
                 found[ratio].append(yardsticks.figures(unlearned, yardsticks.originals[seed]))
         variant = {"exponent": config.metric_exponent, "num_steps": config.num_steps, "filter": config.filter}
         for ratio, of_ratio in found.items():
@@ -81,7 +81,7 @@ def study(setup: Setup, store: ModelStore, tell: Tell) -> Iterator[dict]:
             }
 
 
-def _steps(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[float, ...]) -> Iterator[Trained]:
+def steps_of(trained: Trained, setup: Setup, config: IFRUConfig, ratios: tuple[float, ...]) -> Iterator[Trained]:
     """The model after the request, for each ratio."""
     state, change = prepare(trained, config=config), Change.of(trained.training_set, setup.request)
     rhs, _ = right_hand_side(state.objective, state.params, change)

@@ -53,7 +53,7 @@ def stream_seconds(
     streamed = opened(name, setup, home, models)
     with streamed.store as store, telling(Console()) as tell:
         # As a service that answers does when it starts.
-        for config in (IFRUConfig(scope=()), None):
+        for config in (IFRUConfig(scope=(), follow=False), None):
             warm_up(streamed.model, config=config)
         for number in range(done, requests):
             kind, asked, _ = drawn(np.random.default_rng([1, number]), store.model.interactions, streamed.erased)

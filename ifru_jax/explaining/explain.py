@@ -17,7 +17,6 @@ from ifru_jax.forks import check_not_forked
 from ifru_jax.serving import recommend
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import forget, prepare
-from ifru_jax.unlearning.ifru import follows
 
 Removed = Iterable[int | str | tuple[int | str, int | str]]
 
@@ -94,7 +93,7 @@ def explain(
         others=found.others,
         interactions=looked_at,
         influences=found.influences,
-        course="along the training" if follows(state) else "from its end",
+        course="along the training" if state.follows else "from its end",
         histories=state.training_set.graph.history is not None,
         without=None if away is None else _without(state, question, away, k),
         titles=titles or {},

@@ -137,6 +137,11 @@ class Change:
         return self.places[~self.gone]
 
     @property
+    def counts(self) -> tuple[float, float]:
+        """|D| and |D_r|."""
+        return float(len(self.before)), float(len(self.before) - len(self.forgotten))
+
+    @property
     def touched(self) -> Interactions:
         """The touched interactions as they were."""
         return self.before.interactions.select(self.places)

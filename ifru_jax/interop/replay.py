@@ -148,11 +148,12 @@ def _flow(
     there = optax.tree.scale(place, params)
     gradient, energy = gradient_and_energy(objective, there, batch, jax.random.key(0))
     # A step is of the mean over the interactions that there are, L is divided by N.
-    count = objective.total / jnp.sum(batch.examples.weights)
+    interactions = jnp.sum(batch.examples.weights)
+    count = objective.total / interactions
     if optimiser == "sgd":
         applied = jax.tree.map(lambda value: jnp.full_like(value, learning_rate * count), params)
     else:
-        squares = mean_square(objective, energy, gradient, batch, batch_size)
+        squares = mean_square(objective, energy, gradient, interactions, batch_size)
 
         def of(value: jax.Array, v: jax.Array) -> jax.Array:
             # What nothing ever pulled, such as rows without data, Adam let stand.

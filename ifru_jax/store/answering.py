@@ -89,7 +89,7 @@ def _unlearned(store: Opened, state: State, request: ForgetRequest, *, quick: bo
     """The step on the rows concerned, or the whole one for all that is not settled; and what the line says of its error."""
     if quick:
         origin, times = store.origin, factor(store.lines)
-        config = replace(store.config or IFRUConfig(), scope=())
+        config = replace(store.config or IFRUConfig(), scope=(), follow=False)
         model, report = unlearn(models.by_influence(state.model), request, config=config)
         return model, report, {"distance": times * unsettled(origin, model).distance, "factor": times}
     basis = store.basis

@@ -40,7 +40,6 @@ from ifru_jax.training.objective import Product
 from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.along import SegmentSolve
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.ifru import follows
 from ifru_jax.unlearning.prepare import Prepared
 from ifru_jax.unlearning.step import StepProblem, scaled_problem, solve_step
 
@@ -77,7 +76,7 @@ def influences(state: Prepared, targets: Target, *, retained: np.ndarray | None 
     left = data.batch if retained is None else data.at(on_device(padded(retained, len(data.counts), data.counts.dtype)))
     pull, found = _start(objective, state.params, targets, data)
     statuses = []
-    if follows(state):
+    if state.follows:
         assert state.record is not None
         solve = SegmentSolve(state.step.segment_steps, state.step.segment_tolerance)
         for segment in reversed(state.record.segments):

@@ -23,6 +23,7 @@ Sources: Bae et al., "Training data attribution via approximate unrolling" (Neur
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -106,7 +107,8 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     """
     touched, replaced = change.touched_examples
     before, after = change.before.batch, change.after.batch
-    sides = Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), float(record.batch_size))
+    changed = Batch(touched, before.graph), Batch(replaced, after.graph)
+    sides = Sides(before, after, *changed, change.counts, float(record.batch_size))
     start = record.segments[0].params
     rhs, influence = right_hand_side(objective, start, change, spillover=solve.spillover)
     course = _beginning(start)
@@ -139,40 +141,93 @@ def _follow_segment(
     number: jax.Array | int,
 ) -> tuple[Course, Segment, Solution]:
     """From the beginning of a segment to its end, with the segment that there would have been; `rhs` is b_1."""
-    past, key, half = course.delta, jax.random.key(number), segment.steps / 2
-    recorded, v = slope_before(objective, segment.params, sides, key)
+    key, tables = jax.random.key(number), objective.model.tables
 
-    def after(delta: Params) -> tuple[Params, Params]:
-        """∇L and v_r where the other training is at θ_k + δ."""
-        return slope_after(objective, optax.tree.add(segment.params, delta), sides, key)
+    def there(delta: Params) -> Params:
+        return optax.tree.add(segment.params, delta)
 
-    def product_at(delta: Params) -> Callable[[Params], Params]:
-        return objective.hessian_product(optax.tree.add(segment.params, delta), sides.after)
+    ground = Ground(
+        slope_before(objective, segment.params, sides, key),
+        lambda delta: slope_after(objective, there(delta), sides, key),
+        lambda delta: objective.hessian_product(there(delta), sides.after),
+    )
+    found = follow(solve, ground, segment, course, Force(rhs, number == 0))
+    lost = without_data(sides.after.examples)
+    params, applied = (clear_rows(tables, of, lost) for of in (there(found.middle), found.applied))
+    return found.course, Segment(params, applied, segment.steps), found.solution
+
+
+class Ground(NamedTuple):
+    """What a segment is followed over, as functions of δ, of the parameters that move.
+
+    Attributes:
+      before: ∇L(θ_k; D, G), and v there.
+      after: ∇L(θ_k + δ; D_r, G_r), and v_r there.
+      product: v ↦ ∇²L(θ_k + δ; D_r, G_r) v.
+    """
+
+    before: tuple[Params, Params]
+    after: Callable[[Params], tuple[Params, Params]]
+    product: Callable[[Params], Callable[[Params], Params]]
+
+
+class Force(NamedTuple):
+    """What is known of the force of the first segment.
+
+    Attributes:
+      rhs: b_1.
+      here: bool [], whether this is the first segment.
+    """
+
+    rhs: Params
+    here: jax.Array | bool
+
+
+class Stretch(NamedTuple):
+    """A segment that was followed.
+
+    Attributes:
+      course: at its end.
+      middle: how far its middle has moved.
+      applied: P_r,k.
+      solution: the evidence.
+    """
+
+    course: Course
+    middle: Params
+    applied: Params
+    solution: Solution
+
+
+def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course, first: Force) -> Stretch:
+    """From the beginning of a segment to its end; all of it of the parameters that move."""
+    past, half = course.delta, segment.steps / 2
+    recorded, v = ground.before
 
     def parting(v_r: Params, steps: jax.Array | float, bend: Params) -> Parting:
         ratio = course.squares.then(MeanSquares(v, v_r), half).root_ratio if solve.adaptive else optax.tree.ones_like(past)
 
         def force(b: jax.Array, recorded: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
-            return jnp.where(number == 0, b - (1 - ratio) * recorded, ratio * recorded - ahead)
+            return jnp.where(first.here, b - (1 - ratio) * recorded, ratio * recorded - ahead)
 
-        total = optax.tree.add(jax.tree.map(force, rhs, recorded, ahead, ratio), bend)
+        total = optax.tree.add(jax.tree.map(force, first.rhs, recorded, ahead, ratio), bend)
         return Parting(past, total, jax.tree.map(jnp.divide, segment.applied, ratio), steps)
 
-    ahead, v_past = after(past)
-    halfway, _ = part(SegmentSolve(HALFWAY_PRODUCTS, None), product_at(past), parting(v_past, half, optax.tree.zeros_like(past)))
-    there, v_half = after(halfway)
-    product = product_at(halfway)
+    ahead, v_past = ground.after(past)
+    start = parting(v_past, half, optax.tree.zeros_like(past))
+    halfway, _ = part(SegmentSolve(HALFWAY_PRODUCTS, None), ground.product(past), start)
+    there, v_half = ground.after(halfway)
+    product = ground.product(halfway)
     bend = jax.tree.map(lambda a, b, back: a - b + back, ahead, there, product(optax.tree.sub(halfway, past)))
     # What Adam remembers in the middle of the segment is of a while before.
     v_r = jax.tree.map(lambda a, b: a + (1 - age(half) / half) * (b - a), v_past, v_half)
     whole = parting(v_r, segment.steps, bend)
     delta, solution = part(solve, product, whole)
     solution = replace(solution, num_steps=solution.num_steps + HALFWAY_PRODUCTS + 1)
-    # The middle of the segment has moved about half as far as its ends have together.
-    moved = jax.tree.map(lambda p, a, b: p + 0.5 * (a + b), segment.params, past, delta)
-    params, applied = (clear_rows(objective.model.tables, of, without_data(sides.after.examples)) for of in (moved, whole.applied))
     squares = course.squares.then(MeanSquares(v, v_half), segment.steps)
-    return Course(delta, squares), Segment(params, applied, segment.steps), solution
+    # The middle of the segment has moved about half as far as its ends have together.
+    middle = jax.tree.map(lambda a, b: 0.5 * (a + b), past, delta)
+    return Stretch(Course(delta, squares), middle, whole.applied, solution)
 
 
 @pytree

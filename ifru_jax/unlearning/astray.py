@@ -8,6 +8,8 @@ force that is taken where the other training is, by products that resolve little
 a gradient, so that it may rise a little: for whole users and single ratings by up to one and a half times their share.
 """
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 
@@ -24,7 +26,23 @@ def went_astray(objective: Objective, params: Params, moved: Params, retained: B
     return not bool(on_host(_holds(objective, params, moved, retained, share)))
 
 
+def holds(before: jax.Array, after: jax.Array, share: jax.Array | float) -> jax.Array:
+    """Whether an objective that was `before` may be this `after` such a request, a bool []."""
+    return after - before <= jnp.maximum(SLACK * share, LEAST) * jnp.abs(before)
+
+
+def warn_astray(*, stacklevel: int) -> None:
+    """Says what was done instead."""
+    warnings.warn(
+        "the step along the training went astray: it made the objective of what is retained much worse. The step from the end of "
+        "the training was taken instead, and the model has no record of its training any more. Raise segment_steps, freeze shared "
+        'weights (IFRUConfig(shared="freeze")), or retrain.',
+        RuntimeWarning,
+        stacklevel=stacklevel,
+    )
+
+
 @jax.jit
 def _holds(objective: Objective, params: Params, moved: Params, retained: Batch, share: jax.Array | float) -> jax.Array:
     before, after = (objective(of, retained) for of in (params, moved))
-    return after - before <= jnp.maximum(SLACK * share, LEAST) * jnp.abs(before)
+    return holds(before, after, share)

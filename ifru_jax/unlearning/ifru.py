@@ -25,7 +25,7 @@ from ifru_jax.status import Status
 from ifru_jax.training import LossLike, Objective, TrainConfig, Trained, bce, train
 from ifru_jax.training.record import Record
 from ifru_jax.unlearning.along import Followed, SegmentSolve, along_training
-from ifru_jax.unlearning.astray import went_astray
+from ifru_jax.unlearning.astray import warn_astray, went_astray
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.in_parts import cut_request, forget_each, most_at_once, named_plainly
@@ -103,7 +103,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
             RuntimeWarning,
             stacklevel=2,
         )
-    unlearned = state.after(change, update.params, update.propagations, record=update.record)
+    unlearned = state.after(change, update.params, update.propagations, update.record, update.on_the_way)
     clock.part("update", update.params)
     evidence = {"norm_step": update.norm_step, "influence": update.influence, "scope": update.scope}
     evidence["solve"] = Solve.of(update.solution)
@@ -118,7 +118,7 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     scope, left_out = importance_scope(change.before, change.places, step.scope, max_nodes=step.max_nodes)
     rows = after.masks(scope)
     clock.part("scope")
-    followed = _along(state, objective, change) if follows(state) else None
+    followed = _along(state, objective, change) if state.follows else None
     lost = followed is not None and _lost(objective, state, followed[0], change)
     if followed is not None and not lost:
         delta, found, record = followed
@@ -141,16 +141,10 @@ def _lost(objective: Objective, state: Prepared, delta: Params, change: Change) 
     """Whether the step along the training is not to be taken; says so."""
     params = moved(state.model, state.params, delta, change.after.examples)
     share = on_device(np.asarray(len(change) / len(change.before), jnp.result_type(float)))
-    if not went_astray(objective, state.params, params, change.after.batch, share):
-        return False
-    warnings.warn(
-        "the step along the training went astray: it made the objective of what is retained much worse. The step from the end of "
-        "the training was taken instead, and the model has no record of its training any more. Raise segment_steps, freeze shared "
-        'weights (IFRUConfig(shared="freeze")), or retrain.',
-        RuntimeWarning,
-        stacklevel=4,
-    )
-    return True
+    lost = went_astray(objective, state.params, params, change.after.batch, share)
+    if lost:
+        warn_astray(stacklevel=5)
+    return lost
 
 
 def _along(state: Prepared, objective: Objective, change: Change) -> tuple[Params, Followed, Record]:
@@ -171,14 +165,6 @@ _added, _norm = jax.jit(optax.tree.add), jax.jit(optax.tree.norm)
 def _with_products_of(solution: Solution, tried: Solution) -> Solution:
     products = int(on_host(solution.num_steps)) + int(on_host(tried.num_steps))
     return replace(solution, num_steps=on_device(np.int32(products)))
-
-
-def follows(state: Prepared) -> bool:
-    """Whether a request to all rows follows the recorded training; other steps, and ablations of this one, start from its end."""
-    step, plain = state.step, IFRUConfig()
-    ablations = ("curvature", "solver", "filter", "damping", "metric_exponent", "shared", "scope")
-    same = all(getattr(step, name) == getattr(plain, name) for name in ablations)
-    return state.record is not None and step.follow and same and step.spillover != "none"
 
 
 def _in_parts(state: Prepared, parts: Sequence[ForgetRequest], clock: Clock) -> tuple[Prepared, Report]:

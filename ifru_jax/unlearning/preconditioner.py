@@ -37,12 +37,20 @@ LEAST_RATIO, MOST_RATIO = 0.05, 20.0
 
 @pytree
 class Sides:
-    """The data before a request and after it, of both the terms that it touches, and B."""
+    """The data before a request and after it, or what of them the rows that move depend on.
+
+    Attributes:
+      before, after: D on G, D_r on G_r.
+      touched, replaced: of both the terms that the request touches.
+      counts: |D| and |D_r|, of all the data.
+      batch_size: B.
+    """
 
     before: Batch
     after: Batch
     touched: Batch
     replaced: Batch
+    counts: tuple[jax.Array | float, jax.Array | float]
     batch_size: jax.Array | float
 
 
@@ -91,18 +99,19 @@ def slope_before(objective: Objective, params: Params, sides: Sides, key: jax.Ar
     here, gone, new = (energy(objective, params, batch, key) for batch in (sides.after, sides.touched, sides.replaced))
     before = jax.tree.map(lambda e, g, n: e + jnp.maximum(g - n, (LEAST_RATIO - 1) * e), here, gone, new)
     gradient = objective.gradient(params, sides.before)
-    return gradient, mean_square(objective, before, gradient, sides.before, sides.batch_size)
+    return gradient, mean_square(objective, before, gradient, sides.counts[0], sides.batch_size)
 
 
 def slope_after(objective: Objective, params: Params, sides: Sides, key: jax.Array) -> tuple[Params, Params]:
     """∇L(θ; D_r, G_r) and v_r there."""
     gradient, there = gradient_and_energy(objective, params, sides.after, key)
-    return gradient, mean_square(objective, there, gradient, sides.after, sides.batch_size)
+    return gradient, mean_square(objective, there, gradient, sides.counts[1], sides.batch_size)
 
 
-def mean_square(objective: Objective, energy: Params, gradient: Params, batch: Batch, batch_size: jax.Array | float) -> Params:
-    """v of minibatches of `batch`, shaped like the parameters, from E and ∇L."""
-    count = jnp.sum(batch.examples.weights)
+def mean_square(
+    objective: Objective, energy: Params, gradient: Params, count: jax.Array | float, batch_size: jax.Array | float
+) -> Params:
+    """v of minibatches out of so many interactions, shaped like the parameters, from E and ∇L."""
     whole = jnp.clip((batch_size - 1) / jnp.maximum(count - 1, 1), 0, 1)
     scatter = (1 - whole) / batch_size
     squares = jax.tree.map(lambda g: jnp.square(g * objective.total / count), gradient)

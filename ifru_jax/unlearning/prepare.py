@@ -1,5 +1,5 @@
 """What may be computed before any request comes: the damping, from the spectrum of the whole problem, and what a model propagates
-over the graph, where requests are confined.
+over the graph, now and along its training, where requests are confined.
 
     λ_floor = |t_min(H̃)| / c,   c as in `solvers.spectral`
 
@@ -56,13 +56,15 @@ class Prepared(Trained):
       step: how requests are answered.
       damping: of the model that training left; requests don't change it.
       propagations: what the model propagates over the graph; None where no request is confined. Empty for a model without a graph,
-        and for one that can't be followed.
+        and for one that can't be opened.
+      on_the_way: the same of every θ_k of the record, where confined requests follow it.
     """
 
     step: IFRUConfig
     damping: Damping
     # Not of `init`, so that no copy with other parameters or another graph has the old ones, which hold what was forgotten since.
     propagations: Propagations | None = field(default=None, init=False)
+    on_the_way: tuple[Propagations, ...] = field(default=(), init=False)
 
     @property
     def confined(self) -> bool:
@@ -70,19 +72,40 @@ class Prepared(Trained):
         return self.propagations is not None
 
     @property
+    def follows(self) -> bool:
+        """Whether requests follow the recorded training; other steps, and ablations of this one, start from its end."""
+        if self.record is None or not _may_follow(self.step, confined=self.confined):
+            return False
+        return not self.confined or len(self.on_the_way) == len(self.record.segments)
+
+    @property
     def floor(self) -> float:
         """λ_floor for the filter of `step`."""
         return self.damping.scale / SPECTRUM_RATIO[self.step.filter]
 
-    def after(self, change: Change, params: Params, propagations: Propagations | None = None, record: Record | None = None) -> Self:
+    def after(
+        self,
+        change: Change,
+        params: Params,
+        propagations: Propagations | None = None,
+        record: Record | None = None,
+        on_the_way: tuple[Propagations, ...] = (),
+    ) -> Self:
         """The model that serves once a change is carried out; without a new record it has none, for the old one holds what goes."""
         found = replace(self, params=params, training_set=change.after).with_record(record)
-        return found.with_propagations(propagations)
+        return found.with_propagations(propagations, on_the_way)
 
-    def with_propagations(self, propagations: Propagations | None) -> Self:
+    def with_record(self, record: Record | None) -> Self:
+        found = super().with_record(record)
+        # They are those of the record that was.
+        object.__setattr__(found, "on_the_way", ())
+        return found
+
+    def with_propagations(self, propagations: Propagations | None, on_the_way: tuple[Propagations, ...] = ()) -> Self:
         """The same with what it propagates over the graph."""
         found = copy(self)
         object.__setattr__(found, "propagations", propagations)
+        object.__setattr__(found, "on_the_way", on_the_way)
         return found
 
 
@@ -101,19 +124,40 @@ def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
     known = trained if isinstance(trained, Prepared) else None
     step = config or (known.step if known else IFRUConfig())
     # Without a scope nothing is confined; with one, a copy may have lost its propagations.
-    if known and step == known.step and (known.confined or step.scope is None):
+    if known and step == known.step and (step.scope is None or _is_complete(known)):
         return known
     confined = _check_applies(trained, step)
     if known and step == known.step and not confined:
         return known
+    record = _with_peak(trained)
     propagations = known.propagations if known and confined else None
     if confined and propagations is None:
-        graph, hops = trained.training_set.graph, trained.model.num_hops
-        propagations = propagations_of(trained.model, trained.params, graph) if hops else Propagations()
+        propagations = _propagations(trained, trained.params)
+    on_the_way = known.on_the_way if known and confined else ()
+    if confined and record is not None and not on_the_way and _may_follow(step, confined=True):
+        on_the_way = tuple(_propagations(trained, segment.params) for segment in record.segments)
     same = known and known.damping.exponent == step.metric_exponent
     damping = known.damping if known and same else _spectrum(trained, step)
     state = Prepared(trained.objective, trained.params, trained.training_set, trained.config, step, damping)
-    return state.with_record(_with_peak(trained)).with_propagations(propagations)
+    return state.with_record(record).with_propagations(propagations, on_the_way)
+
+
+def _is_complete(state: Prepared) -> bool:
+    return state.confined and (state.record is None or state.follows or not _may_follow(state.step, confined=True))
+
+
+def _may_follow(step: IFRUConfig, *, confined: bool) -> bool:
+    """Whether requests would follow a record: those confined by a budget see a part of what drives a row."""
+    plain = IFRUConfig()
+    ablations = ("curvature", "solver", "filter", "damping", "metric_exponent", "shared")
+    same = all(getattr(step, name) == getattr(plain, name) for name in ablations)
+    everything = step.max_edges is None if confined else step.scope is None
+    return same and everything and step.follow and step.spillover != "none"
+
+
+def _propagations(trained: Trained, params: Params) -> Propagations:
+    model = trained.model
+    return propagations_of(model, params, trained.training_set.graph) if model.num_hops else Propagations()
 
 
 def _with_peak(trained: Trained) -> Record | None:

@@ -66,6 +66,7 @@ class Update:
       scope: rows that could change.
       propagations: those of θ' on G_r, where the step knows them.
       record: of the training as it would have been, where the step followed it.
+      on_the_way: the propagations of its θ_k, where the step knows them.
       unresolved: whether a step along the training was tried and not taken.
     """
 
@@ -76,6 +77,7 @@ class Update:
     scope: Scope
     propagations: Propagations | None = None
     record: Record | None = None
+    on_the_way: tuple[Propagations, ...] = ()
     unresolved: bool = False
 
 

@@ -24,9 +24,11 @@ from experiments.run.progress import telling
 from experiments.scale.__main__ import scale
 from experiments.studies.attribution import attribution
 from experiments.studies.canaries import canaries
+from experiments.studies.confined import confined
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
 from experiments.studies.interop import study as interop
+from experiments.studies.no_record import no_record
 from experiments.studies.own_ratings import own_ratings
 from experiments.studies.power import power
 from experiments.studies.precision import precision
@@ -56,6 +58,8 @@ COMMANDS = {
     "studies.canaries": "canaries.jsonl",
     "studies.power": "power.jsonl",
     "studies.own_ratings": "own_ratings.jsonl",
+    "studies.confined": "confined.jsonl",
+    "studies.no_record": "no_record.jsonl",
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
     "studies.rows": "rows.jsonl",
@@ -181,6 +185,8 @@ BAD = [
     ("studies.canaries", canaries, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.power", power, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.own_ratings", own_ratings, {"only": "magic"}, "no cell has 'magic' in its name"),
+    ("studies.confined", confined, {"only": "magic"}, "no cell has 'magic' in its name"),
+    ("studies.no_record", no_record, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
     ("studies.precision", precision, {"only": "magic"}, "no model has 'magic' in its name"),
     ("studies.precision", precision, {"out": Path("file")}, "ends in .jsonl"),

@@ -12,7 +12,6 @@ from ifru_jax.baselines import Retrain
 from ifru_jax.data import Split, sample_negatives
 from ifru_jax.graph import build_training_set
 from ifru_jax.training import Objective, bce, fit_params
-from ifru_jax.unlearning.ifru import follows
 from tests.unlearning.conftest import tastes
 
 CONFIG = TrainConfig(learning_rate=1e-2, batch_size=128, reg=1e-4, epochs=7)
@@ -93,7 +92,7 @@ def test_divergence_is_found(all_of_it):
 
 
 def test_a_request_follows_the_training_to_its_end_and_no_further(trained, monkeypatch):
-    assert follows(trained)
+    assert trained.follows
     monkeypatch.setattr("ifru_jax.unlearning.stopping.peak", None)  # nothing may be asked where validation can't tell
     unlearned, report = ifru_jax.unlearn(trained, users=["user-0007-secret"])
     assert report.forgotten > 0

@@ -69,4 +69,4 @@ def some(trained, count, seed=0):
 def sides_of(change, batch_size=128.0):
     touched, replaced = change.touched_examples
     before, after = change.before.batch, change.after.batch
-    return Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), batch_size)
+    return Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), change.counts, batch_size)

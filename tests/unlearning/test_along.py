@@ -244,8 +244,8 @@ def test_a_request_follows_the_record_and_leaves_no_trace_in_it(recorded):
     assert user not in after.record.valid.users
     again, _ = forget(after, some(after, 5))
     assert len(again.record.segments) == 3
-    # Steps of others, and those that are confined, start from the end; the old record would still know the user.
-    for config in (IFRUConfig(follow=False), IFRUConfig(filter="absolute"), IFRUConfig(scope=())):
+    # Steps of others, and those with a budget, start from the end; the old record would still know the user.
+    for config in (IFRUConfig(follow=False), IFRUConfig(filter="absolute"), IFRUConfig(scope=(), max_edges=50)):
         plain, report = forget(prepare(recorded, config=config), ForgetRequest(users=np.array([user])))
         assert plain.record is None
     assert replace(state, params=after.params, training_set=after.training_set).record is None

@@ -137,7 +137,7 @@ def test_the_estimate_of_what_is_not_settled_is_of_its_size(case):
     name, state = case
     origin, quick, ratios = Origin.of(state), state, []
     for user in (7, 50, 111, 300):
-        quick, _ = forget(quick, ForgetRequest(users=np.array([user])), config=IFRUConfig(scope=()))
+        quick, _ = forget(quick, ForgetRequest(users=np.array([user])), config=IFRUConfig(scope=(), follow=False))
         settled, _ = forget(state, ForgetRequest(users=np.flatnonzero(quick.interactions.user_degrees() == 0)))
         found = unsettled(origin, quick)
         ratios.append(apart(quick, settled) / (found.distance * found.size))

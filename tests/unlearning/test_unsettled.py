@@ -53,7 +53,7 @@ def test_it_is_what_the_equation_says(before):
     with jax.enable_x64(True):
         user = int(before.interactions.users[0])
         origin = Origin.of(before)
-        quick, _ = unlearn(before, users=[user], config=IFRUConfig(scope=()))
+        quick, _ = unlearn(before, users=[user], config=IFRUConfig(scope=(), follow=False))
         left = quick.interactions
         start, now = (gradient(m.params, m.interactions, len(before.interactions)) for m in (before, quick))
         weights = metric(left, 0.4)
@@ -77,7 +77,7 @@ def test_rows_without_data_count_nowhere(before):
     with jax.enable_x64(True):
         user = int(before.interactions.users[0])
         origin = Origin.of(before)
-        quick, _ = unlearn(before, users=[user], config=IFRUConfig(scope=()))
+        quick, _ = unlearn(before, users=[user], config=IFRUConfig(scope=(), follow=False))
         table = origin.params["user_embedding"].at[user].set(100.0)
         other = Origin(origin.params | {"user_embedding": table}, origin.gradient)
         assert unsettled(other, quick) == unsettled(origin, quick)

@@ -38,7 +38,6 @@ from ifru_jax.training import Objective
 from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.adjoint import back_through, check_finite
 from ifru_jax.unlearning.along import SegmentSolve
-from ifru_jax.unlearning.ifru import follows
 from ifru_jax.unlearning.prepare import Prepared
 
 # Ratings by others of an item that the user rated.
@@ -78,7 +77,7 @@ def tells_own(state: Prepared, user: int, asked: np.ndarray) -> bool:
     """
     data, model, loss = state.training_set, state.model, state.loss
     rows_alone = not model.num_hops and data.graph.history is None and all(name in model.tables for name in state.params)
-    able = follows(state) and data.mesh is None and rows_alone and loss.separable and not loss.grouped
+    able = state.follows and data.mesh is None and rows_alone and loss.separable and not loss.grouped
     return able and returning(data, user, asked) <= MOST_RETURNING
 
 

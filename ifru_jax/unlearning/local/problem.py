@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from typing import Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.graph import Change
+from ifru_jax.graph import Batch, Change
+from ifru_jax.graph.inflow import Inflow, OpenGraph, Propagations, inflow
 from ifru_jax.graph.neighbourhood import Neighbourhood
 from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraph, stack
 from ifru_jax.host_arrays import padded
+from ifru_jax.models import Params
+from ifru_jax.models.tables import Rows, Tables, first_rows, of_side, per_row
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse import capacity_of
 from ifru_jax.unlearning.local.request import LocalRequest
@@ -38,6 +42,7 @@ class LocalProblem:
       user_degrees: float [cu], retained interactions at each core row, in the whole data.
       item_degrees: float [ci].
       median_degree: float [], of 1 + retained interactions over all nodes of the data.
+      counts: float [2], interactions of the whole data before and after.
     """
 
     part: Subgraph
@@ -46,6 +51,33 @@ class LocalProblem:
     user_degrees: jax.Array
     item_degrees: jax.Array
     median_degree: jax.Array
+    counts: jax.Array
+
+    @property
+    def rows(self) -> Rows:
+        """Of the users and items of the problem, int [u] and [i]."""
+        return self.part.users, self.part.items
+
+    @property
+    def core(self) -> Rows:
+        """Which of the first rows are unknowns."""
+        return self.core_users, self.core_items
+
+    def core_of(self, tables: Tables, values: Params) -> Params:
+        """The first rows of values of all rows of the problem, zero where they are no unknowns."""
+        first = first_rows(values, {name: of_side(self.core, side).shape[0] for name, side in tables.items()})
+        return {name: jnp.where(per_row(of_side(self.core, tables[name]), of), of, 0) for name, of in first.items()}
+
+    def flow(self, propagations: Propagations) -> Inflow | None:
+        """What flows in from outside; None where nothing is propagated, or where the whole of it is inside."""
+        return inflow(self.part.before.graph, propagations, *self.rows) if propagations.any else None
+
+    def batches(self, flow: Inflow | None) -> tuple[Batch, Batch]:
+        """D on G and D_r on G_r."""
+        before, after = self.part.before, self.part.after
+        if flow is None:
+            return before, after
+        return Batch(before.examples, OpenGraph(before.graph, flow)), Batch(after.examples, OpenGraph(after.graph, flow))
 
 
 @dataclass(frozen=True)
@@ -141,4 +173,5 @@ def _pad(request: LocalRequest, rung: Rung) -> LocalProblem:
         user_degrees=padded(users[part.users[:core_users]], most[0], dtype),  # pyright: ignore[reportArgumentType]
         item_degrees=padded(items[part.items[:core_items]], most[1], dtype),  # pyright: ignore[reportArgumentType]
         median_degree=np.asarray(median, dtype),  # pyright: ignore[reportArgumentType]
+        counts=np.asarray(change.counts, dtype),  # pyright: ignore[reportArgumentType]
     )

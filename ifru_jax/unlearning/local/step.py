@@ -1,6 +1,6 @@
 """The step of small requests, on problems of their own size; a batch of independent requests is one compiled call.
 
-    δ_S = M^-½ f(H̃_SS) b̃_S,   S = rows in scope
+    δ_S = M^-½ f(H̃_SS) b̃_S,   S = rows in scope, from the end of the training; along its record see `local.along`
 
 b and H are summed over the interactions that depend on S alone. With no budget that is all that depends on S, and the result is
 the step of the whole problem confined to S. Where the model does nothing but propagate over the graph, what comes from outside S is
@@ -9,7 +9,7 @@ taken from a record of the whole, which is kept up to date with every request (`
 
 from dataclasses import field, replace
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,23 +17,29 @@ import numpy as np
 import optax
 
 from ifru_jax.curvature import Degrees, inverse_root_metric
-from ifru_jax.graph import Batch, Change, Nodes
-from ifru_jax.graph.inflow import OnePass, OpenGraph, Propagations, inflow
+from ifru_jax.graph import Change, Nodes
+from ifru_jax.graph.inflow import OnePass, Propagations
 from ifru_jax.influence import Influence, parts_of
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.open_model import OpenModel, trace_propagations
-from ifru_jax.models.tables import Rows, first_rows, of_side, take_rows, with_zeros_behind
+from ifru_jax.models.tables import Rows, Tables, of_side, take_rows, with_zeros_behind
 from ifru_jax.pytree import pytree
-from ifru_jax.solvers import Solution
+from ifru_jax.solvers import Solution, check
 from ifru_jax.sparse import capacity_of, on_device, on_host
 from ifru_jax.training import Objective
+from ifru_jax.training.record import Segment
+from ifru_jax.unlearning.along import SegmentSolve
+from ifru_jax.unlearning.astray import warn_astray
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.local.along import LocalFollowed, Way, follow_local
 from ifru_jax.unlearning.local.problem import LocalProblem, pack
 from ifru_jax.unlearning.local.request import local_request
 from ifru_jax.unlearning.prepare import Prepared
 from ifru_jax.unlearning.report import Scope
 from ifru_jax.unlearning.step import Scalar, Update, curvature_product, damped_step, scaled_problem
+
+Tree = TypeVar("Tree")
 
 # A row beyond every table: what is written there is dropped.
 BEYOND = np.iinfo(np.int32).max
@@ -64,19 +70,43 @@ class LocalSteps:
 
 @pytree
 class _Model:
-    """What of a prepared model the compiled step reads."""
+    """What of a prepared model the compiled step reads; `way` is None where requests start from the end of the training."""
 
     config: IFRUConfig = field(metadata={"static": True})
+    adaptive: bool = field(metadata={"static": True})
     objective: Objective
     params: Params
     propagations: Propagations
     floor: Scalar
+    way: Way | None
 
     @classmethod
     def of(cls, state: Prepared) -> Self:
         assert state.propagations is not None
         objective = replace(state.objective, chunk_size=state.step.chunk_size or "automatic")
-        return cls(state.step, objective, state.params, state.propagations, state.floor)
+        way, adaptive = None, True
+        if state.follows:
+            assert state.record is not None
+            way = Way(state.record.segments, state.on_the_way, float(state.record.batch_size))
+            adaptive = state.record.adaptive
+        return cls(state.step, adaptive, objective, state.params, state.propagations, state.floor, way)
+
+
+@pytree
+class Moved:
+    """A model after a step on some of its rows.
+
+    Attributes:
+      params: θ′.
+      propagations: what it propagates.
+      way: what its next confined request follows; None where this one didn't.
+      holds: bool [], whether the step is to be taken.
+    """
+
+    params: Params
+    propagations: Propagations
+    way: Way | None
+    holds: jax.Array
 
 
 def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
@@ -86,11 +116,20 @@ def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
     lost = row_numbers(change.without_data)
     clock.part("scope")
     # The device solves while the host takes the interactions out of the data and the graph: "solve" is the wait that is left.
-    params, steps, propagations = solve_and_apply(state, problems, lost)
+    moved, steps = solve_and_apply(state, problems, lost)
     clock.part("graph", change.after.batch)
     clock.part("solve", steps)
     # On the host: every small operation on the device would be compiled for every bucket.
-    found = on_host(steps)
+    found, holds = on_host((steps, moved.holds))
+    solution = _alone(found.solution)
+    if not holds:
+        check(solution)
+        warn_astray(stacklevel=4)
+        tried = solution.num_steps
+        moved, steps = solve_and_apply(state.with_record(None), problems, lost)
+        found = on_host(steps)
+        solution = _alone(found.solution)
+        solution = replace(solution, num_steps=solution.num_steps + tried)
     graph = state.model.num_hops > 0
     influence = Influence(
         spillover="local" if graph and state.step.spillover != "none" else "none",
@@ -100,9 +139,18 @@ def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
         norm_rhs=float(found.norm_rhs[0]),
     )
     scope = Scope.of(request.scope, left_out_nodes=request.left_out_nodes, left_out_edges=request.left_out_edges)
-    solution = jax.tree.map(lambda leaf: leaf[0], found.solution)
     norm_step = float(np.sqrt(sum(np.sum(np.square(rows)) for rows in found.rows.values())))
-    return Update(params, solution, norm_step, influence, scope, propagations)
+    record, on_the_way = None, ()
+    if moved.way is not None:
+        assert state.record is not None
+        record, on_the_way = state.record.without(change.after, moved.way.segments), moved.way.propagations
+    evidence = solution, norm_step, influence, scope
+    return Update(moved.params, *evidence, moved.propagations, record, on_the_way, unresolved=not holds)
+
+
+def _alone(batch: Tree) -> Tree:
+    """The only one of a batch."""
+    return jax.tree.map(lambda leaf: leaf[0], batch)
 
 
 def solve_local(state: Prepared, problems: LocalProblem) -> LocalSteps:
@@ -110,8 +158,8 @@ def solve_local(state: Prepared, problems: LocalProblem) -> LocalSteps:
     return _solve_batch(*on_device((_Model.of(state), problems)))
 
 
-def solve_and_apply(state: Prepared, problems: LocalProblem, lost: Any) -> tuple[Params, LocalSteps, Propagations]:
-    """θ', the step that led there, and what is propagated then, as one compiled function: half as many are compiled per bucket.
+def solve_and_apply(state: Prepared, problems: LocalProblem, lost: Any) -> tuple[Moved, LocalSteps]:
+    """θ', what is propagated then, and the step that led there, as one compiled function: half as many are compiled per bucket.
 
     The batch is one request: several that are applied together are one for their union. `lost` is of `row_numbers`.
     """
@@ -119,72 +167,105 @@ def solve_and_apply(state: Prepared, problems: LocalProblem, lost: Any) -> tuple
 
 
 @jax.jit
-def _solve_and_apply(model: _Model, problems: LocalProblem, lost: Rows) -> tuple[Params, LocalSteps, Propagations]:
-    steps, propagations, recommender = _solve_batch(model, problems), model.propagations, model.objective.model
-    moved = apply_steps(recommender, model.params, steps, lost)
-    if propagations.any:
-        # Where anything changes, every row and every edge is in the problem.
-        part = jax.tree.map(lambda leaf: leaf[0], problems.part)
-        flow = inflow(part.before.graph, propagations, part.users, part.items)
-        local = take_rows(recommender.tables, moved, (part.users, part.items))
-        changed = trace_propagations(recommender, local, OnePass(part.after.graph, flow))
-        # Rows without data have no edge to pass anything on, and nothing of theirs is kept.
-        users, items = (
-            jnp.where(jnp.arange(len(rows)) < count, rows, BEYOND)
-            for rows, count in zip((part.users, part.items), part.num_rows, strict=True)
-        )
-        propagations = propagations.at(users, items, changed).without(*lost)
-    return moved, steps, propagations
+def _solve_and_apply(model: _Model, problems: LocalProblem, lost: Rows) -> tuple[Moved, LocalSteps]:
+    tables, problem = model.objective.model.tables, _alone(problems)
+    steps, followed = _solve(model, problem)
+    batched = jax.tree.map(lambda leaf: leaf[None], steps)
+
+    def moved(params: Params, by: Params) -> Params:
+        return _without(tables, _added(tables, params, (steps.users, steps.items), by), lost)
+
+    def propagated(propagations: Propagations, params: Params) -> Propagations:
+        return _propagated(model.objective.model, propagations, params, problem, lost)
+
+    params = apply_steps(model.objective.model, model.params, batched, lost)
+    propagations = propagated(model.propagations, params)
+    if model.way is None or followed is None:
+        return Moved(params, propagations, None, jnp.array(True)), batched
+    segments = []
+    for number, segment in enumerate(model.way.segments):
+        middle, applied = (jax.tree.map(lambda leaf, k=number: leaf[k], of) for of in (followed.middles, followed.applied))
+        segments.append(Segment(moved(segment.params, middle), moved(segment.applied, applied), segment.steps))
+    on_the_way = tuple(propagated(*of) for of in zip(model.way.propagations, [of.params for of in segments], strict=True))
+    way = Way(tuple(segments), on_the_way, model.way.batch_size)
+    return Moved(params, propagations, way, followed.holds), batched
+
+
+def _propagated(
+    recommender: Recommender, propagations: Propagations, params: Params, problem: LocalProblem, lost: Rows
+) -> Propagations:
+    """What the model propagates with other parameters in the rows of a problem, on the graph after it."""
+    flow = problem.flow(propagations)
+    if flow is None:
+        return propagations
+    # Where anything changes, every row and every edge is in the problem.
+    part = problem.part
+    local = take_rows(recommender.tables, params, problem.rows)
+    changed = trace_propagations(recommender, local, OnePass(part.after.graph, flow))
+    # Rows without data have no edge to pass anything on, and nothing of theirs is kept.
+    users, items = (
+        jnp.where(jnp.arange(len(rows)) < count, rows, BEYOND) for rows, count in zip(problem.rows, part.num_rows, strict=True)
+    )
+    return propagations.at(users, items, changed).without(*lost)
 
 
 @jax.jit
 def _solve_batch(model: _Model, problems: LocalProblem) -> LocalSteps:
-    return jax.vmap(partial(_solve, model))(problems)
+    return jax.vmap(lambda problem: _solve(model, problem)[0])(problems)
 
 
-def _solve(model: _Model, problem: LocalProblem) -> LocalSteps:
-    part, objective, config = problem.part, model.objective, model.config
-    before, after = part.before, part.after
-    tables = objective.model.tables
+def _solve(model: _Model, problem: LocalProblem) -> tuple[LocalSteps, LocalFollowed | None]:
+    """The step, along the training where there is a way; then with how the record moves."""
+    users, items = (rows[: len(core)] for rows, core in zip(problem.rows, problem.core, strict=True))
+    if model.way is None:
+        return LocalSteps(users, items, *_from_the_end(model, problem)), None
+    config = model.config
+    solve = SegmentSolve(config.segment_steps, config.segment_tolerance, config.spillover, model.adaptive)
+    here = model.params, model.propagations
+    followed = follow_local(solve, model.objective, here, model.way, problem)
+    direct, spillover = followed.direct, followed.spillover
+    norms = (jnp.asarray(optax.tree.norm(of)) for of in (direct, spillover, optax.tree.add(direct, spillover)))
+    return LocalSteps(users, items, followed.delta, followed.solution, *norms), followed
+
+
+def _from_the_end(model: _Model, problem: LocalProblem) -> tuple[Params, Solution, jax.Array, jax.Array, jax.Array]:
+    """δ_S, the evidence, and the norms of the parts of b and of b."""
+    objective, config, tables = model.objective, model.config, model.objective.model.tables
     if model.propagations.any:
-        flow = inflow(before.graph, model.propagations, part.users, part.items)
         objective = replace(objective, model=OpenModel(objective.model))
-        before, after = (Batch(batch.examples, OpenGraph(batch.graph, flow)) for batch in (before, after))
-    core = problem.core_users, problem.core_items
-    sizes = {name: of_side(core, side).shape[0] for name, side in tables.items()}
-    everything = take_rows(tables, model.params, (part.users, part.items))
-    local = {name: everything[name] for name in sizes}
-    fixed = {name: value for name, value in model.params.items() if name not in sizes}
+    before, after = problem.batches(problem.flow(model.propagations))
+    everything = take_rows(tables, model.params, problem.rows)
+    local = {name: everything[name] for name in tables}
+    fixed = {name: value for name, value in model.params.items() if name not in tables}
 
-    def core_of(values: Params) -> Params:
-        return first_rows(values, sizes)
-
-    direct, spillover = (core_of(part) for part in parts_of(objective, everything, before, after))
+    direct, spillover = (problem.core_of(tables, of) for of in parts_of(objective, everything, before, after))
     if config.spillover == "none":
         spillover = optax.tree.zeros_like(spillover)
     rhs = optax.tree.add(direct, spillover)
 
     total = jnp.asarray(objective.total)
     degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, total, problem.median_degree)
-    scale = inverse_root_metric(core_of(local), tables, degrees, core, exponent=config.metric_exponent)
+    scale = inverse_root_metric(problem.core_of(tables, local), tables, degrees, problem.core, exponent=config.metric_exponent)
     product = curvature_product(config, objective, local, after, fixed)
-    damped = scaled_problem(lambda v: core_of(product(with_zeros_behind(v, local))), rhs, scale)
+    damped = scaled_problem(lambda v: problem.core_of(tables, product(with_zeros_behind(v, local))), rhs, scale)
     step, solution = damped_step(config, damped, floor=model.floor)
-    norms = [optax.tree.norm(of) for of in (direct, spillover, rhs)]
-    return LocalSteps(part.users[: len(core[0])], part.items[: len(core[1])], step, solution, *norms)
+    norm_direct, norm_spillover, norm_rhs = (jnp.asarray(optax.tree.norm(of)) for of in (direct, spillover, rhs))
+    return step, solution, norm_direct, norm_spillover, norm_rhs
 
 
 @partial(jax.jit, static_argnames=("model",))
 def apply_steps(model: Recommender, params: Params, steps: LocalSteps, lost: Rows) -> Params:
-    """θ̂ + Σ δ over the batch, with the rows that are lost (see `row_numbers`) set to zero.
+    """θ̂ + Σ δ over the batch, with the rows that are lost (see `row_numbers`) set to zero."""
+    return _without(model.tables, _added(model.tables, params, (steps.users, steps.items), steps.rows), lost)
 
-    Rows are written one by one: a pass over the tables would cost more than the step where there are many of them.
-    """
-    rows = steps.users, steps.items
-    return params | {
-        name: params[name].at[of_side(rows, side)].add(steps.rows[name]).at[of_side(lost, side)].set(0, mode="drop")
-        for name, side in model.tables.items()
-    }
+
+def _added(tables: Tables, params: Params, rows: Rows, values: Params) -> Params:
+    """Rows are written one by one: a pass over the tables would cost more than the step where there are many of them."""
+    return params | {name: params[name].at[of_side(rows, side)].add(values[name]) for name, side in tables.items()}
+
+
+def _without(tables: Tables, params: Params, lost: Rows) -> Params:
+    return params | {name: params[name].at[of_side(lost, side)].set(0, mode="drop") for name, side in tables.items()}
 
 
 def row_numbers(nodes: Nodes) -> tuple[np.ndarray, np.ndarray]:

@@ -40,8 +40,9 @@ FROM_THE_END = [
         END,
         (
             "the next request has a λ of its own",
-            "return found.with_propagations(propagations)",
-            "return replace(found, damping=_spectrum(found, self.step)).with_record(record).with_propagations(propagations)",
+            "return found.with_propagations(propagations, on_the_way)",
+            "found = replace(found, damping=_spectrum(found, self.step)).with_record(record)\n"
+            "        return found.with_propagations(propagations, on_the_way)",
         ),
         (
             "the next request is divided by |D_r| instead of N",

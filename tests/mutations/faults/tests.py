@@ -2,6 +2,7 @@
 
 END = "unlearning/test_dense.py"
 BACKWARDS = "unlearning/test_adjoint.py"
+CONFINED_ALONG = "unlearning/test_local_along.py"
 OWN = "unlearning/test_own_influences.py"
 ALONG = "unlearning/test_dense_along.py"
 REAL_DATA = "unlearning/test_constants.py"
