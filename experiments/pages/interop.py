@@ -1,7 +1,7 @@
 """The block of docs/how-to/import.md: models of other systems against their own retraining."""
 
 from experiments.pages.blocks import block
-from experiments.reporting.main_table import markdown, plain
+from experiments.reporting.main_table import markdown, plain, seconds
 from experiments.reporting.records import read_records
 from experiments.studies.interop import PATH, SECONDS, K
 
@@ -45,11 +45,11 @@ def interop() -> str:
     rows = []
     for model, of in MODELS.items():
         for forget, words in FORGET.items():
-            seconds = found.get((model, forget, SECONDS), {})
+            timed = found.get((model, forget, SECONDS), {})
             for method, name in METHODS.items():
                 if (measured := found.get((model, forget, method))) is not None:
                     shown = [plain(measured.get(figure), 2) for figure in figures]
-                    took = seconds.get("there" if method == "retrain" else method)
-                    once = seconds.get(f"{method} before")
-                    rows.append([of, words, name, *shown, plain(measured[f"ndcg@{K}"], 4), plain(took, 1), plain(once, 1)])
+                    took = timed.get("there" if method == "retrain" else method)
+                    once = timed.get(f"{method} before")
+                    rows.append([of, words, name, *shown, plain(measured[f"ndcg@{K}"], 4), seconds(took), seconds(once)])
     return markdown(heading, rows)
