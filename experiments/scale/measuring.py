@@ -29,7 +29,7 @@ VALID = 0.01
 FILE, ROW_GROUP = 1_000_000, 250_000
 # The first epoch compiles, the second is timed.
 CONFIG = TrainConfig(learning_rate=1e-3, batch_size=8192, reg=1e-7, epochs=2, sparse=True)
-CONFINED = IFRUConfig(scope=(0.5,))
+CONFINED = IFRUConfig(scope=(0.5,), follow=False)
 # Fewer interactions leave no room for that many different ones.
 LEAST = 10_000
 
