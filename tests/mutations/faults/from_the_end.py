@@ -9,15 +9,15 @@ FROM_THE_END = [
         END,
         (
             "H is on the graph before the deletion",
-            "state.params, rhs, after.batch, rows, on_device(state.floor)",
-            "state.params, rhs, replace(after.batch, graph=change.before.graph), rows, state.floor",
+            "state.params, rhs, change.after.batch, rows, on_device(state.floor)",
+            "state.params, rhs, replace(change.after.batch, graph=change.before.graph), rows, state.floor",
         ),
         (
             "H is divided by |D_r| instead of N",
             "StepProblem(objective, state.params, rhs",
-            "StepProblem(replace(objective, total=float(len(after))), state.params, rhs",
+            "StepProblem(replace(objective, total=float(len(change.after))), state.params, rhs",
         ),
-        ("b has no spillover", "change, spillover=step.spillover)", 'change, spillover="none")'),
+        ("b has no spillover", "change, spillover=state.step.spillover)", 'change, spillover="none")'),
     ),
     *faults(
         "unlearning/prepare.py",

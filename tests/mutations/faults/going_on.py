@@ -14,7 +14,7 @@ GOING_ON = [
     *faults(
         "unlearning/ifru.py",
         ASTRAY,
-        ("what went astray is taken", "if followed is not None and not lost:", "if followed is not None:"),
+        ("what went astray is taken", "if tried is None or astray else tried", "if tried is None else tried"),
         ("what went astray is not told", "max(status, Status.UNRESOLVED) if update.unresolved else status", "status"),
     ),
     *faults(
@@ -52,7 +52,7 @@ GOING_ON = [
     *faults(
         "unlearning/ifru.py",
         ALONG,
-        ("going on is no part of the step", "_added(found.delta, further), found, record", "found.delta, found, record"),
+        ("going on is no part of the step", "_Step(_added(found.delta, further), found", "_Step(found.delta, found"),
         (
             "on from where the training was",
             "gone_on(objective, params, record, change.after)",
