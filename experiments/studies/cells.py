@@ -1,9 +1,14 @@
-"""Which cells of a study are asked for."""
+"""Cells of studies, and which of them are asked for."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from experiments.run.models import ModelName
 from ifru_jax.errors import DataError
+
+# The two models of the paper.
+PAPER: tuple[tuple[ModelName, int], ...] = (("mf", 0), ("lightgcn", 1))
 
 
 class Named(Protocol):
@@ -16,6 +21,19 @@ class Named(Protocol):
 
 
 C = TypeVar("C", bound=Named)
+
+
+@dataclass(frozen=True)
+class ModelCell:
+    """Data and a model, with 2 % of flipped labels."""
+
+    dataset: str
+    model: ModelName
+    layers: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.dataset}_{self.model}" + (f"-{self.layers}" if self.layers else "")
 
 
 def chosen(cells: Sequence[C], only: str) -> list[C]:

@@ -12,7 +12,6 @@ training.
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import jax
@@ -25,10 +24,9 @@ from experiments.reporting.records import environment
 from experiments.run.baselines import train_original
 from experiments.run.command_line import command
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
-from experiments.run.models import ModelName
 from experiments.run.progress import Tell, telling
 from experiments.run.setup import Setup, set_up
-from experiments.studies.cells import chosen
+from experiments.studies.cells import PAPER, ModelCell, chosen
 from ifru_jax import ForgetRequest, IFRUConfig, Interactions
 from ifru_jax.models import Params
 from ifru_jax.training import Trained
@@ -44,22 +42,8 @@ WAYS = {
 }
 
 
-@dataclass(frozen=True)
-class ConfinedCell:
-    """Data and a model."""
-
-    dataset: str
-    model: ModelName
-    layers: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset}_{self.model}" + (f"-{self.layers}" if self.layers else "")
-
-
-MODELS: tuple[tuple[ModelName, int], ...] = (("mf", 0), ("lightgcn", 1))
 DATA = ("movielens-small", "ml-100k", "amazon", "bookcrossing", "ml-1m")
-CELLS = tuple(ConfinedCell(dataset, *of) for dataset in DATA for of in MODELS)
+CELLS = tuple(ModelCell(dataset, *of) for dataset in DATA for of in PAPER)
 
 
 def confined(only: str = "", models: Path | None = None) -> None:

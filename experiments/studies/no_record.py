@@ -8,11 +8,11 @@ the rule λ = |t_min| / c. Written before the first cell was run: of 24 pairs of
 with the largest mean of *undone* on the forgotten pairs over their cells. Three seeds, 2 % of flipped labels, ten products.
 
 A line per cell and pair goes to experiments/results/no_record.jsonl, from which `python -m experiments.tables` fills docs/step.md;
-a cell that is done is not run again. Minutes per cell, where its models are kept already.
+a cell that is done is not run again. One or two minutes a cell where its models are kept already, four for ml-1m.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from experiments import RESULTS
@@ -21,11 +21,10 @@ from experiments.reporting.records import environment
 from experiments.run.baselines import retrain, train_original
 from experiments.run.command_line import command
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
-from experiments.run.models import ModelName
 from experiments.run.progress import Tell, telling
 from experiments.run.setup import Setup, set_up
 from experiments.run.yardsticks import Yardsticks
-from experiments.studies.cells import chosen
+from experiments.studies.cells import PAPER, ModelCell, chosen
 from experiments.studies.damping import steps_of
 from ifru_jax.unlearning import IFRUConfig
 
@@ -34,24 +33,8 @@ EXPONENTS = (0.0, 0.2, 0.4, 0.6)
 RATIOS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0)
 SEEDS = 3
 FIGURES = ("forget_undone", "slope", "undone")
-
-
-@dataclass(frozen=True)
-class NoRecordCell:
-    """Data and a model."""
-
-    dataset: str
-    model: ModelName
-    layers: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset}_{self.model}" + (f"-{self.layers}" if self.layers else "")
-
-
 DATA = ("filmtrust", "movielens-small", "ml-100k", "amazon", "bookcrossing", "yelp")
-MODELS: tuple[tuple[ModelName, int], ...] = (("mf", 0), ("lightgcn", 1))
-CELLS = (*(NoRecordCell(data, *of) for data in DATA for of in MODELS), NoRecordCell("ml-1m", "mf", 0))
+CELLS = (*(ModelCell(data, *of) for data in DATA for of in PAPER), ModelCell("ml-1m", "mf", 0))
 
 
 def no_record(only: str = "", models: Path | None = None) -> None:

@@ -25,7 +25,7 @@ from experiments.run.models import ModelName
 from experiments.run.progress import telling
 from experiments.run.setup import set_up
 from experiments.run.yardsticks import Yardsticks
-from experiments.studies.cells import chosen
+from experiments.studies.cells import PAPER, chosen
 from ifru_jax.errors import IfruError
 from ifru_jax.evaluation import PairScores
 from ifru_jax.training import Trained
@@ -33,7 +33,6 @@ from ifru_jax.unlearning import IFRUConfig, Prepared, forget, prepare
 
 PATH = RESULTS / "step.jsonl"
 DEVELOPMENT, CONFIRMATION = ("filmtrust", "movielens-small", "ml-100k", "amazon"), ("bookcrossing", "yelp", "gowalla", "ml-1m")
-PAPER: tuple[tuple[ModelName, int], ...] = (("mf", 0), ("lightgcn", 1))
 OTHERS: tuple[tuple[ModelName, int], ...] = (
     *(("bias-mf", 0), ("gmf", 0), ("fm", 0), ("neumf", 0), ("deepfm", 0)),
     *(("ngcf", 1), ("simgcl", 1), ("multvae", 0), ("sasrec", 0)),
