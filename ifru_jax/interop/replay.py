@@ -90,13 +90,13 @@ def replayed(trained: Trained, training: Replay) -> Prepared:
             "the interactions pull the model nowhere on the way to where it is: look at the order of its rows, at the loss, and "
             "whether these are the interactions it was trained on."
         )
-    return prepare(trained).with_record(record)
+    return prepare(prepare(trained).with_record(record))
 
 
 def replayed_if_it_can_be(trained: Trained, training: Replay | None) -> Prepared:
     """The model with a record, or without one where nothing is known of its training, or nothing leads to where it is."""
     record = None if training is None or shared_parameters(trained) else _record(trained, training)
-    return prepare(trained) if record is None else prepare(trained).with_record(record)
+    return prepare(trained) if record is None else prepare(prepare(trained).with_record(record))
 
 
 def shared_parameters(trained: Trained) -> list[str]:

@@ -83,7 +83,7 @@ class Followed:
     Attributes:
       delta: δ at its end.
       segments: those that it would have had, without a trace of rows that are left without data.
-      solution: the evidence of the last solve, or of the first that resolved too little, with the products of all.
+      solution: the evidence of the solve that ended worst, the last of such, with the products of all.
       influence: what is known of b_1.
     """
 

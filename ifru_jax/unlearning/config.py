@@ -34,8 +34,10 @@ class IFRUConfig:
         scope are confined again; names (a tuple of them, "tower" taking every "tower/…") change these alone, such as the last
         layer; "subspace" changes them within a random subspace of `shared_rank` dimensions, fixed for all requests.
       shared_rank: dimensions of that subspace.
-      follow: whether requests follow the record of the training, where there is one (`TrainConfig.record`). Those confined by
-        `max_edges` start from its end, as all do without: faster, and the record is left behind.
+      follow: whether requests follow the record of the training, where there is one (`TrainConfig.record`). False: they start from
+        its end, which is faster, and the record is left behind. So do, whatever is said here, requests with `max_edges`, with a
+        scope that the model or its loss doesn't allow to confine, with shared weights that are not all updated, and with another
+        curvature, solver, filter, damping, metric or spillover than the default.
       segment_steps: products per segment of the record at the most; λ, metric and filter are those of the training then.
       segment_tolerance: relative error of δ, as Lanczos estimates it, at which a segment has had enough of them.
       chunk_size: interactions that a gradient or product over the whole data scores at a time; None takes all at once where an

@@ -74,7 +74,7 @@ class Prepared(Trained):
     @property
     def follows(self) -> bool:
         """Whether requests follow the recorded training; other steps, and ablations of this one, start from its end."""
-        if self.record is None or not _may_follow(self.step, confined=self.confined):
+        if self.record is None or not _may_follow(self, self.step, confined=self.confined):
             return False
         return not self.confined or len(self.on_the_way) == len(self.record.segments)
 
@@ -134,7 +134,7 @@ def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
     if confined and propagations is None:
         propagations = _propagations(trained, trained.params)
     on_the_way = known.on_the_way if known and confined else ()
-    if confined and record is not None and not on_the_way and _may_follow(step, confined=True):
+    if confined and record is not None and not on_the_way and _may_follow(trained, step, confined=True):
         on_the_way = tuple(_propagations(trained, segment.params) for segment in record.segments)
     same = known and known.damping.exponent == step.metric_exponent
     damping = known.damping if known and same else _spectrum(trained, step)
@@ -143,13 +143,15 @@ def prepare(trained: Trained, *, config: IFRUConfig | None = None) -> Prepared:
 
 
 def _is_complete(state: Prepared) -> bool:
-    return state.confined and (state.record is None or state.follows or not _may_follow(state.step, confined=True))
+    return state.confined and (state.record is None or state.follows or not _may_follow(state, state.step, confined=True))
 
 
-def _may_follow(step: IFRUConfig, *, confined: bool) -> bool:
+def _may_follow(trained: Trained, step: IFRUConfig, *, confined: bool) -> bool:
     """Whether requests would follow a record: those confined by a budget see a part of what drives a row."""
     plain = IFRUConfig()
-    ablations = ("curvature", "solver", "filter", "damping", "metric_exponent", "shared")
+    ablations = ["curvature", "solver", "filter", "damping", "metric_exponent"]
+    if trained.params.keys() - trained.model.tables.keys():
+        ablations.append("shared")
     same = all(getattr(step, name) == getattr(plain, name) for name in ablations)
     everything = step.max_edges is None if confined else step.scope is None
     return same and everything and step.follow and step.spillover != "none"

@@ -219,15 +219,21 @@ def test_a_step_that_went_astray_is_not_taken(split, monkeypatch):
     request = some(state, 4)
     expected, _ = forget(state, request, config=replace(ENDPOINTS, follow=False))
     followed, before = forget(state, request)
-    monkeypatch.setattr(astray, "LEAST", -1e6)
-    monkeypatch.setattr(astray, "SLACK", -1e6)
+    for name in ("SLACK", "LEAST", "MOST"):
+        monkeypatch.setattr(astray, name, -1e6)
     jax.clear_caches()
     try:
         with pytest.warns(RuntimeWarning, match="went astray"):
             found, report = forget(state, request)
+        with pytest.warns(RuntimeWarning, match="went astray"):
+            batch = independent_steps(state, [request, some(state, 1, seed=3)])
     finally:
         monkeypatch.undo()
         jax.clear_caches()
+    assert np.all(batch.solution.status == Status.UNRESOLVED)
+    from_end = independent_steps(state, [request, some(state, 1, seed=3)], config=replace(ENDPOINTS, follow=False))
+    for name, value in from_end.rows.items():
+        np.testing.assert_allclose(batch.rows[name], value, rtol=0, atol=1e-6)
     assert report.status is Status.UNRESOLVED
     assert found.record is None
     assert not found.on_the_way

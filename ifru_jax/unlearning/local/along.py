@@ -3,8 +3,9 @@
     δ_S = the same from segment to segment, with b_k, H_k and P_r,k on S = rows in scope, and all other rows as θ_k has them
 
 Every interaction that depends on a row in scope is in the problem, so that the gradients of these rows, and what Adam saw of them,
-are those of the whole. θ_k and P_k move with the step, and are those of a training without what is forgotten, on these rows. A
-request of this size doesn't change where training would have stopped.
+are those of the whole. θ_k and P_k move with the step, and are those of a training without what is forgotten, on these rows; on all
+others they keep what θ̂ keeps. Where training would have stopped is taken to stay: a few interactions don't change it, and for many
+the whole step is there.
 """
 
 from collections.abc import Callable
@@ -54,7 +55,7 @@ class LocalFollowed:
       delta: δ of the rows in scope, tables [cu, …] and [ci, …].
       middles: how far θ_k moves there, [K, cu, …] and [K, ci, …].
       applied: how P_k changes, alike.
-      solution: the evidence of the last solve, or of the first that resolved too little, with the products of all.
+      solution: the evidence of the solve that ended worst, the last of such, with the products of all.
       direct, spillover: the two parts of b_1.
       losses: float [2], of what is retained, at θ̂ and at θ′.
       share: float [], of the interactions here that the request touches.
@@ -162,6 +163,6 @@ def _changed(part: Subgraph) -> jax.Array:
 def _telling(solutions: Solution) -> Solution:
     """Of the solves of all segments, with an axis [K] in front."""
     count = solutions.status.shape[0]
-    telling = jnp.argmax(solutions.status * count + jnp.arange(count))
+    telling = jnp.argmax(solutions.status * count + jnp.arange(count, dtype=solutions.status.dtype))
     found = jax.tree.map(lambda leaf: leaf[telling], solutions)
     return replace(found, num_steps=jnp.sum(solutions.num_steps))

@@ -6,6 +6,7 @@ they don't add up exactly to the step for all together: they don't know of one a
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -15,11 +16,12 @@ from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.sparse import on_host
 from ifru_jax.status import Status
 from ifru_jax.training import Trained
+from ifru_jax.unlearning.astray import warn_astray
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.local.problem import Rung, Sizes, pack
-from ifru_jax.unlearning.local.request import local_request
+from ifru_jax.unlearning.local.request import LocalRequest, local_request
 from ifru_jax.unlearning.local.step import LocalSteps, solve_local
-from ifru_jax.unlearning.prepare import prepare
+from ifru_jax.unlearning.prepare import Prepared, prepare
 
 # Requests in one compiled call. A fixed number compiles once per rung of the ladder, whatever the batch holds. A processor's cores
 # are busy with few; an accelerator waits for its host with few.
@@ -56,15 +58,14 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
     empty = [number for number, change in enumerate(changes) if not len(change)]
     if empty:
         raise DataError(f"request {empty[0]} changes nothing: leave it out.")
-    prepared = [local_request(state, change) for change in changes]
-    groups: dict[Rung, list[int]] = {}
-    for number, request in enumerate(prepared):
-        groups.setdefault(Sizes.of(state).rung_for([request]), []).append(number)
-    # All are under way before the first is waited for.
-    size = 1 if len(requests) == 1 else at_once()
-    chunks = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
-    running = [solve_local(state, pack([prepared[k] for k in chunk], state, size=size)) for chunk in chunks]
-    steps = _in_order(on_host(running), chunks)
+    prepared = dict(enumerate(local_request(state, change) for change in changes))
+    parts = _solved(state, prepared)
+    astray = [number for part, chunk in parts for number, holds in zip(chunk, part.holds, strict=False) if not holds]
+    if astray:
+        warn_astray(stacklevel=3)
+        again = _solved(state.with_record(None), {number: prepared[number] for number in astray})
+        parts = [*(_without(part, chunk, astray) for part, chunk in parts), *(_unresolved(part, chunk) for part, chunk in again)]
+    steps = _in_order(*zip(*parts, strict=True))
     bad = np.flatnonzero(steps.solution.status == Status.NOT_FINITE)
     if bad.size:
         raise NumericsError(f"the step of request {bad[0]} is not finite: check the parameters; nothing was changed.")
@@ -76,9 +77,39 @@ def at_once() -> int:
     return AT_ONCE if jax.default_backend() == "cpu" else AT_ONCE_ON_ACCELERATOR
 
 
-def _in_order(parts: list[LocalSteps], chunks: list[list[int]]) -> LocalSteps:
+def _solved(state: Prepared, requests: dict[int, LocalRequest]) -> list[tuple[LocalSteps, list[int]]]:
+    """Steps on the host, with the numbers of their requests; those that pad a chunk stand behind its own."""
+    groups: dict[Rung, list[int]] = {}
+    for number, request in requests.items():
+        groups.setdefault(Sizes.of(state).rung_for([request]), []).append(number)
+    size = 1 if len(requests) == 1 else at_once()
+    chunks = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
+    # All are under way before the first is waited for.
+    running = [solve_local(state, pack([requests[k] for k in chunk], state, size=size)) for chunk in chunks]
+    return list(zip(on_host(running), chunks, strict=True))
+
+
+def _without(part: LocalSteps, chunk: list[int], numbers: list[int]) -> tuple[LocalSteps, list[int]]:
+    """The others of a chunk."""
+    kept = [place for place, number in enumerate(chunk) if number not in numbers]
+    return jax.tree.map(lambda leaf: leaf[kept], part), [chunk[place] for place in kept]
+
+
+def _unresolved(part: LocalSteps, chunk: list[int]) -> tuple[LocalSteps, list[int]]:
+    """Steps from the end in place of those that went astray."""
+    status = np.maximum(part.solution.status, Status.UNRESOLVED)
+    return replace(part, solution=replace(part.solution, status=status)), chunk
+
+
+def _in_order(parts: Sequence[LocalSteps], chunks: Sequence[list[int]]) -> LocalSteps:
     """The steps of all chunks in one, in the order of the requests, padded to the most rows by row 0 that moves by 0."""
     order = np.argsort(np.concatenate(chunks))
+    # Solves by fewer products know fewer values.
+    values = [part.solution.ritz_values for part in parts]
+    most = max(of.shape[1] for of in values)
+    padded = [np.pad(of, [(0, 0), (0, most - of.shape[1])], constant_values=np.inf) for of in values]
+    solutions = [replace(part.solution, ritz_values=of) for part, of in zip(parts, padded, strict=True)]
+    parts = [replace(part, solution=of) for part, of in zip(parts, solutions, strict=True)]
 
     def joined(*leaves: np.ndarray) -> np.ndarray:
         # Steps that only pad a chunk stand behind its own.

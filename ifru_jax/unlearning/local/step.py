@@ -57,6 +57,7 @@ class LocalSteps:
       rows: δ of these rows, per table [b, cu, …] or [b, ci, …].
       solution: evidence of each solve.
       norm_direct, norm_spillover, norm_rhs: [b], on the rows in scope.
+      holds: bool [b], whether the step is to be taken (`unlearning.astray`).
     """
 
     users: jax.Array
@@ -66,6 +67,7 @@ class LocalSteps:
     norm_direct: jax.Array
     norm_spillover: jax.Array
     norm_rhs: jax.Array
+    holds: jax.Array
 
 
 @pytree
@@ -100,13 +102,11 @@ class Moved:
       params: θ′.
       propagations: what it propagates.
       way: what its next confined request follows; None where this one didn't.
-      holds: bool [], whether the step is to be taken.
     """
 
     params: Params
     propagations: Propagations
     way: Way | None
-    holds: jax.Array
 
 
 def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
@@ -118,11 +118,10 @@ def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
     # The device solves while the host takes the interactions out of the data and the graph: "solve" is the wait that is left.
     moved, steps = solve_and_apply(state, problems, lost)
     clock.part("graph", change.after.batch)
-    clock.part("solve", steps)
     # On the host: every small operation on the device would be compiled for every bucket.
-    found, holds = on_host((steps, moved.holds))
-    solution = _alone(found.solution)
-    if not holds:
+    found = on_host(steps)
+    solution, astray = _alone(found.solution), not found.holds[0]
+    if astray:
         check(solution)
         warn_astray(stacklevel=4)
         tried = solution.num_steps
@@ -130,6 +129,7 @@ def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
         found = on_host(steps)
         solution = _alone(found.solution)
         solution = replace(solution, num_steps=solution.num_steps + tried)
+    clock.part("solve", moved)
     graph = state.model.num_hops > 0
     influence = Influence(
         spillover="local" if graph and state.step.spillover != "none" else "none",
@@ -145,7 +145,7 @@ def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
         assert state.record is not None
         record, on_the_way = state.record.without(change.after, moved.way.segments), moved.way.propagations
     evidence = solution, norm_step, influence, scope
-    return Update(moved.params, *evidence, moved.propagations, record, on_the_way, unresolved=not holds)
+    return Update(moved.params, *evidence, moved.propagations, record, on_the_way, unresolved=astray)
 
 
 def _alone(batch: Tree) -> Tree:
@@ -181,14 +181,14 @@ def _solve_and_apply(model: _Model, problems: LocalProblem, lost: Rows) -> tuple
     params = apply_steps(model.objective.model, model.params, batched, lost)
     propagations = propagated(model.propagations, params)
     if model.way is None or followed is None:
-        return Moved(params, propagations, None, jnp.array(True)), batched
+        return Moved(params, propagations, None), batched
     segments = []
     for number, segment in enumerate(model.way.segments):
         middle, applied = (jax.tree.map(lambda leaf, k=number: leaf[k], of) for of in (followed.middles, followed.applied))
         segments.append(Segment(moved(segment.params, middle), moved(segment.applied, applied), segment.steps))
     on_the_way = tuple(propagated(*of) for of in zip(model.way.propagations, [of.params for of in segments], strict=True))
     way = Way(tuple(segments), on_the_way, model.way.batch_size)
-    return Moved(params, propagations, way, followed.holds), batched
+    return Moved(params, propagations, way), batched
 
 
 def _propagated(
@@ -218,14 +218,14 @@ def _solve(model: _Model, problem: LocalProblem) -> tuple[LocalSteps, LocalFollo
     """The step, along the training where there is a way; then with how the record moves."""
     users, items = (rows[: len(core)] for rows, core in zip(problem.rows, problem.core, strict=True))
     if model.way is None:
-        return LocalSteps(users, items, *_from_the_end(model, problem)), None
+        return LocalSteps(users, items, *_from_the_end(model, problem), jnp.array(True)), None
     config = model.config
     solve = SegmentSolve(config.segment_steps, config.segment_tolerance, config.spillover, model.adaptive)
     here = model.params, model.propagations
     followed = follow_local(solve, model.objective, here, model.way, problem)
     direct, spillover = followed.direct, followed.spillover
-    norms = (jnp.asarray(optax.tree.norm(of)) for of in (direct, spillover, optax.tree.add(direct, spillover)))
-    return LocalSteps(users, items, followed.delta, followed.solution, *norms), followed
+    norms = [jnp.asarray(optax.tree.norm(of)) for of in (direct, spillover, optax.tree.add(direct, spillover))]
+    return LocalSteps(users, items, followed.delta, followed.solution, *norms, holds=followed.holds), followed
 
 
 def _from_the_end(model: _Model, problem: LocalProblem) -> tuple[Params, Solution, jax.Array, jax.Array, jax.Array]:

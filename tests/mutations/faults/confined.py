@@ -69,7 +69,7 @@ CONFINED = [
     *faults(
         "unlearning/local/step.py",
         CONFINED_ALONG,
-        ("a step that went astray is taken", "    if not holds:\n", "    if False:\n"),
+        ("a step that went astray is taken", "    if astray:\n", "    if False:\n"),
         ("the confined record forgets nothing", "state.record.without(change.after, moved.way.segments)", "state.record"),
         (
             "what flows in along the way is that of before",
