@@ -17,6 +17,7 @@ _CHUNK = 4096
 
 
 def propagate_cpu(weights, x, *operands, transpose, **_):
+    """By Numba on the cores of a processor; without it as `propagate_csr`."""
     if cpu_kernels.available():
         edges = Edges(*operands)
         return cpu_kernels.spmm(jnp.where(edges.mask, weights, 0), x, edges, transpose=transpose)
@@ -24,6 +25,7 @@ def propagate_cpu(weights, x, *operands, transpose, **_):
 
 
 def propagate_csr(weights, x, *operands, transpose, **_):
+    """As a product of a sparse matrix, cuSPARSE on a GPU."""
     edges = Edges(*operands)
     weights = jnp.where(edges.mask, weights, 0)
     from jax.experimental import sparse  # a quarter of a second that those with Numba don't wait for
@@ -37,6 +39,7 @@ def propagate_csr(weights, x, *operands, transpose, **_):
 
 
 def propagate_portable(weights, x, *operands, transpose, **_):
+    """By adding the terms of the edges to zeros, anywhere."""
     edges = Edges(*operands)
     terms, targets, size = _terms_of_sum(weights, x, edges, transpose)
     zeros = jnp.zeros((size, x.shape[1]), terms.dtype)
@@ -73,6 +76,7 @@ def _terms_of_sum(weights, x, edges, transpose):
 
 
 def propagate_pallas(weights, x, *operands, transpose, blocks, interpret, **_):
+    """By our kernels for GPUs."""
     edges = Edges(*operands)
     weights = jnp.where(edges.mask, weights, 0)
     return gpu_kernels.spmm(weights, x, edges, transpose=transpose, blocks=blocks, interpret=interpret)
@@ -87,6 +91,7 @@ def _terms(operands, terms):
 
 
 def scores_cpu(*operands, terms, **_):
+    """By Numba on the cores of a processor; without it as `scores_csr`."""
     if cpu_kernels.available():
         left, right, edges = operands[:terms], operands[terms : 2 * terms], Edges(*operands[2 * terms :])
         if terms > 2 or len({factor.shape[1] for factor in left}) > 1:
@@ -135,10 +140,12 @@ def _pair_up(x):
 
 
 def scores_portable(*operands, terms, dtype, **_):
+    """By gathering both ends of every edge, anywhere."""
     a, b, edges = _terms(operands, terms)
     return jnp.where(edges.mask, (a[edges.rows].astype(dtype) * b[edges.cols].astype(dtype)).sum(axis=1), 0)
 
 
 def scores_pallas(*operands, terms, dtype, interpret, **_):
+    """By our kernels for GPUs."""
     left, right, edges = operands[:terms], operands[terms : 2 * terms], Edges(*operands[2 * terms :])
     return gpu_kernels.sddmm(left, right, edges, dtype=dtype, interpret=interpret)
