@@ -60,7 +60,12 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
         raise DataError(f"request {empty[0]} changes nothing: leave it out.")
     prepared = dict(enumerate(local_request(state, change) for change in changes))
     parts = _solved(state, prepared)
-    astray = [number for part, chunk in parts for number, holds in zip(chunk, part.holds, strict=False) if not holds]
+    astray = [
+        number
+        for part, chunk in parts
+        for number, holds, status in zip(chunk, part.holds, part.solution.status, strict=False)
+        if not holds and status != Status.NOT_FINITE
+    ]
     if astray:
         warn_astray(stacklevel=3)
         again = _solved(state.with_record(None), {number: prepared[number] for number in astray})
