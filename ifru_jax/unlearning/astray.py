@@ -1,12 +1,12 @@
 """Whether a step along the training went astray.
 
-    L(θ′; D_r, G_r) − L(θ̂; D_r, G_r) > min(max(SLACK |D_f| / |D|, LEAST), MOST) |L(θ̂; D_r, G_r)|
+    L(θ′; D_r, G_r) − L(θ̂; D_r, G_r) > max(SLACK |D_f| / |D|, LEAST) |L(θ̂; D_r, G_r)|
 
 What retraining would have given fits the retained data about as well as the model does that also had to fit what is forgotten. A
 force that is taken where the other training is, by products that resolve little of the problem, can drive the two apart without end
 (a perceptron over the embeddings has curvatures of thousands of training times), and the objective shows it. Early stopping leaves
 a gradient, so that it may rise a little: for whole users and single ratings by up to one and a half times their share. A confined
-request is judged by the losses of its own problem, of which its share may be large: hence MOST.
+request is judged by the losses of its own problem.
 """
 
 import warnings
@@ -19,7 +19,7 @@ from ifru_jax.models import Params
 from ifru_jax.sparse import on_host
 from ifru_jax.training import Objective
 
-SLACK, LEAST, MOST = 10.0, 0.01, 0.5
+SLACK, LEAST = 10.0, 0.01
 
 
 def went_astray(objective: Objective, params: Params, moved: Params, retained: Batch, share: float) -> bool:
@@ -29,7 +29,7 @@ def went_astray(objective: Objective, params: Params, moved: Params, retained: B
 
 def holds(before: jax.Array, after: jax.Array, share: jax.Array | float) -> jax.Array:
     """Whether an objective that was `before` may be this `after` such a request, a bool []."""
-    return after - before <= jnp.clip(SLACK * share, LEAST, MOST) * jnp.abs(before)
+    return after - before <= jnp.maximum(SLACK * share, LEAST) * jnp.abs(before)
 
 
 def warn_astray(*, stacklevel: int) -> None:
