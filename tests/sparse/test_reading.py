@@ -1,5 +1,7 @@
 """Rows of tables that are read in bfloat16: rounded once, whatever the kernels, and added up in the precision that they had."""
 
+from contextlib import nullcontext
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -65,13 +67,21 @@ def test_another_precision_is_named():
         pass
 
 
+def for_a_gpu():
+    """Triton of JAX 0.12 asks which GPU it lowers for; before, it asked for none."""
+    if not hasattr(jax.sharding, "AbstractDevice"):
+        return nullcontext()
+    card = jax.sharding.AbstractDevice(device_kind="NVIDIA H100 80GB HBM3", num_cores=132, platform="cuda")
+    return jax.sharding.use_abstract_mesh(jax.sharding.AbstractMesh((), (), abstract_device=card))
+
+
 @pytest.mark.parametrize("dtype", [None, "bfloat16"])
 def test_kernels_of_a_gpu_are_made_without_one(dtype):
     """Triton takes them, narrow loads included; what they compute is tried where they are interpreted."""
     edges, _ = build_edges(np.array([0, 1, 1]), np.array([0, 0, 1]), num_rows=3, num_cols=2, capacity=8)
     w, x, y = jnp.ones(8, jnp.float32), jnp.ones((2, 48), jnp.float32), jnp.ones((3, 48), jnp.float32)
     for operation, arrays in ((propagate, (w, x)), (propagate_back, (w, y)), (edge_scores, (y, x))):
-        with read_in(dtype):
+        with read_in(dtype), for_a_gpu():
             program = jax.jit(operation).trace(*arrays, edges).lower(lowering_platforms=("cuda",)).as_text()
         assert "gpu$xla.gpu.triton" in program
         assert ("bf16" in program) == (dtype is not None)
