@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
+from experiments.reporting.json_lines import append_line, read_lines
+from experiments.reporting.records import environment
 from experiments.run.models import ModelName
 from ifru_jax.errors import DataError
 
@@ -46,3 +49,19 @@ def chosen(cells: Sequence[C], only: str) -> list[C]:
     if not found:
         raise DataError(f"no cell has {only!r} in its name: choose among {', '.join(cell.name for cell in cells)}.")
     return found
+
+
+def missing(cells: Sequence[C], only: str, path: Path) -> list[C]:
+    """Those of them that have no line in a file.
+
+    Raises:
+      DataError: no cell's name contains it.
+    """
+    done = {line["cell"] for _, line in read_lines(path)}
+    return [cell for cell in chosen(cells, only) if cell.name not in done]
+
+
+def append_cell(path: Path, cell: Named, lines: Sequence[dict[str, Any]]) -> None:
+    """Appends all lines of a cell, which so counts as done only when it is complete; the first says where they were measured."""
+    for number, line in enumerate(lines):
+        append_line(path, {"cell": cell.name} | line | ({} if number else {"environment": environment()}))

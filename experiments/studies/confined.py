@@ -19,14 +19,12 @@ import numpy as np
 from rich.console import Console
 
 from experiments import RESULTS
-from experiments.reporting.json_lines import append_line, read_lines
-from experiments.reporting.records import environment
 from experiments.run.baselines import train_original
 from experiments.run.command_line import command
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
 from experiments.run.progress import Tell, telling
 from experiments.run.setup import Setup, set_up
-from experiments.studies.cells import PAPER, ModelCell, chosen
+from experiments.studies.cells import PAPER, ModelCell, append_cell, missing
 from ifru_jax import ForgetRequest, IFRUConfig, Interactions
 from ifru_jax.models import Params
 from ifru_jax.training import Trained
@@ -54,13 +52,10 @@ def confined(only: str = "", models: Path | None = None) -> None:
       models: folder to keep trained models in between runs.
     """
     store = KEEP_NOTHING if models is None else ModelStore(models)
-    for cell in chosen(CELLS, only):
-        if cell.name in {line["cell"] for _, line in read_lines(PATH)}:
-            continue
+    for cell in missing(CELLS, only, PATH):
         with telling(Console()) as tell:
             lines = list(measured(set_up(cell.dataset, cell.model, cell.layers, "noise:0.02"), store, tell))
-        for number, line in enumerate(lines):
-            append_line(PATH, {"cell": cell.name} | line | ({} if number else {"environment": environment()}))
+        append_cell(PATH, cell, lines)
 
 
 def measured(setup: Setup, store: ModelStore, tell: Tell) -> Iterator[dict]:

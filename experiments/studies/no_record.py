@@ -16,15 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from experiments import RESULTS
-from experiments.reporting.json_lines import append_line, read_lines
-from experiments.reporting.records import environment
 from experiments.run.baselines import retrain, train_original
 from experiments.run.command_line import command
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
 from experiments.run.progress import Tell, telling
 from experiments.run.setup import Setup, set_up
 from experiments.run.yardsticks import Yardsticks
-from experiments.studies.cells import PAPER, ModelCell, chosen
+from experiments.studies.cells import PAPER, ModelCell, append_cell, missing
 from experiments.studies.damping import steps_of
 from ifru_jax.unlearning import IFRUConfig
 
@@ -45,14 +43,10 @@ def no_record(only: str = "", models: Path | None = None) -> None:
       models: folder to keep trained models in between runs.
     """
     store = KEEP_NOTHING if models is None else ModelStore(models)
-    for cell in chosen(CELLS, only):
-        if cell.name in {line["cell"] for _, line in read_lines(PATH)}:
-            continue
+    for cell in missing(CELLS, only, PATH):
         with telling() as tell:
             lines = list(measured(set_up(cell.dataset, cell.model, cell.layers, "noise:0.02"), store, tell))
-        # A cell counts as done only when it is complete.
-        for number, line in enumerate(lines):
-            append_line(PATH, {"cell": cell.name, "data": cell.dataset} | line | ({} if number else {"environment": environment()}))
+        append_cell(PATH, cell, [{"data": cell.dataset} | line for line in lines])
 
 
 def measured(setup: Setup, store: ModelStore, tell: Tell) -> Iterator[dict]:
