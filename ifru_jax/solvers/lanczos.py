@@ -45,7 +45,7 @@ class Krylov:
     @property
     def active(self) -> jax.Array:
         """bool [m], the steps that were taken."""
-        return jnp.arange(self.diagonal.shape[0]) < self.num_steps
+        return jnp.arange(self.diagonal.shape[0], dtype=self.num_steps.dtype) < self.num_steps
 
     def image(self, coefficients: jax.Array) -> Any:
         """H v of a vector v = Σ_j c_j q_j in the space, without a product: Qᵀ T c + β_m c_m q_{m+1}."""

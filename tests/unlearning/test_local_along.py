@@ -243,3 +243,12 @@ def test_a_step_that_went_astray_is_not_taken(split, monkeypatch):
         assert np.any(value != followed.params[name])
     # The next request starts from the end, without a record.
     forget(found, some(found, 1, seed=3))
+
+
+@pytest.mark.parametrize("name", ["mf", "lightgcn-1"])
+def test_nothing_is_promoted_in_silence_in_float64(split, name):
+    trained = fitted(split, name, batch_size=128)
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
+        state = prepare(in_float64(trained), config=ENDPOINTS)
+        found, _ = forget(state, asked(state.interactions, "user"))
+    assert {leaf.dtype for leaf in jax.tree.leaves((found.params, found.record.segments))} == {np.dtype(np.float64)}

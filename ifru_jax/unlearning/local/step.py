@@ -204,7 +204,8 @@ def _propagated(
     changed = trace_propagations(recommender, local, OnePass(part.after.graph, flow))
     # Rows without data have no edge to pass anything on, and nothing of theirs is kept.
     users, items = (
-        jnp.where(jnp.arange(len(rows)) < count, rows, BEYOND) for rows, count in zip(problem.rows, part.num_rows, strict=True)
+        jnp.where(jnp.arange(len(rows), dtype=rows.dtype) < count, rows, BEYOND)
+        for rows, count in zip(problem.rows, part.num_rows, strict=True)
     )
     return propagations.at(users, items, changed).without(*lost)
 
