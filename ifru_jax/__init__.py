@@ -26,6 +26,7 @@ from ifru_jax.data import (
     random_split,
     read_interactions,
     stream_interactions,
+    stream_split,
     temporal_split,
 )
 from ifru_jax.errors import DataError, DataWarning, IfruError, ModelError, NumericsError
@@ -79,6 +80,7 @@ __all__ = [
     "save",
     "score",
     "stream_interactions",
+    "stream_split",
     "temporal_split",
     "unlearn",
     "verify",

@@ -13,7 +13,7 @@ import jax
 
 from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.interactions import Interactions, check_whole
 from ifru_jax.data.present import Missing, check_missing, present_part, still_there
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, ModelError, check_kind
@@ -170,6 +170,7 @@ def evaluate(trained: Trained | ExactModel, test: Interactions, *, k: int = 20) 
     check_not_forked()
     check_kind("trained", trained, (Trained, ExactModel), "give what fit, load or unlearn returned; a file is read by load")
     check_kind("test", test, Interactions, "give interactions, such as split.test")
+    check_whole(trained.interactions, "evaluation")
     test = test.select(survivors(trained.interactions, test))
     levels = trained.loss.fixes_levels if isinstance(trained, Trained) else True
     model = comparable(trained, levels, trained.interactions)

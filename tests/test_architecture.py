@@ -31,6 +31,7 @@ READING = [
 # Without a folder: what everyone may use, each of it what stands before it; and the calls on top of everything.
 FOUNDATIONS = [
     "errors",
+    "meshes",
     "status",
     "pytree",
     "host_arrays",

@@ -9,6 +9,7 @@ import numpy as np
 
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.saved import from_saved, saved
+from ifru_jax.data.share import Share
 from ifru_jax.errors import ModelError
 from ifru_jax.models import Params, Recommender, Side, describe_model, model_from_description
 from ifru_jax.training import LossLike, TrainConfig, Trained
@@ -101,15 +102,16 @@ def assembled(
     *,
     model: Recommender | None,
     loss: LossLike | None,
+    share: Share | None = None,
 ) -> Trained:
-    """The model of these parts; `model` and `loss` as in `load`.
+    """The model of these parts; `model` and `loss` as in `load`, `share` as in `from_saved`.
 
     Raises:
       KeyError, TypeError: a part is missing.
       DataError: a part that is none.
       ModelError: as `load`.
     """
-    data = from_saved(arrays, description)
+    data = from_saved(arrays, description, share)
     described = description["model"]
     if model is None and (described is None or (model := model_from_description(described)) is None):
         raise ModelError("the file holds the parameters of a model that does not ship with ifru_jax: pass it as load(…, model=…).")
@@ -145,7 +147,8 @@ def _record(arrays: dict[str, np.ndarray], described: dict[str, Any], trees: Tre
         raise KeyError("the record of its training")
     columns: dict[str, Any] = {c: arrays[f"record/valid/{c}"] for c in _VALID if f"record/valid/{c}" in arrays}
     data, tables = trained.training_set, trained.model.tables
-    valid = Interactions(**columns, num_users=data.sizes[0], num_items=data.sizes[1])
+    sizes = {"num_users": data.sizes[0], "num_items": data.sizes[1]}
+    valid = Interactions(**columns, **sizes, share=data.interactions.share)
     placed = [tuple(filled_up(trees.read(tree, tables), tables, data) for tree in pair) for pair in names]
     segments = tuple(Segment(params, applied, n) for (params, applied), n in zip(placed, steps, strict=True))
     return Record(segments, described["batch_size"], valid, described["peak"], data.mesh, described.get("adaptive", True))

@@ -1,7 +1,7 @@
 """A model as a folder: its tables by Orbax, blocks of rows that each process writes and reads for itself, and all else in one file.
 
     FOLDER/model.npz          what a single file holds but for the trees of parameters, and the SHA-256 of every file below
-    FOLDER/shards-TOKEN/      the trees, one checkpoint of Orbax
+    FOLDER/shards-TOKEN/      the trees, one checkpoint of Orbax; and interactions-K.npz, where each process K has a share of them
 
 The file is written last and in one move, and names the shards that count. So what is half-written is not there: a save that dies
 leaves the model as it was, and shards that no file names, which the next one removes. Rows that fill up tables are in the shards as
@@ -29,26 +29,21 @@ from jax.sharding import Mesh, Sharding, SingleDeviceSharding
 from ifru_jax.array_files import read_arrays, write_arrays
 from ifru_jax.checkpoint.contents import Contents, Shapes
 from ifru_jax.data.extras import needed
+from ifru_jax.data.share import Share
 from ifru_jax.errors import DataError
 from ifru_jax.files import flush_folder
 from ifru_jax.locks import alone
+from ifru_jax.meshes import among_processes, blocks, in_all_processes, same_token, sum_over_processes
 from ifru_jax.models import Params, Side
-from ifru_jax.sparse.placement import (
-    among_processes,
-    blocks,
-    by_rows,
-    current_mesh,
-    everywhere,
-    in_all_processes,
-    same_token,
-    sum_over_processes,
-)
+from ifru_jax.sparse.placement import by_rows, current_mesh, everywhere
 from ifru_jax.training import Trained
 from ifru_jax.training.over_mesh import real_shapes
 
 FILE = "model.npz"
 _LOCK = ".saving"
 _SHARDS = re.compile(r"shards-[0-9a-f]{8}")
+# Columns that have an entry for every interaction.
+_OF_A_SHARE = re.compile(r"data/(users|items|labels|timestamps|groups)|record/valid/.*")
 
 
 def write_folder(path: Path, contents: Contents, trained: Trained) -> None:
@@ -75,18 +70,20 @@ def write_folder(path: Path, contents: Contents, trained: Trained) -> None:
             with _checkpointer(mesh) as checkpointer:
                 leaves = {_key(tree, name): leaf for tree, of in contents.trees.items() for name, leaf in of.items()}
                 checkpointer.save(shards, leaves)
+            arrays, shares = _without_share(contents.arrays, shards, trained)
             description = contents.description | {
                 "shards": {
                     "folder": shards.name,
                     "sha256": {name: digest.hex() for name, digest in _digests(shards, mesh).items()},
                     "shapes": {tree: _shapes(params, trained) for tree, params in contents.trees.items()},
+                    "shares": shares,
                 }
             }
             with in_all_processes(mesh):
                 if first:
                     flush_folder(folder)
                     described = np.asarray(json.dumps(description, allow_nan=False))
-                    write_arrays(folder / FILE, contents.arrays | {"description": described})
+                    write_arrays(folder / FILE, arrays | {"description": described})
                     _remove_all_but(shards.name, folder)
         except BaseException as error:
             if first:
@@ -97,6 +94,49 @@ def write_folder(path: Path, contents: Contents, trained: Trained) -> None:
                     f"{folder} can't be written ({_reason(error)}): {left}. Make room or choose another place."
                 ) from error
             raise
+
+
+def _without_share(arrays: dict[str, np.ndarray], shards: Path, trained: Trained) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What all processes have alike, and the files into which each wrote its share of the interactions, with the users of each."""
+    share = trained.interactions.share
+    if share is None:
+        return arrays, {}
+    index, count = among_processes(share.mesh)
+    own = {name: column for name, column in arrays.items() if _OF_A_SHARE.fullmatch(name)}
+    users = np.zeros((count, 2), np.int64)
+    users[index] = share.first, share.last
+    with share.together():
+        write_arrays(shards / f"interactions-{index}.npz", own)
+    named = {f"interactions-{k}.npz": bounds for k, bounds in enumerate(share.added_up(users).tolist())}
+    return {name: array for name, array in arrays.items() if name not in own}, named
+
+
+def read_share(path: Path, described: Mapping[str, Any], num_users: int) -> tuple[dict[str, np.ndarray], Share | None]:
+    """The interactions that processes wrote, those of the users whose rows the devices of this process will have.
+
+    Args:
+      path: the folder.
+      described: what its file says of the shards, which `open_folder` found to be whole.
+      num_users: rows of the user table.
+
+    Returns:
+      The columns, in the order of the users, none where the folder's own file has them; and whose they are.
+    """
+    # Older folders have none.
+    shares: dict[str, list[int]] = described.get("shares", {})
+    share = Share.of(current_mesh(), num_users) if shares else None
+    found: dict[str, list[np.ndarray]] = {}
+    in_order = sorted(shares, key=shares.__getitem__)
+    own = [file for file in in_order if share is None or (shares[file][0] < share.last and shares[file][1] > share.first)]
+    with in_all_processes(current_mesh()):
+        # Of one at a time those of others are left out; where there are no own ones, all of it.
+        for file in own or in_order[:1]:
+            arrays = read_arrays(path / described["folder"] / file).arrays
+            for name, column in arrays.items():
+                users = arrays[name.rpartition("/")[0] + "/users"]
+                kept = slice(None) if share is None else (users >= share.first) & (users < share.last)
+                found.setdefault(name, []).append(column[kept])
+    return {name: np.concatenate(columns) for name, columns in found.items()}, share
 
 
 def open_folder(path: Path, described: Mapping[str, Any]) -> "ShardedTrees":

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from ifru_jax.array_files import read_arrays, write_arrays
-from ifru_jax.checkpoint.contents import ArrayTrees, Trees, assembled, contents_of
-from ifru_jax.checkpoint.folder import FILE, open_folder, write_folder
+from ifru_jax.checkpoint.contents import ArrayTrees, assembled, contents_of
+from ifru_jax.checkpoint.folder import FILE, open_folder, read_share, write_folder
 from ifru_jax.compiled import keep_compiled
+from ifru_jax.data.interactions import check_whole
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.forks import check_not_forked
+from ifru_jax.meshes import first_process
 from ifru_jax.models import Recommender
-from ifru_jax.sparse.placement import first_process
 from ifru_jax.training import LossLike, Trained
 from ifru_jax.training.over_mesh import real_rows
 from ifru_jax.unlearning import compaction
@@ -34,7 +35,8 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compa
 
     A model over the devices of a mesh is gathered on the host, and its file is that of one device. Of several processes all call
     this, and the first writes. With `sharded` nothing is gathered: `path` is a folder, and every process writes the rows that its
-    devices hold. All processes have to see that folder. Either can be loaded on any number of devices.
+    devices hold, and its share of the interactions where it has one. All processes have to see that folder. Either can be loaded on
+    any number of devices.
 
     Whatever keeps it from being written, a full disk or a process that is killed, what was there before is whole. Where `path` is a
     symbolic link the link stays, and what it points to is replaced.
@@ -63,6 +65,7 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compa
     if sharded:
         write_folder(Path(path), contents, trained)
         return
+    check_whole(trained.interactions, "a single file")
     trees = ((name, real_rows(tree, trained.model.tables, data)) for name, tree in contents.trees.items())
     arrays = contents.arrays | {f"{tree}/{name}": leaf for tree, leaves in trees for name, leaf in leaves.items()}
     arrays["description"] = np.asarray(json.dumps(contents.description, allow_nan=False))
@@ -75,7 +78,8 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike |
     """Reads what `save` wrote, a file or a folder; within `on_mesh`, over the devices of a mesh.
 
     Args:
-      path: the file or the folder. Of a folder each process reads the rows that its devices will hold.
+      path: the file or the folder. Of a folder each process reads the rows that its devices will hold, and their interactions where
+        they were written in shares.
       model: needed for a model that does not ship with ifru_jax; the file has only its parameters.
       loss: needed for a loss that does not ship; any other is rebuilt from its name and numbers.
 
@@ -103,8 +107,11 @@ def load(path: str | Path, *, model: Recommender | None = None, loss: LossLike |
         )
     keep_compiled()
     try:
-        trees: Trees = open_folder(source, description["shards"]) if whole else ArrayTrees(arrays)
-        return assembled(arrays, description, trees, model=model, loss=loss)
+        if not whole:
+            return assembled(arrays, description, ArrayTrees(arrays), model=model, loss=loss)
+        trees = open_folder(source, description["shards"])
+        columns, share = read_share(source, description["shards"], description["sizes"][0])
+        return assembled(arrays | columns, description, trees, model=model, loss=loss, share=share)
     except (KeyError, TypeError) as error:
         raise DataError(f"{path} lacks a part of a saved model ({error}): it is damaged or something else.") from error
 

@@ -15,6 +15,7 @@ from ifru_jax.data.filters import Dropped, binarize, drop_duplicates, k_core
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.forget_sets import label_noise, parse_forget, random_interactions, read_request
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.large.sharing import stream_split
 from ifru_jax.data.large.streaming import stream_interactions
 from ifru_jax.data.negatives import sample_negatives
 from ifru_jax.data.notes import DuplicateWarning
@@ -46,5 +47,6 @@ __all__ = [
     "read_request",
     "sample_negatives",
     "stream_interactions",
+    "stream_split",
     "temporal_split",
 ]

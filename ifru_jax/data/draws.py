@@ -11,6 +11,7 @@ of Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (OOPS
 True
 """
 
+from collections.abc import Callable
 from hashlib import blake2b
 
 import numpy as np
@@ -20,9 +21,19 @@ from ifru_jax.data.interactions import Interactions
 
 def uniform_draws(data: Interactions, *, seed: int) -> np.ndarray:
     """float64 [n] in [0, 1), equal for copies of a pair."""
-    users, items = hashes(data.user_ids, data.num_users), hashes(data.item_ids, data.num_items)
-    mixed = mix(users[data.users] + mix(items[data.items] + mix(np.array([seed], np.int64).astype(np.uint64))))
-    return (mixed >> np.uint64(11)) * 2.0**-53
+    return drawing(data, seed=seed)(data.users, data.items)
+
+
+def drawing(tables: Interactions, *, seed: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """`uniform_draws` of pairs of rows, int [n] each, of the tables of some interactions."""
+    users, items = hashes(tables.user_ids, tables.num_users), hashes(tables.item_ids, tables.num_items)
+    start = mix(np.array([seed], np.int64).astype(np.uint64))
+
+    def draws(user_rows: np.ndarray, item_rows: np.ndarray) -> np.ndarray:
+        mixed = mix(users[user_rows] + mix(items[item_rows] + start))
+        return (mixed >> np.uint64(11)) * 2.0**-53
+
+    return draws
 
 
 def hashes(ids: np.ndarray | None, size: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Self
 
 import numpy as np
 
-from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.interactions import Interactions, check_whole
 from ifru_jax.data.reading.duplicates import latest
 from ifru_jax.errors import DataError
 
@@ -82,7 +82,11 @@ def restrict(data: Interactions, users: np.ndarray, items: np.ndarray) -> Intera
       data: the interactions.
       users: bool [num_users], the rows that stay, in their order.
       items: bool [num_items], the same for items.
+
+    Raises:
+      DataError: a share, whose users have their places over the devices.
     """
+    check_whole(data, "another numbering")
     part = data.select(users[data.users] & items[data.items])
     return replace(
         part,

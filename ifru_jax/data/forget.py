@@ -133,17 +133,21 @@ class ForgetRequest:
         all of its interactions and, where it was the observed positive of a group, the negatives sampled for it; where
         it was a sampled negative, only that one goes: nobody asked to forget the positive it was drawn for.
 
+        Of a share the places are those of this process; whether something is there, and whether anything is left, all find out
+        together.
+
         Raises:
           DataError: a pair, user or item without an interaction in `data`, or a request for all interactions.
         """
         pairs = _pair_places(self.pairs, data)
-        hits = _row_hits("user", self.users, data.users, data.num_users, data.user_ids)
-        hits |= _row_hits("item", self.items, data.items, data.num_items, data.item_ids)
+        hits = _row_hits("user", self.users, data)
+        hits |= _row_hits("item", self.items, data)
         hits[pairs] = True
         if data.groups is not None:
             hits = _with_groups(data, hits, pairs)
-        if len(data) and hits.all():
-            raise DataError(f"{self} asks for all {len(data)} interactions: nothing is left, train a new model instead.")
+        gone, there = data.added_up(np.array([np.count_nonzero(hits), len(data)])).tolist()
+        if there and gone == there:
+            raise DataError(f"{self} asks for all {there} interactions: nothing is left, train a new model instead.")
         return hits
 
     def corrections(self, data: Interactions, *, gone: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -160,10 +164,11 @@ class ForgetRequest:
         # Corrected rows ascend, and so do their keys.
         keys = pair_keys(data.users[places], data.items[places], data.num_items)
         labels = self.labels[np.searchsorted(_keys(self.corrected, data), keys)]
-        both = places[gone[places]]
-        if both.size:
-            user, item = row_name(int(data.users[both[0]]), data.user_ids), row_name(int(data.items[both[0]]), data.item_ids)
-            raise DataError(f"user {user} with item {item} is to be forgotten and to be corrected: ask for one of the two.")
+        with data.together():
+            both = places[gone[places]]
+            if both.size:
+                user, item = row_name(int(data.users[both[0]]), data.user_ids), row_name(int(data.items[both[0]]), data.item_ids)
+                raise DataError(f"user {user} with item {item} is to be forgotten and to be corrected: ask for one of the two.")
         other = labels != data.labels[places]
         return places[other], labels[other]
 
@@ -198,8 +203,8 @@ class ForgetRequest:
     def still_in(self, data: Interactions) -> "ForgetRequest":
         """Without what has no interaction in `data` any more, because an earlier request took it along."""
         present = distinct(pair_keys(data.users, data.items, data.num_items))
-        pairs, corrected = (contains(present, _keys(rows, data)) for rows in (self.pairs, self.corrected))
-        users, items = np.isin(self.users, data.users), np.isin(self.items, data.items)
+        pairs, corrected = (_anywhere(contains(present, _keys(rows, data)), data) for rows in (self.pairs, self.corrected))
+        users, items = _anywhere(np.isin(self.users, data.users), data), _anywhere(np.isin(self.items, data.items), data)
         return ForgetRequest(
             self.pairs[pairs], self.users[users], self.items[items], self.corrected[corrected], self.labels[corrected]
         )
@@ -219,7 +224,7 @@ def _pair_places(pairs: np.ndarray, data: Interactions) -> np.ndarray:
         candidates, present = candidates[order], present[order]
     wanted = distinct(_keys(pairs, data))
     first, last = (np.searchsorted(present, wanted, side) for side in ("left", "right"))
-    missing = np.flatnonzero(~(inside & contains(wanted[last > first], _keys(pairs, data))))
+    missing = np.flatnonzero(~_anywhere(inside & contains(wanted[last > first], _keys(pairs, data)), data))
     if missing.size:
         user, item = row_name(int(users[missing[0]]), data.user_ids), row_name(int(items[missing[0]]), data.item_ids)
         raise DataError(
@@ -228,6 +233,11 @@ def _pair_places(pairs: np.ndarray, data: Interactions) -> np.ndarray:
         )
     copies = last - first
     return np.sort(candidates[np.arange(copies.sum()) + np.repeat(first - (np.cumsum(copies) - copies), copies)])
+
+
+def _anywhere(here: np.ndarray, data: Interactions) -> np.ndarray:
+    """bool [k]: what is in the data, where `here` says what is in the share of this process."""
+    return data.added_up(here.astype(np.int32)) > 0
 
 
 def _keys(pairs: np.ndarray, data: Interactions) -> np.ndarray:
@@ -253,14 +263,15 @@ def _with_groups(data: Interactions, hits: np.ndarray, pairs: np.ndarray) -> np.
     return extended
 
 
-def _row_hits(kind: str, wanted: np.ndarray, rows: np.ndarray, size: int, ids: np.ndarray | None) -> np.ndarray:
-    """bool [n]: the interactions whose row is wanted."""
+def _row_hits(kind: str, wanted: np.ndarray, data: Interactions) -> np.ndarray:
+    """bool [n]: the interactions of the wanted users or items; one without any is a DataError."""
+    sides = {"user": (data.users, data.num_users, data.user_ids), "item": (data.items, data.num_items, data.item_ids)}
+    rows, size, ids = sides[kind]
     if not wanted.size:
         return np.zeros(rows.shape, bool)
     inside = wanted[(wanted >= 0) & (wanted < size)]
     hits = rows_among(rows, inside, size)
-    there = np.unique(rows[hits])
-    missing = wanted[~np.isin(wanted, there)]
+    missing = wanted[~_anywhere(np.isin(wanted, rows[hits]), data)]
     if len(missing):
         raise DataError(
             f"{kind} {row_name(int(missing[0]), ids)} has no interaction in the data ({len(missing)} such {kind}s): "

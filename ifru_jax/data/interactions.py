@@ -14,6 +14,7 @@ array([1], dtype=int32)
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -31,6 +32,7 @@ from ifru_jax.data.reading.ids import as_written, ids
 from ifru_jax.data.reading.numbers import numbers
 from ifru_jax.data.reading.options import MISSING
 from ifru_jax.data.reading.times import times
+from ifru_jax.data.share import Share
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError
 from ifru_jax.host_arrays import drop_entries
@@ -67,6 +69,8 @@ class Interactions:
       item_ids: [num_items] the same for items.
       user_features: what is known of each user beside the interactions, [num_users] rows, or None.
       item_features: the same for items. Those of a forgotten item are erased with its id.
+      share: whose interactions these are, where other processes have those of other users; None where they are all. Tables, their
+        ids and their features are whole. Degrees and what else is counted over all is then counted by all processes together.
 
     Raises:
       DataError: arrays of different lengths, ids outside the tables, NaN or infinite labels or timestamps; the message
@@ -84,6 +88,7 @@ class Interactions:
     item_ids: np.ndarray | None = None
     user_features: SideFeatures | None = None
     item_features: SideFeatures | None = None
+    share: Share | None = None
 
     def __post_init__(self) -> None:
         _check_rows("user", self.users, self.num_users, self.user_ids)
@@ -109,6 +114,9 @@ class Interactions:
                     f"the {name} of interaction {bad[0]} is {column[bad[0]]} ({bad.size} such): "
                     f"drop these rows or fill in their {name}s before loading."
                 )
+        share = self.share
+        if share is not None and len(self.users) and not share.first <= self.users.min() <= self.users.max() < share.last:
+            raise DataError(f"a share of {share} has interactions of users {self.users.min()} … {self.users.max()}.")
         object.__setattr__(self, "users", _held(self.users, np.int32))
         object.__setattr__(self, "items", _held(self.items, np.int32))
         object.__setattr__(self, "labels", labels)
@@ -154,7 +162,21 @@ class Interactions:
         return data if len(kept) == len(data) else data.select(kept)
 
     def __len__(self) -> int:
+        """Interactions that are here; of a share, those of this process."""
         return len(self.users)
+
+    @property
+    def total(self) -> int:
+        """Interactions of all processes."""
+        return int(self.added_up(np.array(len(self))))
+
+    def added_up(self, counts: np.ndarray) -> np.ndarray:
+        """Σ over all processes of what each counted in its share, of one shape; as it is where nothing is shared."""
+        return counts if self.share is None else self.share.added_up(counts)
+
+    def together(self) -> AbstractContextManager[None]:
+        """What fails in the share of one process fails in all; see `Share.together`."""
+        return nullcontext() if self.share is None else self.share.together()
 
     @cached_property
     def by_user(self) -> bool:
@@ -162,7 +184,8 @@ class Interactions:
         return ascending(self.users)
 
     def __repr__(self) -> str:
-        return f"Interactions({len(self):,} of {self.num_users:,} users with {self.num_items:,} items)"
+        share = f", the share of {self.share}" if self.share else ""
+        return f"Interactions({len(self):,} of {self.num_users:,} users with {self.num_items:,} items{share})"
 
     def select(self, which: np.ndarray) -> "Interactions":
         """The interactions at `which` (indices or a boolean mask, [n]); tables keep their size."""
@@ -203,11 +226,11 @@ class Interactions:
 
     def user_degrees(self) -> np.ndarray:
         """int64 [num_users]: interactions of each user, whatever their label."""
-        return np.bincount(self.users, minlength=self.num_users)
+        return self.added_up(np.bincount(self.users, minlength=self.num_users))
 
     def item_degrees(self) -> np.ndarray:
         """int64 [num_items]: interactions of each item, whatever their label."""
-        return np.bincount(self.items, minlength=self.num_items)
+        return self.added_up(np.bincount(self.items, minlength=self.num_items))
 
     def user_index(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
         """int32 rows of the users with these original ids; an unknown id raises DataError."""
@@ -280,8 +303,22 @@ def of_cells(cells: Mapping[str, Cells], *, missing: Sequence[str] = MISSING, de
     return data, [note] if note else []
 
 
+def check_whole(data: Interactions, what: str) -> None:
+    """Refuses a share for what needs the interactions of all users in one place.
+
+    Raises:
+      DataError: a share.
+    """
+    if data.share is not None:
+        raise DataError(
+            f"{what} needs all interactions in one process, and this one has the share of {data.share}: save the model with "
+            "sharded=True and load it in a single process, or read the data with read_interactions."
+        )
+
+
 def in_tables(data: Interactions, tables: Interactions, *, stacklevel: int = 2) -> Interactions:
     """See `Interactions.aligned`; `stacklevel` is whose line a warning names."""
+    check_whole(data, "another numbering")
     who = np.arange(data.num_users) if data.user_ids is None else data.user_ids
     what = np.arange(data.num_items) if data.item_ids is None else data.item_ids
     users, items = tables.user_rows(who)[data.users], tables.item_rows(what)[data.items]

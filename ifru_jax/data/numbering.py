@@ -14,7 +14,7 @@ from typing import overload
 
 import numpy as np
 
-from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.interactions import Interactions, check_whole
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, check_kind
 
@@ -47,11 +47,11 @@ def balanced(data: Interactions | Split, blocks: int) -> Interactions | Split:
     if blocks < 1:
         raise DataError(f"blocks is {blocks}: give the number of devices.")
     counted = data.train if isinstance(data, Split) else data
-    order = _dealt(counted.user_degrees(), blocks), _dealt(counted.item_degrees(), blocks)
+    order = dealt(counted.user_degrees(), blocks), dealt(counted.item_degrees(), blocks)
     return data.of_parts(lambda part: in_order(part, order)) if isinstance(data, Split) else in_order(data, order)
 
 
-def _dealt(degrees: np.ndarray, blocks: int) -> np.ndarray:
+def dealt(degrees: np.ndarray, blocks: int) -> np.ndarray:
     """Rows in an order in which each block of ⌈rows / blocks⌉ has about as many interactions; the last have fewer rows."""
     count = len(degrees)
     size = -(-count // blocks)
@@ -65,7 +65,8 @@ def _dealt(degrees: np.ndarray, blocks: int) -> np.ndarray:
 
 def in_order(data: Interactions, order: Order) -> Interactions:
     """The interactions in tables of these rows, groups numbered by where their first member stands; others are left out."""
-    users, items = _places(order[0], data.num_users)[data.users], _places(order[1], data.num_items)[data.items]
+    check_whole(data, "another numbering")
+    users, items = places_in(order[0], data.num_users)[data.users], places_in(order[1], data.num_items)[data.items]
     kept = np.flatnonzero((users >= 0) & (items >= 0))
     kept = kept[np.lexsort((items[kept], users[kept]))]
     part = data.select(kept)
@@ -87,7 +88,7 @@ def in_order(data: Interactions, order: Order) -> Interactions:
     )
 
 
-def _places(order: np.ndarray, size: int) -> np.ndarray:
+def places_in(order: np.ndarray, size: int) -> np.ndarray:
     """int32 [size]: the new row of every old one, −1 for those that leave."""
     places = np.full(size, -1, np.int32)
     places[order] = np.arange(len(order), dtype=np.int32)

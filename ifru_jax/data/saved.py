@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.share import Share
 from ifru_jax.data.side_features import SideFeatures
 
 _COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "item_ids")
@@ -32,8 +33,8 @@ def saved(data: Interactions) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, described
 
 
-def from_saved(arrays: Mapping[str, np.ndarray], described: Mapping[str, Any]) -> Interactions:
-    """The interactions that `saved` described, among other arrays.
+def from_saved(arrays: Mapping[str, np.ndarray], described: Mapping[str, Any], share: Share | None = None) -> Interactions:
+    """The interactions that `saved` described, among other arrays; `share` says whose these are, where they are not all.
 
     Raises:
       KeyError, TypeError: a part is missing.
@@ -44,4 +45,4 @@ def from_saved(arrays: Mapping[str, np.ndarray], described: Mapping[str, Any]) -
     for side in _FEATURES:
         if (fields := described.get(side)) is not None:
             columns[side] = SideFeatures(tuple(fields["names"]), tuple(fields["widths"]), arrays[f"data/{side}"])
-    return Interactions(**columns, num_users=num_users, num_items=num_items)
+    return Interactions(**columns, num_users=num_users, num_items=num_items, share=share)

@@ -90,7 +90,7 @@ def random_split(
     """
     if not stable:
         return _split_at(data, _shuffled(data, seed), shares)
-    _check_shares(shares)
+    check_shares(shares)
     draws, order = _drawn(data, seed)
     ends = np.searchsorted(draws[order], [shares[0], shares[0] + shares[1]])
     return _seen_in_train(data, *np.split(order, ends))
@@ -137,7 +137,7 @@ def given_split(train: Interactions, test: Interactions, *, valid_share: float =
     Raises:
       DataError: a share outside its range, an interaction that is in train and in test, or side features.
     """
-    _check_shares((1 - valid_share, valid_share, 0.0))
+    check_shares((1 - valid_share, valid_share, 0.0))
     if any(features is not None for part in (train, test) for features in (part.user_features, part.item_features)):
         raise DataError("a published split with side features: attach them to the parts of the split, after it was made.")
     data = _joined(train, test)
@@ -173,7 +173,7 @@ def _canonical(data: Interactions) -> list[np.ndarray]:
 
 
 def _split_at(data: Interactions, order: np.ndarray, shares: tuple[float, float, float]) -> Split:
-    _check_shares(shares)
+    check_shares(shares)
     num_train, num_train_valid = (round(share * len(data)) for share in (shares[0], shares[0] + shares[1]))
     return _seen_in_train(data, order[:num_train], order[num_train:num_train_valid], order[num_train_valid:])
 
@@ -190,7 +190,8 @@ def _seen_in_train(data: Interactions, train: np.ndarray, valid: np.ndarray, tes
     return Split(*parts, dropped=Dropped.between(kept, kept.select(in_train), "in train"))
 
 
-def _check_shares(shares: tuple[float, float, float]) -> None:
+def check_shares(shares: tuple[float, float, float]) -> None:
+    """Refuses shares that are no split (DataError)."""
     if min(shares) < 0 or shares[0] == 0 or not np.isclose(sum(shares), 1.0):
         raise DataError(
             f"the shares of train, valid and test are {shares}: "

@@ -20,7 +20,7 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.interactions import Interactions, check_whole
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.evaluation.lists_over_mesh import NO_ITEM, top_over_mesh
 from ifru_jax.sparse.placement import mesh_of, on_host
@@ -82,13 +82,14 @@ def scored_lists(
       Lists of min(k, num_items) places; among equal scores the smaller item number comes first.
 
     Raises:
-      DataError: k or batch below 1, or scores of another shape.
+      DataError: k or batch below 1, scores of another shape, or a share of what was seen.
       NumericsError: a score that is NaN or +∞.
     """
     from scipy import sparse  # takes a tenth of a second to import
 
     if k < 1 or batch < 1:
         raise DataError(f"k is {k} and batch is {batch}: both must be at least 1.")
+    check_whole(seen, "a list")
     users, known = np.asarray(users, np.int32), seen if known is None else known
     length = min(k, seen.num_items)
     if not users.size:

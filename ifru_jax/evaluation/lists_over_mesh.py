@@ -14,7 +14,7 @@ from jax import lax
 from jax.sharding import Mesh, PartitionSpec
 from jax.typing import ArrayLike
 
-from ifru_jax.sparse.placement import ROWS
+from ifru_jax.meshes import ROWS
 
 NO_ITEM = -1
 """Stands in a list that is longer than the items a user has not seen."""

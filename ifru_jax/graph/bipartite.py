@@ -99,17 +99,29 @@ class BipartiteGraph:
         return weighted_degrees(self.edges, self.present)
 
 
-def build_graph(edges: Edges, dtype: jnp.dtype | None = None, *, over: MeshEdges | None = None) -> BipartiteGraph:
-    """The normalised graph of a pattern (users are rows, items columns); `over` is the same pattern over a mesh, if it is."""
+def build_graph(edges: Edges, dtype: jnp.dtype | None = None) -> BipartiteGraph:
+    """The normalised graph of a pattern; users are rows, items columns."""
     count = int(on_host(edges.mask).sum())
-    return BipartiteGraph(over or edges, _weights(edges, count, dtype or jnp.result_type(float), over=over))
+    return BipartiteGraph(edges, _weights(edges, count, dtype or jnp.result_type(float)))
 
 
-def _weights(edges: Edges, count: int, dtype: jnp.dtype, *, over: MeshEdges | None = None) -> jax.Array:
+def graph_over_mesh(edges: MeshEdges, own: Edges, degrees: tuple[np.ndarray, np.ndarray]) -> BipartiteGraph:
+    """The normalised graph of a pattern over a mesh.
+
+    Args:
+      edges: the pattern.
+      own: what the host has of it, without padding.
+      degrees: of all users and all items.
+    """
+    weights = _weight(degrees, on_host(own.rows), on_host(own.cols))
+    return BipartiteGraph(edges, edges.column(weights, jnp.result_type(float)))
+
+
+def _weights(edges: Edges, count: int, dtype: jnp.dtype) -> jax.Array:
     """1 / √(d_u d_i) from whole degrees, so that a graph left by deletions is to the bit one built anew; [e], 0 at padding."""
     if on_accelerator(edges.rows):
         return _weights_on_device(edges, on_device(count), dtype)
-    return (over or edges).column(_weights_at(edges, count, slice(count)), dtype)
+    return edges.column(_weights_at(edges, count, slice(count)), dtype)
 
 
 @partial(jax.jit, static_argnums=2)
@@ -122,9 +134,11 @@ def _weights_on_device(edges: Edges, count: jax.Array | int, dtype: jnp.dtype) -
 
 def _weights_at(edges: Edges, count: int, places: np.ndarray | slice) -> np.ndarray:
     """The weights of some of `count` edges, float64, on the host."""
-    user_degrees, item_degrees = degrees(edges, count)
-    users, items = on_host(edges.rows)[places], on_host(edges.cols)[places]
-    return 1 / np.sqrt(user_degrees[users].astype(np.float64) * item_degrees[items])
+    return _weight(degrees(edges, count), on_host(edges.rows)[places], on_host(edges.cols)[places])
+
+
+def _weight(of: tuple[np.ndarray, np.ndarray], users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    return 1 / np.sqrt(of[0][users].astype(np.float64) * of[1][items])
 
 
 @jax.jit

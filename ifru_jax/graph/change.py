@@ -6,7 +6,8 @@ interaction has a weight and a label before, and a weight and a label after.
     gone       weight 1 → 0
     corrected  weight 1 → 1, label y → y′; where it crosses ½, an edge of the graph comes or goes
 
-Everything that follows from it (the data after, the edges that change) is made when it is first asked for, and once.
+Everything that follows from it (the data after, the edges that change) is made when it is first asked for, and once. Of a share of
+the data (`data.share`) places are those in the share of this process, and what is counted is counted by all processes.
 """
 
 from dataclasses import dataclass, field, replace
@@ -58,11 +59,6 @@ class EdgeChange:
     count: int
     removed: np.ndarray
     added: np.ndarray
-
-    @property
-    def any(self) -> bool:
-        """Whether the graph changes."""
-        return len(self.removed) + len(self.added) > 0
 
     @property
     def ends(self) -> Nodes:
@@ -124,7 +120,14 @@ class Change:
 
     def __len__(self) -> int:
         """The number of touched interactions; 0 changes nothing."""
-        return len(self.places)
+        return sum(self.sizes)
+
+    @cached_property
+    def sizes(self) -> tuple[int, int]:
+        """How many interactions leave, and how many get another label."""
+        gone = int(np.count_nonzero(self.gone))
+        forgotten, corrected = self.before.interactions.added_up(np.array([gone, len(self.gone) - gone])).tolist()
+        return forgotten, corrected
 
     @cached_property
     def forgotten(self) -> np.ndarray:
@@ -139,7 +142,7 @@ class Change:
     @property
     def counts(self) -> tuple[float, float]:
         """|D| and |D_r|."""
-        return float(len(self.before)), float(len(self.before) - len(self.forgotten))
+        return float(len(self.before)), float(len(self.before) - self.sizes[0])
 
     @property
     def touched(self) -> Interactions:
@@ -150,20 +153,22 @@ class Change:
     def leaves_rows(self) -> bool:
         """Whether a user or an item of a touched interaction has others left."""
         users, items = self.touched.users, self.touched.items
-        return not bool(np.all(self.lost.users[users] & self.lost.items[items]))
+        left = np.count_nonzero(~(self.lost.users[users] & self.lost.items[items]))
+        return bool(self.before.interactions.added_up(np.array(left)) > 0)
 
     @property
     def retained(self) -> np.ndarray:
         """bool [n], which interactions of `before` stay."""
-        stay = np.ones(len(self.before), bool)
+        stay = np.ones(len(self.before.interactions), bool)
         stay[self.forgotten] = False
         return stay
 
     @cached_property
     def after(self) -> TrainingSet:
         """D_r on G_r, with corrected labels; nothing names a user or item that lost its last interaction."""
-        data = self.before.without(self.forgotten) if self.gone.any() else self.before
-        if len(self.corrected):
+        forgotten, corrected = self.sizes
+        data = self.before.without(self.forgotten) if forgotten else self.before
+        if corrected:
             # Afterwards, since what leaves makes room for edges, and a group may be in order only without it.
             places = self.corrected - np.searchsorted(self.forgotten, self.corrected)
             data = data.relabelled(places, self.labels[~self.gone])
@@ -227,8 +232,14 @@ class Change:
         return self.lost & ~Nodes.of(self.request.users, self.request.items, self.before.sizes)
 
     @cached_property
+    def moves_edges(self) -> bool:
+        """Whether the graph changes."""
+        here = len(self.edges.removed) + len(self.edges.added)
+        return bool(self.before.interactions.added_up(np.array(here)) > 0)
+
+    @cached_property
     def edges(self) -> EdgeChange:
-        """The edges that come and go."""
+        """The edges that come and go; `moves_edges` says whether there are any."""
         data = self.before
         if not data.has_graph:
             nothing = np.zeros(0, np.int64)

@@ -6,6 +6,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.errors import DataError
 from ifru_jax.graph.graph import Graph
 from ifru_jax.graph.pairs import IndexPairs, Pairs, SortedPairs
 from ifru_jax.host_arrays import leading, padded
@@ -84,11 +85,22 @@ def examples_of(
 def interactions_over(
     interactions: Interactions, mesh: Mesh, *, room: tuple[int, int] | None = None
 ) -> tuple[Interactions, MeshEdges]:
-    """The interactions sorted by user and item, and their pattern over a mesh; see `build_mesh_edges` for the room."""
+    """The interactions sorted by user and item, and their pattern over a mesh; see `build_mesh_edges` for the room.
+
+    Raises:
+      DataError: a share for another mesh.
+    """
+    share = interactions.share
+    if share is not None and share.mesh != mesh:
+        raise DataError(
+            f"these are the interactions of {share}, for {share.mesh.size} devices of several processes: "
+            "put them over the mesh that they were read for, with on_mesh."
+        )
     order = np.lexsort((interactions.items, interactions.users))
     ordered = interactions.select(order)
     sizes = interactions.num_users, interactions.num_items
-    return ordered, build_mesh_edges(ordered.users, ordered.items, sizes=sizes, mesh=mesh, room=room)
+    shared = share is not None
+    return ordered, build_mesh_edges(ordered.users, ordered.items, sizes=sizes, mesh=mesh, room=room, shared=shared)
 
 
 def padded_leaders(leaders: np.ndarray | None, capacity: int) -> np.ndarray | None:

@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.sparse.edges import Edges, degrees, edges_at
 from ifru_jax.sparse.placement import on_host
 
@@ -44,6 +45,14 @@ class Nodes:
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """int64 [.] twice: the numbers of the users and of the items, ascending."""
         return np.flatnonzero(self.users), np.flatnonzero(self.items)
+
+    def anywhere(self, data: Interactions) -> "Nodes":
+        """Those that are in the set of any process, where each has a share of the data."""
+        if data.share is None:
+            return self
+        both = np.concatenate([self.users, self.items]).astype(np.uint16)
+        users, items = np.split(data.added_up(both) > 0, [len(self.users)])
+        return Nodes(users, items)
 
     def __iter__(self) -> Iterator[np.ndarray]:
         """Users, then items."""

@@ -5,6 +5,7 @@ device. Removing interactions keeps every shape: nothing that was compiled for t
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +13,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ifru_jax.data.groups import leaders_of, leaders_without
-from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.interactions import Interactions, check_whole
 from ifru_jax.errors import DataError
-from ifru_jax.graph.bipartite import BipartiteGraph, build_graph
+from ifru_jax.graph.bipartite import BipartiteGraph, build_graph, graph_over_mesh
 from ifru_jax.graph.examples import Batch, Examples, examples_of, interactions_over
 from ifru_jax.graph.histories import build_histories
 from ifru_jax.graph.nodes import Nodes
@@ -30,6 +31,9 @@ from ifru_jax.sparse.removal import column_without, places_on_device, without_ed
 @dataclass(frozen=True)
 class TrainingSet:
     """Interactions on host and device.
+
+    Over the devices of several processes the host of each may have a share of the interactions (`data.share`). Places are then
+    those in the share, and what is counted, by `len`, by degrees and by `without_data`, is of all.
 
     Attributes:
       interactions: the n interactions, sorted by (user, item).
@@ -49,7 +53,13 @@ class TrainingSet:
     host_patterns: tuple[Edges, Edges] | None = None
 
     def __len__(self) -> int:
-        return len(self.interactions.users)
+        """Interactions of all processes."""
+        return self.placed.count if isinstance(self.placed, MeshEdges) else len(self.interactions)
+
+    @property
+    def shared(self) -> bool:
+        """Whether the host of a process has its own share of the interactions alone."""
+        return self.interactions.share is not None
 
     @property
     def batch(self) -> Batch:
@@ -111,7 +121,11 @@ class TrainingSet:
     @property
     def degrees(self) -> tuple[np.ndarray, np.ndarray]:
         """int64 [num_users], [num_items]: interactions of every row, whatever their label."""
-        return degrees(self.pattern, len(self))
+        return self._degrees_of_all if self.shared else degrees(self.pattern, len(self))
+
+    @cached_property
+    def _degrees_of_all(self) -> tuple[np.ndarray, np.ndarray]:
+        return _added_up(degrees(self.pattern, len(self.interactions)), self.interactions)
 
     @property
     def without_data(self) -> Nodes:
@@ -120,8 +134,11 @@ class TrainingSet:
         return Nodes(users == 0, items == 0)
 
     def degrees_without(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """`degrees` once the interactions at these places (int [k]) are gone."""
+        """`degrees` once the interactions at these places (int [k]) are gone, of a share with those of the other processes."""
         data = self.interactions
+        if self.shared:
+            gone = data.select(places)
+            return self.degrees[0] - gone.user_degrees(), self.degrees[1] - gone.item_degrees()
         return degrees_without(self.pattern, len(self), data.users[places], data.items[places])
 
     def edges_at(self, places: np.ndarray) -> np.ndarray:
@@ -233,7 +250,9 @@ def build_training_set(
       DataError: interactions without groups or timestamps where they are wanted, or more of them than the capacity holds; groups
         or histories over a mesh.
     """
-    if mesh is not None:
+    if mesh is None:
+        check_whole(interactions, "one device")
+    else:
         for what in (name for name, wanted in {"groups": with_groups, "histories": with_history}.items() if wanted):
             raise DataError(f"there are no {what} over several devices: train this model on one, outside of on_mesh.")
         return _over_mesh(interactions, mesh, with_graph)
@@ -257,13 +276,19 @@ def _over_mesh(interactions: Interactions, mesh: Mesh, with_graph: bool, *, befo
     ordered, placed = interactions_over(interactions, mesh, room=rooms[0])
     positives = np.flatnonzero(ordered.labels > 0.5) if with_graph else np.zeros(0, np.int64)
     ends = ordered.users[positives], ordered.items[positives]
-    edges = build_mesh_edges(*ends, sizes=sizes, mesh=mesh, room=rooms[1])
+    edges = build_mesh_edges(*ends, sizes=sizes, mesh=mesh, room=rooms[1], shared=interactions.share is not None)
     host = [
         host_edges(users, items, num_rows=sizes[0], num_cols=sizes[1])[0] for users, items in ((ordered.users, ordered.items), ends)
     ]
-    graph = build_graph(host[1], over=edges)
+    graph = graph_over_mesh(edges, host[1], _added_up(degrees(host[1], len(positives)), interactions))
     graph = replace(graph, **_features(ordered, placed, graph.weights.dtype))
     return TrainingSet(ordered, examples_of(ordered, SortedPairs(placed)), graph, positives, with_graph, (host[0], host[1]))
+
+
+def _added_up(of: tuple[np.ndarray, np.ndarray], data: Interactions) -> tuple[np.ndarray, np.ndarray]:
+    """Σ over all processes of what each counted of users and items in its share."""
+    users, items = np.split(data.added_up(np.concatenate(of)), [len(of[0])])
+    return users, items
 
 
 def _own(edges: Pattern) -> Edges:

@@ -66,7 +66,7 @@ def right_hand_sides(
     """
     hops = objective.model.num_hops
     affected = [affected_interactions(change, num_hops=hops) for change in changes]
-    spreads = [change.edges.any and hops > 0 and spillover != "none" for change in changes]
+    spreads = [change.moves_edges and hops > 0 and spillover != "none" for change in changes]
     around: dict[int, Around] = {}
     for number, (change, inside) in enumerate(zip(changes, affected, strict=True)):
         if not spreads[number] or spillover == "whole-graph":
@@ -88,7 +88,7 @@ def right_hand_sides(
 def _if_cheaper(objective: Objective, change: Change, affected: np.ndarray) -> Around | None:
     """The neighbourhood, where b costs less on it than over the whole graph, by an estimate (`neighbourhoods.Cost`)."""
     model, data = objective.model, change.before
-    if not (model.tables and objective.loss.separable) or data.graph.history is not None:
+    if not (model.tables and objective.loss.separable) or data.graph.history is not None or data.shared:
         return None
     whole = Cost(data.capacities[1], _pairs(change, affected), sum(data.sizes)).seconds(model.num_hops)
     if least_cost(change, affected).seconds(model.num_hops) > whole:
@@ -108,7 +108,7 @@ def _over_all_data(objective: Objective, params: Params, change: Change, affecte
     spillover = _spillover(objective, params, Batch(_counted(objective, change, affected), change.after.graph), before)
     rhs = _added(direct, spillover)
     norms = (float(on_host(_norm(part))) for part in (direct, spillover, rhs))
-    return rhs, Influence("whole-graph", int(affected.sum()), *norms)
+    return rhs, Influence("whole-graph", _count(change, affected), *norms)
 
 
 # Fewer affected interactions than this share of all are scored on their own.
@@ -117,8 +117,12 @@ _FEW = 1 / 3
 
 def _pairs(change: Change, affected: np.ndarray) -> int:
     """Pairs that are scored over the whole graph."""
-    count = int(affected.sum())
-    return change.after.room_for(count) if count < _FEW * len(affected) else change.after.capacities[0]
+    count = _count(change, affected)
+    return change.after.room_for(count) if count < _FEW * len(change.before) else change.after.capacities[0]
+
+
+def _count(change: Change, affected: np.ndarray) -> int:
+    return int(change.before.interactions.added_up(np.array(np.count_nonzero(affected))))
 
 
 def _counted(objective: Objective, change: Change, affected: np.ndarray) -> Examples:

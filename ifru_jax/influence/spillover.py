@@ -29,7 +29,9 @@ def graph_influence(objective: Objective, params: Params, after: Batch, before: 
 def affected_interactions(change: Change, *, num_hops: int) -> np.ndarray:
     """bool [n]: A, which interactions of `change.before` stay and have another score; none if no edge comes or goes."""
     data, edges = change.before.interactions, change.edges
-    if num_hops == 0 or not edges.any:
+    if num_hops == 0 or not change.moves_edges:
         return np.zeros(len(data), bool)
-    _, reached = spread(edges.pattern, edges.ends, edges.count, num_hops)
+    reached = edges.ends.anywhere(data)
+    for _ in range(num_hops):
+        reached = spread(edges.pattern, reached, edges.count, 1)[1].anywhere(data)
     return change.retained & (reached.users[data.users] | reached.items[data.items])

@@ -9,11 +9,11 @@ columns are made in the halo and go home by the transpose of the same exchange. 
 with the same kernels on its own pattern, and the derivatives are theirs. A Hessian product of an inner product takes two exchanges,
 one each way: what a direction is multiplied with is already there.
 
-No row, edge or score is on two devices, and nothing gathers a table or the edges.
+No row, edge or score is on two devices, and nothing gathers a table or the edges. The patterns of a device are made by the process
+that has it, from the edges of its own rows: processes tell one another how many edges they have and which columns they need.
 """
 
 from dataclasses import field
-from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
@@ -23,9 +23,10 @@ from jax.custom_derivatives import linear_call
 from jax.sharding import Mesh, PartitionSpec
 
 from ifru_jax.errors import DataError
+from ifru_jax.meshes import ROWS, blocks, of_all_devices, own_blocks
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse.edges import Edges, capacity_of, host_edges
-from ifru_jax.sparse.placement import ROWS, blocks, by_rows, everywhere, over_mesh
+from ifru_jax.sparse.placement import blocks_over_mesh, everywhere, on_host, over_mesh
 from ifru_jax.sparse.primitives import edge_scores, propagate, propagate_back
 from ifru_jax.sparse.reading import read_in, reading
 
@@ -45,6 +46,7 @@ class MeshEdges:
       sent: what each device sends, one after the other: slots × its columns, one edge for each slot that is in use.
       real_sizes: rows and columns that there are; tables have more where their blocks are filled up.
       mesh: the devices.
+      shared: whether the host of a process has the edges of its own devices alone, and not all.
     """
 
     rows: jax.Array
@@ -55,6 +57,12 @@ class MeshEdges:
     sent: Edges
     real_sizes: tuple[int, int] = field(metadata={"static": True})
     mesh: Mesh = field(metadata={"static": True})
+    shared: bool = field(default=False, metadata={"static": True})
+
+    @property
+    def count(self) -> int:
+        """Edges of all devices, without padding."""
+        return int(on_host(self.starts)[-1])
 
     @property
     def num_rows(self) -> int:
@@ -87,12 +95,14 @@ class MeshEdges:
         return block * self.room[0] + numbers - self.starts[block]
 
     def column(self, values: np.ndarray, dtype: npt.DTypeLike) -> jax.Array:
-        """Values of the edges, [m] in the order of the host, as they stand beside the edges, [e]; 0 at padding."""
-        starts, size = np.asarray(self.starts), self.room[0]
-        out = np.zeros((self.mesh.size, size), dtype)
-        for block, (a, b) in enumerate(pairwise(starts)):
-            out[block, : b - a] = values[a:b]
-        return over_mesh(out.reshape(-1), by_rows(self.mesh))
+        """Values of the edges that the host has, [m] in its order, as they stand beside the edges, [e]; 0 at padding."""
+        starts, size, own = on_host(self.starts), self.room[0], own_blocks(self.mesh)
+        first = starts[own[0]] if self.shared else 0
+        out = np.zeros((len(own), size), dtype)
+        for place, block in enumerate(own):
+            a, b = starts[block] - first, starts[block + 1] - first
+            out[place, : b - a] = values[a:b]
+        return blocks_over_mesh(out.reshape(-1), self.mesh)
 
     def propagate(self, weights: jax.Array, x: jax.Array) -> jax.Array:
         """`sparse.propagate` of weights [e] and x [num_cols, d], both in blocks; so is the result, [num_rows, d]."""
@@ -165,7 +175,13 @@ def _exchanged(slots: jax.Array) -> jax.Array:
 
 
 def build_mesh_edges(
-    rows: np.ndarray, cols: np.ndarray, *, sizes: tuple[int, int], mesh: Mesh, room: tuple[int, int] | None = None
+    rows: np.ndarray,
+    cols: np.ndarray,
+    *,
+    sizes: tuple[int, int],
+    mesh: Mesh,
+    room: tuple[int, int] | None = None,
+    shared: bool = False,
 ) -> MeshEdges:
     """A pattern over a mesh, from edges on the host.
 
@@ -174,43 +190,68 @@ def build_mesh_edges(
       sizes: rows and columns that there are.
       mesh: of `placement.current_mesh`.
       room: what the shapes have to have room for at the least, `MeshEdges.room` of a pattern before; None rounds up a little.
+      shared: whether these are the edges of the rows of this process's devices alone; those devices stand next to each other.
 
     Raises:
-      DataError: edges that are not sorted.
+      DataError: edges that are not sorted, or shared ones of other rows.
     """
-    devices = mesh.size
     of_rows, of_cols = (blocks(size, mesh) for size in sizes)
     if np.any(np.diff(rows) < 0):
         raise DataError("edges over a mesh have to be sorted by row.")
-    starts = np.searchsorted(rows, of_rows * np.arange(devices + 1)).astype(np.int32)
-    parts = [slice(a, b) for a, b in pairwise(starts)]
+    own = own_blocks(mesh)
+    ends = np.searchsorted(rows, of_rows * np.stack([own, own + 1]))
+    if shared and int(np.diff(ends, axis=0).sum()) != len(rows):
+        first, last = of_rows * own[0], of_rows * (own[-1] + 1) - 1
+        raise DataError(f"a share of rows {first} … {last} has edges of others: give those of its own rows.")
+    parts = [slice(a, b) for a, b in ends.T.tolist()]
+    counts = of_all_devices(ends[1] - ends[0], mesh)
     needed = [np.unique(cols[part]) for part in parts]
     # bounds[t, s]: where the columns of device s begin among those that device t needs.
-    bounds = np.stack([np.searchsorted(of, of_cols * np.arange(devices + 1)) for of in needed])
-    most = int(np.diff(starts).max()), int(np.diff(bounds).max())
-    size, slots = _rounded(most, room)
+    bounds = of_all_devices(np.stack([np.searchsorted(of, of_cols * np.arange(mesh.size + 1)) for of in needed]), mesh)
+    size, slots = _rounded((int(counts.max()), int(np.diff(bounds).max())), room)
 
-    local, sent, all_rows, all_cols, mask = [], [], [], [], []
-    for t, part in enumerate(parts):
-        source = needed[t] // of_cols
+    local, all_rows, all_cols = [], [], []
+    for t, part, columns in zip(own.tolist(), parts, needed, strict=True):
+        source = columns // of_cols
         slot_of = source * slots + np.arange(len(source)) - bounds[t, source]
-        ends = slot_of[np.searchsorted(needed[t], cols[part])]
-        edges, _ = host_edges(rows[part] - t * of_rows, ends, num_rows=of_rows, num_cols=devices * slots, capacity=size)
+        halo = slot_of[np.searchsorted(columns, cols[part])]
+        edges, _ = host_edges(rows[part] - t * of_rows, halo, num_rows=of_rows, num_cols=mesh.size * slots, capacity=size)
         local.append(edges)
         missing = size - (part.stop - part.start)
         all_rows.append(np.pad(rows[part], (0, missing), constant_values=min((t + 1) * of_rows, sizes[0]) - 1))
         all_cols.append(np.pad(cols[part], (0, missing), constant_values=sizes[1] - 1))
-        mask.append(edges.mask)
-    for s in range(devices):
-        own = [needed[t][bounds[t, s] : bounds[t, s + 1]] - s * of_cols for t in range(devices)]
-        filled = np.concatenate([t * slots + np.arange(len(of)) for t, of in enumerate(own)])
-        sent.append(
-            host_edges(filled, np.concatenate(own), num_rows=devices * slots, num_cols=of_cols, capacity=devices * slots)[0]
-        )
-    columns = [np.concatenate(of).astype(kind) for of, kind in ((all_rows, np.int32), (all_cols, np.int32), (mask, bool))]
-    rows_of, cols_of, mask_of = over_mesh(columns, by_rows(mesh))
-    patterns = [over_mesh(jax.tree.map(lambda *of: np.concatenate(of), *each), by_rows(mesh)) for each in (local, sent)]
-    return MeshEdges(rows_of, cols_of, mask_of, over_mesh(starts, everywhere(mesh)), *patterns, real_sizes=sizes, mesh=mesh)
+    sent = []
+    for wanted in _wanted_of_own(needed, of_cols, mesh):
+        filled = np.concatenate([t * slots + np.arange(len(of)) for t, of in enumerate(wanted)])
+        out = host_edges(filled, np.concatenate(wanted), num_rows=mesh.size * slots, num_cols=of_cols, capacity=mesh.size * slots)
+        sent.append(out[0])
+    columns = [np.concatenate(all_rows).astype(np.int32), np.concatenate(all_cols).astype(np.int32)]
+    columns.append(np.concatenate([edges.mask for edges in local]))
+    rows_of, cols_of, mask_of = blocks_over_mesh(columns, mesh)
+    patterns = [blocks_over_mesh(jax.tree.map(lambda *of: np.concatenate(of), *each), mesh) for each in (local, sent)]
+    starts = over_mesh(np.concatenate([[0], np.cumsum(counts)]).astype(np.int32), everywhere(mesh))
+    return MeshEdges(rows_of, cols_of, mask_of, starts, *patterns, real_sizes=sizes, mesh=mesh, shared=shared)
+
+
+def _wanted_of_own(needed: list[np.ndarray], of_cols: int, mesh: Mesh) -> list[list[np.ndarray]]:
+    """For each of this process's devices the columns that each of all devices wants of it, counted from its first; ascending.
+
+    Args:
+      needed: ascending columns that each of this process's devices needs.
+      of_cols: columns of a device.
+    """
+    flags = np.zeros((len(needed), mesh.size * of_cols), bool)
+    for own, columns in zip(flags, needed, strict=True):
+        own[columns] = True
+    # Bits, device by device: no process has more than one row of all.
+    packed = of_all_devices(np.packbits(flags, axis=1), mesh)
+    own = own_blocks(mesh).tolist()
+    found: list[list[np.ndarray]] = [[] for _ in own]
+    for bits in packed:
+        wanted = np.unpackbits(bits, count=flags.shape[1])
+        for place, block in enumerate(own):
+            found[place].append(np.flatnonzero(wanted[block * of_cols : (block + 1) * of_cols]))
+    return found
 
 
 def _rounded(most: tuple[int, int], room: tuple[int, int] | None) -> tuple[int, int]:

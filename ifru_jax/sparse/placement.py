@@ -2,7 +2,6 @@
 
 Both ways are explicit, so that a request runs under `jax.transfer_guard("disallow")`.
 
-
 Over several devices everything has rows: tables, a column of the interactions, the pattern of each device. Their first axis is cut
 into equal blocks, one per device, along the axis `ROWS`. What has no rows, and every single number, is on all of them.
 
@@ -13,7 +12,6 @@ into equal blocks, one per device, along the axis `ROWS`. What has no rows, and 
 1
 """
 
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,9 +21,9 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from ifru_jax.errors import DataError, check_kind
+from ifru_jax.errors import check_kind
+from ifru_jax.meshes import ROWS, in_one_axis, own_blocks
 
-ROWS = "rows"
 _mesh: ContextVar[Mesh | None] = ContextVar("ifru_mesh", default=None)
 
 
@@ -41,7 +39,7 @@ def on_mesh(mesh: Mesh | None) -> Iterator[None]:
     """Within the block, `fit`, `load` and `Trained.of` put models and data over the devices of a mesh.
 
     What was put there stays there: requests and evaluation need no such block. Every process of `jax.distributed` has to do the
-    same with the same data.
+    same with the same data, or with its share of them (`stream_split`).
 
     Args:
       mesh: any mesh of JAX; its devices are taken in their order, whatever its axes are. None stands for the default device alone.
@@ -51,8 +49,7 @@ def on_mesh(mesh: Mesh | None) -> Iterator[None]:
     """
     if mesh is not None:
         check_kind("mesh", mesh, Mesh, "give a mesh, such as jax.make_mesh((8,), ('rows',)), or None for one device")
-    # One axis, and no shardings in types, which a mesh of `jax.make_mesh` may ask for.
-    token = _mesh.set(None if mesh is None else Mesh(np.asarray(mesh.devices).reshape(-1), (ROWS,)))
+    token = _mesh.set(None if mesh is None else in_one_axis(mesh))
     try:
         yield
     finally:
@@ -84,63 +81,27 @@ def over_mesh(tree: Any, sharding: NamedSharding) -> Any:
     return jax.tree.map(put, tree)
 
 
+def blocks_over_mesh(tree: Any, mesh: Mesh) -> Any:
+    """Arrays in blocks on a mesh, of which this process has those of its own devices, one after the other."""
+    own, sharding = own_blocks(mesh).tolist(), by_rows(mesh)
+
+    def put(array: Any) -> jax.Array:
+        found = np.asarray(array)
+        size = len(found) // len(own)
+
+        def block(place: tuple[slice, ...]) -> np.ndarray:
+            number = own.index((place[0].start or 0) // max(size, 1))
+            return found[number * size : (number + 1) * size]
+
+        return jax.make_array_from_callback((size * mesh.size, *found.shape[1:]), sharding, block)
+
+    return jax.tree.map(put, tree)
+
+
 def mesh_of(array: jax.Array) -> Mesh | None:
     """The mesh of `on_mesh` that an array is over; None elsewhere."""
     sharding = array.sharding
     return sharding.mesh if isinstance(sharding, NamedSharding) and sharding.mesh.axis_names == (ROWS,) else None  # pyright: ignore[reportReturnType]
-
-
-def among_processes(mesh: Mesh | None) -> tuple[int, int]:
-    """The number of this process among those of a mesh, and how many they are; (0, 1) where a mesh is of one."""
-    return (jax.process_index(), jax.process_count()) if mesh is not None and mesh.is_multi_process else (0, 1)
-
-
-@contextmanager
-def in_all_processes(mesh: Mesh | None) -> Iterator[None]:
-    """What fails in one process of a mesh fails in all, in place of leaving the others to wait; they leave the block together.
-
-    Raises:
-      DataError: another process failed. What failed in this one is raised as it is.
-    """
-    failed: Exception | None = None
-    try:
-        yield
-    except Exception as error:
-        failed = error
-    flags = _of_all_processes(np.array(failed is not None), mesh)
-    if flags.any():
-        raise failed or DataError(f"process {int(flags.argmax())} failed, and says why: this one goes no further without it.")
-
-
-@contextmanager
-def first_process(mesh: Mesh | None) -> Iterator[bool]:
-    """Whether this process is to do what only one of a mesh's processes does; see `in_all_processes`."""
-    with in_all_processes(mesh):
-        yield among_processes(mesh)[0] == 0
-
-
-def sum_over_processes(values: np.ndarray, mesh: Mesh | None) -> np.ndarray:
-    """Σ of each process's values, of one shape."""
-    return _of_all_processes(values, mesh).sum(axis=0, dtype=values.dtype)
-
-
-def same_token(mesh: Mesh | None) -> str:
-    """Eight hexadecimal digits that no other call gives, the same in all processes."""
-    return f"{int(_of_all_processes(np.array(secrets.randbits(32), np.uint32), mesh)[0]):08x}"
-
-
-def _of_all_processes(values: np.ndarray, mesh: Mesh | None) -> np.ndarray:
-    """Each process's values [...], one after the other, [processes, ...]."""
-    if among_processes(mesh)[1] == 1:
-        return values[None]
-    from jax.experimental import multihost_utils  # only who is distributed waits for it
-
-    return np.asarray(multihost_utils.process_allgather(values)).reshape(-1, *values.shape)
-
-
-def blocks(size: int, mesh: Mesh) -> int:
-    """Rows of each device where there are `size` in all; the last blocks are filled up."""
-    return -(-size // mesh.size)
 
 
 def on_host(tree: Any) -> Any:

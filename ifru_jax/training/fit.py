@@ -30,7 +30,7 @@ from ifru_jax.training.objective import Objective
 from ifru_jax.training.over_mesh import drawn, filled_up
 from ifru_jax.training.record import Boundary, Record, Recorder, Recording
 from ifru_jax.training.row_adam import check_rows_alone
-from ifru_jax.training.validation import valid_metric, validation_pairs
+from ifru_jax.training.validation import both_labels, valid_metric, validation_pairs
 
 MOST_EPOCHS = 1000
 
@@ -182,7 +182,7 @@ def fit_params(
     optimiser = config.optimiser
     opt_state = optimiser.init(params, (train.placed.num_rows, train.placed.num_cols), config.record > 0)
     state = _State(params, opt_state, params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
-    pairs = validation_pairs(valid, valid_capacity, compared=loss.grouped, mesh=train.mesh) if len(valid) else None
+    pairs = validation_pairs(valid, valid_capacity, compared=loss.grouped, mesh=train.mesh) if valid.total else None
     passes = _passes(loss, train, pairs, config.batch_size)
     per_epoch = -(-passes.size // passes.units)
     state, recorder = state._replace(best_sums=state.sums), Recorder(config.record, per_epoch)
@@ -233,24 +233,26 @@ def fit_params(
 def _check(loss: Loss, train: TrainingSet, valid: Interactions, config: TrainConfig) -> None:
     if len(train) == 0:
         raise DataError("no interaction to train on: loosen the filters or split anew.")
-    loss.check(train.interactions)
+    with train.interactions.together():
+        loss.check(train.interactions)
     if loss.grouped and train.leaders is None:
         raise DataError("the loss compares the members of a group: build_training_set(…, with_groups=True).")
-    if not len(valid):
+    there = valid.total
+    if not there:
         if config.epochs is None:
             raise DataError(
                 "there is no validation interaction to stop the training by: say how long to train, TrainConfig(epochs=…), or keep "
                 "some for validation."
             )
         return
-    if len(np.unique(valid.labels > 0.5)) < 2:
+    if not both_labels(valid, compared=False):
         raise DataError(
-            f"the {len(valid)} validation interactions have one label only: early stopping by AUC needs both. Without any, "
+            f"the {there} validation interactions have one label only: early stopping by AUC needs both. Without any, "
             "training runs for TrainConfig(epochs=…)."
         )
     positive = valid.labels > 0.5
-    compared = len(np.intersect1d(valid.users[positive], valid.users[~positive])) or (loss.grouped and valid.groups is not None)
-    if not (loss.fixes_levels or compared):
+    compared = valid.added_up(np.array(len(np.intersect1d(valid.users[positive], valid.users[~positive])))) > 0
+    if not (loss.fixes_levels or compared or (loss.grouped and valid.groups is not None)):
         raise DataError(
             f"no user has validation interactions of both labels, and {type(loss).__name__} compares the items of one user: keep "
             "interactions of both labels for validation, or sample negatives for the whole split."

@@ -88,7 +88,7 @@ class Record:
         """That of a training on what is retained, which went along other segments; without users and items that have no data."""
         gone = retained.without_data
         lost = gone.users[self.valid.users] | gone.items[self.valid.items]
-        if np.any(lost):
+        if self.valid.added_up(np.array(np.count_nonzero(lost))) > 0:
             return replace(self, segments=segments, valid=self.valid.select(~lost))
         return self._same_pairs(segments=segments)
 

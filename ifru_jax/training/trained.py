@@ -88,7 +88,7 @@ class Trained:
         """
         loss = checked(as_loss(loss), model)
         training_set = training_set_for(model, loss, interactions, capacities=capacities)
-        objective = Objective(model, loss, float(len(interactions) if total is None else total), config.reg)
+        objective = Objective(model, loss, float(len(training_set) if total is None else total), config.reg)
         return cls(objective, _given(model, params, training_set), training_set, config)
 
     def __repr__(self) -> str:
@@ -101,13 +101,13 @@ class Trained:
         )
 
     def _repr_html_(self) -> str:
-        data, size = self.interactions, self._size
+        size = self._size
         lost = self.training_set.without_data
         rows = [
             ("model", repr(self.model)),
             ("loss", repr(self.loss)),
             ("parameters", int(size)),
-            ("interactions", f"{len(data):,} of {self.total:,} that it was trained on"),
+            ("interactions", f"{len(self.training_set):,} of {self.total:,} that it was trained on"),
             ("users with data", int((~lost.users).sum())),
             ("items with data", int((~lost.items).sum())),
             ("λ₂", self.config.reg),
@@ -132,7 +132,7 @@ class Trained:
         """
         degrees = dict(zip(("users", "items"), self.training_set.degrees, strict=True))
         lines = {name: np.sort(of[of > 0])[::-1].tolist() for name, of in degrees.items()}
-        return curves(f"{len(self.interactions):,} interactions that the model stands for", lines, across="rank", up="interactions")
+        return curves(f"{len(self.training_set):,} interactions that the model stands for", lines, across="rank", up="interactions")
 
     def resolved(self, request: ForgetRequest) -> Change:
         """A request resolved on what the model stands for.
@@ -141,8 +141,10 @@ class Trained:
           DataError: the request names something that isn't there, or everything, or a new label that the loss can't take.
         """
         change = Change.of(self.training_set, request)
-        if len(change.corrected):
-            self.loss.check(change.after.interactions)
+        if change.sizes[1]:
+            after = change.after.interactions
+            with after.together():
+                self.loss.check(after)
         return change
 
     def with_record(self, record: Record | None) -> Self:
@@ -340,9 +342,9 @@ def train(
     """
     loss = checked(as_loss(loss), model)
     training_set = training_set_for(model, loss, data.train)
-    objective = Objective(model, loss, float(len(data.train)), config.reg)
+    objective = Objective(model, loss, float(len(training_set)), config.reg)
     valid = stopping_pairs(data.valid, data.train)
-    if not len(valid) and config.epochs is not None:
+    if not valid.total and config.epochs is not None:
         warnings.warn(
             f"there is no validation interaction to stop the training by: it runs all {config.epochs} epochs, and its last "
             "parameters are taken.",

@@ -57,7 +57,7 @@ def tuned(
       DataError: no validation data to choose by.
       NumericsError: no training was finite.
     """
-    if not len(stopping_pairs(data.valid, data.train)):
+    if not stopping_pairs(data.valid, data.train).total:
         raise DataError("there is no validation data to choose by: split some off (protocol_split), or leave out tune.")
     search = _Search(lambda one, on_epoch: train(key, model, data, one, loss=loss, on_epoch=on_epoch), watched)
     best = search.run(config)

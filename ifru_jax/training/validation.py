@@ -85,9 +85,10 @@ def stopping_pairs(valid: Interactions, retained: Interactions) -> Interactions:
       DataError: there were some and none is left, so that a training which was to be stopped would not be.
     """
     found = surviving(valid, retained)
-    if len(valid) and not len(found):
+    there = valid.total
+    if there and not found.total:
         raise DataError(
-            f"of {len(valid)} validation interactions none is of a user and an item that have data: give others, or none, for a "
+            f"of {there} validation interactions none is of a user and an item that have data: give others, or none, for a "
             "number of epochs."
         )
     return found
@@ -97,5 +98,9 @@ def both_labels(valid: Interactions, *, compared: bool) -> bool:
     """Whether a metric has an answer on these pairs; where groups are `compared`, whether one of them has both labels."""
     if compared and valid.groups is not None:
         return bool(np.any(valid.labels[leaders_of(valid)] != valid.labels))
-    positive = valid.labels > 0.5
-    return bool(positive.any() and not positive.all())
+    return valid.added_up(label_counts(valid)).all().item()
+
+
+def label_counts(data: Interactions) -> np.ndarray:
+    """int64 [2]: negative and positive interactions that are here."""
+    return np.bincount(data.labels > 0.5, minlength=2)

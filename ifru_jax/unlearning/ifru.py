@@ -85,14 +85,14 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
     clock = Clock()
     change = trained.resolved(request)
     if not len(change):
-        return trained, Report.of_nothing(len(trained.interactions), clock.seconds())  # pyright: ignore[reportReturnType]
+        return trained, Report.of_nothing(len(trained.training_set), clock.seconds())  # pyright: ignore[reportReturnType]
     state = prepare(trained, config=config)
     if state is not trained:
         clock.part("prepare", state.propagations)
-    most = most_at_once(len(trained.interactions), state.step.max_share)
+    most = most_at_once(len(change.before), state.step.max_share)
     if len(change) > most:
         unlearned, report = _in_parts(state, cut_request(named_plainly(change), trained.interactions, most), clock)
-        report = beyond(with_linearity(report, trained, unlearned), len(trained.interactions))
+        report = beyond(with_linearity(report, trained, unlearned), len(change.before))
         # A part can't know what another names.
         return unlearned, replace(report, **alongside(change))
     update = (confined_update if state.confined else whole_update)(state, change, clock)

@@ -21,7 +21,8 @@ import numpy as np
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.groups import leads_group
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.pair_keys import pair_keys
+from ifru_jax.data.pair_keys import contains, pair_keys
+from ifru_jax.errors import DataError
 from ifru_jax.graph import Change
 from ifru_jax.influence import Influence
 from ifru_jax.training import Trained
@@ -43,18 +44,33 @@ def named_plainly(change: Change) -> ForgetRequest:
     Users and items that lose all they have, by themselves; what else leaves, by its pairs; corrections, in order.
     """
     data, (users, items) = change.before.interactions, change.lost.rows
-    named = leads_group(data)[change.forgotten]
-    pairs, corrected = (
-        np.stack([data.users[places], data.items[places]], axis=1) for places in (change.forgotten[named], change.corrected)
-    )
+    if data.share is None:
+        named = leads_group(data)[change.forgotten]
+        pairs, corrected = (
+            np.stack([data.users[places], data.items[places]], axis=1) for places in (change.forgotten[named], change.corrected)
+        )
+        labels = change.labels[~change.gone]
+    else:
+        # Who has an interaction knows that it is touched; what it is, the request says.
+        request, new = change.request, np.sort(_keys(data, change.corrected))
+        here = contains(new, pair_keys(*request.corrected.T, data.num_items))
+        changes = data.added_up(here.astype(np.int32)) > 0
+        pairs, corrected, labels = request.pairs, request.corrected[changes], request.labels[changes]
     pairs = pairs[~np.isin(pairs[:, 0], users) & ~np.isin(pairs[:, 1], items)]
-    return ForgetRequest(pairs, users, items, corrected, change.labels[~change.gone])
+    return ForgetRequest(pairs, users, items, corrected, labels)
+
+
+def _keys(data: Interactions, places: np.ndarray | slice = slice(None)) -> np.ndarray:
+    return pair_keys(data.users[places], data.items[places], data.num_items)
 
 
 def cut_request(request: ForgetRequest, data: Interactions, most: int) -> list[ForgetRequest]:
     """The request in parts of at most `most` interactions, all but the last about that large.
 
     Which part a row is in is random but fixed. A single pair is never cut, whatever it takes along.
+
+    Raises:
+      DataError: a share of the data, and a user or an item that has more than a part holds.
     """
     request, late = _without_large(request, data, most)
     sizes = np.concatenate([_sizes(request, data, name) for name in _NAMES])
@@ -78,6 +94,11 @@ def cut_request(request: ForgetRequest, data: Interactions, most: int) -> list[F
 def _without_large(request: ForgetRequest, data: Interactions, most: int) -> tuple[ForgetRequest, ForgetRequest]:
     """The request with pairs in place of users and items that have more than `most` interactions; and those users and items."""
     users, items = (getattr(request, side)[_sizes(request, data, side) > most] for side in ("users", "items"))
+    if data.share is not None and len(users) + len(items):
+        raise DataError(
+            f"{len(users) + len(items)} users or items have more than {most} interactions, which are forgotten in parts, and where "
+            "processes have shares of the data none of them can name all: answer in one step, IFRUConfig(max_share=None)."
+        )
     # Pairs take their groups along, so those that lead are enough; an item that was sampled for others goes with the item.
     named = leads_group(data) & (np.isin(data.users, users) | np.isin(data.items, items))
     pairs = np.stack([data.users[named], data.items[named]], axis=1)
@@ -93,11 +114,15 @@ def _sizes(request: ForgetRequest, data: Interactions, name: str) -> np.ndarray:
         taken = np.where(leads_group(data), counts[group], 1 if name == "items" else 0)
     if name in ("users", "items"):
         side, size = (data.users, data.num_users) if name == "users" else (data.items, data.num_items)
-        return np.bincount(side, taken, minlength=size).astype(np.int64)[rows]
+        return data.added_up(np.bincount(side, taken, minlength=size).astype(np.int64)[rows])
+    if not len(rows):
+        return np.zeros(0, np.int64)
     # A pair counts with all its copies.
-    pairs, place = np.unique(pair_keys(data.users, data.items, data.num_items), return_inverse=True)
-    found = np.searchsorted(pairs, pair_keys(rows[:, 0], rows[:, 1], data.num_items))
-    return np.maximum(np.bincount(place, taken).astype(np.int64)[found], 1) if len(rows) else np.zeros(0, np.int64)
+    keys, wanted = _keys(data), pair_keys(rows[:, 0], rows[:, 1], data.num_items)
+    order = np.argsort(keys, kind="stable")
+    before = np.concatenate([[0], np.cumsum(taken[order])])
+    first, last = (np.searchsorted(keys, wanted, side, sorter=order) for side in ("left", "right"))
+    return np.maximum(data.added_up((before[last] - before[first]).astype(np.int64)), 1)
 
 
 def split_request(request: ForgetRequest, count: int) -> list[ForgetRequest]:
@@ -127,7 +152,7 @@ def forget_each(trained: State, parts: Sequence[ForgetRequest], step: Step[State
         if len(left):
             trained, report = step(trained, left)
             reports.append(report)
-    return trained, in_all(reports) if reports else Report.of_nothing(len(trained.interactions), {"total": 0.0})
+    return trained, in_all(reports) if reports else Report.of_nothing(len(trained.training_set), {"total": 0.0})
 
 
 def in_all(reports: list[Report]) -> Report:

@@ -15,6 +15,7 @@ from typing import Self
 import jax
 import numpy as np
 
+from ifru_jax.data.interactions import check_whole
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.graph import Change, Nodes
 from ifru_jax.graph.inflow import Propagations
@@ -177,6 +178,8 @@ def _check_applies(trained: Trained, config: IFRUConfig) -> bool:
     Refuses what the model or its loss does not allow.
     """
     loss, tables = trained.loss, trained.model.tables
+    if config.scope is not None:
+        check_whole(trained.interactions, f"a request with scope {config.scope}")
     shared = [name for name in free_parameters(trained.model, trained.params, config) if name not in tables]
     confined = config.scope is not None and loss.separable and not shared
     if config.max_edges is not None and not confined:
@@ -194,6 +197,8 @@ def _check_applies(trained: Trained, config: IFRUConfig) -> bool:
 
 def _why_not_by_neighbourhood(trained: Trained) -> str | None:
     """What keeps b from being the sum of what happens on neighbourhoods, each with its own rows of the tables."""
+    if trained.training_set.shared:
+        return "the neighbours of a node are of several processes"
     if not trained.loss.separable:
         return f"{trained.loss!r} compares interactions of different neighbourhoods"
     if trained.model.num_hops and not trained.model.tables:

@@ -151,12 +151,12 @@ class Report:
     @classmethod
     def of(cls, change: Change, status: Status, tables: Tables, seconds: Mapping[str, float], **evidence: Any) -> Self:
         """The report of a change that was carried out on a model with these tables."""
-        sides = set(tables.values())
+        sides, (forgotten, corrected) = set(tables.values()), change.sizes
         return cls(
             status=status,
-            retained=len(change.before) - len(change.forgotten),
-            forgotten=len(change.forgotten),
-            corrected=len(change.corrected),
+            retained=len(change.before) - forgotten,
+            forgotten=forgotten,
+            corrected=corrected,
             cleared_users=int(change.lost.users.sum()) if "user" in sides else 0,
             cleared_items=int(change.lost.items.sum()) if "item" in sides else 0,
             **alongside(change),

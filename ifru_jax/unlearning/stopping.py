@@ -68,7 +68,7 @@ class Peak(NamedTuple):
 
 def peak(objective: Objective, params: Params, record: Record, data: TrainingSet) -> Peak | None:
     """τ* of parameters that stand for `data`; None where the validation pairs are too few to tell."""
-    if len(record.valid) < LEAST_PAIRS or not both_labels(record.valid, compared=objective.loss.grouped):
+    if record.valid.total < LEAST_PAIRS or not both_labels(record.valid, compared=objective.loss.grouped):
         return None
     pairs = Batch(record.pairs, data.graph)
     objective, steps, shares = on_device((objective, record.steps, SHARES.astype(jnp.result_type(float))))
@@ -79,7 +79,7 @@ def peak(objective: Objective, params: Params, record: Record, data: TrainingSet
 def gone_on(objective: Objective, params: Params, record: Record, data: TrainingSet) -> tuple[Params, Record]:
     """The step from θ′ to where training on what is retained would have stopped, and the record of a training that long."""
     found = None if record.peak is None else peak(objective, params, record, data)
-    share = 0.0 if found is None or record.peak is None else found.share - record.peak - len(record.valid) ** -0.5
+    share = 0.0 if found is None or record.peak is None else found.share - record.peak - record.valid.total**-0.5
     if found is None or not share > 0:
         return _nowhere(params), record
     return _after(found.flow, on_device(share)), record.longer(share)

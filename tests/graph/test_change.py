@@ -149,7 +149,7 @@ def test_edges_that_come_and_go_have_the_weights_of_dense_graphs(case, drawn):
     np.testing.assert_array_equal(found[0] - found[1], counts[0])
     np.testing.assert_array_equal(found[0] - found[2], counts[1])
     assert not len(np.intersect1d(edges.added, edges.removed))
-    assert edges.any == bool(len(edges.added) or len(edges.removed))
+    assert change.moves_edges == bool(len(edges.added) or len(edges.removed))
 
     places = np.flatnonzero(drawn.draw(st.lists(st.booleans(), min_size=edges.count, max_size=edges.count)))
     for got, of, absent in zip(edges.weights(places), counts, (edges.added, edges.removed), strict=True):
@@ -177,12 +177,12 @@ def test_an_empty_request_changes_nothing():
         change = Change.of(before, request)
         assert len(change) == 0
         assert change.after is before
-        assert not change.edges.any
+        assert not change.moves_edges
 
 
 def test_without_a_graph_no_edge_comes_or_goes():
     before = build_training_set(Interactions(np.array([0, 1]), np.array([0, 1]), np.array([1, 0]), USERS, ITEMS), with_graph=False)
     change = Change.of(before, ForgetRequest(corrected=np.array([[1, 1]]), labels=np.array([1.0])))
-    assert not change.edges.any
+    assert not change.moves_edges
     assert change.after.interactions.labels.tolist() == [1, 1]
     assert not len(change.after.positives)

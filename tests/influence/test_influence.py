@@ -73,7 +73,7 @@ def test_what_is_touched_and_affected_is_enough(dense_scores, num_layers, form, 
     assert_close(rhs, optax.tree.add(*parts))
     norms = influence.norm_direct, influence.norm_spillover, influence.norm_rhs
     np.testing.assert_allclose(norms, [optax.tree.norm(of) for of in (*parts, rhs)], rtol=1e-9, atol=1e-10)
-    reached = change.edges.any and num_layers != 0
+    reached = change.moves_edges and num_layers != 0
     assert influence.spillover == (form if reached else "none")
     assert influence.affected == affected_interactions(change, num_hops=model(num_layers).num_hops).sum()
 

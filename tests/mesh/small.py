@@ -25,6 +25,46 @@ def split() -> ifru_jax.Split:
     return ifru_jax.random_split(ifru_jax.Interactions.from_arrays(users, items, likes), shares=(0.7, 0.2, 0.1))
 
 
+# Of what is read by two processes.
+SHARES = (0.7, 0.2, 0.1)
+
+
+def frame() -> dict[str, np.ndarray]:
+    """Columns of what two processes read in shares: busy users and popular items first, one user with a single interaction."""
+    rng = np.random.default_rng(1)
+    users = np.concatenate([np.repeat(np.arange(53), np.arange(53, 0, -1) // 2 + 2), [99]])
+    items = np.minimum(rng.geometric(0.06, len(users)), 43)
+    _, first = np.unique(users * 1000 + items, return_index=True)
+    first = rng.permutation(first)
+    tastes, kinds = rng.normal(size=(100, 3)), rng.normal(size=(44, 3))
+    ratings = np.clip(np.round(3.3 + (tastes[users] * kinds[items]).sum(axis=1)), 1, 5)
+    return {"user": users[first] + 100, "item": items[first] * 7, "rating": ratings[first]}
+
+
+def split_of_frame(blocks: int) -> ifru_jax.Split:
+    """The split of all of it in one process."""
+    columns = frame()
+    data = ifru_jax.Interactions.from_arrays(columns["user"], columns["item"], columns["rating"] > 3)
+    return ifru_jax.balanced(ifru_jax.random_split(data, shares=SHARES), blocks)
+
+
+def shared_requests() -> dict[str, dict]:
+    """Requests one after the other, as arguments of `unlearn`."""
+    train = split_of_frame(4).train
+    pairs, again = named(train, slice(0, None, 40)), named(train, slice(5, None, 60))
+    gone = {train.user_ids[3], train.user_ids[40]}
+    labels = [1.0 - label for label in train.labels[5::60].tolist()]
+    flipped = [(*pair, label) for pair, label in zip(again, labels, strict=True) if pair not in pairs and pair[0] not in gone]
+    return {
+        "interactions": {"interactions": pairs},
+        "users": {"users": sorted(gone)},
+        "corrected": {"corrected": flipped[:5]},
+        "items": {"items": [train.item_ids[30]], "config": ifru_jax.IFRUConfig(follow=False)},
+        "in parts": {"users": train.user_ids[10:22].tolist(), "config": ifru_jax.IFRUConfig(max_share=0.1)},
+        "what is left of it": {"users": [train.user_ids[3], train.user_ids[5]], "missing": "report"},
+    }
+
+
 def given(name: str) -> ifru_jax.Trained:
     """A model with parameters as they are drawn, without a record, on the devices of the block that it is made in."""
     model, data = MODELS[name], split().train

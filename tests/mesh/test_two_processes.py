@@ -1,10 +1,5 @@
 """Two processes with `jax.distributed` compute what one device does, and write one file."""
 
-import json
-import re
-import socket
-import subprocess
-
 import jax
 import numpy as np
 import pytest
@@ -12,30 +7,12 @@ import pytest
 import ifru_jax
 from tests.mesh import small
 
-TIMEOUT = 600
-
 
 @pytest.fixture(scope="module")
-def together(start, tmp_path_factory):
+def together(start_both, tmp_path_factory):
     """What both printed, and the folder with their files."""
     folder = tmp_path_factory.mktemp("together")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    both = [start("two_processes.py", str(folder), port, str(number), devices=2) for number in range(2)]
-    try:
-        ended = [one.communicate(timeout=TIMEOUT) for one in both]
-    except subprocess.TimeoutExpired:
-        pytest.fail(f"the two processes did not end within {TIMEOUT} seconds")
-    finally:
-        for one in both:
-            one.kill()
-    if any(
-        re.search("Multiprocess computations aren't implemented|collectives .*not (implemented|available)", of) for _, of in ended
-    ):
-        pytest.skip(f"this JAX has no collectives between processes on CPU: {ended[0][1][-300:]}")
-    assert [one.returncode for one in both] == [0, 0], ended[0][1][-2000:] + ended[1][1][-2000:]
-    return folder, [json.loads(next(line for line in out.splitlines() if line.startswith("{"))) for out, _ in ended]
+    return folder, start_both("two_processes.py", folder)
 
 
 @pytest.mark.usefixtures("float64")

@@ -3,4 +3,5 @@
 row_groups   which there are, whose turn each is, and the cells of one
 vocabulary   the distinct ids of a column, in order, in bounded memory
 streaming    the two passes: ids, then rows
+sharing      a split of them, to each process the interactions of its own users
 """

@@ -1,0 +1,60 @@
+"""A share of the interactions: all those of some users, on the host of the process whose devices have the rows of these users.
+
+No process has the interactions of another. What depends on all of them is counted by all processes together, each in its share:
+every process asks the same at the same time, as with everything that is over the devices of a mesh.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from jax.sharding import Mesh
+
+from ifru_jax.errors import DataError
+from ifru_jax.meshes import blocks, in_all_processes, in_one_axis, own_blocks, sum_over_processes
+
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """Whose interactions a process has.
+
+    Attributes:
+      mesh: the devices of all processes, in one axis.
+      first, last: rows first … last − 1 of the user table.
+    """
+
+    mesh: Mesh
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, mesh: Mesh | None, num_users: int) -> Self | None:
+        """That of this process over the devices of a mesh; None where a single process has them, and so all interactions.
+
+        Raises:
+          DataError: devices of a process that don't stand next to each other.
+        """
+        if mesh is None or not mesh.is_multi_process:
+            return None
+        mesh = in_one_axis(mesh)
+        own, size = own_blocks(mesh), blocks(num_users, mesh)
+        if not len(own) or own[-1] - own[0] != len(own) - 1:
+            owners = [device.process_index for device in mesh.devices.flat]
+            raise DataError(
+                f"the devices of the mesh are of the processes {owners}: for shares give one in which those of each process stand "
+                "next to each other, such as jax.make_mesh makes of all devices."
+            )
+        first, last = (min(int(block) * size, num_users) for block in (own[0], own[-1] + 1))
+        return cls(mesh, first, last)
+
+    def added_up(self, values: np.ndarray) -> np.ndarray:
+        """Σ of what each process counted, of one shape."""
+        return sum_over_processes(values, self.mesh)
+
+    def together(self) -> AbstractContextManager[None]:
+        """What fails in one process fails in all; see `meshes.in_all_processes`."""
+        return in_all_processes(self.mesh)
+
+    def __str__(self) -> str:
+        return f"users {self.first:,} … {self.last - 1:,}" if self.last > self.first else "no users"
