@@ -147,8 +147,8 @@ def _record(arrays: dict[str, np.ndarray], described: dict[str, Any], trees: Tre
         raise KeyError("the record of its training")
     columns: dict[str, Any] = {c: arrays[f"record/valid/{c}"] for c in _VALID if f"record/valid/{c}" in arrays}
     data, tables = trained.training_set, trained.model.tables
-    sizes = {"num_users": data.sizes[0], "num_items": data.sizes[1]}
-    valid = Interactions(**columns, **sizes, share=data.interactions.share)
+    users, items = data.sizes
+    valid = Interactions(**columns, num_users=users, num_items=items, share=data.interactions.share)
     placed = [tuple(filled_up(trees.read(tree, tables), tables, data) for tree in pair) for pair in names]
     segments = tuple(Segment(params, applied, n) for (params, applied), n in zip(placed, steps, strict=True))
     return Record(segments, described["batch_size"], valid, described["peak"], data.mesh, described.get("adaptive", True))

@@ -89,7 +89,7 @@ def blocks_over_mesh(tree: Any, mesh: Mesh) -> Any:
         found = np.asarray(array)
         size = len(found) // len(own)
 
-        def block(place: tuple[slice, ...]) -> np.ndarray:
+        def block(place: Any) -> np.ndarray:
             number = own.index((place[0].start or 0) // max(size, 1))
             return found[number * size : (number + 1) * size]
 

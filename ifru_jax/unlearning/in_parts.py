@@ -53,7 +53,7 @@ def named_plainly(change: Change) -> ForgetRequest:
     else:
         # Who has an interaction knows that it is touched; what it is, the request says.
         request, new = change.request, np.sort(_keys(data, change.corrected))
-        here = contains(new, pair_keys(*request.corrected.T, data.num_items))
+        here = contains(new, pair_keys(request.corrected[:, 0], request.corrected[:, 1], data.num_items))
         changes = data.added_up(here.astype(np.int32)) > 0
         pairs, corrected, labels = request.pairs, request.corrected[changes], request.labels[changes]
     pairs = pairs[~np.isin(pairs[:, 0], users) & ~np.isin(pairs[:, 1], items)]

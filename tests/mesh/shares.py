@@ -66,7 +66,8 @@ if __name__ == "__main__":
         with ifru_jax.on_mesh(mesh):
             trained = ifru_jax.fit(jax.random.key(0), small.MODELS[name], split, config=small.CONFIG, progress=False)
         said["held"][name] = held(trained)
-        ifru_jax.save(trained, f"{folder}/{name}-fit", sharded=True)
+        kept, at = trained, f"{folder}/{name}-fit"
+        ifru_jax.save(trained, at, sharded=True)
         for stage, request in small.shared_requests().items():
             trained, report = ifru_jax.unlearn(trained, **request)
             said["reports"][f"{name}-{stage}"] = {
@@ -78,19 +79,36 @@ if __name__ == "__main__":
                 "cleared": [report.cleared_users, report.cleared_items, report.users_taken_along, report.items_taken_along],
             }
             ifru_jax.save(trained, f"{folder}/{name}-{stage}", sharded=True)
-        said["held"][f"{name} afterwards"] = held(trained)
+            if trained.record is not None:
+                kept, at = trained, f"{folder}/{name}-{stage}"
+        said["held"][f"{name} afterwards"] = held(kept)
         with ifru_jax.on_mesh(mesh):
-            again = ifru_jax.load(f"{folder}/{name}-{stage}")
+            again = ifru_jax.load(at)
         said["held"][f"{name} again"] = held(again)
-        said[f"{name} same"] = bool(np.array_equal(small.everything(trained), small.everything(again)))
-    user = int(split.train.user_ids[3])
+        said[f"{name} same"] = bool(np.array_equal(small.everything(kept), small.everything(again)))
+    left = small.split_of_frame(mesh.size).train
+    left = left.select(~np.isin(left.users, [3, 5, 7, 40, *range(10, 22)]))
+    user, item = (int(ids[rows[0]]) for ids, rows in ((left.user_ids, left.users), (left.item_ids, left.items)))
+    others = np.setdiff1d(np.arange(left.num_items), left.items[left.users == left.users[0]])
+    here = jax.sharding.Mesh(np.array(jax.local_devices()), ("rows",))
+
+    def elsewhere() -> None:
+        with ifru_jax.on_mesh(here):
+            ifru_jax.Trained.of(small.MODELS["mf"], trained.params, split.train)
+
     said["refused"] = refused(
         lambda: ifru_jax.unlearn(trained, users=[user], config=ifru_jax.IFRUConfig(scope=())),
-        lambda: ifru_jax.unlearn(trained, interactions=[(user, int(split.train.item_ids[0]))] * 2, items=[999999]),
+        lambda: ifru_jax.unlearn(trained, users=[user], config=ifru_jax.IFRUConfig(spillover="neighbourhood")),
         lambda: ifru_jax.evaluate(trained, split.test),
-        lambda: ifru_jax.recommend(trained, [user]),
+        lambda: ifru_jax.recommend(trained, users=[user]),
         lambda: ifru_jax.save(trained, f"{folder}/one.npz"),
         lambda: ifru_jax.balanced(split, 2),
         lambda: ifru_jax.fit(jax.random.key(0), small.MODELS["mf"], split, config=small.CONFIG, progress=False),
+        elsewhere,
+        lambda: ifru_jax.unlearn(trained, ifru_jax.ForgetRequest(pairs=np.array([[left.users[0], others[0]]]))),
+        lambda: ifru_jax.unlearn(trained, ifru_jax.ForgetRequest(items=np.array([30]))),
+        lambda: ifru_jax.unlearn(trained, users=[user], corrected=[(user, item, 0.5)]),
+        lambda: ifru_jax.unlearn(trained, ifru_jax.ForgetRequest(users=np.unique(left.users))),
+        lambda: ifru_jax.unlearn(trained, users=[user], config=ifru_jax.IFRUConfig(max_share=0.001)),
     )
     sys.stdout.write(json.dumps(said) + "\n")

@@ -59,9 +59,10 @@ def shared_requests() -> dict[str, dict]:
         "interactions": {"interactions": pairs},
         "users": {"users": sorted(gone)},
         "corrected": {"corrected": flipped[:5]},
-        "items": {"items": [train.item_ids[30]], "config": ifru_jax.IFRUConfig(follow=False)},
+        "items": {"items": [train.item_ids[30]]},
         "in parts": {"users": train.user_ids[10:22].tolist(), "config": ifru_jax.IFRUConfig(max_share=0.1)},
         "what is left of it": {"users": [train.user_ids[3], train.user_ids[5]], "missing": "report"},
+        "from the end": {"users": [train.user_ids[7]], "config": ifru_jax.IFRUConfig(follow=False)},
     }
 
 

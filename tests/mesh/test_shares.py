@@ -1,5 +1,7 @@
 """Two processes that each have the interactions of their own users compute what one process does that has all."""
 
+import re
+
 import jax
 import numpy as np
 import polars
@@ -51,3 +53,47 @@ def test_shares_compute_what_one_process_does(together, one_process):
         cleared = [report.cleared_users, report.cleared_items, report.users_taken_along, report.items_taken_along]
         counts = {"forgotten": report.forgotten, "corrected": report.corrected, "retained": report.retained, "parts": report.parts}
         assert there == {**counts, "cleared": cleared}, stage
+
+
+REFUSED = [
+    "a request with scope .* needs all interactions in one process, and this one has the share of users",
+    "the neighbours of a node are of several processes: leave spillover at",
+    "evaluation needs all interactions",
+    "a list needs all interactions",
+    "a single file needs all interactions in one process, .* save the model with sharded=True",
+    "another numbering needs all interactions",
+    "one device needs all interactions",
+    "for 4 devices of several processes: put them over the mesh that they were read for",
+    "has no interaction with item",
+    "has no interaction in the data",
+    "is to be forgotten and to be corrected|failed, and says why",
+    "asks for all .* interactions: nothing is left",
+    "1 users or items have more than 1 interactions, .* answer in one step",
+]
+
+
+def test_what_needs_all_interactions_is_refused_by_both(together):
+    _, said = together
+    for one in said:
+        assert len(one["refused"]) == len(REFUSED), one["refused"]
+        for text, expected in zip(one["refused"], REFUSED, strict=True):
+            assert re.search(expected, text), text
+    # One of the two knows why, and both end.
+    assert sum("failed, and says why" in one["refused"][10] for one in said) == 1
+
+
+def test_no_process_holds_more_than_its_share(together):
+    _, said = together
+    parts = [len(part) for part in small.split_of_frame(4).parts]
+    assert [sum(of) for of in zip(*(one["parts"] for one in said), strict=True)] == parts
+    assert said[0]["dropped"] == said[1]["dropped"] == str(small.split_of_frame(4).dropped)
+    nodes = 2 * (small.split_of_frame(4).train.num_users + small.split_of_frame(4).train.num_items)
+    for when in said[0]["held"]:
+        both = [one["held"][when] for one in said]
+        assert both[0]["all"] == both[1]["all"] == sum(one["interactions"] for one in both)
+        for one in both:
+            assert one["patterns"] <= one["interactions"] < 0.6 * one["all"]
+            assert 0 < one["valid"] < 0.7 * parts[1]
+            # Nor anything else that the model refers to; what there is of every user and item is no interaction.
+            assert one["largest"] <= max(one["interactions"], nodes)
+    assert all(one[f"{name} same"] for one in said for name in ("mf", "lightgcn"))

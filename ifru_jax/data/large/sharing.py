@@ -179,8 +179,9 @@ def _tables(shuffle: Shuffle, mesh: Mesh | None, *, balance: bool) -> Tables:
     for degrees in (users, items):
         there = np.flatnonzero(degrees)
         orders.append(there[dealt(degrees[there], mesh.size)] if balance and mesh is not None else there)
-    places = (places_in(order, len(degrees)) for order, degrees in zip(orders, (users, items), strict=True))
-    return Tables(*places, *orders, _owners(len(orders[0]), mesh))
+    user_order, item_order = orders
+    places = places_in(user_order, data.num_users), places_in(item_order, data.num_items)
+    return Tables(*places, user_order, item_order, _owners(len(user_order), mesh))
 
 
 def _owners(num_users: int, mesh: Mesh | None) -> np.ndarray:
