@@ -13,11 +13,11 @@ import jax
 
 from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.interactions import Interactions, check_whole
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.present import Missing, check_missing, present_part, still_there
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, ModelError, check_kind
-from ifru_jax.evaluation import Estimate, comparable, estimated_ranking, ranking_metrics, survivors
+from ifru_jax.evaluation import Estimate, auc_of_shares, comparable, estimated_ranking, ranking_metrics, survivors
 from ifru_jax.evaluation.lists import ScoreBlock
 from ifru_jax.exact import ExactModel
 from ifru_jax.forks import check_not_forked
@@ -166,12 +166,16 @@ def evaluate(trained: Trained | ExactModel, test: Interactions, *, k: int = 20) 
     Test pairs of users and items without an interaction are left out: nothing is known of them any more, and their scores are
     constants. None where a figure has no answer (one label only, no relevant item). For a loss that leaves the level of each user's
     scores free, AUC is of scores without levels.
+
+    Where processes have shares of the interactions, all call this, with the pairs of all or with their shares of them.
     """
     check_not_forked()
     check_kind("trained", trained, (Trained, ExactModel), "give what fit, load or unlearn returned; a file is read by load")
     check_kind("test", test, Interactions, "give interactions, such as split.test")
-    check_whole(trained.interactions, "evaluation")
+    test = test.shared_as(trained.interactions)
     test = test.select(survivors(trained.interactions, test))
+    if isinstance(trained, Trained) and test.share is not None:
+        return {"auc": auc_of_shares(trained, test), **rank(trained, test, k=k)}
     levels = trained.loss.fixes_levels if isinstance(trained, Trained) else True
     model = comparable(trained, levels, trained.interactions)
     return {"auc": auc_or_none(model.score_rows(test.users, test.items), test.labels), **rank(trained, test, k=k)}
@@ -183,6 +187,7 @@ def rank(trained: Trained | ExactModel, test: Interactions, *, k: int = 20) -> d
     The items a user has in the interactions of the model are left out of the ranking, and so are items without an interaction; test
     pairs of users and items without one are not asked about.
     """
+    test = test.shared_as(trained.interactions)
     return ranking_metrics(_columns(trained), trained.interactions, test.select(survivors(trained.interactions, test)), k=k)
 
 
@@ -205,7 +210,8 @@ def estimate(
     check_not_forked()
     check_kind("trained", trained, (Trained, ExactModel), "give what fit, load or unlearn returned; a file is read by load")
     check_kind("test", test, Interactions, "give interactions, such as split.test")
-    asked = test.select(survivors(trained.interactions, test))
+    asked = test.shared_as(trained.interactions)
+    asked = asked.select(survivors(trained.interactions, asked))
     return estimated_ranking(_columns(trained), trained.interactions, asked, users=users, seed=seed, k=k)
 
 

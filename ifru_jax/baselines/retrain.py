@@ -57,7 +57,7 @@ class Retrain:
         clock, before = Clock(), state.trained
         change = before.resolved(request)
         if not len(change):
-            return state, Report.of_nothing(len(before.interactions), clock.seconds())
+            return state, Report.of_nothing(len(before.training_set), clock.seconds())
         valid, initial = stopping_pairs(state.valid, change.after.interactions), self.start(state, change)
         clock.part("graph", change.after.batch, initial)
         key, fresh = next_key(state.key)

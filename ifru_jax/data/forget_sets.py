@@ -18,7 +18,7 @@ import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.groups import leads_group
-from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.interactions import Interactions, check_whole
 from ifru_jax.data.notes import tell
 from ifru_jax.data.present import Missing, check_missing, present_part
 from ifru_jax.data.reading.cells import Cells
@@ -28,6 +28,8 @@ from ifru_jax.data.reading.numbers import numbers
 from ifru_jax.data.reading.options import Reading, ReadOptions, listed
 from ifru_jax.data.reading.table import Table
 from ifru_jax.errors import DataError
+
+_A_DRAW = "a draw of what to forget"
 
 ForgetMaker = Callable[[Interactions], tuple[Interactions, ForgetRequest]]
 
@@ -41,6 +43,7 @@ def label_noise(train: Interactions, share: float) -> tuple[Interactions, Forget
     Raises:
       DataError: labels that are not 0/1, or a share outside (0, 1).
     """
+    check_whole(train, _A_DRAW)
     if not np.isin(train.labels, (0, 1)).all():
         raise DataError(f"label noise needs labels 0 and 1, got {train.labels.min():g} … {train.labels.max():g}: binarize first.")
     last = np.arange(len(train)) >= len(train) - _count(share, len(train))
@@ -59,17 +62,20 @@ def label_correction(train: Interactions, share: float) -> tuple[Interactions, F
 
 def random_interactions(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
     """A random share of the interactions; with groups, of the observed positives, each with its negatives."""
+    check_whole(train, _A_DRAW)
     return ForgetRequest(pairs=_pairs(train, _sample(np.flatnonzero(leads_group(train)), share, seed)))
 
 
 def random_corrections(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
     """A random share of the interactions, each to get the other of the labels 0 and 1."""
+    check_whole(train, _A_DRAW)
     chosen = _sample(np.arange(len(train)), share, seed)
     return ForgetRequest(corrected=_pairs(train, chosen), labels=1 - train.labels[chosen])
 
 
 def random_users(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
     """A random share of the users who have interactions."""
+    check_whole(train, _A_DRAW)
     return ForgetRequest(users=_sample(np.unique(train.users), share, seed))
 
 
@@ -88,12 +94,14 @@ def edge_users(train: Interactions, share: float) -> ForgetRequest:
 
 def _by_activity(train: Interactions) -> np.ndarray:
     """Users with interactions, the least active first; of equals the lower row."""
+    check_whole(train, _A_DRAW)
     users = np.unique(train.users)
     return users[np.argsort(train.user_degrees()[users], kind="stable")].astype(np.int32)
 
 
 def random_items(train: Interactions, share: float, seed: int = 0) -> ForgetRequest:
     """A random share of the items that have interactions."""
+    check_whole(train, _A_DRAW)
     return ForgetRequest(items=_sample(np.unique(train.items), share, seed))
 
 

@@ -174,6 +174,20 @@ class Interactions:
         """Σ over all processes of what each counted in its share, of one shape; as it is where nothing is shared."""
         return counts if self.share is None else self.share.added_up(counts)
 
+    def shared_as(self, other: "Interactions") -> "Interactions":
+        """These interactions, where `other` is a share those of its users, so that every pair is of one process.
+
+        Raises:
+          DataError: a share, of other users than `other` is of.
+        """
+        mine, theirs = self.share, other.share
+        if mine is None and theirs is not None:
+            return replace(self.select((self.users >= theirs.first) & (self.users < theirs.last)), share=theirs)
+        bounds = [(share.mesh, share.first, share.last) for share in (mine, theirs) if share is not None]
+        if mine is not None and len(set(bounds)) + 1 != len(bounds):
+            raise DataError(f"{self} and {other} are not of the same users: give parts of one split.")
+        return self
+
     def together(self) -> AbstractContextManager[None]:
         """What fails in the share of one process fails in all; see `Share.together`."""
         return nullcontext() if self.share is None else self.share.together()

@@ -19,7 +19,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.interactions import Interactions, check_whole
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.data.splits import Split
 from ifru_jax.data.stable_negatives import draw_by_ids, draw_from_rest
@@ -48,6 +48,7 @@ def sample_negatives(split: Split, *, per_positive: int = 1, seed: int = 0, stab
     """
     if per_positive < 1:
         raise DataError(f"per_positive = {per_positive}: give every positive at least one negative.")
+    check_whole(split.train, "a draw of negatives")
     for name, part in zip(("train", "valid", "test"), split.parts, strict=True):
         if part.groups is not None:
             raise DataError(f"{name} has groups already: sample negatives once, from a split of positives.")

@@ -3,6 +3,7 @@
 auc           area under the ROC curve, exact with ties, on the device
 lists         top-K lists over the full ranking, and how much two models' lists agree
 ranking       NDCG, Recall, HR, MRR and MAP at K over the full ranking
+shares        AUC where processes have shares of the test pairs
 sampling      the same of some users, with an interval for all
 levels        scores of a model whose loss leaves the level of each user's scores free
 strata        the same by group of users and of items
@@ -31,6 +32,7 @@ from ifru_jax.evaluation.membership import train_shadows
 from ifru_jax.evaluation.over_seeds import figures_over_seeds
 from ifru_jax.evaluation.ranking import ranking_metrics
 from ifru_jax.evaluation.sampling import Estimate, estimated_ranking
+from ifru_jax.evaluation.shares import auc_of_shares
 from ifru_jax.evaluation.verdicts import VerifyConfig
 from ifru_jax.evaluation.verification import verify
 
@@ -39,6 +41,7 @@ __all__ = [
     "Estimate",
     "PairScores",
     "VerifyConfig",
+    "auc_of_shares",
     "comparable",
     "discordance",
     "estimated_ranking",

@@ -20,9 +20,10 @@ import numpy as np
 from jax import lax
 from jax.typing import ArrayLike
 
-from ifru_jax.data.interactions import Interactions, check_whole
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.evaluation.lists_over_mesh import NO_ITEM, top_over_mesh
+from ifru_jax.meshes import among_processes
 from ifru_jax.sparse.placement import mesh_of, on_host
 
 ScoreBlock = Callable[[np.ndarray], ArrayLike]
@@ -72,7 +73,8 @@ def scored_lists(
       score_block: takes int32 [b] users, returns [b, num_items] scores. b is the same in every call (the last block repeats user
         rows), so a jitted one compiles once. Over the devices of a mesh it may have more columns, where the table is filled up:
         each device then ranks its own items, and only its best go to the others (`evaluation.lists_over_mesh`).
-      seen: interactions whose items leave the ranking, whatever their label.
+      seen: interactions whose items leave the ranking, whatever their label. Of shares all processes ask for the same users, and
+        tell one another what those of a block have seen.
       users: int [n], rows of the users whose lists are wanted.
       known: what is known of users and items, whatever the label; None takes `seen`.
       k: length of the lists.
@@ -82,14 +84,13 @@ def scored_lists(
       Lists of min(k, num_items) places; among equal scores the smaller item number comes first.
 
     Raises:
-      DataError: k or batch below 1, scores of another shape, or a share of what was seen.
+      DataError: k or batch below 1, or scores of another shape.
       NumericsError: a score that is NaN or +∞.
     """
     from scipy import sparse  # takes a tenth of a second to import
 
     if k < 1 or batch < 1:
         raise DataError(f"k is {k} and batch is {batch}: both must be at least 1.")
-    check_whole(seen, "a list")
     users, known = np.asarray(users, np.int32), seen if known is None else known
     length = min(k, seen.num_items)
     if not users.size:
@@ -98,7 +99,7 @@ def scored_lists(
     blocks = np.concatenate([users, np.repeat(users[:1], -users.size % batch)]).reshape(-1, batch)
     shape = (seen.num_users, seen.num_items)
     of_user = sparse.csr_array((np.ones(len(seen), bool), (seen.users, seen.items)), shape=shape)
-    seen_pairs = [np.stack(of_user[block].nonzero()).astype(np.int32) for block in blocks]
+    seen_pairs = [_of_all_shares(np.stack(of_user[block].nonzero()).astype(np.int32), seen) for block in blocks]
     # All blocks have as many pairs as the one with the most; those that fill up are of row b.
     width = max(pairs.shape[1] for pairs in seen_pairs)
     has_data = known.user_degrees() > 0, known.item_degrees() > 0
@@ -121,6 +122,19 @@ def scored_lists(
             "diverged, lower its learning rate or raise the damping."
         )
     return Lists(lists, values)
+
+
+def _of_all_shares(pairs: np.ndarray, data: Interactions) -> np.ndarray:
+    """The pairs [2, m] of all processes, where each has some; as they are where nothing is shared."""
+    if data.share is None:
+        return pairs
+    index, count = among_processes(data.share.mesh)
+    counts = np.zeros(count, np.int64)
+    counts[index] = pairs.shape[1]
+    ends = np.cumsum(data.added_up(counts))
+    out = np.zeros((2, ends[-1]), np.int32)
+    out[:, ends[index] - pairs.shape[1] : ends[index]] = pairs
+    return data.added_up(out)
 
 
 def list_overlap(lists: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -79,21 +79,26 @@ def ranking_metrics(
     """
     users = users_with_relevant(train, test)
     lists = top_lists(score_block, train, users, known=known, k=k, batch=batch)
-    return averages(user_ranking(lists, users, train, test), k=k)
+    return averages(user_ranking(lists, users, train, test), k=k, data=test)
 
 
-def averages(ranking: UserRanking, *, k: int) -> dict[str, float | None]:
-    """Means over users, named "ndcg@k" and so on; None without a user."""
-    return {f"{name}@{k}": float(ranking.metrics[name].mean()) if len(ranking.users) else None for name in METRICS}
+def averages(ranking: UserRanking, *, k: int, data: Interactions | None = None) -> dict[str, float | None]:
+    """Means over users, named "ndcg@k" and so on; None without a user. Of shares of `data` over the users of all processes."""
+    sums = np.array([len(ranking.users), *(ranking.metrics[name].sum() for name in METRICS)], np.float64)
+    count, *sums = (sums if data is None else data.added_up(sums)).tolist()
+    return {f"{name}@{k}": total / count if count else None for name, total in zip(METRICS, sums, strict=True)}
 
 
 def users_with_relevant(train: Interactions, test: Interactions) -> np.ndarray:
-    """int [n]: the users who have a test positive that is not in train, ascending."""
-    return np.unique(_relevant(train, test) // test.num_items)
+    """int [n]: the users who have a test positive that is not in train, ascending; of shares those of all processes."""
+    counts = np.bincount(_relevant(train, test) // test.num_items, minlength=test.num_users)
+    return np.flatnonzero(test.added_up(counts))
 
 
 def user_ranking(lists: np.ndarray, users: np.ndarray, train: Interactions, test: Interactions) -> UserRanking:
     """Quality of given lists.
+
+    Of shares the quality is that of the users of this process.
 
     Args:
       lists: int [n, k], what `top_lists` gave for these users.

@@ -57,11 +57,14 @@ def estimated_ranking(
         return {f"{name}@{k}": None for name in METRICS}
     drawn = np.sort(np.random.default_rng(seed).choice(having, min(users, len(having)), replace=False))
     found = user_ranking(top_lists(score_block, train, drawn, k=k), drawn, train, test.select(np.isin(test.users, drawn)))
-    return {f"{name}@{k}": _estimate(found.metrics[name], len(having)) for name in METRICS}
+    return {f"{name}@{k}": _estimate(found.metrics[name], test, len(having)) for name in METRICS}
 
 
-def _estimate(values: np.ndarray, population: int) -> Estimate:
-    count, mean = len(values), float(values.mean())
-    spread = float(values.std(ddof=1)) if count > 1 else 0.0
+def _estimate(values: np.ndarray, data: Interactions, population: int) -> Estimate:
+    """Of the values of the users in the share of this process."""
+    count, total = data.added_up(np.array([len(values), values.sum()])).tolist()
+    mean = total / count
+    squares = float(data.added_up(np.array(np.square(values - mean).sum())))
+    spread = math.sqrt(squares / (count - 1)) if count > 1 else 0.0
     half = _WIDTH * spread / math.sqrt(count) * math.sqrt(1 - count / population)
     return Estimate(mean, mean - half, mean + half)

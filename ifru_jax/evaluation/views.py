@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.interactions import Interactions, check_whole
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.evaluation import fidelity
@@ -69,6 +69,7 @@ class Views:
     @classmethod
     def of(cls, split: Split, request: ForgetRequest, k: int, *, fixes_levels: bool) -> Self:
         train = split.train
+        check_whole(train, "a verification")
         touched = request.touches(train)
         if not touched.any():
             raise DataError(f"{request} forgets nothing: there is nothing to verify.")

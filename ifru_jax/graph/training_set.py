@@ -5,7 +5,6 @@ device. Removing interactions keeps every shape: nothing that was compiled for t
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -43,6 +42,7 @@ class TrainingSet:
       has_graph: whether the model has a use for edges.
       host_patterns: over the devices of a mesh, the patterns of the interactions and of the graph on the host; else None, since a
         device's own can be read there.
+      counted: of shares, the degrees of all users and items; else None, since they can be read off a pattern.
     """
 
     interactions: Interactions
@@ -51,6 +51,7 @@ class TrainingSet:
     positives: np.ndarray
     has_graph: bool = True
     host_patterns: tuple[Edges, Edges] | None = None
+    counted: tuple[np.ndarray, np.ndarray] | None = None
 
     def __len__(self) -> int:
         """Interactions of all processes."""
@@ -121,11 +122,7 @@ class TrainingSet:
     @property
     def degrees(self) -> tuple[np.ndarray, np.ndarray]:
         """int64 [num_users], [num_items]: interactions of every row, whatever their label."""
-        return self._degrees_of_all if self.shared else degrees(self.pattern, len(self))
-
-    @cached_property
-    def _degrees_of_all(self) -> tuple[np.ndarray, np.ndarray]:
-        return _added_up(degrees(self.pattern, len(self.interactions)), self.interactions)
+        return self.counted or degrees(self.pattern, len(self))
 
     @property
     def without_data(self) -> Nodes:
@@ -136,7 +133,7 @@ class TrainingSet:
     def degrees_without(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`degrees` once the interactions at these places (int [k]) are gone, of a share with those of the other processes."""
         data = self.interactions
-        if self.shared:
+        if self.counted:
             gone = data.select(places)
             return self.degrees[0] - gone.user_degrees(), self.degrees[1] - gone.item_degrees()
         return degrees_without(self.pattern, len(self), data.users[places], data.items[places])
@@ -282,7 +279,9 @@ def _over_mesh(interactions: Interactions, mesh: Mesh, with_graph: bool, *, befo
     ]
     graph = graph_over_mesh(edges, host[1], _added_up(degrees(host[1], len(positives)), interactions))
     graph = replace(graph, **_features(ordered, placed, graph.weights.dtype))
-    return TrainingSet(ordered, examples_of(ordered, SortedPairs(placed)), graph, positives, with_graph, (host[0], host[1]))
+    examples = examples_of(ordered, SortedPairs(placed))
+    counted = None if ordered.share is None else (ordered.user_degrees(), ordered.item_degrees())
+    return TrainingSet(ordered, examples, graph, positives, with_graph, (host[0], host[1]), counted)
 
 
 def _added_up(of: tuple[np.ndarray, np.ndarray], data: Interactions) -> tuple[np.ndarray, np.ndarray]:

@@ -13,9 +13,11 @@ import numpy as np
 from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.groups import leads_group
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import distinct, pair_keys
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.forks import check_not_forked
+from ifru_jax.meshes import among_processes
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.ifru import forget
@@ -70,15 +72,26 @@ def _rungs(state: Prepared, max_pairs: int, batches: bool) -> int:
     return rungs
 
 
+def _telling(data: Interactions) -> np.ndarray:
+    """int [1, 2]: one of the graph's edges if there are any, whose loss is what costs most; the same in all processes."""
+    index, count = among_processes(None if data.share is None else data.share.mesh)
+    found = np.zeros((count, 4))
+    if len(data):
+        place = int(np.argmax(data.labels))
+        found[index] = 1, data.labels[place], data.users[place], data.items[place]
+    found = data.added_up(found)
+    best = np.lexsort((found[:, 1], found[:, 0]))[-1]
+    return found[best : best + 1, 2:].astype(np.int32)
+
+
 def _whole(state: Prepared) -> int:
     """A request for one interaction, whose answer is thrown away; none where that is all there is."""
     data = state.interactions
     leading = data.select(leads_group(data))
-    if len(distinct(pair_keys(leading.users, leading.items, data.num_items))) < 2:
+    pairs = np.array(len(distinct(pair_keys(leading.users, leading.items, data.num_items))))
+    if data.added_up(pairs) < 2:
         return 0
-    # One of the graph's edges if there are any, whose loss is what costs most.
-    place = int(np.argmax(leading.labels))
-    request = ForgetRequest(pairs=np.array([[leading.users[place], leading.items[place]]]))
+    request = ForgetRequest(pairs=_telling(leading))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # whoever makes a request is told
         forget(state, request)

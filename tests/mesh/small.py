@@ -30,9 +30,9 @@ SHARES = (0.7, 0.2, 0.1)
 
 
 def frame() -> dict[str, np.ndarray]:
-    """Columns of what two processes read in shares: busy users and popular items first, one user with a single interaction."""
+    """Columns of what two processes read in shares: busy users and popular items first, some users with a single interaction."""
     rng = np.random.default_rng(1)
-    users = np.concatenate([np.repeat(np.arange(53), np.arange(53, 0, -1) // 2 + 2), [99]])
+    users = np.concatenate([np.repeat(np.arange(53), np.arange(53, 0, -1) // 2 + 2), np.arange(90, 100)])
     items = np.minimum(rng.geometric(0.06, len(users)), 43)
     _, first = np.unique(users * 1000 + items, return_index=True)
     first = rng.permutation(first)

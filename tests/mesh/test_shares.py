@@ -53,13 +53,23 @@ def test_shares_compute_what_one_process_does(together, one_process):
         cleared = [report.cleared_users, report.cleared_items, report.users_taken_along, report.items_taken_along]
         counts = {"forgotten": report.forgotten, "corrected": report.corrected, "retained": report.retained, "parts": report.parts}
         assert there == {**counts, "cleared": cleared}, stage
+    if name == "lightgcn":
+        split, (model, *_) = small.split_of_frame(4), list(stages.values())[::-1]
+        expected = ifru_jax.evaluate(model, split.test), ifru_jax.estimate(model, split.test, users=9)
+        lists = list(ifru_jax.recommend(model, k=5).values())
+        for one in said:
+            assert one["evaluation"] == [pytest.approx(expected[0], abs=1e-10)] * 2
+            assert one["estimate"] == {key: pytest.approx(list(of), abs=1e-10) for key, of in expected[1].items()}
+            assert [[item for item, _ in of] for of in one["lists"]] == [[item for item, _ in of] for of in lists]
+            assert one["compiled"] == 1
+        again = ifru_jax.retrain(jax.random.key(3), model, ifru_jax.ForgetRequest(), split.valid)[0]
+        found = ifru_jax.load(folder / "retrained")
+        np.testing.assert_allclose(small.parameters(found), small.parameters(again), rtol=0, atol=1e-10)
 
 
 REFUSED = [
     "a request with scope .* needs all interactions in one process, and this one has the share of users",
     "the neighbours of a node are of several processes: leave spillover at",
-    "evaluation needs all interactions",
-    "a list needs all interactions",
     "a single file needs all interactions in one process, .* save the model with sharded=True",
     "another numbering needs all interactions",
     "one device needs all interactions",
@@ -79,20 +89,23 @@ def test_what_needs_all_interactions_is_refused_by_both(together):
         for text, expected in zip(one["refused"], REFUSED, strict=True):
             assert re.search(expected, text), text
     # One of the two knows why, and both end.
-    assert sum("failed, and says why" in one["refused"][10] for one in said) == 1
+    assert sum("failed, and says why" in one["refused"][8] for one in said) == 1
 
 
 def test_no_process_holds_more_than_its_share(together):
     _, said = together
-    parts = [len(part) for part in small.split_of_frame(4).parts]
+    split = small.split_of_frame(4)
+    parts = [len(part) for part in split.parts]
     assert [sum(of) for of in zip(*(one["parts"] for one in said), strict=True)] == parts
-    assert said[0]["dropped"] == said[1]["dropped"] == str(small.split_of_frame(4).dropped)
-    nodes = 2 * (small.split_of_frame(4).train.num_users + small.split_of_frame(4).train.num_items)
+    assert all(0.4 * parts[0] < one["parts"][0] < 0.6 * parts[0] for one in said)
+    assert split.dropped
+    assert said[0]["dropped"] == said[1]["dropped"] == str(split.dropped)
+    nodes = 2 * (split.train.num_users + split.train.num_items)
     for when in said[0]["held"]:
         both = [one["held"][when] for one in said]
         assert both[0]["all"] == both[1]["all"] == sum(one["interactions"] for one in both)
         for one in both:
-            assert one["patterns"] <= one["interactions"] < 0.6 * one["all"]
+            assert one["patterns"] <= one["interactions"] < 0.75 * one["all"]
             assert 0 < one["valid"] < 0.7 * parts[1]
             # Nor anything else that the model refers to; what there is of every user and item is no interaction.
             assert one["largest"] <= max(one["interactions"], nodes)

@@ -20,8 +20,12 @@ GOING_ON = [
     *faults(
         "unlearning/stopping.py",
         ALONG,
-        ("on to the peak itself instead of the difference", "found.share - record.peak - len", "found.share - len"),
-        ("on by what validation can't tell", " - record.peak - len(record.valid) ** -0.5", " - record.peak"),
+        (
+            "on to the peak itself instead of the difference",
+            "found.share - record.peak - record.valid",
+            "found.share - record.valid",
+        ),
+        ("on by what validation can't tell", " - record.peak - record.valid.total**-0.5", " - record.peak"),
         (
             "on in the wrong direction",
             "return _after(found.flow, on_device(share)), record",

@@ -1,7 +1,7 @@
 """Over the devices of a mesh."""
 
 from .fault import faults
-from .tests import MESH, READING, SHARDS
+from .tests import MESH, READING, SHARDS, SHARED, SHARING
 
 OVER_DEVICES = [
     *faults(
@@ -35,6 +35,44 @@ OVER_DEVICES = [
             "sent.mask.astype(halo.dtype), _exchanged(halo), sent",
             "sent.mask.astype(halo.dtype), halo, sent",
         ),
+    ),
+    *faults(
+        "sparse/mesh_edges.py",
+        SHARED,
+        (
+            "a share's columns begin where those of all do",
+            "first = starts[own[0]] if self.shared else 0",
+            "first = 0 * starts[own[0]]",
+        ),
+    ),
+    *faults(
+        "graph/training_set.py",
+        SHARED,
+        (
+            "weights of edges are of the degrees in a share",
+            "_added_up(degrees(host[1], len(positives)), interactions)",
+            "degrees(host[1], len(positives))",
+        ),
+    ),
+    *faults(
+        "influence/spillover.py",
+        SHARED,
+        ("nodes are reached in the share that an edge left alone", "reached = edges.ends.anywhere(data)", "reached = edges.ends"),
+    ),
+    *faults(
+        "data/forget.py",
+        SHARED,
+        ("what is in another share is missing", "return data.added_up(here.astype(np.int32)) > 0", "return here"),
+    ),
+    *faults(
+        "data/large/sharing.py",
+        SHARING,
+        (
+            "what train has nothing of goes to the last row",
+            "there = (users >= 0) & (items >= 0)",
+            "there = (users >= 0) | (items >= 0)",
+        ),
+        ("all is handed to the process that read it", "tables.owners[users] * len(PARTS)", "0 * tables.owners[users] * len(PARTS)"),
     ),
     *faults(
         "evaluation/lists_over_mesh.py",
