@@ -20,7 +20,7 @@ import numpy as np
 
 from ifru_jax.data.draws import uniform_draws
 from ifru_jax.data.filters import Dropped, restrict
-from ifru_jax.data.interactions import Interactions, Numbered
+from ifru_jax.data.interactions import Interactions, Numbered, check_whole
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.errors import DataError
 
@@ -180,6 +180,7 @@ def _split_at(data: Interactions, order: np.ndarray, shares: tuple[float, float,
 
 def _seen_in_train(data: Interactions, train: np.ndarray, valid: np.ndarray, test: np.ndarray) -> Split:
     """The split at these indices, with tables that hold the users and items of train."""
+    check_whole(data, "a split")
     if not len(train):
         raise DataError(f"no interaction of {data} is left for train: give more data, or train a larger share.")
     selected = data.select(train)

@@ -25,7 +25,7 @@ from ifru_jax.models import Params, check_recommender
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse import on_device
 from ifru_jax.training.adam import ADAM, ROW_ADAM, Optimiser
-from ifru_jax.training.losses import Loss
+from ifru_jax.training.losses import Loss, check_labels
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.over_mesh import drawn, filled_up
 from ifru_jax.training.record import Boundary, Record, Recorder, Recording
@@ -233,8 +233,7 @@ def fit_params(
 def _check(loss: Loss, train: TrainingSet, valid: Interactions, config: TrainConfig) -> None:
     if len(train) == 0:
         raise DataError("no interaction to train on: loosen the filters or split anew.")
-    with train.interactions.together():
-        loss.check(train.interactions)
+    check_labels(loss, train.interactions)
     if loss.grouped and train.leaders is None:
         raise DataError("the loss compares the members of a group: build_training_set(…, with_groups=True).")
     there = valid.total

@@ -330,6 +330,13 @@ def as_loss(loss: LossLike) -> Loss:
     return FunctionLoss(loss)
 
 
+def check_labels(loss: Loss, data: Interactions) -> None:
+    """Refuses data that the loss can't take (`Loss.check`), in all processes where one finds that in its share."""
+    with data.together():
+        if len(data):
+            loss.check(data)
+
+
 def _leaders(examples: Examples) -> jax.Array:
     if examples.leaders is None:
         raise DataError("a loss that compares needs the groups of its interactions: build_training_set(…, with_groups=True).")

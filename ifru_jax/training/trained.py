@@ -30,7 +30,7 @@ from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
 from ifru_jax.sparse.placement import current_mesh, on_host
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
-from ifru_jax.training.losses import Around, Loss, LossLike, Pointwise, as_loss, bce
+from ifru_jax.training.losses import Around, Loss, LossLike, Pointwise, as_loss, bce, check_labels
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_shapes, unfilled
 from ifru_jax.training.record import Record
@@ -142,9 +142,7 @@ class Trained:
         """
         change = Change.of(self.training_set, request)
         if change.sizes[1]:
-            after = change.after.interactions
-            with after.together():
-                self.loss.check(after)
+            check_labels(self.loss, change.after.interactions)
         return change
 
     def with_record(self, record: Record | None) -> Self:

@@ -1,6 +1,7 @@
 """A split that is streamed: that of `random_split`, each process with the interactions of its users, in bounded memory."""
 
 import tracemalloc
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifru_jax import DataError, Interactions, balanced, random_split, stream_interactions, stream_split
-from ifru_jax.data import binarize
+from ifru_jax.data import Dropped, binarize, k_core
 from ifru_jax.data.draws import drawing
 from ifru_jax.data.large.sharing import PARTS, Shuffle, Tables, read_share, write_exchange, write_share
 from ifru_jax.data.numbering import places_in
@@ -35,14 +36,18 @@ def rows(data):
     return sorted(zip(*(getattr(data, name).tolist() for name in ("users", "items", "labels", "timestamps")), strict=True))
 
 
+@pytest.mark.parametrize("k", [0, 5])
 @pytest.mark.parametrize("mesh", [None, MESH], ids=["alone", "balanced"])
-def test_it_is_the_split_of_all_interactions(folder, tmp_path, monkeypatch, mesh):
+def test_it_is_the_split_of_all_interactions(folder, tmp_path, monkeypatch, mesh, k):
     monkeypatch.setattr("ifru_jax.data.large.sharing.PIECE", 64)
-    found = stream_split(folder, tmp_path / "into", mesh=mesh, label_above=3, shares=SHARES, seed=5)
-    expected = random_split(binarize(stream_interactions(folder, tmp_path / "into"), above=3), shares=SHARES, seed=5)
+    found = stream_split(folder, tmp_path / "into", mesh=mesh, k=k, label_above=3, shares=SHARES, seed=5)
+    data = stream_interactions(folder, tmp_path / "into")
+    core = k_core(data, k)
+    expected = random_split(binarize(core, above=3), shares=SHARES, seed=5)
     expected = expected if mesh is None else balanced(expected, 1)
+    expected = replace(expected, dropped=(*Dropped.between(data, core, f"in the {k}-core"), *expected.dropped))
     assert repr(found) == repr(expected)
-    assert found.dropped
+    assert bool(k) == ("5-core" in repr(found))
     for one, other in zip(found.parts, expected.parts, strict=True):
         assert rows(one) == rows(other)
         np.testing.assert_array_equal(one.user_ids, other.user_ids)
@@ -69,12 +74,12 @@ def test_every_process_gets_what_all_read_of_its_users(tmp_path_factory, process
     user_order, item_order = rng.permutation(9)[: rng.integers(1, 10)], rng.permutation(7)[: rng.integers(1, 8)]
     owners = np.sort(rng.integers(0, processes, len(user_order))).astype(np.int32)
     tables = Tables(places_in(user_order, 9), places_in(item_order, 7), user_order, item_order, owners)
-    left_out = 0
+    written, core = 0, rng.random(9) < 0.8
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ifru_jax.data.large.sharing.PIECE", piece)
         for process, data in enumerate(read):
-            shuffle = Shuffle(data, drawing(data, seed=1), (0.4, 0.7), 3)
-            left_out += write_exchange(folder / "exchange", shuffle, tables, (process, processes))
+            shuffle = Shuffle(data, (core, np.ones(7, bool)), drawing(data, seed=1), (0.4, 0.7), 3)
+            written += write_exchange(folder / "exchange", shuffle, tables, (process, processes))
         for process, data in enumerate(read):
             write_share(folder / f"split-{process}", folder / "exchange", data, tables, process)
     found = [[read_share(folder / f"split-{process}", part, tables, None) for part in PARTS] for process in range(processes)]
@@ -84,13 +89,13 @@ def test_every_process_gets_what_all_read_of_its_users(tmp_path_factory, process
         wanted = []
         for data, draws in whole:
             users, items = tables.users[data.users], tables.items[data.items]
-            chosen = (draws >= low) & (draws < high) & (users >= 0) & (items >= 0)
+            chosen = (draws >= low) & (draws < high) & (users >= 0) & (items >= 0) & core[data.users]
             wanted += zip(users[chosen], items[chosen], data.labels[chosen] > 3, data.timestamps[chosen], strict=True)
         for process, parts in enumerate(found):
             assert rows(parts[number]) == sorted(one for one in wanted if owners[one[0]] == process)
             np.testing.assert_array_equal(parts[number].user_ids, user_order * 3)
         kept += len(wanted)
-    assert kept + left_out == processes * count
+    assert kept == written
 
 
 def test_no_more_than_a_piece_and_what_users_and_items_have_is_held(tmp_path, monkeypatch):
@@ -116,3 +121,7 @@ def test_what_is_no_split_is_refused(folder, tmp_path):
         stream_split(folder, tmp_path / "into", mesh=4)
     with pytest.raises(DataError, match=r"no interaction of .* is left for train"):
         stream_split(folder, tmp_path / "into", shares=(1e-9, 0.5, 0.5))
+    with pytest.raises(DataError, match="no interaction is left in the 99-core"):
+        stream_split(folder, tmp_path / "into", k=99)
+    with pytest.raises(DataError, match="k = -1 is negative"):
+        stream_split(folder, tmp_path / "into", k=-1)

@@ -60,7 +60,7 @@ if __name__ == "__main__":
     folder, port, number = sys.argv[1:]
     jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=2, process_id=int(number), initialization_timeout=60)
     mesh = jax.make_mesh((jax.device_count(),), ("rows",))
-    split = ifru_jax.stream_split(f"{folder}/data", f"{folder}/into", mesh=mesh, label_above=3, shares=small.SHARES)
+    split = ifru_jax.stream_split(f"{folder}/data", f"{folder}/into", mesh=mesh, k=2, label_above=3, shares=small.SHARES)
     said: dict[str, Any] = {"parts": [len(part) for part in split.parts], "dropped": str(split.dropped), "held": {}, "reports": {}}
     for name in ("mf", "lightgcn"):
         with ifru_jax.on_mesh(mesh):
@@ -117,4 +117,12 @@ if __name__ == "__main__":
         lambda: ifru_jax.unlearn(trained, ifru_jax.ForgetRequest(users=np.unique(left.users))),
         lambda: ifru_jax.unlearn(trained, users=[user], config=ifru_jax.IFRUConfig(max_share=0.001)),
     )
+    split = ifru_jax.stream_split(f"{folder}/tiny", f"{folder}/into-tiny", mesh=mesh, shares=(1, 0, 0))
+    said["tiny"] = len(split.train)
+    with ifru_jax.on_mesh(mesh):
+        trained = small.fitted_to(split.train)
+        trained, _ = ifru_jax.unlearn(trained, interactions=[(1, 3)])
+        ifru_jax.save(trained, f"{folder}/tiny-left", sharded=True)
+        trained, _ = ifru_jax.unlearn(ifru_jax.load(f"{folder}/tiny-left"), items=[1], config=small.AT_ONCE)
+    ifru_jax.save(trained, f"{folder}/tiny-left", sharded=True)
     sys.stdout.write(json.dumps(said, default=float) + "\n")

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 import ifru_jax
+from ifru_jax.data import Dropped, k_core
 from ifru_jax.models import lightgcn, mf, neumf
 from ifru_jax.training.over_mesh import real_rows
 
@@ -25,18 +26,19 @@ def split() -> ifru_jax.Split:
     return ifru_jax.random_split(ifru_jax.Interactions.from_arrays(users, items, likes), shares=(0.7, 0.2, 0.1))
 
 
+AT_ONCE = ifru_jax.IFRUConfig(max_share=None)
 # Of what is read by two processes.
 SHARES = (0.7, 0.2, 0.1)
 
 
 def frame() -> dict[str, np.ndarray]:
-    """Columns of what two processes read in shares: busy users and popular items first, some users with a single interaction."""
+    """Columns of what two processes read in shares: busy users and popular items first, and users with one interaction or two."""
     rng = np.random.default_rng(1)
-    users = np.concatenate([np.repeat(np.arange(53), np.arange(53, 0, -1) // 2 + 2), np.arange(90, 100)])
+    users = np.concatenate([np.repeat(np.arange(53), np.arange(53, 0, -1) // 2 + 2), np.repeat(np.arange(80, 100), 2), [100, 101]])
     items = np.minimum(rng.geometric(0.06, len(users)), 43)
     _, first = np.unique(users * 1000 + items, return_index=True)
     first = rng.permutation(first)
-    tastes, kinds = rng.normal(size=(100, 3)), rng.normal(size=(44, 3))
+    tastes, kinds = rng.normal(size=(102, 3)), rng.normal(size=(44, 3))
     ratings = np.clip(np.round(3.3 + (tastes[users] * kinds[items]).sum(axis=1)), 1, 5)
     return {"user": users[first] + 100, "item": items[first] * 7, "rating": ratings[first]}
 
@@ -45,7 +47,22 @@ def split_of_frame(blocks: int) -> ifru_jax.Split:
     """The split of all of it in one process."""
     columns = frame()
     data = ifru_jax.Interactions.from_arrays(columns["user"], columns["item"], columns["rating"] > 3)
-    return ifru_jax.balanced(ifru_jax.random_split(data, shares=SHARES), blocks)
+    core = k_core(data, 2)
+    found = ifru_jax.random_split(core, shares=SHARES)
+    found = replace(found, dropped=(*Dropped.between(data, core, "in the 2-core"), *found.dropped))
+    return ifru_jax.balanced(found, blocks)
+
+
+def tiny() -> dict[str, np.ndarray]:
+    """Columns of two users, so that one of two processes has nobody."""
+    users, items = np.divmod(np.array([0, 1, 2, 3, 4, 9, 8, 11, 13, 14]), 8)
+    return {"user": users, "item": items}
+
+
+def fitted_to(data: ifru_jax.Interactions) -> ifru_jax.Trained:
+    """A model of all of some interactions."""
+    split, config = ifru_jax.Split(data, None, None), replace(CONFIG, batch_size=4)
+    return ifru_jax.fit(jax.random.key(0), MODELS["lightgcn"], split, config=config, progress=False)
 
 
 def shared_requests() -> dict[str, dict]:

@@ -15,7 +15,9 @@ from tests.mesh import small
 def together(start_both, tmp_path_factory):
     """What both printed, and the folder with their files."""
     folder = tmp_path_factory.mktemp("shares")
-    (folder / "data").mkdir()
+    for name in ("data", "tiny"):
+        (folder / name).mkdir()
+    polars.DataFrame(small.tiny()).write_parquet(folder / "tiny" / "all.parquet", row_group_size=4)
     frame = polars.DataFrame(small.frame())
     for number, part in enumerate(frame.iter_slices(200)):
         part.write_parquet(folder / "data" / f"part-{number}.parquet", row_group_size=60)
@@ -43,7 +45,7 @@ def test_shares_compute_what_one_process_does(together, one_process):
         found = ifru_jax.load(folder / f"{name}-{stage}")
         np.testing.assert_allclose(small.parameters(found), small.parameters(expected), rtol=0, atol=1e-10, err_msg=stage)
         if expected.record is not None:
-            np.testing.assert_allclose(small.everything(found), small.everything(expected), rtol=0, atol=1e-10, err_msg=stage)
+            np.testing.assert_allclose(small.everything(found), small.everything(expected), rtol=1e-10, atol=1e-10, err_msg=stage)
         for column in ("users", "items", "labels", "user_ids", "item_ids"):
             same = (getattr(model.interactions, column) for model in (found, expected))
             np.testing.assert_array_equal(*same, err_msg=stage)
@@ -110,3 +112,17 @@ def test_no_process_holds_more_than_its_share(together):
             # Nor anything else that the model refers to; what there is of every user and item is no interaction.
             assert one["largest"] <= max(one["interactions"], nodes)
     assert all(one[f"{name} same"] for one in said for name in ("mf", "lightgcn"))
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.filterwarnings("ignore:there is no validation")
+def test_a_process_may_have_nobody(together):
+    folder, said = together
+    assert [one["tiny"] for one in said] == [10, 0]
+    columns = small.tiny()
+    data = ifru_jax.Interactions.from_arrays(columns["user"], columns["item"])
+    expected, _ = ifru_jax.unlearn(small.fitted_to(ifru_jax.balanced(data, 4)), interactions=[(1, 3)])
+    expected, _ = ifru_jax.unlearn(expected, items=[1], config=small.AT_ONCE)
+    found = ifru_jax.load(folder / "tiny-left")
+    np.testing.assert_allclose(small.everything(found), small.everything(expected), rtol=1e-10, atol=1e-10)
+    np.testing.assert_array_equal(found.interactions.items, expected.interactions.items)

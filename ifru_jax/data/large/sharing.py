@@ -1,8 +1,8 @@
 """The split of Parquet files of any size over the processes of a mesh: to each the interactions of the users of its own devices.
 
 Every process reads its row groups (`streaming`), and says of each interaction whether it trains, validates or tests, which depends
-on that interaction alone (`splits.random_split`). Which users and items there are in train, and how busy they are, all count
-together. Then each knows every row of the tables and whose it is, and the interactions change hands on disk:
+on that interaction alone (`splits.random_split`). Who is in the k-core, which users and items there are in train, and how busy they
+are, all count together. Then each knows every row of the tables and whose it is, and the interactions change hands on disk:
 
     into/exchange-TOKEN/from-0-to-1/train/users.npy, …   what process 0 read of the users of process 1; removed afterwards
     into/split-0-of-2/train/users.npy, …                 the share of process 0, int32 rows of the tables
@@ -13,7 +13,7 @@ A process holds a piece of its rows at a time, and what there is of each user an
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Unpack
 
@@ -57,12 +57,14 @@ class Shuffle(NamedTuple):
 
     Attributes:
       data: what it read.
+      core: bool [num_users], [num_items], who is split; all others leave.
       draws: a number in [0, 1) for each pair of rows.
       ends: of the draws that train and validate.
       above: threshold of labels, None for labels as they are.
     """
 
     data: Interactions
+    core: tuple[np.ndarray, np.ndarray]
     draws: Callable[[np.ndarray, np.ndarray], np.ndarray]
     ends: Sequence[float]
     above: float | None
@@ -73,10 +75,10 @@ class Shuffle(NamedTuple):
         return [name for name in _COLUMNS if getattr(self.data, name) is not None]
 
     def pieces(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Places of some interactions, and the part of each, 0 … 2."""
-        for start in range(0, len(self.data), PIECE):
-            piece = slice(start, min(start + PIECE, len(self.data)))
-            yield piece, np.searchsorted(self.ends, self.draws(self.data.users[piece], self.data.items[piece]), side="right")
+        """Places of some interactions, and the part of each, 0 … 2, or 3 for those that leave."""
+        for piece, users, items in _pieces(self.data):
+            part = np.searchsorted(self.ends, self.draws(users, items), side="right")
+            yield piece, np.where(self.core[0][users] & self.core[1][items], part, len(PARTS))
 
     def column(self, name: str, piece: slice, tables: Tables) -> np.ndarray:
         """A column of some interactions as the split has it."""
@@ -93,58 +95,63 @@ def stream_split(
     into: str | Path,
     *,
     mesh: Mesh | None = None,
+    k: int = 0,
     label_above: float | None = None,
     shares: tuple[float, float, float] = (0.6, 0.2, 0.2),
     seed: int = 0,
-    balance: bool = True,
     **options: Unpack[StreamOptions],
 ) -> Split:
     """The random split of a Parquet file, or of a folder of them, of which each process has the interactions of its own users.
 
-    It is the split that `random_split` makes of all interactions, with users and items in the rows that `balanced` puts them in.
-    Every process of `jax.distributed` calls it with the same arguments, and the same `into`, which all see. All rows are kept, also
-    several of one user with one item.
+    It is the split that `random_split` makes of the `k_core` of all interactions, with users and items in the rows that `balanced`
+    puts them in. Every process of `jax.distributed` calls it with the same arguments, and the same `into`, which all see. All rows
+    are kept, also several of one user with one item.
 
     Args:
       path: the file or folder.
       into: folder for the arrays on disk, made if it isn't there. It is a copy of the data, which no request reaches: remove it
         once the model is trained.
-      mesh: the devices that will train, those of `on_mesh`; None, or one of a single process, gives all interactions to it.
+      mesh: the devices that will train, those of `on_mesh`; one of a single process gives it all interactions, and so does None,
+        which balances nothing.
+      k: fewest interactions of a user or an item; the data is passed over until all others have left.
       label_above: labels are 1 above this rating and 0 up to it; None takes the ratings as they are.
       shares, seed: as for `random_split`.
-      balance: False leaves users and items in the order of their ids.
       options: those of `stream_interactions`.
 
     Returns:
       The split; where a mesh is of several processes its parts are shares (`Interactions.share`), in arrays on disk.
 
     Raises:
-      DataError: as `stream_interactions` and `random_split`; a mesh in which the devices of a process don't stand next to each
-        other. What one process refuses, all do.
+      DataError: as `stream_interactions`, `k_core` and `random_split`; a mesh in which the devices of a process don't stand next to
+        each other. What one process refuses, all do.
     """
     if mesh is not None:
         check_kind("mesh", mesh, Mesh, "give the mesh that on_mesh will be given, or None for one process")
         mesh = in_one_axis(mesh)
     check_shares(shares)
     (index, count), data = among_processes(mesh), _read(path, into, mesh, options)
-    shuffle = Shuffle(data, drawing(data, seed=seed), (shares[0], shares[0] + shares[1]), label_above)
-    tables = _tables(shuffle, mesh, balance=balance)
+    core, in_core = _core(data, k, mesh)
+    shuffle = Shuffle(data, core, drawing(data, seed=seed), (shares[0], shares[0] + shares[1]), label_above)
+    tables = _tables(shuffle, mesh)
     share, exchange = Share.of(mesh, len(tables.user_order)), Path(into) / f"exchange-{same_token(mesh)}"
-    own, left_out = Path(into) / f"split-{index}-of-{count}", np.zeros(1, np.int64)
+    own, written = Path(into) / f"split-{index}-of-{count}", np.zeros(1, np.int64)
     with in_all_processes(mesh):
         if index == 0:
             _remove(into, "exchange-*")
     try:
         with in_all_processes(mesh):
-            left_out += write_exchange(exchange, shuffle, tables, (index, count))
+            written += write_exchange(exchange, shuffle, tables, (index, count))
         with in_all_processes(mesh):
             write_share(own, exchange, data, tables, index)
     finally:
         if index == 0:  # all have done with what is in there
             _remove(into, exchange.name)
-    lost = data.num_users - len(tables.user_order), data.num_items - len(tables.item_order)
-    counts = int(sum_over_processes(left_out, mesh)[0]), *lost
-    dropped = (Dropped("not in train", *counts),) if any(counts) else ()
+    there, written = sum_over_processes(np.array([len(data), written[0]]), mesh).tolist()
+    steps = [
+        (f"in the {k}-core", there - in_core, data.num_users - core[0].sum(), data.num_items - core[1].sum()),
+        ("in train", in_core - written, core[0].sum() - len(tables.user_order), core[1].sum() - len(tables.item_order)),
+    ]
+    dropped = tuple(Dropped(f"not {where}", *map(int, counts)) for where, *counts in steps if any(counts))
     return Split(*(read_share(own, part, tables, share) for part in PARTS), dropped=dropped)
 
 
@@ -165,20 +172,48 @@ def _read(path: str | Path, into: str | Path, mesh: Mesh | None, options: Stream
     return found
 
 
-def _tables(shuffle: Shuffle, mesh: Mesh | None, *, balance: bool) -> Tables:
+def _pieces(data: Interactions) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Places of some interactions, their users and their items."""
+    for start in range(0, len(data), PIECE):
+        piece = slice(start, min(start + PIECE, len(data)))
+        yield piece, data.users[piece], data.items[piece]
+
+
+def _degrees(data: Interactions, chosen: Iterable[tuple[slice, np.ndarray]], mesh: Mesh | None) -> tuple[np.ndarray, np.ndarray]:
+    """int64 [num_users], [num_items]: those of the interactions of all processes that are chosen, by places and bool."""
+    users, items = np.zeros(data.num_users, np.int64), np.zeros(data.num_items, np.int64)
+    for piece, which in chosen:
+        for degrees, rows in ((users, data.users), (items, data.items)):
+            degrees += np.bincount(rows[piece][which], minlength=len(degrees))
+    return sum_over_processes(users, mesh), sum_over_processes(items, mesh)
+
+
+def _core(data: Interactions, k: int, mesh: Mesh | None) -> tuple[tuple[np.ndarray, np.ndarray], int]:
+    """The users and the items of the k-core of what all processes read, bool [num_users], [num_items]; its interactions."""
+    if k < 0:
+        raise DataError(f"k = {k} is negative: a k-core needs k ≥ 0.")
+    users, items = np.ones(data.num_users, bool), np.ones(data.num_items, bool)
+    while True:
+        of_users, of_items = _degrees(data, ((piece, users[u] & items[i]) for piece, u, i in _pieces(data)), mesh)
+        leave = (users & (of_users < k)).any() or (items & (of_items < k)).any()
+        if not leave:
+            break
+        users, items = of_users >= k, of_items >= k
+    if not users.any():
+        raise DataError(f"no interaction is left in the {k}-core of {data}: choose a smaller k.")
+    return (users, items), int(of_users.sum())
+
+
+def _tables(shuffle: Shuffle, mesh: Mesh | None) -> Tables:
     """The tables of all that train has."""
     data = shuffle.data
-    users, items = np.zeros(data.num_users, np.int64), np.zeros(data.num_items, np.int64)
-    for piece, part in shuffle.pieces():
-        for degrees, rows in ((users, data.users), (items, data.items)):
-            degrees += np.bincount(rows[piece][part == 0], minlength=len(degrees))
-    users, items = (sum_over_processes(degrees, mesh) for degrees in (users, items))
+    users, items = _degrees(data, ((piece, part == 0) for piece, part in shuffle.pieces()), mesh)
     if not users.any():
         raise DataError(f"no interaction of {data} is left for train: give more data, or train a larger share.")
     orders = []
     for degrees in (users, items):
         there = np.flatnonzero(degrees)
-        orders.append(there[dealt(degrees[there], mesh.size)] if balance and mesh is not None else there)
+        orders.append(there if mesh is None else there[dealt(degrees[there], mesh.size)])
     user_order, item_order = orders
     places = places_in(user_order, data.num_users), places_in(item_order, data.num_items)
     return Tables(*places, user_order, item_order, _owners(len(user_order), mesh))
@@ -199,7 +234,7 @@ def write_exchange(folder: Path, shuffle: Shuffle, tables: Tables, among: tuple[
     """What a process read, for each of all its own; `among` is its number, and how many there are.
 
     Returns:
-      How many interactions are for nobody: of a user or an item that train doesn't have.
+      How many there are of users and items that train has; the others are for nobody.
     """
     index, processes = among
     boxes = processes * len(PARTS)
@@ -220,14 +255,14 @@ def write_exchange(folder: Path, shuffle: Shuffle, tables: Tables, among: tuple[
             for name, column in values.items():
                 arrays[number][name][at[number] : at[number] + len(chosen)] = column[chosen]
             at[number] += len(chosen)
-    return int(counts[-1])
+    return int(counts[:-1].sum())
 
 
 def _boxed(shuffle: Shuffle, tables: Tables, boxes: int) -> Iterator[tuple[slice, np.ndarray]]:
     """Places of some interactions, and the box that each goes into, of a process and a part; `boxes` is that for nobody."""
     for piece, part in shuffle.pieces():
         users, items = (shuffle.column(name, piece, tables) for name in ("users", "items"))
-        there = (users >= 0) & (items >= 0)
+        there = (users >= 0) & (items >= 0) & (part < len(PARTS))
         yield piece, np.where(there, tables.owners[users] * len(PARTS) + part, boxes)
 
 
