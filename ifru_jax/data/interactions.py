@@ -181,10 +181,10 @@ class Interactions:
           DataError: a share, of other users than `other` is of.
         """
         mine, theirs = self.share, other.share
-        if mine is None and theirs is not None:
-            return replace(self.select((self.users >= theirs.first) & (self.users < theirs.last)), share=theirs)
-        bounds = [(share.mesh, share.first, share.last) for share in (mine, theirs) if share is not None]
-        if mine is not None and len(set(bounds)) + 1 != len(bounds):
+        if mine is None:
+            own = None if theirs is None else (self.users >= theirs.first) & (self.users < theirs.last)
+            return self if own is None else replace(self.select(own), share=theirs)
+        if theirs is None or not mine.same_as(theirs):
             raise DataError(f"{self} and {other} are not of the same users: give parts of one split.")
         return self
 

@@ -48,6 +48,10 @@ class Share:
         first, last = (min(int(block) * size, num_users) for block in (own[0], own[-1] + 1))
         return cls(mesh, first, last)
 
+    def same_as(self, other: "Share") -> bool:
+        """Whether the other one is of the same users over the same devices."""
+        return (self.mesh, self.first, self.last) == (other.mesh, other.first, other.last)
+
     def added_up(self, values: np.ndarray) -> np.ndarray:
         """Σ of what each process counted, of one shape."""
         return sum_over_processes(values, self.mesh)
