@@ -27,7 +27,7 @@ def test_the_step_from_the_end_is_taken_instead(state, monkeypatch):
         found = along_training(*arguments, **options)
         return replace(found, delta=jax.tree.map(lambda d: 1e4 * d, found.delta))
 
-    monkeypatch.setattr("ifru_jax.unlearning.ifru.along_training", far)
+    monkeypatch.setattr("ifru_jax.unlearning.whole.along_training", far)
     with pytest.warns(RuntimeWarning, match="went astray"):
         unlearned, report = forget(state, request)
     assert report.status is Status.UNRESOLVED
