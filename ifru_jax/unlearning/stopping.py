@@ -67,9 +67,14 @@ class Peak(NamedTuple):
     flow: Flow
 
 
+def can_tell(objective: Objective, record: Record) -> bool:
+    """Whether the validation pairs of a record are enough to judge parameters by."""
+    return len(record.valid) >= LEAST_PAIRS and both_labels(record.valid, compared=objective.loss.grouped)
+
+
 def peak(objective: Objective, params: Params, record: Record, data: TrainingSet) -> Peak | None:
     """τ* of parameters that stand for `data`; None where the validation pairs are too few to tell."""
-    if len(record.valid) < LEAST_PAIRS or not both_labels(record.valid, compared=objective.loss.grouped):
+    if not can_tell(objective, record):
         return None
     pairs = Batch(record.pairs, data.graph)
     objective, steps, shares = on_device((objective, record.steps, SHARES.astype(jnp.result_type(float))))

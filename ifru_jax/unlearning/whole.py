@@ -23,7 +23,7 @@ from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record
 from ifru_jax.unlearning.along import SegmentSolve, along_training
-from ifru_jax.unlearning.astray import warn_astray, went_astray
+from ifru_jax.unlearning.astray import ranks_worse, warn_astray, went_astray
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.prepare import Prepared
 from ifru_jax.unlearning.report import Scope
@@ -51,7 +51,7 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     rows = after.masks(scope)
     clock.part("scope")
     tried = _along(state, objective, change) if state.follows else None
-    astray = tried is not None and _is_astray(objective, state, tried.delta, change)
+    astray = tried is not None and _is_astray(objective, state, tried, change)
     step = _from_the_end(state, objective, change, rows, clock) if tried is None or astray else tried
     clock.part("solve", step.delta)
     params = moved(state.model, state.params, step.delta, after.examples)
@@ -77,11 +77,13 @@ def _along(state: Prepared, objective: Objective, change: Change) -> _Step:
     return _Step(delta | settled.delta, _worse_of(found.solution, settled.solution), found.influence, record)
 
 
-def _is_astray(objective: Objective, state: Prepared, delta: Params, change: Change) -> bool:
+def _is_astray(objective: Objective, state: Prepared, tried: _Step, change: Change) -> bool:
     """Whether the step along the training is not to be taken; says so."""
-    params = moved(state.model, state.params, delta, change.after.examples)
+    assert tried.record is not None
+    step = state.params, moved(state.model, state.params, tried.delta, change.after.examples)
     share = on_device(np.asarray(len(change) / len(change.before), jnp.result_type(float)))
-    astray = went_astray(objective, state.params, params, change.after.batch, share)
+    graphs = change.before.batch.graph, change.after.batch.graph
+    astray = went_astray(objective, *step, change.after.batch, share) or ranks_worse(objective, *step, graphs, tried.record)
     if astray:
         warn_astray(stacklevel=5)
     return astray

@@ -10,6 +10,8 @@ GOING_ON = [
         "unlearning/astray.py",
         ASTRAY,
         ("the objective before counts nothing", "return after - before <= jnp", "return after <= jnp"),
+        ("any fall of the ranking is allowed", "LEAST_FALL = 0.01", "LEAST_FALL = 1.0"),
+        ("the ranking may rise no more than it may fall", "return not before - after <=", "return not abs(before - after) <="),
     ),
     *faults(
         "unlearning/whole.py",

@@ -17,7 +17,11 @@ SETTLING = [
         ),
         ("both forces where the rows are now", "of_past.gradient(past, trained_on)", "of_here.gradient(past, trained_on)"),
         ("H of all that is retained is where the rows were", "of_here.hessian_product(here", "of_past.hessian_product(here"),
-        ("the time of the last segment", "np.asarray(state.record.steps", "np.asarray(state.record.segments[-1].steps"),
+        (
+            "the weights settle for the time of the last segment",
+            "np.asarray(state.record.steps",
+            "np.asarray(state.record.segments[-1].steps",
+        ),
         (
             "P of the first segment for the weights",
             "state.record.segments[-1].applied[name]",
