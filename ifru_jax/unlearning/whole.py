@@ -3,7 +3,7 @@
     along     rows: δ of `along`, on as far as `stopping` says; then shared weights by `settling`
     the end   δ = M^-½ f(H̃) b̃ of `step`
 
-A step along the training that goes astray is not taken: the one from the end is.
+A step along the training that goes astray is not taken: one through all of the training at once is, or that from the end.
 """
 
 from dataclasses import replace
@@ -50,14 +50,38 @@ def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
     scope, left_out = importance_scope(change.before, change.places, config.scope, max_nodes=config.max_nodes)
     rows = after.masks(scope)
     clock.part("scope")
-    tried = _along(state, objective, change) if state.follows else None
-    astray = tried is not None and _is_astray(objective, state, tried, change)
-    step = _from_the_end(state, objective, change, rows, clock) if tried is None or astray else tried
+    tried = _along_if_it_holds(state, objective, change) if state.follows else Tried(None, ())
+    astray = state.follows and tried.step is None
+    if astray:
+        warn_astray(stacklevel=4)
+    step = tried.step or _from_the_end(state, objective, change, rows, clock)
     clock.part("solve", step.delta)
     params = moved(state.model, state.params, step.delta, after.examples)
-    solution = _with_products_of(step.solution, tried.solution) if tried is not None and astray else step.solution
+    solution = _with_products_of(step.solution, *tried.in_vain)
     evidence = solution, float(on_host(_norm(step.delta))), step.influence, Scope.of(scope, left_out_nodes=left_out)
     return Update(params, *evidence, record=step.record, unresolved=astray)
+
+
+class Tried(NamedTuple):
+    """A step along the training that holds, if there is one, and the solves of those that went astray."""
+
+    step: _Step | None
+    in_vain: tuple[Solution, ...]
+
+
+def _along_if_it_holds(state: Prepared, objective: Objective, change: Change) -> Tried:
+    """Through the segments of the record, and where that goes astray through all of the training at once.
+
+    Where much is not linear, as between the layers of a graph network, each segment takes the error of the one before further.
+    """
+    assert state.record is not None
+    in_vain: list[Solution] = []
+    for record in (state.record, state.record.in_one())[: len(state.record.segments)]:
+        step = _along(state.with_record(record), objective, change)
+        if not _is_astray(objective, state, step, change):
+            return Tried(step, tuple(in_vain))
+        in_vain.append(step.solution)
+    return Tried(None, tuple(in_vain))
 
 
 def _along(state: Prepared, objective: Objective, change: Change) -> _Step:
@@ -78,15 +102,12 @@ def _along(state: Prepared, objective: Objective, change: Change) -> _Step:
 
 
 def _is_astray(objective: Objective, state: Prepared, tried: _Step, change: Change) -> bool:
-    """Whether the step along the training is not to be taken; says so."""
+    """Whether a step along the training is not to be taken."""
     assert tried.record is not None
     step = state.params, moved(state.model, state.params, tried.delta, change.after.examples)
     share = on_device(np.asarray(len(change) / len(change.before), jnp.result_type(float)))
     graphs = change.before.batch.graph, change.after.batch.graph
-    astray = went_astray(objective, *step, change.after.batch, share) or ranks_worse(objective, *step, graphs, tried.record)
-    if astray:
-        warn_astray(stacklevel=5)
-    return astray
+    return went_astray(objective, *step, change.after.batch, share) or ranks_worse(objective, *step, graphs, tried.record)
 
 
 def _from_the_end(state: Prepared, objective: Objective, change: Change, rows: Rows, clock: Clock) -> _Step:
@@ -106,6 +127,8 @@ def _worse_of(one: Solution, other: Solution) -> Solution:
     return _with_products_of(worse, better)
 
 
-def _with_products_of(solution: Solution, tried: Solution) -> Solution:
-    products = int(on_host(solution.num_steps)) + int(on_host(tried.num_steps))
+def _with_products_of(solution: Solution, *others: Solution) -> Solution:
+    if not others:
+        return solution
+    products = sum(int(on_host(one.num_steps)) for one in (solution, *others))
     return replace(solution, num_steps=on_device(np.int32(products)))

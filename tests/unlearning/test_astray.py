@@ -38,6 +38,33 @@ def test_the_step_from_the_end_is_taken_instead(state, monkeypatch):
         np.testing.assert_array_equal(unlearned.params[name], value)
 
 
+def test_through_all_of_the_training_at_once_is_tried_before(state, monkeypatch):
+    request = some(state, 5)
+    expected, alone = forget(state.with_record(state.record.in_one()), request)
+    _, in_segments = forget(state, request)
+    verdicts = iter([True, False])
+    monkeypatch.setattr("ifru_jax.unlearning.whole.went_astray", lambda *arguments: next(verdicts))
+    unlearned, report = forget(state, request)
+    assert report.status is alone.status
+    assert report.solve.num_products == alone.solve.num_products + in_segments.solve.num_products
+    assert len(unlearned.record.segments) == 1
+    jax.tree.map(np.testing.assert_array_equal, unlearned.params, expected.params)
+
+
+def test_a_training_in_one_segment(state):
+    segments = tuple(replace(one, steps=steps) for one, steps in zip(state.record.segments, (10.0, 20.0, 70.0), strict=True))
+    whole = replace(state.record, segments=segments).in_one()
+    (one,) = whole.segments
+    assert (one.steps, whole.peak) == (100.0, None)
+    for name, value in one.params.items():
+        np.testing.assert_array_equal(value, segments[2].params[name])
+        mean = sum(share * np.asarray(of.applied[name]) for share, of in zip((0.1, 0.2, 0.7), segments, strict=True))
+        np.testing.assert_allclose(one.applied[name], mean, rtol=1e-6)
+    (even,) = state.record.in_one().segments
+    for name, value in even.params.items():
+        np.testing.assert_array_equal(value, state.record.segments[1].params[name])
+
+
 @pytest.mark.parametrize("share", [1e-4, 0.05])
 def test_as_much_worse_as_a_share_of_the_data_may_cost(state, share):
     def astray(params):

@@ -16,7 +16,9 @@ GOING_ON = [
     *faults(
         "unlearning/whole.py",
         ASTRAY,
-        ("what went astray is taken", "if tried is None or astray else tried", "if tried is None else tried"),
+        ("what went astray is taken", "if not _is_astray(objective, state, step, change):", "if True:"),
+        ("nothing is tried at once", "(state.record, state.record.in_one())", "(state.record, state.record)"),
+        ("products in vain are not told", "_with_products_of(step.solution, *tried.in_vain)", "step.solution"),
     ),
     *faults(
         "unlearning/ifru.py",
