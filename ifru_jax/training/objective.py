@@ -14,7 +14,7 @@ The L2 term is on every row, not on those of a batch, so it cancels in the diffe
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
@@ -34,7 +34,7 @@ from ifru_jax.training.scores import PairScorer, automatic_chunk
 Product = Callable[[Params], Params]
 
 
-@partial(jax.tree_util.register_dataclass, data_fields=["total", "reg"], meta_fields=["model", "loss", "chunk_size"])
+@partial(jax.tree_util.register_dataclass, data_fields=["total", "reg", "held"], meta_fields=["model", "loss", "chunk_size"])
 @dataclass(frozen=True, eq=False)
 class Objective:
     """L(θ; D, G), its gradient, and products with its curvature; all exact, all differentiable in θ.
@@ -45,6 +45,7 @@ class Objective:
       total: N, interactions before anything was forgotten.
       reg: λ₂.
       chunk_size: pairs that are scored at a time; None takes all at once; "automatic" as many as an estimate of the memory allows.
+      held: parameters that stay as they are; L is a function of the others then, and its methods take those alone.
     """
 
     model: Recommender
@@ -52,31 +53,34 @@ class Objective:
     total: jax.Array | float
     reg: jax.Array | float
     chunk_size: int | Literal["automatic"] | None = "automatic"
+    held: Params = field(default_factory=dict)
+
+    def holding(self, held: Params) -> "Objective":
+        """L as a function of all parameters but these."""
+        return replace(self, held=self.held | held)
 
     def __call__(self, params: Params, batch: Batch) -> jax.Array:
         """L(θ; D, G), a scalar."""
-        return self.of_data(params, batch) + 0.5 * self.reg * squared_norm(params)
+        return self.of_data(params, batch) + 0.5 * self.reg * squared_norm(params | self.held)
 
     def gradient(self, params: Params, batch: Batch) -> Params:
         """∇L(θ; D, G)."""
         return jax.grad(self)(params, batch)
 
-    def hessian_product(self, params: Params, batch: Batch, *, fixed: Params | None = None) -> Product:
-        """v ↦ ∇²L v, with respect to `params` alone where others are `fixed` beside them."""
-        beside = fixed or {}
-        keep = self._chunk(params | beside, batch) is None  # with chunks the point is not to hold what the products share
-        return hessian_product(lambda p: self(p | beside, batch), params, keep=keep)
+    def hessian_product(self, params: Params, batch: Batch) -> Product:
+        """v ↦ ∇²L v."""
+        keep = self._chunk(params, batch) is None  # with chunks the point is not to hold what the products share
+        return hessian_product(lambda p: self(p, batch), params, keep=keep)
 
-    def gauss_newton_product(self, params: Params, batch: Batch, *, fixed: Params | None = None) -> Product:
+    def gauss_newton_product(self, params: Params, batch: Batch) -> Product:
         """v ↦ (Jᵀ ℓ″ J / N + λ₂) v; leaves an auxiliary term out, since nothing says that it is convex."""
-        beside = fixed or {}
         product = gauss_newton_product(
-            lambda p: self.outputs(p | beside, batch),
+            lambda p: self.outputs(p, batch),
             lambda outputs: self.summed(outputs, batch.examples) / self.total,
             params,
-            keep=self._chunk(params | beside, batch) is None,
+            keep=self._chunk(params, batch) is None,
         )
-        whole, still = params | beside, optax.tree.zeros_like(beside)
+        whole, still = params | self.held, optax.tree.zeros_like(self.held)
         of_all_pairs = jax.grad(lambda v: _or_zero(self.loss.curvature_over_all_pairs(whole, v | still)) / self.total)
         plain = self.loss.over_all_pairs(whole) is None
 
@@ -99,7 +103,7 @@ class Objective:
 
     def beside(self, params: Params, graph: Graph, *, scale: jax.Array | float = 1.0) -> jax.Array:
         """What L has beside the losses, `scale` times: A and the L2 term."""
-        return scale * self.auxiliary(params, graph) + 0.5 * (self.reg * scale) * squared_norm(params)
+        return scale * self.auxiliary(params, graph) + 0.5 * (self.reg * scale) * squared_norm(params | self.held)
 
     def mean_loss(self, params: Params, batch: Batch) -> jax.Array:
         """Σ w ℓ / Σ w."""
@@ -112,7 +116,7 @@ class Objective:
     def outputs(self, params: Params, batch: Batch) -> Any:
         """What the loss takes of the model, such as the score of every example."""
         chex.assert_equal_shape([batch.examples.labels, batch.examples.weights])
-        scorer = PairScorer(self.model, params, batch.graph, self._chunk(params, batch))
+        scorer = PairScorer(self.model, params | self.held, batch.graph, self._chunk(params, batch))
         return self.loss.outputs(scorer, batch.examples)
 
     def summed(self, outputs: Any, examples: Examples) -> jax.Array:
@@ -125,13 +129,14 @@ class Objective:
 
     def auxiliary(self, params: Params, graph: Graph) -> jax.Array | float:
         """A(θ; G), and the term over all pairs divided by N; 0 where the loss has neither."""
-        return _or_zero(self.loss.auxiliary(params, graph)) + _or_zero(self.loss.over_all_pairs(params)) / self.total
+        whole = params | self.held
+        return _or_zero(self.loss.auxiliary(whole, graph)) + _or_zero(self.loss.over_all_pairs(whole)) / self.total
 
     def _chunk(self, params: Params, batch: Batch) -> int | None:
         if over_mesh(batch.examples.pairs):
             return None  # each device has a part of the pairs as it is
         if self.chunk_size == "automatic":
-            return automatic_chunk(self.model, params, batch.examples.pairs, batch.graph)
+            return automatic_chunk(self.model, params | self.held, batch.examples.pairs, batch.graph)
         return self.chunk_size
 
 

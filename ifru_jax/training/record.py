@@ -29,6 +29,7 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.graph import Examples, TrainingSet
 from ifru_jax.models import Params
 from ifru_jax.pytree import pytree
+from ifru_jax.sparse import on_device
 from ifru_jax.training.validation import validation_pairs
 
 # Of the first epochs, before the stride has grown.
@@ -96,6 +97,14 @@ class Record:
         """The same once the peak is known."""
         return self._same_pairs(peak=peak)
 
+    def in_one(self) -> Self:
+        """The same training as one segment: θ of the one in its middle, P as it was on average; it doesn't say where it peaks."""
+        steps = np.array([float(segment.steps) for segment in self.segments])
+        middle = self.segments[int(np.searchsorted(np.cumsum(steps), steps.sum() / 2))]
+        shares = on_device(tuple((steps / steps.sum()).astype(jnp.result_type(float))))
+        applied = _mean(shares, tuple(segment.applied for segment in self.segments))
+        return self._same_pairs(segments=(Segment(middle.params, applied, self.steps),), peak=None)
+
     def _same_pairs(self, **changes: Any) -> Self:
         """With other parts but the same validation pairs, which need not go to the device again."""
         found = replace(self, **changes)
@@ -107,6 +116,11 @@ class Record:
         """That of a training which lasted longer by this share of its length."""
         *others, last = self.segments
         return self._same_pairs(segments=(*others, replace(last, steps=last.steps + share * self.steps)))
+
+
+@jax.jit
+def _mean(shares: tuple[jax.Array, ...], values: tuple[Params, ...]) -> Params:
+    return jax.tree.map(lambda *leaves: sum(share * leaf for share, leaf in zip(shares, leaves, strict=True)), *values)
 
 
 class Recording(NamedTuple):

@@ -12,6 +12,11 @@ measured. What is not linear in δ is taken where the other training is in the m
 does: first to there with what is known at the beginning, then through all of the segment with what is known there. What Adam
 remembers there is older by `age`, so that v_r lies between its two values.
 
+Tables alone go that way. Shared weights, on which every interaction depends, have curvatures of hundreds to thousands of training
+times, of both signs, which no few products resolve: what the flow makes of them is mostly noise, and the rows pay for it. They are
+held as each θ_k has them, and settle when the rows are where they belong (`settling`). So δ and P_r are those of the tables, and of
+everything only where a model has none.
+
 With b_k = ∇L(θ_k; D, G) − ∇L(θ_k; D_r, G_r), r_1(0) = b_1 − (1 − ρ_1) ∇L(θ_1; D, G) and to the first order r_k = b_k − H_k δ −
 (1 − ρ_k) ∇L(θ_k; D, G). b_1 is summed over what changes alone, since the difference of two gradients may be no more than their
 rounding.
@@ -40,6 +45,7 @@ from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slope_after, slope_before
+from ifru_jax.unlearning.shared_weights import followers
 from ifru_jax.unlearning.step import scaled_problem, without_data
 
 # Products on the way to the middle of a segment; more of them change nothing (docs/step.md).
@@ -81,7 +87,7 @@ class Followed:
     """Where the training would have gone.
 
     Attributes:
-      delta: δ at its end.
+      delta: δ at its end, of the parameters that follow.
       segments: those that it would have had, without a trace of rows that are left without data.
       solution: the evidence of the solve that ended worst, the last of such, with the products of all.
       influence: what is known of b_1.
@@ -109,8 +115,8 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     before, after = change.before.batch, change.after.batch
     changed = Batch(touched, before.graph), Batch(replaced, after.graph)
     sides = Sides(before, after, *changed, change.counts, float(record.batch_size))
-    start = record.segments[0].params
-    rhs, influence = right_hand_side(objective, start, change, spillover=solve.spillover)
+    start, held = followers(objective.model, record.segments[0].params)
+    rhs, influence = right_hand_side(objective.holding(held), start, change, spillover=solve.spillover)
     course = _beginning(start)
     segments, solutions = [], []
     for number, segment in enumerate(record.segments):
@@ -141,20 +147,22 @@ def _follow_segment(
     number: jax.Array | int,
 ) -> tuple[Course, Segment, Solution]:
     """From the beginning of a segment to its end, with the segment that there would have been; `rhs` is b_1."""
-    key, tables = jax.random.key(number), objective.model.tables
+    key, model = jax.random.key(number), objective.model
+    (params, held), (applied, beside) = (followers(model, of) for of in (segment.params, segment.applied))
+    objective = objective.holding(held)
 
     def there(delta: Params) -> Params:
-        return optax.tree.add(segment.params, delta)
+        return optax.tree.add(params, delta)
 
     ground = Ground(
-        slope_before(objective, segment.params, sides, key),
+        slope_before(objective, params, sides, key),
         lambda delta: slope_after(objective, there(delta), sides, key),
         lambda delta: objective.hessian_product(there(delta), sides.after),
     )
-    found = follow(solve, ground, segment, course, Force(rhs, number == 0))
+    found = follow(solve, ground, Segment(params, applied, segment.steps), course, Force(rhs, number == 0))
     lost = without_data(sides.after.examples)
-    params, applied = (clear_rows(tables, of, lost) for of in (there(found.middle), found.applied))
-    return found.course, Segment(params, applied, segment.steps), found.solution
+    params, applied = (clear_rows(model.tables, of, lost) for of in (there(found.middle), found.applied))
+    return found.course, Segment(params | held, applied | beside, segment.steps), found.solution
 
 
 class Ground(NamedTuple):

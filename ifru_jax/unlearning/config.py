@@ -36,7 +36,7 @@ class IFRUConfig:
       shared_rank: dimensions of that subspace.
       follow: whether requests follow the record of the training, where there is one (`TrainConfig.record`). False: they start from
         its end, which is faster, and the record is left behind. So do, whatever is said here, requests with `max_edges`, with a
-        scope that the model or its loss doesn't allow to confine, with shared weights that are not all updated, and with another
+        scope that the model or its loss doesn't allow to confine, with a scope and frozen shared weights, and with another
         curvature, solver, filter, damping, metric or spillover than the default.
       segment_steps: products per segment of the record at the most; λ, metric and filter are those of the training then.
       segment_tolerance: relative error of δ, as Lanczos estimates it, at which a segment has had enough of them.

@@ -47,6 +47,15 @@ def free_parameters(model: Recommender, params: Params, config: IFRUConfig) -> t
     return (*tables, *(name for name in others if name in chosen))
 
 
+def followers(model: Recommender, params: Params) -> tuple[Params, Params]:
+    """The parameters that follow the record of a training, and those that are held meanwhile: its tables and its shared weights;
+    all of them and none where a model has no tables.
+    """
+    if not model.tables:
+        return params, {}
+    return {name: params[name] for name in model.tables}, {n: value for n, value in params.items() if n not in model.tables}
+
+
 def coordinates(model: Recommender, free: Params, config: IFRUConfig) -> Coordinates:
     """The unknowns of the solve for the parameters that are `free`; its tables may have fewer rows than the model's."""
     shared = {name: value for name, value in free.items() if name not in model.tables}

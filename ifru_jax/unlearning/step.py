@@ -120,7 +120,7 @@ def scaled(config: IFRUConfig, problem: StepProblem) -> ScaledProblem:
     chex.assert_trees_all_equal_shapes(tuple(problem.scope), lost)
     inside = problem.scope[0] & ~lost[0], problem.scope[1] & ~lost[1]
     scale = inverse_root_metric(unknowns.reduce(free), model.tables, degrees, inside, exponent=config.metric_exponent)
-    product = curvature_product(config, problem.objective, free, retained, fixed)
+    product = curvature_product(config, problem.objective.holding(fixed), free, retained)
     return scaled_problem(
         lambda z: unknowns.reduce(product(unknowns.expand(z))),
         unknowns.reduce({name: problem.rhs[name] for name in names}),
@@ -141,12 +141,10 @@ def scaled_problem(
     )
 
 
-def curvature_product(
-    config: IFRUConfig, objective: Objective, params: Params, retained: Batch, fixed: Params
-) -> Callable[[Params], Params]:
-    """v ↦ H v, or G v where the configuration says so, at `params`, with the parameters that are `fixed` beside them."""
+def curvature_product(config: IFRUConfig, objective: Objective, params: Params, retained: Batch) -> Callable[[Params], Params]:
+    """v ↦ H v, or G v where the configuration says so, at `params`."""
     kinds = {"hessian": objective.hessian_product, "gauss-newton": objective.gauss_newton_product}
-    return kinds[config.curvature](params, retained, fixed=fixed)
+    return kinds[config.curvature](params, retained)
 
 
 @partial(jax.jit, static_argnums=0)

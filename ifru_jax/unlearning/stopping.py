@@ -11,7 +11,7 @@ noise that training began to learn by heart. So from the unlearned θ′ the flo
 n validation pairs don't tell τ* any finer: what a few forgotten interactions move it by is no reason to train on. The difference,
 since a flow without the scatter of minibatches peaks elsewhere than the training it stands for; both see the same
 validation pairs, so that what is left is what the request changed. Where nothing is forgotten it is nothing. All τ come from one
-Krylov space, see `solvers.spectral`.
+Krylov space, see `solvers.spectral`. As along the record, shared weights are held.
 """
 
 from typing import NamedTuple
@@ -30,6 +30,7 @@ from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record
 from ifru_jax.training.validation import both_labels, valid_metric
+from ifru_jax.unlearning.shared_weights import followers
 from ifru_jax.unlearning.step import scaled_problem
 
 # Where the metric is looked at, in lengths of the training; backwards only to see the top.
@@ -42,7 +43,7 @@ PRODUCTS = 2
 
 @pytree
 class Flow:
-    """θ(τ) − θ for any τ.
+    """θ(τ) − θ for any τ, of the parameters that follow.
 
     Attributes:
       krylov: of S H S and −S ∇L.
@@ -66,9 +67,14 @@ class Peak(NamedTuple):
     flow: Flow
 
 
+def can_tell(objective: Objective, record: Record) -> bool:
+    """Whether the validation pairs of a record are enough to judge parameters by."""
+    return record.valid.total >= LEAST_PAIRS and both_labels(record.valid, compared=objective.loss.grouped)
+
+
 def peak(objective: Objective, params: Params, record: Record, data: TrainingSet) -> Peak | None:
     """τ* of parameters that stand for `data`; None where the validation pairs are too few to tell."""
-    if record.valid.total < LEAST_PAIRS or not both_labels(record.valid, compared=objective.loss.grouped):
+    if not can_tell(objective, record):
         return None
     pairs = Batch(record.pairs, data.graph)
     objective, steps, shares = on_device((objective, record.steps, SHARES.astype(jnp.result_type(float))))
@@ -81,22 +87,25 @@ def gone_on(objective: Objective, params: Params, record: Record, data: Training
     found = None if record.peak is None else peak(objective, params, record, data)
     share = 0.0 if found is None or record.peak is None else found.share - record.peak - record.valid.total**-0.5
     if found is None or not share > 0:
-        return _nowhere(params), record
+        return _nowhere(followers(objective.model, params)[0]), record
     return _after(found.flow, on_device(share)), record.longer(share)
 
 
 @jax.jit
 def _flow(objective: Objective, params: Params, applied: Params, steps: jax.Array, batch: Batch) -> Flow:
+    (free, held), (applied, _) = (followers(objective.model, of) for of in (params, applied))
+    objective = objective.holding(held)
     scale = jax.tree.map(lambda p: jnp.sqrt(steps * p), applied)
-    force = optax.tree.scale(-1, objective.gradient(params, batch))
-    problem = scaled_problem(objective.hessian_product(params, batch), force, scale)
+    force = optax.tree.scale(-1, objective.gradient(free, batch))
+    problem = scaled_problem(objective.hessian_product(free, batch), force, scale)
     return Flow(lanczos(num_steps=PRODUCTS)(problem.product, problem.rhs), scale)
 
 
 @jax.jit
 def _metrics(objective: Objective, params: Params, flow: Flow, shares: jax.Array, pairs: Batch) -> jax.Array:
     """The validation metric at θ(τ) of each τ, [k]."""
-    return jax.lax.map(lambda share: valid_metric(objective, optax.tree.add(params, flow.after(share)), pairs), shares)
+    free, held = followers(objective.model, params)
+    return jax.lax.map(lambda share: valid_metric(objective, optax.tree.add(free, flow.after(share)) | held, pairs), shares)
 
 
 _after, _nowhere = jax.jit(Flow.after), jax.jit(optax.tree.zeros_like)

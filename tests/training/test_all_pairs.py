@@ -67,7 +67,7 @@ def test_value_gradient_and_products_are_those_over_every_pair(seed):
     expected = 2 * jacobian.T @ (confidence.ravel()[:, None] * jacobian) / total + REG * np.eye(len(theta))
     np.testing.assert_allclose(columns(objective.gauss_newton_product(model.params, batch)), expected, atol=1e-11)
     fixed = {"item_embedding": model.params["item_embedding"]}
-    part = objective.gauss_newton_product({"user_embedding": model.params["user_embedding"]}, batch, fixed=fixed)
+    part = objective.holding(fixed).gauss_newton_product({"user_embedding": model.params["user_embedding"]}, batch)
     places = unravel(jnp.arange(float(len(theta))))["user_embedding"].ravel().astype(int)
     unit = jnp.zeros((USERS, WIDTH)).at[1, 1].set(1.0)
     found = part({"user_embedding": unit})["user_embedding"].ravel()

@@ -247,7 +247,7 @@ def _from_the_end(model: _Model, problem: LocalProblem) -> tuple[Params, Solutio
     total = jnp.asarray(objective.total)
     degrees = Degrees(1 + problem.user_degrees, 1 + problem.item_degrees, total, problem.median_degree)
     scale = inverse_root_metric(problem.core_of(tables, local), tables, degrees, problem.core, exponent=config.metric_exponent)
-    product = curvature_product(config, objective, local, after, fixed)
+    product = curvature_product(config, objective.holding(fixed), local, after)
     damped = scaled_problem(lambda v: problem.core_of(tables, product(with_zeros_behind(v, local))), rhs, scale)
     step, solution = damped_step(config, damped, floor=model.floor)
     norm_direct, norm_spillover, norm_rhs = (jnp.asarray(optax.tree.norm(of)) for of in (direct, spillover, rhs))

@@ -11,6 +11,7 @@ from .going_on import GOING_ON
 from .over_devices import OVER_DEVICES
 from .preconditioner import PRECONDITIONER
 from .recording import RECORDING
+from .settling import SETTLING
 from .yardsticks import YARDSTICKS
 
 __all__ = ["FAULTS", "Fault", "planted"]
@@ -25,6 +26,7 @@ FAULTS = (
     *PRECONDITIONER,
     *GOING_ON,
     *RECORDING,
+    *SETTLING,
     *YARDSTICKS,
     *EXPLAINING,
 )

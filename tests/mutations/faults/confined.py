@@ -22,13 +22,13 @@ CONFINED = [
         ("spillover=none is ignored in confined problems", 'if config.spillover == "none":', "if False:"),
         (
             "H of a confined problem is on the graph before",
-            "curvature_product(config, objective, local, after, fixed)",
-            "curvature_product(config, objective, local, Batch(after.examples, before.graph), fixed)",
+            "curvature_product(config, objective.holding(fixed), local, after)",
+            "curvature_product(config, objective.holding(fixed), local, Batch(after.examples, before.graph))",
         ),
         (
             "H of a confined problem is that of the data before",
-            "curvature_product(config, objective, local, after, fixed)",
-            "curvature_product(config, objective, local, before, fixed)",
+            "curvature_product(config, objective.holding(fixed), local, after)",
+            "curvature_product(config, objective.holding(fixed), local, before)",
         ),
     ),
     *faults(

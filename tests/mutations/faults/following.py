@@ -109,18 +109,18 @@ FOLLOWING = [
         ("the record is moved by δ at the end of each segment", "0.5 * (a + b)", "b"),
         (
             "rows without data stay in the record",
-            "return found.course, Segment(params, applied,",
-            "return found.course, Segment(there(found.middle), applied,",
+            "return found.course, Segment(params | held, applied | beside,",
+            "return found.course, Segment(there(found.middle) | held, applied | beside,",
         ),
         (
             "P of rows without data stays in the record",
-            "return found.course, Segment(params, applied,",
-            "return found.course, Segment(params, found.applied,",
+            "return found.course, Segment(params | held, applied | beside,",
+            "return found.course, Segment(params | held, found.applied | beside,",
         ),
         (
             "the record keeps the old P",
             "for of in (there(found.middle), found.applied))",
-            "for of in (there(found.middle), segment.applied))",
+            "for of in (there(found.middle), applied))",
         ),
         ("the filter doesn't grow", 'filter="growing-flow"', 'filter="gradient-flow"'),
     ),

@@ -5,7 +5,7 @@ from .tests import END, REAL_DATA
 
 FROM_THE_END = [
     *faults(
-        "unlearning/ifru.py",
+        "unlearning/whole.py",
         END,
         (
             "H is on the graph before the deletion",

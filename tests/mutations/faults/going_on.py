@@ -10,11 +10,19 @@ GOING_ON = [
         "unlearning/astray.py",
         ASTRAY,
         ("the objective before counts nothing", "return after - before <= jnp", "return after <= jnp"),
+        ("any fall of the ranking is allowed", "LEAST_FALL = 0.01", "LEAST_FALL = 1.0"),
+        ("the ranking may rise no more than it may fall", "return not before - after <=", "return not abs(before - after) <="),
+    ),
+    *faults(
+        "unlearning/whole.py",
+        ASTRAY,
+        ("what went astray is taken", "if not _is_astray(objective, state, step, change):", "if True:"),
+        ("nothing is tried at once", "(state.record, state.record.in_one())", "(state.record, state.record)"),
+        ("products in vain are not told", "_with_products_of(step.solution, *tried.in_vain)", "step.solution"),
     ),
     *faults(
         "unlearning/ifru.py",
         ASTRAY,
-        ("what went astray is taken", "if tried is None or astray else tried", "if tried is None else tried"),
         ("what went astray is not told", "max(status, Status.UNRESOLVED) if update.unresolved else status", "status"),
     ),
     *faults(
@@ -31,7 +39,7 @@ GOING_ON = [
             "return _after(found.flow, on_device(share)), record",
             "return _after(found.flow, on_device(-share)), record",
         ),
-        ("uphill", "optax.tree.scale(-1, objective.gradient(params, batch))", "objective.gradient(params, batch)"),
+        ("uphill", "optax.tree.scale(-1, objective.gradient(free, batch))", "objective.gradient(free, batch)"),
         ("back, where training would have stopped before", "or not share > 0:", "or share == 0:"),
         (
             "the record is no longer",
@@ -54,9 +62,9 @@ GOING_ON = [
         ("one product for the flow", "PRODUCTS = 2", "PRODUCTS = 1"),
     ),
     *faults(
-        "unlearning/ifru.py",
+        "unlearning/whole.py",
         ALONG,
-        ("going on is no part of the step", "_Step(_added(found.delta, further), found", "_Step(found.delta, found"),
+        ("going on is no part of the step", "delta = _added(found.delta, further) | still", "delta = found.delta | still"),
         (
             "on from where the training was",
             "gone_on(objective, params, record, change.after)",
