@@ -34,6 +34,7 @@ FOUNDATIONS = [
     "status",
     "pytree",
     "host_arrays",
+    "ragged",
     "metrics",
     "locks",
     "files",

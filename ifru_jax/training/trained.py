@@ -5,7 +5,7 @@ optimiser state.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -25,6 +25,7 @@ from ifru_jax.data.splits import Split
 from ifru_jax.display import Picture, curves, table
 from ifru_jax.errors import DataError, DataWarning, ModelError
 from ifru_jax.graph import Batch, Change, EveryItem, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
+from ifru_jax.graph.changes import Changes
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
@@ -144,6 +145,10 @@ class Trained:
         if len(change.corrected):
             self.loss.check(change.after.interactions)
         return change
+
+    def resolved_each(self, requests: Sequence[ForgetRequest]) -> Changes:
+        """Several requests, each as if it were the only one. Errors of `resolved`."""
+        return Changes.joined([self.resolved(request).alone for request in requests])
 
     def with_record(self, record: Record | None) -> Self:
         """The same with the record of its training."""
