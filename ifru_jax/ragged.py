@@ -42,6 +42,8 @@ class Ragged:
     @classmethod
     def from_keys(cls, keys: np.ndarray, size: int, count: int) -> Self:
         """What `keys(size)` of it are: int64 [t], ascending over the lists, of which there are `count`."""
+        if count == 1:
+            return cls(keys, np.array([len(keys)]))
         ends = np.searchsorted(keys, np.arange(1, count + 1) * size)
         lengths = np.diff(ends, prepend=0)
         return cls(keys - np.repeat(np.arange(count) * size, lengths), lengths)
@@ -70,12 +72,13 @@ class Ragged:
     @cached_property
     def owners(self) -> np.ndarray:
         """int64 [t], the list of each value, ascending."""
-        return np.repeat(np.arange(len(self)), self.lengths)
+        return np.repeat(np.arange(len(self)), self.lengths) if len(self) > 1 else np.zeros(len(self.values), np.int64)
 
     @cached_property
     def ranks(self) -> np.ndarray:
         """int64 [t], the place of each value in its list."""
-        return np.arange(len(self.values)) - np.repeat(self.starts, self.lengths)
+        numbers = np.arange(len(self.values))
+        return numbers - np.repeat(self.starts, self.lengths) if len(self) > 1 else numbers
 
     def keys(self, size: int) -> np.ndarray:
         """int64 [t], different for different values of different lists, where values are 0 … size − 1; ascending if all lists are."""

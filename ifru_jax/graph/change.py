@@ -82,13 +82,8 @@ class Change:
         Raises:
           DataError: the request names something that isn't there, or everything.
         """
-        data = before.interactions
-        selected = request.select(data)
-        corrected, labels = request.corrections(data, gone=selected)
-        gone = np.flatnonzero(selected)
-        places = np.concatenate([gone, corrected])
-        order = np.argsort(places, kind="stable")
-        return cls(before, places[order], selected[places[order]], np.concatenate([data.labels[gone], labels])[order], request)
+        found = Changes.of(before, [request])
+        return cls(before, found.places.values, found.gone, found.labels, request)
 
     def __len__(self) -> int:
         """The number of touched interactions; 0 changes nothing."""

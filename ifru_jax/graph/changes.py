@@ -9,7 +9,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from ifru_jax.data.groups import group_leaders
+from ifru_jax.data.forget import ForgetRequest, corrected_places, forgotten_places
+from ifru_jax.data.groups import group_leaders, whole_groups
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import ascending
 from ifru_jax.graph.edges_of_each import EdgesOfEach
 from ifru_jax.graph.node_sets import NodeSets
@@ -51,6 +53,22 @@ class Changes:
     labels: np.ndarray
 
     @classmethod
+    def of(cls, before: TrainingSet, requests: Sequence[ForgetRequest]) -> Self:
+        """Resolves requests.
+
+        Raises:
+          DataError: one names something that isn't there, or everything.
+        """
+        data, count, size = before.interactions, len(requests), max(len(before), 1)
+        gone = forgotten_places(requests, data)
+        corrected, labels = corrected_places(requests, data, gone)
+        labels = np.concatenate([data.labels[gone.values], labels])
+        leaves = np.arange(len(labels)) < len(gone.values)
+        keys = np.concatenate([gone.keys(size), corrected.keys(size)])
+        order = order_of(keys, count * size)
+        return cls(before, Ragged.from_keys(keys[order], size, count), leaves[order], labels[order])
+
+    @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
         """All changes of the parts, in their order; of one data set."""
         if len(parts) == 1:
@@ -76,6 +94,16 @@ class Changes:
     def counts(self) -> np.ndarray:
         """float64 [b, 2], |D| and |D_r| of each."""
         return np.stack([np.full(len(self), float(len(self.before))), len(self.before) - self.forgotten.lengths], axis=1)
+
+    def touched_after(self, number: int) -> Interactions:
+        """What is left of the touched interactions of one, with the other members of their groups and their new labels."""
+        data, leaders, touched = self.before.interactions, self.before.leaders, self.places[number]
+        if leaders is not None:
+            among = np.zeros(len(data), bool)
+            among[touched] = True
+            touched = np.flatnonzero(whole_groups(among, leaders))
+        terms = self.taken(np.array([number])).terms_at(Ragged.of([touched]))
+        return data.select(touched[terms.retained]).with_labels(terms.new_labels[terms.retained])
 
     @cached_property
     def forgotten(self) -> Ragged:

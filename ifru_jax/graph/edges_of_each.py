@@ -12,7 +12,6 @@ import numpy as np
 from ifru_jax.graph.node_sets import NodeSets, incident_to_each
 from ifru_jax.graph.training_set import TrainingSet
 from ifru_jax.ragged import Ragged, places_in, tally
-from ifru_jax.sparse.edges import degrees
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +54,7 @@ class EdgesOfEach:
         if not len(edges.values):
             return np.zeros(0), np.zeros(0)
         before, after = [], []
-        for side, of in enumerate(degrees(self.data.edges, len(self.data.positives))):
+        for side, of in enumerate(self.data.graph_degrees):
             at, size = self._ends(edges)[side], self.data.sizes[side]
             lost, won = (
                 tally(each.owners * size + self._ends(each)[side], len(edges) * size) for each in (self.removed, self.added)

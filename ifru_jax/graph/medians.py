@@ -13,8 +13,7 @@ from ifru_jax.graph.changes import Changes
 def median_degrees(changes: Changes) -> np.ndarray:
     """float64 [b], the median over users and items of the interactions that each keeps."""
     data, count = changes.before, len(changes)
-    below = np.cumsum(np.bincount(np.concatenate(data.degrees)))
-    nodes = changes.ends
+    below, nodes = data.rows_up_to, changes.ends
     sides = zip((nodes.users, nodes.items), data.degrees, changes.degrees_after(nodes), strict=True)
     owners, had, have = (np.concatenate(of) for of in zip(*((of.owners, d[of.values], left) for of, d, left in sides), strict=True))
     # Both middle ones, which are one if there is an odd number of nodes.

@@ -141,14 +141,15 @@ class Trained:
         Raises:
           DataError: the request names something that isn't there, or everything, or a new label that the loss can't take.
         """
-        change = Change.of(self.training_set, request)
-        if len(change.corrected):
-            self.loss.check(change.after.interactions)
-        return change
+        found = self.resolved_each([request])
+        return Change(self.training_set, found.places.values, found.gone, found.labels, request)
 
     def resolved_each(self, requests: Sequence[ForgetRequest]) -> Changes:
         """Several requests, each as if it were the only one. Errors of `resolved`."""
-        return Changes.joined([self.resolved(request).alone for request in requests])
+        changes = Changes.of(self.training_set, requests)
+        for number in np.unique(changes.places.owners[~changes.gone]):
+            self.loss.check(changes.touched_after(int(number)))
+        return changes
 
     def with_record(self, record: Record | None) -> Self:
         """The same with the record of its training."""

@@ -14,7 +14,7 @@ from ifru_jax.curvature import hessian_product
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Change, GridPairs, IndexPairs, build_training_set
-from ifru_jax.graph.neighbourhood import neighbourhood
+from ifru_jax.graph.neighbourhood import neighbourhoods
 from ifru_jax.graph.subgraph import Bucket, pad_subgraphs
 from ifru_jax.influence import affected_interactions
 from ifru_jax.models import (
@@ -34,6 +34,7 @@ from ifru_jax.models import (
     simgcl_contrast,
 )
 from ifru_jax.models.tables import take_rows
+from ifru_jax.ragged import Ragged
 from ifru_jax.training import Objective, Trained, bce
 from ifru_jax.unlearning import Prepared, forget
 from ifru_jax.unlearning.prepare import Damping

@@ -125,11 +125,9 @@ class Sizes:
         needed = np.column_stack([requests.parts.lengths, requests.num_core.max(axis=1)])
         # Sizes that no power of two is between ask for one rung.
         powers = np.frexp(np.maximum(needed, 1) - 0.5)[1]
-        kinds, kind = np.unique(powers, axis=0, return_inverse=True)
-        rungs: dict[Rung, list[int]] = {}
-        for number, of in enumerate(kinds):
-            rungs.setdefault(self.rung_for(*(1 << int(power) for power in of)), []).append(number)
-        return {rung: np.flatnonzero(np.isin(kind, of)) for rung, of in rungs.items()}
+        _, first, kind = np.unique(powers @ 64 ** np.arange(5), return_index=True, return_inverse=True)
+        rungs = [self.rung_for(*(1 << int(power) for power in powers[number])) for number in first]
+        return {rung: np.flatnonzero(np.array([of == rung for of in rungs])[kind]) for rung in rungs}
 
     def rung_for(self, users: int, items: int, pairs: int, edges: int, core: int) -> Rung:
         """The lowest rung that holds so many (powers of two), with more rows, unknowns or edges than its own where there are."""
