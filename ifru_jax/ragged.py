@@ -81,7 +81,7 @@ class Ragged:
         return numbers - np.repeat(self.starts, self.lengths) if len(self) > 1 else numbers
 
     def keys(self, size: int) -> np.ndarray:
-        """int64 [t], different for different values of different lists, where values are 0 … size − 1; ascending if all lists are."""
+        """int64 [t], different for values of different lists, where values are 0 … size − 1; ascending if all lists are."""
         return self.owners * size + self.values
 
     def kept(self, which: np.ndarray) -> "Ragged":

@@ -35,6 +35,16 @@ class Terms(NamedTuple):
     leaders: np.ndarray | None = None
     new_leaders: np.ndarray | None = None
 
+    def ordered(self, lists: Ragged, order: np.ndarray) -> Self:
+        """The same terms, of these lists of interactions, once each list stands in an order (int64 [m], over all)."""
+        columns = (of[order] for of in self[:3])
+        if self.leaders is None or self.new_leaders is None:
+            return type(self)(*columns)
+        numbers = np.empty(len(order), np.int64)
+        numbers[order] = lists.ranks
+        starts = lists.starts[lists.owners]
+        return type(self)(*columns, *(numbers[of + starts][order] for of in (self.leaders, self.new_leaders)))
+
 
 @dataclass(frozen=True, eq=False)
 class Changes:

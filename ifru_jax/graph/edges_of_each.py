@@ -38,7 +38,7 @@ class EdgesOfEach:
 
     def incident(self, nodes: NodeSets) -> Ragged:
         """int64: the edges of both graphs that have an end among the nodes of each request, ascending."""
-        found = incident_to_each(self.data.edges, len(self.data.positives), nodes)
+        found = incident_to_each(self.data.lists[1], len(self.data.positives), nodes)
         found = Ragged(self.data.positives[found.values], found.lengths)
         users, items = self._ends(self.added)
         sizes = zip((nodes.users, nodes.items), (users, items), self.data.sizes, strict=True)

@@ -102,9 +102,8 @@ def pad_subgraphs(changes: Changes, parts: Neighbourhoods, bucket: Bucket, *, si
 
     pairs, order = local(parts.chosen, bucket.pairs)
     edges, edge_order = local(parts.edges, bucket.edges)
-    ordered = Ragged(parts.chosen.values[order], parts.chosen.lengths)
-    terms = changes.terms_at(ordered)
-    of_pairs, of_edges = Stack(ordered, count, bucket.pairs), Stack(parts.edges, count, bucket.edges)
+    terms = changes.terms_at(parts.chosen).ordered(parts.chosen, order)
+    of_pairs, of_edges = Stack(parts.chosen, count, bucket.pairs), Stack(parts.edges, count, bucket.edges)
     rows = [
         Stack(of, count, room).filled(of.values, 0, np.int32)
         for of, room in ((parts.users, bucket.users), (parts.items, bucket.items))

@@ -67,6 +67,11 @@ class TrainingSet:
         """The pattern of the graph, for the host to read."""
         return self.host_patterns[1] if self.host_patterns else _own(self.graph.edges)
 
+    @cached_property
+    def lists(self) -> tuple[Edges, Edges]:
+        """`pattern` and `edges` as NumPy arrays: what is read of them many times is asked for once."""
+        return on_host((self.pattern, self.edges))
+
     @property
     def placed(self) -> Pattern:
         """The pattern of the interactions where the examples are, on a device or over a mesh."""

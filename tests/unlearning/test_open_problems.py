@@ -156,7 +156,7 @@ def test_a_budget_keeps_what_a_sort_of_all_would(trained, users):
             far = (users != data.users[place]) & (items != data.items[place])
             best = held[np.lexsort((-np.maximum(scores[0][users], scores[1][items]), far))[:budget]]
             np.testing.assert_array_equal(without(found.parts.chosen[0], place), np.sort(best))
-            assert found.left_out_edges[0] == max(0, len(held) - budget)
+            assert found.left_out_edges(0) == max(0, len(held) - budget)
 
 
 def without(places, gone):

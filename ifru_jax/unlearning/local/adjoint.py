@@ -157,8 +157,8 @@ def _problem(
     # As the part will sort them, so that they stand in it as they are.
     order = np.lexsort((numbers[1][items], numbers[0][users]))
     bucket, room = _sizes(data, (len(rows[0]), len(rows[1])), len(places), len(moving))
-    looked_at = Neighbourhoods(*(Ragged.of([of]) for of in (*rows, places[order], nothing)))
-    part = jax.tree.map(lambda leaf: leaf[0], pad_subgraphs(Changes.nothing(data), looked_at, bucket))
+    parts = Neighbourhoods(*(Ragged.of([of]) for of in (*rows, places[order], nothing)))
+    part = jax.tree.map(lambda leaf: leaf[0], pad_subgraphs(Changes.nothing(data), parts, bucket))
     part = replace(part, weights=padded(counts[order], bucket.pairs, part.weights.dtype))
     lost = data.without_data
     here = Target(np.zeros_like(named), numbers[1][named], on_host(target.coefficients))  # pyright: ignore[reportArgumentType]

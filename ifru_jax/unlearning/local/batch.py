@@ -13,6 +13,7 @@ import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.errors import DataError, NumericsError
+from ifru_jax.models.tables import Tables
 from ifru_jax.sparse import on_host
 from ifru_jax.status import Status
 from ifru_jax.training import Trained
@@ -79,16 +80,26 @@ def at_once() -> int:
 
 
 def _solved(state: Prepared, requests: LocalRequests, numbers: np.ndarray) -> list[tuple[np.ndarray, LocalSteps]]:
-    """Steps on the host with the numbers of their requests, in chunks of about one size; those that only pad a chunk are gone."""
-    rungs = Sizes.of(state).rungs_for(requests.taken(numbers))
+    """Steps on the host with the numbers of their requests, in chunks of about one size, without what only pads them."""
+    tables, rungs = state.model.tables, Sizes.of(state).rungs_for(requests.taken(numbers))
     size = 1 if len(numbers) == 1 else at_once()
     chunks = [(numbers[of[start : start + size]], rung) for rung, of in rungs.items() for start in range(0, len(of), size)]
     # All are under way before the first is waited for.
     running = list(solve_local(state, (pack(requests.taken(chunk), rung, size=size) for chunk, rung in chunks)))
     return [
-        (chunk, jax.tree.map(lambda leaf, count=len(chunk): leaf[:count], part))
+        (chunk, _without_padding(part, tables, requests.num_core[chunk]))
         for (chunk, _), part in zip(chunks, on_host(running), strict=True)
     ]
+
+
+def _without_padding(part: LocalSteps, tables: Tables, num_core: np.ndarray) -> LocalSteps:
+    """The steps of the requests at the front, with as many rows as one of them has."""
+    steps, most = (
+        jax.tree.map(lambda leaf: leaf[: len(num_core)], part),
+        dict(zip(("user", "item"), num_core.max(axis=0), strict=True)),
+    )
+    rows = {name: of[:, : most[tables[name]]] for name, of in steps.rows.items()}
+    return replace(steps, users=steps.users[:, : most["user"]], items=steps.items[:, : most["item"]], rows=rows)
 
 
 def _unresolved(chunk: np.ndarray, part: LocalSteps) -> tuple[np.ndarray, LocalSteps]:

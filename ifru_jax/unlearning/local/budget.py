@@ -1,13 +1,13 @@
 """The best retained interactions at the rows that a request reaches, where it may look at so many only (`max_edges`)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ifru_jax.data.pair_keys import contains
 from ifru_jax.graph import Nodes, TrainingSet
-from ifru_jax.graph.nodes import count_incident, incident, places_at
-from ifru_jax.sparse.edges import degrees
+from ifru_jax.graph.nodes import incident, places_at
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,9 +24,9 @@ class Budget:
     reached: Nodes
     importance: tuple[np.ndarray, np.ndarray]
 
-    def best(self, budget: int) -> tuple[np.ndarray, int]:
-        """Their places, and how many others there are."""
-        pattern, count = self.data.pattern, len(self.data)
+    def best(self, budget: int) -> np.ndarray:
+        """Their places, int64, in any order."""
+        pattern, count = self.data.lists[0], len(self.data)
         near = incident(pattern, self.scope, count)
         near = near[~contains(self.touched, near)]
         held = self._most_important(near, budget)
@@ -34,11 +34,9 @@ class Budget:
             far = self._beyond_scope(2 * (budget + len(self.touched)))
             far = far[~(contains(near, far) | contains(self.touched, far))]
             held = np.concatenate([held, self._most_important(far, budget - len(held))])
-        users, items = self.data.interactions.users[self.touched], self.data.interactions.items[self.touched]
-        gone = np.count_nonzero(self.reached.users[users] | self.reached.items[items])
-        return held, count_incident(pattern, count, self.reached) - int(gone) - len(held)
+        return held
 
-    @property
+    @cached_property
     def _scores(self) -> tuple[np.ndarray, np.ndarray]:
         # A request comes to an interaction by an end that it reaches; in single precision equals are equal whatever the order of
         # their sums was.
@@ -53,18 +51,24 @@ class Budget:
         """
         users, items = (self.reached & ~self.scope).rows
         score = np.concatenate([self._scores[0][users], self._scores[1][items]])
-        of_users, of_items = degrees(self.data.pattern, len(self.data))
+        of_users, of_items = self.data.degrees
         lengths = np.concatenate([of_users[users], of_items[items]])
         order = np.argsort(-score, kind="stable")
         enough = 1 + int(np.searchsorted(np.cumsum(lengths[order]), wanted))
         if enough < len(order):  # ties belong together
             enough = int(np.searchsorted(-score[order], -score[order][enough - 1], side="right"))
         opened = order[:enough]
-        return places_at(self.data.pattern, users[opened[opened < len(users)]], items[opened[opened >= len(users)] - len(users)])
+        return places_at(self.data.lists[0], users[opened[opened < len(users)]], items[opened[opened >= len(users)] - len(users)])
 
     def _most_important(self, places: np.ndarray, count: int) -> np.ndarray:
         if len(places) <= count:
             return places
         users, items = self.data.interactions.users[places], self.data.interactions.items[places]
         score = np.maximum(self._scores[0][users], self._scores[1][items])
-        return places[np.argsort(-score, kind="stable")[:count]]
+        if not count:
+            return places[:0]
+        # Where several are as good, the first of them; a sort of all would take five times as long.
+        least = np.partition(score, len(score) - count)[len(score) - count]
+        kept = score > least
+        kept[np.flatnonzero(score == least)[: count - np.count_nonzero(kept)]] = True
+        return places[kept]

@@ -1,8 +1,8 @@
 """A request as a small problem of its own, numbered anew and padded.
 
 The cost of a product with H then follows the request and not the data. The unknowns come first in the local numbering. All sizes
-come from one ladder of buckets, so that a stream of requests compiles once per rung. Built on the host, of several requests at once,
-side by side for `vmap`.
+come from one ladder of buckets, so that a stream of requests compiles once per rung. Built on the host, of several requests at
+once, side by side for `vmap`.
 """
 
 from dataclasses import dataclass
@@ -113,7 +113,9 @@ class Sizes:
     def rung(self, pairs: int) -> Rung:
         """One number, the interactions, decides every size, so that there are few combinations."""
         if self.is_open or not self.edges:
-            edges, users, items = pairs if self.edges else 16, 2 * pairs, 2 * pairs
+            # Without a graph rows are the ends of interactions; an open problem has those of its edges, too.
+            edges, rows = (pairs, 2 * pairs) if self.edges else (16, pairs)
+            users = items = rows
         else:
             edges = min(capacity_of(128 * pairs), capacity_of(self.edges))
             users, items = self.users, self.items
@@ -155,21 +157,24 @@ def alone(requests: LocalRequests, state: Prepared) -> LocalProblem:
 
 def pack(requests: LocalRequests, rung: Rung, *, size: int | None = None) -> LocalProblem:
     """The requests padded to a rung, [b, …], with empty ones up to `size`; None adds none."""
-    changes, parts, num_core = requests.changes, requests.parts, requests.num_core
-    count, data = len(requests) if size is None else size, changes.before
-    dtype = np.dtype(data.examples.labels.dtype)
-    core = [Ragged(of.values[of.ranks < first[of.owners]], first) for of, first in zip((parts.users, parts.items), num_core.T, strict=True)]
-    most = min(rung.core, rung.bucket.users), min(rung.core, rung.bucket.items)
-    columns = [Stack(of, count, room) for of, room in zip(core, most, strict=True)]
-    kept = changes.degrees_after(NodeSets(*core))
-    every = Stack(Ragged(np.zeros(len(requests)), np.ones(len(requests), np.int64)), count, 1)
-    return LocalProblem(
-        pad_subgraphs(changes, parts, rung.bucket, size=count),
-        *(of.filled(np.ones(len(of.lists.values), bool), False, bool) for of in columns),  # pyright: ignore[reportArgumentType]
-        *(of.filled(degrees, 0, dtype) for of, degrees in zip(columns, kept, strict=True)),  # pyright: ignore[reportArgumentType]
-        every.filled(1 + median_degrees(changes), 1, dtype)[:, 0],  # pyright: ignore[reportArgumentType]
-        np.concatenate([changes.counts, np.full((count - len(requests), 2), len(data))]).astype(dtype),  # pyright: ignore[reportArgumentType]
-    )
+    changes, parts, count = requests.changes, requests.parts, len(requests) if size is None else size
+    dtype = np.dtype(changes.before.examples.labels.dtype)
+    sides = zip((parts.users, parts.items), requests.num_core.T, strict=True)
+    core = NodeSets(*(Ragged(rows.values[rows.ranks < first[rows.owners]], first) for rows, first in sides))
+    rooms = zip((core.users, core.items), (rung.bucket.users, rung.bucket.items), strict=True)
+    users, items = (Stack(of, count, min(rung.core, room)) for of, room in rooms)
+    of_users, of_items = changes.degrees_after(core)
+    median, counts = np.ones(count, dtype), np.full((count, 2), len(changes.before), dtype)
+    median[: len(requests)], counts[: len(requests)] = 1 + median_degrees(changes), changes.counts
+    arrays: dict = {
+        "core_users": users.filled(np.ones(len(of_users)), False, bool),
+        "core_items": items.filled(np.ones(len(of_items)), False, bool),
+        "user_degrees": users.filled(of_users, 0, dtype),
+        "item_degrees": items.filled(of_items, 0, dtype),
+        "median_degree": median,
+        "counts": counts,
+    }
+    return LocalProblem(pad_subgraphs(changes, parts, rung.bucket, size=count), **arrays)
 
 
 def empty_problems(state: Prepared, pairs: int, *, size: int) -> LocalProblem:

@@ -1,4 +1,4 @@
-"""Which rows, interactions and edges requests are solved on; on the host, reading the lists of the nodes around each and little else.
+"""Which rows, interactions and edges requests are solved on; on the host, reading the lists of the nodes around and little else.
 
 core    rows in scope, the unknowns of the solve
 chosen  interactions whose score depends on a core row (all within L edges of one, or those that a budget leaves)
@@ -20,6 +20,7 @@ from ifru_jax.graph import TrainingSet
 from ifru_jax.graph.changes import Changes
 from ifru_jax.graph.neighbourhood import Neighbourhoods, neighbourhoods
 from ifru_jax.graph.node_sets import NodeSets, incident_to_each
+from ifru_jax.graph.nodes import count_incident
 from ifru_jax.influence import importance, importance_scope
 from ifru_jax.ragged import Ragged, places_in, ranges
 from ifru_jax.unlearning.local.budget import Budget
@@ -39,7 +40,7 @@ class LocalRequests:
       scope: rows that may change.
       num_core: int64 [b, 2], users and items that are unknowns; rows left without data are none.
       left_out_nodes: int64 [b], nodes that `max_nodes` left out of the scope.
-      left_out_edges: int64 [b], interactions that `max_edges` left out.
+      reached: nodes whose interactions depend on what may change.
     """
 
     changes: Changes
@@ -47,14 +48,14 @@ class LocalRequests:
     scope: NodeSets
     num_core: np.ndarray
     left_out_nodes: np.ndarray
-    left_out_edges: np.ndarray
+    reached: NodeSets
 
     @classmethod
     def nothing(cls, data: TrainingSet) -> Self:
         """One without a row or an interaction; its step is zero."""
         nobody = Ragged.of([np.zeros(0, np.int64)])
-        none = np.zeros(1, np.int64)
-        return cls(Changes.nothing(data), Neighbourhoods.nothing(), NodeSets(nobody, nobody), np.zeros((1, 2), np.int64), none, none)
+        nodes, none = NodeSets(nobody, nobody), np.zeros((1, 2), np.int64)
+        return cls(Changes.nothing(data), Neighbourhoods.nothing(), nodes, none, none[:, 0], nodes)
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
@@ -65,7 +66,9 @@ class LocalRequests:
             Changes.joined([of.changes for of in parts]),
             Neighbourhoods.joined([of.parts for of in parts]),
             NodeSets.joined([of.scope for of in parts]),
-            *(np.concatenate([getattr(of, name) for of in parts]) for name in ("num_core", "left_out_nodes", "left_out_edges")),
+            np.concatenate([of.num_core for of in parts]),
+            np.concatenate([of.left_out_nodes for of in parts]),
+            NodeSets.joined([of.reached for of in parts]),
         )
 
     def __len__(self) -> int:
@@ -76,8 +79,22 @@ class LocalRequests:
         """Those with these numbers (int [k])."""
         if len(numbers) == len(self) and np.array_equal(numbers, np.arange(len(self))):
             return self
-        lists = (of.taken(numbers) for of in (self.changes, self.parts, self.scope))
-        return LocalRequests(*lists, self.num_core[numbers], self.left_out_nodes[numbers], self.left_out_edges[numbers])
+        scope, reached = self.scope.taken(numbers), self.reached.taken(numbers)
+        return LocalRequests(
+            self.changes.taken(numbers),
+            self.parts.taken(numbers),
+            scope,
+            self.num_core[numbers],
+            self.left_out_nodes[numbers],
+            reached,
+        )
+
+    def left_out_edges(self, number: int) -> int:
+        """Interactions of one that depend on what may change and aren't chosen: those that `max_edges` left out."""
+        data = self.changes.before
+        # Chosen are the touched and some that are reached, and what is touched is reached.
+        near = count_incident(data.lists[0], len(data), self.reached.nodes(number, data.sizes))
+        return max(0, near - int(self.parts.chosen.lengths[number]))
 
 
 def local_requests(state: Prepared, changes: Changes) -> LocalRequests:
@@ -89,9 +106,9 @@ def local_requests(state: Prepared, changes: Changes) -> LocalRequests:
     scope, left_out_nodes = _scopes(state, changes)
     edges, reached = changes.edges.spread(scope, hops)
     if step.max_edges is None:
-        chosen, left_out = _in_whole_groups(data, incident_to_each(data.pattern, len(data), reached)), np.zeros(len(changes), np.int64)
+        chosen = _in_whole_groups(data, incident_to_each(data.lists[0], len(data), reached))
     else:
-        chosen, left_out = _within_budget(state, changes, scope, reached)
+        chosen = _within_budget(state, changes, scope, reached)
     assert state.propagations is not None
     if state.propagations.any:
         ends = data.interactions.users[chosen.values], data.interactions.items[chosen.values]
@@ -103,13 +120,13 @@ def local_requests(state: Prepared, changes: Changes) -> LocalRequests:
     sides = zip((parts.users, parts.items), (core.users, core.items), data.sizes, strict=True)
     (users, core_users), (items, core_items) = (_core_first(rows, of, size) for rows, of, size in sides)
     parts, num_core = replace(parts, users=users, items=items), np.stack([core_users, core_items], axis=1)
-    return LocalRequests(changes, parts, scope, num_core, left_out_nodes, left_out)
+    return LocalRequests(changes, parts, scope, num_core, left_out_nodes, reached)
 
 
 def _scopes(state: Prepared, changes: Changes) -> tuple[NodeSets, np.ndarray]:
     """The rows that may change, and how many nodes a budget left out of each."""
     step = state.step
-    if step.scope == ():
+    if not step.scope:
         return changes.ends, np.zeros(len(changes), np.int64)
     places = (changes.places[number] for number in range(len(changes)))
     scopes, left_out = zip(
@@ -135,18 +152,17 @@ def _in_whole_groups(data: TrainingSet, places: Ragged) -> Ragged:
     return Ragged.from_keys(np.sort(found.keys(len(data))), len(data), len(places))
 
 
-def _within_budget(state: Prepared, changes: Changes, scope: NodeSets, reached: NodeSets) -> tuple[Ragged, np.ndarray]:
-    """The touched interactions of each request with the best of the others, and how many others there are."""
-    data, most, chosen, left_out = changes.before, state.step.max_edges, [], []
+def _within_budget(state: Prepared, changes: Changes, scope: NodeSets, reached: NodeSets) -> Ragged:
+    """The touched interactions of each request with the best of the others; a choice of its own for each."""
+    data, most, chosen = changes.before, state.step.max_edges, []
     assert most is not None
     for number in range(len(changes)):
         touched = changes.places[number]
         scores = importance(data, touched, num_hops=max(1, state.model.num_hops))[-1]
-        nodes = (of.nodes(number, data.sizes) for of in (scope, reached))
-        held, others = Budget(data, touched, *nodes, scores).best(most)
+        own, near = scope.nodes(number, data.sizes), reached.nodes(number, data.sizes)
+        held = Budget(data, touched, own, near, scores).best(most)
         chosen.append(np.sort(np.concatenate([held, touched])))
-        left_out.append(others)
-    return Ragged.of(chosen), np.array(left_out)
+    return Ragged.of(chosen)
 
 
 def _core_first(nodes: Ragged, core: Ragged, size: int) -> tuple[Ragged, np.ndarray]:

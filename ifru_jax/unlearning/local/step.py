@@ -132,15 +132,16 @@ def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
         solution = replace(solution, num_steps=solution.num_steps + tried)
     clock.part("solve", moved)
     graph = state.model.num_hops > 0
+    left_out = 0 if state.step.max_edges is None else request.left_out_edges(0)
     influence = Influence(
         spillover="local" if graph and state.step.spillover != "none" else "none",
-        affected=len(request.parts.chosen.values) - len(change.forgotten) + int(request.left_out_edges[0]) if graph else 0,
+        affected=len(request.parts.chosen.values) - len(change.forgotten) + left_out if graph else 0,
         norm_direct=float(found.norm_direct[0]),
         norm_spillover=float(found.norm_spillover[0]),
         norm_rhs=float(found.norm_rhs[0]),
     )
-    left_out = {name: int(getattr(request, name)[0]) for name in ("left_out_nodes", "left_out_edges")}
-    scope = Scope.of(request.scope.nodes(0, change.before.sizes), **left_out)
+    nodes = request.scope.nodes(0, change.before.sizes)
+    scope = Scope.of(nodes, left_out_nodes=int(request.left_out_nodes[0]), left_out_edges=left_out)
     norm_step = float(np.sqrt(sum(np.sum(np.square(rows)) for rows in found.rows.values())))
     record, on_the_way = None, ()
     if moved.way is not None:
