@@ -118,18 +118,27 @@ def one_each(trained, count):
     return [request_at(trained, [z]) for z in places]
 
 
-def test_a_batch_is_the_requests_one_by_one(trained):
-    config = IFRUConfig(scope=())
-    requests = one_each(trained, 5)
-    together = independent_steps(trained, requests, config=config)
-    assert together.users.shape[0] == 5
-    for number, request in enumerate(requests):
-        alone = independent_steps(trained, [request], config=config)
-        for name, rows in alone.rows.items():
-            scale = float(jnp.abs(rows).max())
-            np.testing.assert_allclose(together.rows[name][number], rows[0], atol=1e-3 * scale)
-    for rows in together.rows.values():
-        assert not np.any(rows[len(requests) :])
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_batch_is_the_requests_one_by_one(trained, follow):
+    """Of several sizes, so that they are solved on several rungs; rows that one has and another hasn't are padded by 0."""
+    config = IFRUConfig(scope=(), follow=follow, num_steps=4)
+    with jax.enable_x64(True):
+        doubled = [jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), of) for of in trained.record.segments]
+        record = replace(trained.record, segments=tuple(doubled))
+        exact = prepare(in_float64(trained).with_record(record), config=config)
+        data = exact.interactions
+        requests = [*one_each(exact, 4), request_at(exact, [1, 5, 80]), ForgetRequest(users=np.array([3]))]
+        requests += [ForgetRequest(corrected=request_at(exact, [9]).pairs, labels=1 - data.labels[[9]])]
+        together = independent_steps(exact, requests)
+        assert together.users.shape[0] == len(requests)
+        for number, request in enumerate(requests):
+            alone = independent_steps(exact, [request])
+            for name, rows in alone.rows.items():
+                scale, size = float(np.abs(rows).max()), rows.shape[1]
+                np.testing.assert_allclose(together.rows[name][number, :size], rows[0], atol=1e-12 * max(scale, 1e-3), rtol=0)
+                assert not np.any(together.rows[name][number, size:])
+            np.testing.assert_array_equal(together.users[number, : alone.users.shape[1]], alone.users[0])
+            np.testing.assert_array_equal(together.items[number, : alone.items.shape[1]], alone.items[0])
 
 
 def test_separate_steps_are_not_the_joint_one(trained):

@@ -94,10 +94,8 @@ def _solved(state: Prepared, requests: LocalRequests, numbers: np.ndarray) -> li
 
 def _without_padding(part: LocalSteps, tables: Tables, num_core: np.ndarray) -> LocalSteps:
     """The steps of the requests at the front, with as many rows as one of them has."""
-    steps, most = (
-        jax.tree.map(lambda leaf: leaf[: len(num_core)], part),
-        dict(zip(("user", "item"), num_core.max(axis=0), strict=True)),
-    )
+    steps = jax.tree.map(lambda leaf: leaf[: len(num_core)], part)
+    most = dict(zip(("user", "item"), np.maximum(num_core.max(axis=0), 1), strict=True))
     rows = {name: of[:, : most[tables[name]]] for name, of in steps.rows.items()}
     return replace(steps, users=steps.users[:, : most["user"]], items=steps.items[:, : most["item"]], rows=rows)
 
