@@ -1,6 +1,4 @@
-"""The edges of G and of G_r of several requests, told by the interactions that they are.
-
-    1 / √(d_u d_i)   with the degrees of G, and with those of G_r
+"""The edges of G and of G_r of several requests, told by the interactions that they are, and their weights in both.
 
 A change of one edge changes the weights of all edges at its ends.
 """
@@ -46,7 +44,7 @@ class EdgesOfEach:
         return found | self.added.kept(near[0] | near[1])
 
     def weights(self, edges: Ragged) -> tuple[np.ndarray, np.ndarray]:
-        """float64 [e] twice, in G and in G_r; 0 where an edge is not there.
+        """1 / √(d_u d_i), float64 [e] twice, with the degrees of G and those of G_r; 0 where an edge is not there.
 
         Args:
           edges: of each request, ascending, [e] in all.

@@ -1,8 +1,7 @@
 """The median degree of the nodes after each of several changes, without a pass over the nodes for each.
 
-    #{v : d_v ≤ x} after = #{v : d_v ≤ x} before + #{v touched : d_v after ≤ x < d_v before}
-
-Half of all nodes are at or below the median: a bisection in x finds it.
+A node comes to those of degree x or less if it is touched and falls from above x. Half of all nodes are at or below the median, and
+a bisection in x finds it.
 """
 
 import numpy as np

@@ -21,7 +21,7 @@ from ifru_jax.unlearning.prepare import Damping
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-USERS, ITEMS, MOST = 6, 5, 16
+USERS, ITEMS, MOST = 6, 6, 16
 MODELS = {
     "mf": mf(embedding_size=2),
     "lightgcn-1": lightgcn(num_layers=1, embedding_size=2),
@@ -40,11 +40,12 @@ def interactions(draw, *, grouped=False):
     """Sorted, with duplicates and isolated nodes; in groups of a positive and its negatives if asked for."""
     pair = st.tuples(st.integers(0, USERS - 1), st.integers(0, ITEMS - 1))
     if grouped:
-        groups = draw(st.lists(st.tuples(st.integers(0, USERS - 1), st.lists(st.integers(0, ITEMS - 1), min_size=2, max_size=4)),
-                               min_size=2, max_size=4))  # fmt: skip
+        of_user = st.tuples(st.integers(0, USERS - 1), st.lists(st.integers(0, ITEMS - 1), min_size=2, max_size=4))
+        groups = draw(st.lists(of_user, min_size=2, max_size=4))
         rows = [(user, item, float(k == 0), number) for number, (user, items) in enumerate(groups) for k, item in enumerate(items)]
     else:
-        rows = [(*ends, label, 0) for ends, label in draw(st.lists(st.tuples(pair, st.sampled_from([0.0, 1.0])), min_size=3, max_size=MOST))]  # fmt: skip
+        labelled = st.tuples(pair, st.sampled_from([0.0, 1.0]))
+        rows = [(*ends, label, 0) for ends, label in draw(st.lists(labelled, min_size=3, max_size=MOST))]
     users, items, labels, numbers = (np.array(column) for column in zip(*sorted(rows), strict=True))
     return Interactions(users, items, labels, USERS, ITEMS, groups=numbers if grouped else None)
 
@@ -181,8 +182,8 @@ def test_of_several_the_first_that_is_wrong_is_named():
         state.resolved_each([fine, ForgetRequest(items=np.array([4]))])
     with pytest.raises(DataError, match="asks for all 3 interactions"):
         state.resolved_each([fine, ForgetRequest(users=np.array([0, 1, 2]))])
+    both = ForgetRequest(pairs=np.array([[1, 1]]), corrected=np.array([[1, 1]]), labels=np.array([1.0]))
     with pytest.raises(DataError, match=r"user \(row 1\) with item \(row 1\) is to be forgotten and to be corrected"):
-        both = ForgetRequest(pairs=np.array([[1, 1]]), corrected=np.array([[1, 1]]), labels=np.array([1.0]))
         state.resolved_each([fine, both])
     wrong = ForgetRequest(corrected=np.array([[1, 1]]), labels=np.array([7.0]))
     with pytest.raises(DataError, match="labels go from 7 to 7"):
