@@ -35,6 +35,7 @@ FOUNDATIONS = [
     "status",
     "pytree",
     "host_arrays",
+    "ragged",
     "metrics",
     "locks",
     "files",

@@ -20,11 +20,11 @@ from typing import Self
 import numpy as np
 
 from ifru_jax.data.corrections import as_label, as_rows, one_label_each, row_name
-from ifru_jax.data.groups import group_leaders
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.pair_keys import ascending, contains, distinct, pair_keys
+from ifru_jax.data.pair_keys import contains, distinct, pair_keys
+from ifru_jax.data.selection import Named, anywhere, named_places, pair_places
 from ifru_jax.errors import DataError, check_kind
-from ifru_jax.host_arrays import FEW
+from ifru_jax.ragged import Ragged, order_of, places_in
 
 _NOTHING = np.zeros(0, np.int32)
 _NO_PAIRS = np.zeros((0, 2), np.int32)
@@ -139,15 +139,8 @@ class ForgetRequest:
         Raises:
           DataError: a pair, user or item without an interaction in `data`, or a request for all interactions.
         """
-        pairs = _pair_places(self.pairs, data)
-        hits = _row_hits("user", self.users, data)
-        hits |= _row_hits("item", self.items, data)
-        hits[pairs] = True
-        if data.groups is not None:
-            hits = _with_groups(data, hits, pairs)
-        gone, there = data.added_up(np.array([np.count_nonzero(hits), len(data)])).tolist()
-        if there and gone == there:
-            raise DataError(f"{self} asks for all {there} interactions: nothing is left, train a new model instead.")
+        hits = np.zeros(len(data), bool)
+        hits[forgotten_places([self], data).values] = True
         return hits
 
     def corrections(self, data: Interactions, *, gone: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -159,18 +152,9 @@ class ForgetRequest:
         Raises:
           DataError: as `select`, for corrected pairs too, or a pair that is to be forgotten and corrected.
         """
-        gone = self.select(data) if gone is None else gone
-        places = _pair_places(self.corrected, data)
-        # Corrected rows ascend, and so do their keys.
-        keys = pair_keys(data.users[places], data.items[places], data.num_items)
-        labels = self.labels[np.searchsorted(_keys(self.corrected, data), keys)]
-        with data.together():
-            both = places[gone[places]]
-            if both.size:
-                user, item = row_name(int(data.users[both[0]]), data.user_ids), row_name(int(data.items[both[0]]), data.item_ids)
-                raise DataError(f"user {user} with item {item} is to be forgotten and to be corrected: ask for one of the two.")
-        other = labels != data.labels[places]
-        return places[other], labels[other]
+        left = Ragged.of([np.flatnonzero(self.select(data) if gone is None else gone)])
+        places, labels = corrected_places([self], data, left)
+        return places.values, labels
 
     def touches(self, data: Interactions) -> np.ndarray:
         """bool [n]: the interactions of `data` that the request changes, forgotten or corrected. Errors of `corrections`."""
@@ -203,41 +187,43 @@ class ForgetRequest:
     def still_in(self, data: Interactions) -> "ForgetRequest":
         """Without what has no interaction in `data` any more, because an earlier request took it along."""
         present = distinct(pair_keys(data.users, data.items, data.num_items))
-        pairs, corrected = (_anywhere(contains(present, _keys(rows, data)), data) for rows in (self.pairs, self.corrected))
-        users, items = _anywhere(np.isin(self.users, data.users), data), _anywhere(np.isin(self.items, data.items), data)
+        pairs, corrected = (anywhere(contains(present, _keys(rows, data)), data) for rows in (self.pairs, self.corrected))
+        users, items = anywhere(np.isin(self.users, data.users), data), anywhere(np.isin(self.items, data.items), data)
         return ForgetRequest(
             self.pairs[pairs], self.users[users], self.items[items], self.corrected[corrected], self.labels[corrected]
         )
 
 
-def _pair_places(pairs: np.ndarray, data: Interactions) -> np.ndarray:
-    """int64 [k] ascending: the interactions that the pairs [p, 2] name; a pair without any is a DataError."""
-    if not len(pairs):
-        return np.zeros(0, np.int64)
-    users, items = pairs.T
-    inside = (users >= 0) & (users < data.num_users) & (items >= 0) & (items < data.num_items)
-    # Only these users' interactions are compared: a small request on large data takes less than a millisecond.
-    candidates = _of_users(data, users[inside])
-    present = pair_keys(data.users[candidates], data.items[candidates], data.num_items)
-    if not ascending(present):
-        order = np.argsort(present, kind="stable")
-        candidates, present = candidates[order], present[order]
-    wanted = distinct(_keys(pairs, data))
-    first, last = (np.searchsorted(present, wanted, side) for side in ("left", "right"))
-    missing = np.flatnonzero(~_anywhere(inside & contains(wanted[last > first], _keys(pairs, data)), data))
-    if missing.size:
-        user, item = row_name(int(users[missing[0]]), data.user_ids), row_name(int(items[missing[0]]), data.item_ids)
-        raise DataError(
-            f"user {user} has no interaction with item {item} in the data ({missing.size} such pairs): "
-            "ask for interactions that are in the training data and were not forgotten before."
-        )
-    copies = last - first
-    return np.sort(candidates[np.arange(copies.sum()) + np.repeat(first - (np.cumsum(copies) - copies), copies)])
+def forgotten_places(requests: Sequence[ForgetRequest], data: Interactions) -> Ragged:
+    """int64, ascending: the places of what each of several requests takes out. Errors of `ForgetRequest.select`."""
+    named = Named(*(Ragged.of([getattr(request, name) for request in requests]) for name in Named._fields))
+    hits = named_places(named, data)
+    asked = data.added_up(hits.lengths)
+    everything = np.flatnonzero((asked == data.total) & (asked > 0))
+    if everything.size:
+        all_of_it = requests[everything[0]]
+        raise DataError(f"{all_of_it} asks for all {data.total} interactions: nothing is left, train a new model instead.")
+    return hits
 
 
-def _anywhere(here: np.ndarray, data: Interactions) -> np.ndarray:
-    """bool [k]: what is in the data, where `here` says what is in the share of this process."""
-    return data.added_up(here.astype(np.int32)) > 0
+def corrected_places(requests: Sequence[ForgetRequest], data: Interactions, gone: Ragged) -> tuple[Ragged, np.ndarray]:
+    """int64, ascending: the places of what each of several requests corrects, and their new labels, float32 [t].
+
+    `gone` is of `forgotten_places`. Errors of `ForgetRequest.corrections`.
+    """
+    pairs = Ragged.of([request.corrected for request in requests])
+    found, copies = pair_places(pairs, data)
+    labels = np.repeat(np.concatenate([request.labels for request in requests]), copies)
+    keys = np.repeat(pairs.owners, copies) * len(data) + found
+    order = order_of(keys, len(requests) * len(data))
+    places, labels = Ragged.from_keys(keys[order], max(len(data), 1), len(requests)), labels[order]
+    with data.together():
+        both = places.values[places_in(gone.keys(len(data)), keys[order])[1]]
+        if both.size:
+            user, item = row_name(int(data.users[both[0]]), data.user_ids), row_name(int(data.items[both[0]]), data.item_ids)
+            raise DataError(f"user {user} with item {item} is to be forgotten and to be corrected: ask for one of the two.")
+    other = labels != data.labels[places.values]
+    return places.kept(other), labels[other]
 
 
 def _keys(pairs: np.ndarray, data: Interactions) -> np.ndarray:
@@ -249,51 +235,3 @@ def listed(ids: Ids | None) -> Sequence[int | str] | np.ndarray:
     if ids is None or isinstance(ids, np.ndarray):
         return np.zeros(0, np.int32) if ids is None else ids
     return list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]
-
-
-def _with_groups(data: Interactions, hits: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """The hits [n] and the whole groups of those that pairs named or that lead a group."""
-    assert data.groups is not None
-    touched = np.flatnonzero(contains(distinct(data.groups[hits]), data.groups))
-    places, _ = group_leaders(data.groups[touched], data.labels[touched])
-    leaders = touched[np.unique(places)]
-    whole = np.concatenate([data.groups[pairs], data.groups[leaders[hits[leaders]]]])
-    extended = hits.copy()
-    extended[touched[contains(distinct(whole), data.groups[touched])]] = True
-    return extended
-
-
-def _row_hits(kind: str, wanted: np.ndarray, data: Interactions) -> np.ndarray:
-    """bool [n]: the interactions of the wanted users or items; one without any is a DataError."""
-    sides = {"user": (data.users, data.num_users, data.user_ids), "item": (data.items, data.num_items, data.item_ids)}
-    rows, size, ids = sides[kind]
-    if not wanted.size:
-        return np.zeros(rows.shape, bool)
-    inside = wanted[(wanted >= 0) & (wanted < size)]
-    hits = rows_among(rows, inside, size)
-    missing = wanted[~_anywhere(np.isin(wanted, rows[hits]), data)]
-    if len(missing):
-        raise DataError(
-            f"{kind} {row_name(int(missing[0]), ids)} has no interaction in the data ({len(missing)} such {kind}s): "
-            f"ask for {kind}s that are in the training data and were not forgotten before."
-        )
-    return hits
-
-
-def _of_users(data: Interactions, users: np.ndarray) -> np.ndarray:
-    """int64, ascending: the interactions of these users."""
-    wanted = np.unique(users)
-    if len(wanted) > FEW or not data.by_user:
-        return np.flatnonzero(rows_among(data.users, wanted, data.num_users))
-    ends = (np.searchsorted(data.users, wanted, side) for side in ("left", "right"))
-    return np.concatenate([np.arange(a, b) for a, b in zip(*ends, strict=True)] or [np.zeros(0, np.int64)])
-
-
-def rows_among(rows: np.ndarray, wanted: np.ndarray, size: int) -> np.ndarray:
-    """bool [n]: which of `rows` (int [n], below `size`) are wanted; a few are compared one by one, which is faster than a table."""
-    distinct_rows = np.unique(wanted)
-    if len(distinct_rows) <= FEW:
-        return contains(distinct_rows, rows)
-    asked = np.zeros(size, bool)
-    asked[distinct_rows] = True
-    return asked[rows]

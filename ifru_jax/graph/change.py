@@ -12,36 +12,21 @@ the data (`data.share`) places are those in the share of this process, and what 
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.groups import leaders_of, whole_groups
+from ifru_jax.data.groups import whole_groups
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.pair_keys import contains
+from ifru_jax.graph.changes import Changes, Terms
 from ifru_jax.graph.examples import Examples, build_examples, padded_leaders
 from ifru_jax.graph.nodes import Nodes
 from ifru_jax.graph.pairs import SortedPairs
 from ifru_jax.graph.training_set import TrainingSet
-from ifru_jax.sparse.edges import Edges, degrees_without, host_edges
+from ifru_jax.ragged import Ragged
+from ifru_jax.sparse.edges import Edges, host_edges
 from ifru_jax.sparse.placement import on_device, on_host
-
-
-class Terms(NamedTuple):
-    """Columns of m interactions before and after, on the host.
-
-    Attributes:
-      labels, new_labels: float32 [m].
-      retained: bool [m]; before, all of them count.
-      leaders, new_leaders: int32 [m], numbers within the m; None where nothing is compared.
-    """
-
-    labels: np.ndarray
-    new_labels: np.ndarray
-    retained: np.ndarray
-    leaders: np.ndarray | None = None
-    new_leaders: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,23 +51,6 @@ class EdgeChange:
         places = np.concatenate([self.removed, self.added])
         rows, cols = on_host(self.pattern.rows)[places], on_host(self.pattern.cols)[places]
         return Nodes.of(rows, cols, (self.pattern.num_rows, self.pattern.num_cols))
-
-    def weights(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """1 / √(d_u d_i) of these edges (int [e]) in G and in G_r, float64 [e] twice; 0 where an edge is not there.
-
-        A change of one edge changes the weights of all edges at its ends.
-        """
-        if not len(places):
-            return np.zeros(0), np.zeros(0)
-        rows, cols = on_host(self.pattern.rows), on_host(self.pattern.cols)
-        users, items = rows[places], cols[places]
-
-        def in_graph(absent: np.ndarray) -> np.ndarray:
-            of_users, of_items = degrees_without(self.pattern, self.count, rows[absent], cols[absent])
-            found = 1 / np.sqrt(np.maximum(of_users[users], 1) * np.maximum(of_items[items], 1.0))
-            return np.where(contains(absent, places), 0, found)
-
-        return in_graph(self.added), in_graph(self.removed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,13 +78,8 @@ class Change:
         Raises:
           DataError: the request names something that isn't there, or everything.
         """
-        data = before.interactions
-        selected = request.select(data)
-        corrected, labels = request.corrections(data, gone=selected)
-        gone = np.flatnonzero(selected)
-        places = np.concatenate([gone, corrected])
-        order = np.argsort(places, kind="stable")
-        return cls(before, places[order], selected[places[order]], np.concatenate([data.labels[gone], labels])[order], request)
+        found = Changes.of(before, [request])
+        return cls(before, found.places.values, found.gone, found.labels, request)
 
     def __len__(self) -> int:
         """The number of touched interactions; 0 changes nothing."""
@@ -174,23 +137,14 @@ class Change:
             data = data.relabelled(places, self.labels[~self.gone])
         return data.erase(*self.lost.rows)
 
+    @cached_property
+    def alone(self) -> Changes:
+        """As the only one of several."""
+        return Changes(self.before, Ragged.of([self.places]), self.gone, self.labels)
+
     def terms_at(self, places: np.ndarray) -> Terms:
         """How the interactions at these places (int [m], distinct, with whole groups) count before and after."""
-        data = self.before.interactions
-        labels, retained = data.labels[places], ~contains(self.forgotten, places)
-        changed = labels.copy()
-        corrected = np.flatnonzero(contains(self.corrected, places))
-        changed[corrected] = self.labels[np.searchsorted(self.places, places[corrected])]
-        if self.before.leaders is None:
-            return Terms(labels, changed, retained)
-        number = np.zeros(len(data), np.int32)
-        number[places] = np.arange(len(places))
-        leaders = number[self.before.leaders[places]]
-        if not len(corrected):
-            return Terms(labels, changed, retained, leaders, leaders)
-        left, new_leaders = np.flatnonzero(retained), np.arange(len(places), dtype=np.int32)
-        new_leaders[left] = left[leaders_of(data.select(places[left]).with_labels(changed[left]))]
-        return Terms(labels, changed, retained, leaders, new_leaders)
+        return self.alone.terms_at(Ragged.of([places]))
 
     @cached_property
     def touched_examples(self) -> tuple[Examples, Examples]:

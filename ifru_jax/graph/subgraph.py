@@ -1,23 +1,21 @@
-"""A neighbourhood numbered anew and padded, ready for the device; several of one size stack to a batch for `vmap`."""
+"""Neighbourhoods numbered anew and padded to one size, ready for the device, side by side for `vmap`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Self
 
 import jax
 import numpy as np
 
 from ifru_jax.graph.bipartite import BipartiteGraph
-from ifru_jax.graph.change import Change
-from ifru_jax.graph.examples import Batch, Examples, padded_leaders
-from ifru_jax.graph.neighbourhood import Neighbourhood
+from ifru_jax.graph.changes import Changes
+from ifru_jax.graph.examples import Batch, Examples
+from ifru_jax.graph.neighbourhood import Neighbourhoods
 from ifru_jax.graph.pairs import SortedPairs
-from ifru_jax.host_arrays import padded
 from ifru_jax.pytree import pytree
-from ifru_jax.sparse.edges import Edges, capacity_of, host_edges
+from ifru_jax.ragged import Ragged
+from ifru_jax.sparse.edges import Edges, capacity_of
 from ifru_jax.sparse.placement import on_host
-
-Tree = TypeVar("Tree")
+from ifru_jax.sparse.stacked import Shape, Stack, stacked_edges
 
 
 @dataclass(frozen=True)
@@ -30,15 +28,14 @@ class Bucket:
     edges: int
 
     @classmethod
-    def of(cls, parts: Sequence[Neighbourhood]) -> Self:
+    def of(cls, parts: Neighbourhoods) -> Self:
         """The powers of two that hold all of them."""
-        lengths = [(len(part.users), len(part.items), len(part.chosen), len(part.edges)) for part in parts]
-        return cls(*(capacity_of(max(column)) for column in zip(*lengths, strict=True)))
+        return cls(*(capacity_of(int(most)) for most in parts.lengths.max(axis=0)))
 
 
 @pytree
 class Subgraph:
-    """Part of the data in local numbers, before and after a change; with a leading batch axis once stacked.
+    """Part of the data in local numbers, before and after a change; of several with a leading batch axis.
 
     Attributes:
       users: int32 [u], rows of the user table; padding repeats row 0 and is held by no edge and no example that counts.
@@ -84,36 +81,53 @@ class Subgraph:
         return Batch(Examples(self.pairs, labels, weights, leaders), graph)
 
 
-def pad_subgraph(change: Change, part: Neighbourhood, bucket: Bucket) -> Subgraph:
-    """The part in local numbers, with zeros behind it; NumPy arrays, so that many can be stacked before they are sent."""
-    data, dtype = change.before.interactions, np.dtype(change.before.examples.labels.dtype)
-    pattern = change.edges.pattern
-    local_user, local_item = np.zeros(data.num_users, np.int32), np.zeros(data.num_items, np.int32)
-    local_user[part.users] = np.arange(len(part.users))
-    local_item[part.items] = np.arange(len(part.items))
+def pad_subgraphs(changes: Changes, parts: Neighbourhoods, bucket: Bucket, *, size: int | None = None) -> Subgraph:
+    """The parts in local numbers, with zeros behind them, [b, …]; NumPy arrays, for they are sent all together.
 
-    def local(users: np.ndarray, items: np.ndarray, capacity: int) -> tuple[Edges, np.ndarray]:
-        return host_edges(local_user[users], local_item[items], num_rows=bucket.users, num_cols=bucket.items, capacity=capacity)
+    Args:
+      changes: one for each part.
+      parts: what is padded.
+      bucket: sizes to pad to.
+      size: b; the parts behind those given are empty. None takes those given.
+    """
+    data, count = changes.before.interactions, len(parts) if size is None else size
+    dtype = np.dtype(changes.before.examples.labels.dtype)
+    users, items = (_numbers(of, rows) for of, rows in zip((parts.users, parts.items), changes.before.sizes, strict=True))
 
-    pairs, order = local(data.users[part.chosen], data.items[part.chosen], bucket.pairs)
-    edges, edge_order = local(on_host(pattern.rows)[part.edges], on_host(pattern.cols)[part.edges], bucket.edges)
-    terms = change.terms_at(part.chosen[order])
-    users, items = padded(part.users, bucket.users, np.int32), padded(part.items, bucket.items, np.int32)
-    sides = ((users, change.before.graph.user_features), (items, change.before.graph.item_features))
+    def local(places: Ragged, capacity: int) -> tuple[Edges, np.ndarray]:
+        at = places.owners, places.values
+        cols = Ragged(items[at[0] * data.num_items + data.items[at[1]]], places.lengths)
+        shape = Shape(bucket.users, bucket.items, capacity, count)
+        return stacked_edges(users[at[0] * data.num_users + data.users[at[1]]], cols, shape)
+
+    pairs, order = local(parts.chosen, bucket.pairs)
+    edges, edge_order = local(parts.edges, bucket.edges)
+    terms = changes.terms_at(parts.chosen).ordered(parts.chosen, order)
+    of_pairs, of_edges = Stack(parts.chosen, count, bucket.pairs), Stack(parts.edges, count, bucket.edges)
+    rows = [
+        Stack(of, count, room).filled(of.values, 0, np.int32)
+        for of, room in ((parts.users, bucket.users), (parts.items, bucket.items))
+    ]
+    num_rows = np.zeros((count, 2), np.int32)
+    num_rows[: len(parts)] = parts.lengths[:, :2]
+    features = changes.before.graph.user_features, changes.before.graph.item_features
+    # Padding leads itself.
+    alone = np.arange(bucket.pairs, dtype=np.int32)
     arrays = (
-        users,
-        items,
-        np.asarray([len(part.users), len(part.items)], np.int32),
+        *rows,
+        num_rows,
         SortedPairs(pairs),
-        *(padded(column, bucket.pairs, dtype) for column in (terms.labels, terms.new_labels, np.ones(len(order)), terms.retained)),
-        *(padded_leaders(leaders, bucket.pairs) for leaders in (terms.leaders, terms.new_leaders)),
+        *(of_pairs.filled(of, 0, dtype) for of in (terms.labels, terms.new_labels, np.ones(len(order)), terms.retained)),
+        *(None if of is None else of_pairs.filled(of, alone, np.int32) for of in (terms.leaders, terms.new_leaders)),
         edges,
-        *(padded(weights[edge_order], bucket.edges, dtype) for weights in change.edges.weights(part.edges)),
-        *(None if values is None else on_host(values)[rows] for rows, values in sides),
+        *(of_edges.filled(weights[edge_order], 0, dtype) for weights in changes.edges.weights(parts.edges)),
+        *(None if values is None else on_host(values)[of] for of, values in zip(rows, features, strict=True)),
     )
     return Subgraph(*arrays)  # pyright: ignore[reportArgumentType]
 
 
-def stack(parts: Sequence[Tree]) -> Tree:
-    """Several of one size side by side, [b, …]; on the host: a compiled call takes few large arrays over faster than many small."""
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *parts)
+def _numbers(rows: Ragged, size: int) -> np.ndarray:
+    """int32 [b · size]: the number of each row of each part in that part; what is no row of it is undefined, and never written."""
+    numbers = np.empty(len(rows) * size, np.int32)
+    numbers[rows.keys(size)] = rows.ranks
+    return numbers

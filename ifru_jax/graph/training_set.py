@@ -5,6 +5,7 @@ device. Removing interactions keeps every shape: nothing that was compiled for t
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -77,6 +78,11 @@ class TrainingSet:
         """The pattern of the graph, for the host to read."""
         return self.host_patterns[1] if self.host_patterns else _own(self.graph.edges)
 
+    @cached_property
+    def lists(self) -> tuple[Edges, Edges]:
+        """`pattern` and `edges` as NumPy arrays: what is read of them many times is asked for once."""
+        return on_host((self.pattern, self.edges))
+
     @property
     def placed(self) -> Pattern:
         """The pattern of the interactions where the examples are, on a device or over a mesh."""
@@ -119,10 +125,20 @@ class TrainingSet:
         """int32 [n]: the leader of each interaction's group, for losses that compare; None for all others."""
         return None if self.examples.leaders is None else on_host(self.examples.leaders)[: len(self)]
 
-    @property
+    @cached_property
     def degrees(self) -> tuple[np.ndarray, np.ndarray]:
         """int64 [num_users], [num_items]: interactions of every row, whatever their label."""
         return self.counted or degrees(self.pattern, len(self))
+
+    @cached_property
+    def rows_up_to(self) -> np.ndarray:
+        """int64: how many rows, of users and items, have 0, at most 1, … interactions."""
+        return np.cumsum(np.bincount(np.concatenate(self.degrees)))
+
+    @cached_property
+    def graph_degrees(self) -> tuple[np.ndarray, np.ndarray]:
+        """int64 [num_users], [num_items]: edges of the graph at every row."""
+        return degrees(self.edges, len(self.positives))
 
     @property
     def without_data(self) -> Nodes:

@@ -19,12 +19,14 @@ import optax
 
 from ifru_jax.data.groups import whole_groups
 from ifru_jax.graph import Batch, Change, Nodes
-from ifru_jax.graph.neighbourhood import Neighbourhood, neighbourhood
-from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraph, stack
+from ifru_jax.graph.changes import Changes
+from ifru_jax.graph.neighbourhood import Neighbourhoods, neighbourhoods
+from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraphs
 from ifru_jax.influence.direct import direct_on_both
 from ifru_jax.influence.spillover import graph_influence
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.tables import Rows, scatter_rows, take_rows
+from ifru_jax.ragged import Ragged
 from ifru_jax.sparse import capacity_of, on_host
 from ifru_jax.training import Objective
 
@@ -61,12 +63,12 @@ class Around:
 
     Attributes:
       change: what is done.
-      part: their neighbourhood, with their whole groups.
+      part: their neighbourhood, with their whole groups; one of one.
       affected: how many interactions get another score.
     """
 
     change: Change
-    part: Neighbourhood
+    part: Neighbourhoods
     affected: int
 
     @classmethod
@@ -76,7 +78,8 @@ class Around:
         chosen[change.places] = True
         if change.before.leaders is not None:
             chosen = whole_groups(chosen, change.before.leaders)
-        return cls(change, neighbourhood(change, np.flatnonzero(chosen), num_hops=num_hops), int(affected.sum()))
+        part = neighbourhoods(change.alone, Ragged.of([np.flatnonzero(chosen)]), num_hops=num_hops)
+        return cls(change, part, int(affected.sum()))
 
 
 def local_influences(objective: Objective, params: Params, requests: Sequence[Around]) -> list[LocalInfluence]:
@@ -89,15 +92,16 @@ def local_influences(objective: Objective, params: Params, requests: Sequence[Ar
     """
     groups: dict[Bucket, list[int]] = {}
     for number, request in enumerate(requests):
-        groups.setdefault(Bucket.of([request.part]), []).append(number)
+        groups.setdefault(Bucket.of(request.part), []).append(number)
     found: dict[int, LocalInfluence] = {}
     for bucket, numbers in groups.items():
         size = max(1, min(AT_ONCE, MOST_ROWS // (bucket.users + bucket.items)))
         for start in range(0, len(numbers), size):
             chunk = numbers[start : start + size]
-            padded = [pad_subgraph(requests[k].change, requests[k].part, bucket) for k in chunk]
+            changes = Changes.joined([requests[k].change.alone for k in chunk])
+            parts = Neighbourhoods.joined([requests[k].part for k in chunk])
             # Powers of two, so that few sizes are compiled.
-            batch = stack([*padded, *padded[:1] * (capacity_of(len(chunk), least=1) - len(chunk))])
+            batch = pad_subgraphs(changes, parts, bucket, size=capacity_of(len(chunk), least=1))
             rows, norms = _influences(objective, params, batch)
             for place, k in enumerate(chunk):
                 own, of = jax.tree.map(lambda leaf, at=place: leaf[at], (rows, norms))
@@ -134,10 +138,10 @@ class Cost:
         return 2e-3 + 2.5e-8 * self.edges * num_hops + 5e-8 * self.pairs + 1e-6 * self.rows + 1e-7 * self.host
 
 
-def cost_of(part: Neighbourhood) -> Cost:
-    """What a neighbourhood costs, padding included."""
-    bucket = Bucket.of([part])
-    return Cost(bucket.edges, bucket.pairs, bucket.users + bucket.items, len(part.edges) + len(part.chosen))
+def cost_of(part: Neighbourhoods) -> Cost:
+    """What a neighbourhood costs, padding included; one of one."""
+    bucket = Bucket.of(part)
+    return Cost(bucket.edges, bucket.pairs, bucket.users + bucket.items, len(part.edges.values) + len(part.chosen.values))
 
 
 def least_cost(change: Change, affected: np.ndarray) -> Cost:

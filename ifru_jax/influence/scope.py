@@ -67,7 +67,7 @@ def importance(data: TrainingSet, touched: np.ndarray, *, num_hops: int) -> list
       data, touched: see `importance_scope`.
       num_hops: how far importance spreads.
     """
-    interactions, pattern = data.interactions, data.pattern
+    interactions, pattern = data.interactions, data.lists[0]
     user_degree, item_degree = (1.0 + of for of in data.degrees)
     gone = interactions.select(touched)
     users, items = gone.user_degrees() / user_degree, gone.item_degrees() / item_degree

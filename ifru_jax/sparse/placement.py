@@ -110,6 +110,8 @@ def on_host(tree: Any) -> Any:
     All are asked for before the first is waited for, and memory that is shared isn't copied. What is over several processes, all of
     them have to ask for.
     """
+    if isinstance(tree, np.ndarray):
+        return tree
     leaves = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array)]
     if not all(leaf.is_fully_addressable or leaf.is_fully_replicated for leaf in leaves):
         from jax.experimental import multihost_utils  # only who is distributed waits for it

@@ -5,7 +5,7 @@ optimiser state.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -25,6 +25,7 @@ from ifru_jax.data.splits import Split
 from ifru_jax.display import Picture, curves, table
 from ifru_jax.errors import DataError, DataWarning, ModelError
 from ifru_jax.graph import Batch, Change, EveryItem, Graph, GridPairs, IndexPairs, Pairs, TrainingSet, build_training_set
+from ifru_jax.graph.changes import Changes
 from ifru_jax.models import Params, Recommender
 from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
@@ -140,10 +141,17 @@ class Trained:
         Raises:
           DataError: the request names something that isn't there, or everything, or a new label that the loss can't take.
         """
-        change = Change.of(self.training_set, request)
-        if change.sizes[1]:
-            check_labels(self.loss, change.after.interactions)
-        return change
+        found = self.resolved_each([request])
+        return Change(self.training_set, found.places.values, found.gone, found.labels, request)
+
+    def resolved_each(self, requests: Sequence[ForgetRequest]) -> Changes:
+        """Several requests, each as if it were the only one. Errors of `resolved`."""
+        changes = Changes.of(self.training_set, requests)
+        data = self.training_set.interactions
+        corrected = np.bincount(changes.places.owners[~changes.gone], minlength=len(requests))
+        for number in np.flatnonzero(data.added_up(corrected)):
+            check_labels(self.loss, changes.touched_after(int(number)))
+        return changes
 
     def with_record(self, record: Record | None) -> Self:
         """The same with the record of its training."""

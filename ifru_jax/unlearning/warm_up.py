@@ -67,7 +67,7 @@ def _rungs(state: Prepared, max_pairs: int, batches: bool) -> int:
     pairs, rungs = LEAST_PAIRS, 0
     while pairs <= max_pairs:
         problems = empty_problems(state, pairs, size=at_once() if batches else 1)
-        jax.block_until_ready(solve_local(state, problems) if batches else solve_and_apply(state, problems, lost))
+        jax.block_until_ready(next(solve_local(state, [problems])) if batches else solve_and_apply(state, problems, lost))
         pairs, rungs = 2 * pairs, rungs + 1
     return rungs
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifru_jax.data import ForgetRequest, Interactions, Split, sample_negatives
-from ifru_jax.data.forget import rows_among
+from ifru_jax.data.selection import rows_among
 from ifru_jax.errors import DataError
 from ifru_jax.host_arrays import FEW
 

@@ -11,6 +11,7 @@ from ifru_jax.data.groups import group_leaders
 from ifru_jax.errors import DataError
 from ifru_jax.graph import Change, build_training_set
 from ifru_jax.graph.training_set import padded_size
+from ifru_jax.ragged import Ragged
 from tests.graph.changes import LABELS, changes, count_matrix, dense_weights
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -151,9 +152,11 @@ def test_edges_that_come_and_go_have_the_weights_of_dense_graphs(case, drawn):
     assert not len(np.intersect1d(edges.added, edges.removed))
     assert change.moves_edges == bool(len(edges.added) or len(edges.removed))
 
-    places = np.flatnonzero(drawn.draw(st.lists(st.booleans(), min_size=edges.count, max_size=edges.count)))
-    for got, of, absent in zip(edges.weights(places), counts, (edges.added, edges.removed), strict=True):
-        expected = np.where(np.isin(places, absent), 0, dense_weights(of)[rows[places], cols[places]])
+    each, data = change.alone.edges, case.data
+    either = np.flatnonzero((data.labels > 0.5) | ((case.labels > 0.5) & ~case.gone))
+    places = either[drawn.draw(st.lists(st.booleans(), min_size=len(either), max_size=len(either)))]
+    for got, of, absent in zip(each.weights(Ragged.of([places])), counts, (each.added, each.removed), strict=True):
+        expected = np.where(np.isin(places, absent.values), 0, dense_weights(of)[data.users[places], data.items[places]])
         np.testing.assert_allclose(got, expected, rtol=1e-12)
     for nodes, axis in zip(edges.ends, (1, 0), strict=True):
         np.testing.assert_array_equal(nodes, (found[1] + found[2]).any(axis))

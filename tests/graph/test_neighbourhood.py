@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from ifru_jax.data import Interactions
 from ifru_jax.graph import Nodes
-from ifru_jax.graph.neighbourhood import neighbourhood
+from ifru_jax.graph.changes import Changes
+from ifru_jax.graph.neighbourhood import Neighbourhoods, neighbourhoods
 from ifru_jax.graph.nodes import spread
-from ifru_jax.graph.subgraph import Bucket, pad_subgraph, stack
+from ifru_jax.graph.subgraph import Bucket, pad_subgraphs
 from ifru_jax.models import lightgcn
 from ifru_jax.models.tables import take_rows
+from ifru_jax.ragged import Ragged
 from ifru_jax.sparse import build_edges
 from tests.graph.changes import Case, changes, count_matrix
 
@@ -74,10 +76,13 @@ def local_scores(num_layers, params, batch):
 
 
 def subgraphs(parts):
-    """Of (change, chosen, number of hops), stacked."""
-    found = [neighbourhood(change, chosen, num_hops=hops) for change, chosen, hops in parts]
-    bucket = Bucket.of(found)
-    return stack([pad_subgraph(change, part, bucket) for (change, *_), part in zip(parts, found, strict=True)])
+    """Of (change, chosen, number of hops), side by side."""
+    found = Neighbourhoods.joined([neighbourhood(*part) for part in parts])
+    return pad_subgraphs(Changes.joined([change.alone for change, *_ in parts]), found, Bucket.of(found))
+
+
+def neighbourhood(change, chosen, num_hops):
+    return neighbourhoods(change.alone, Ragged.of([chosen]), num_hops=num_hops)
 
 
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
@@ -125,23 +130,25 @@ def test_each_part_may_have_its_own_change():
     parts = [edges_only(pairs, [gone]) for gone in (0, 2)]
     other = Interactions(*columns([*pairs, (2, 0)]), np.array([1, 1, 1, 0]), USERS, ITEMS)
     comes = Case(other, np.zeros(4, bool), np.ones(4, np.float32)).change()
-    batch = subgraphs([(change, np.arange(3), 1) for change in [*parts, comes]])
-    assert batch.users.shape[0] == 3
+    batch = subgraphs([(change, np.arange(3), 1) for change in parts])
+    assert batch.users.shape[0] == 2
     before, after = batch.before.graph.weights, batch.after.graph.weights
-    np.testing.assert_allclose(before[:2, :3], [whole, whole])
-    np.testing.assert_allclose(after[:2, :3], [[0, 2**-0.5, 2**-0.5], [2**-0.5, 2**-0.5, 0]])
+    np.testing.assert_allclose(before[:, :3], [whole, whole])
+    np.testing.assert_allclose(after[:, :3], [[0, 2**-0.5, 2**-0.5], [2**-0.5, 2**-0.5, 0]])
     # The edge (2, 0) comes: item 0 has two.
-    np.testing.assert_allclose(before[2, :4], [*whole, 0])
-    np.testing.assert_allclose(after[2, :4], [0.5, 0.5, 2**-0.5, 2**-0.5])
+    batch = subgraphs([(comes, np.arange(3), 1)])
+    before, after = batch.before.graph.weights, batch.after.graph.weights
+    np.testing.assert_allclose(before[0, :4], [*whole, 0])
+    np.testing.assert_allclose(after[0, :4], [0.5, 0.5, 2**-0.5, 2**-0.5])
 
 
 def test_a_neighbourhood_is_no_larger_than_it_must_be():
     """A path u0 - i0 - u1 - i1 - u2: one layer needs the edges at the pair, two layers one edge more each way."""
     change = edges_only([(0, 0), (1, 0), (1, 1), (2, 1)])
-    one = neighbourhood(change, np.array([0]), num_hops=1)
-    assert (one.users.tolist(), one.items.tolist(), one.edges.tolist()) == ([0, 1], [0], [0, 1])
-    two = neighbourhood(change, np.array([0]), num_hops=2)
-    assert (two.users.tolist(), two.items.tolist(), two.edges.tolist()) == ([0, 1], [0, 1], [0, 1, 2])
+    one = neighbourhood(change, np.array([0]), 1)
+    assert [of[0].tolist() for of in (one.users, one.items, one.edges)] == [[0, 1], [0], [0, 1]]
+    two = neighbourhood(change, np.array([0]), 2)
+    assert [of[0].tolist() for of in (two.users, two.items, two.edges)] == [[0, 1], [0, 1], [0, 1, 2]]
 
 
 def test_endpoints():

@@ -14,8 +14,8 @@ from ifru_jax.curvature import hessian_product
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import Change, GridPairs, IndexPairs, build_training_set
-from ifru_jax.graph.neighbourhood import neighbourhood
-from ifru_jax.graph.subgraph import Bucket, pad_subgraph
+from ifru_jax.graph.neighbourhood import neighbourhoods
+from ifru_jax.graph.subgraph import Bucket, pad_subgraphs
 from ifru_jax.influence import affected_interactions
 from ifru_jax.models import (
     bias_mf,
@@ -34,6 +34,7 @@ from ifru_jax.models import (
     simgcl_contrast,
 )
 from ifru_jax.models.tables import take_rows
+from ifru_jax.ragged import Ragged
 from ifru_jax.training import Objective, Trained, bce
 from ifru_jax.unlearning import Prepared, forget
 from ifru_jax.unlearning.prepare import Damping
@@ -180,8 +181,8 @@ def test_a_neighbourhood_reproduces_the_scores(name, params, data, training_set)
         pytest.skip("no graph, or no histories in neighbourhoods")
     nothing = np.zeros(0, np.int64)
     chosen, change = np.flatnonzero(data.users < 2), Change(old, nothing, nothing.astype(bool), nothing)
-    found = neighbourhood(change, chosen, num_hops=model.num_hops)
-    part = jax.tree.map(jnp.asarray, pad_subgraph(change, found, Bucket.of([found])))
+    found = neighbourhoods(change.alone, Ragged.of([chosen]), num_hops=model.num_hops)
+    part = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), pad_subgraphs(change.alone, found, Bucket.of(found)))
     rows = take_rows(model.tables, params, (part.users, part.items))
     local = scores(model, rows, part.pairs, part.after.graph)
     rows, cols = np.asarray(part.users)[part.pairs.users], np.asarray(part.items)[part.pairs.items]

@@ -179,5 +179,5 @@ def test_labels_that_the_loss_cannot_take_are_refused(split):
         lambda: Gradient(trained.model, CONFIG).forget(trained, request),
         lambda: retrain(jax.random.key(1), trained, request, split.valid),
     ):
-        with pytest.raises(DataError, match="labels go from 0 to 7, but cross-entropy needs 0 … 1"):
+        with pytest.raises(DataError, match="labels go from 7 to 7, but cross-entropy needs 0 … 1"):
             refuse()

@@ -185,7 +185,7 @@ def test_nothing_compiles_anew_for_another_request_of_the_same_bucket(trained, w
         affected = affected_interactions(change, num_hops=hops)
         if way == "whole-graph":
             return capacity_of(int(affected.sum()), least=1)
-        return Bucket.of([Around.of(change, affected, num_hops=hops).part])
+        return Bucket.of(Around.of(change, affected, num_hops=hops).part)
 
     slices = [np.arange(first, first + 9) for first in range(0, 120, 9)]
     first, *others = [which for which in slices if bucket(which) == bucket(slices[0])]

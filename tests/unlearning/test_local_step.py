@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from ifru_jax import DataError, ForgetRequest, IFRUConfig, Interactions, Trained, mf, warm_up
 from ifru_jax.graph import Change
+from ifru_jax.graph.changes import Changes
 from ifru_jax.graph.nodes import Nodes, count_incident, incident
 from ifru_jax.influence import importance_scope, right_hand_side
 from ifru_jax.solvers import SPECTRUM_RATIO
 from ifru_jax.training import training_set_for
 from ifru_jax.unlearning import Prepared, forget, independent_steps, prepare
-from ifru_jax.unlearning.local.problem import Sizes, pack
-from ifru_jax.unlearning.local.request import local_request
+from ifru_jax.unlearning.local.problem import Sizes, alone
+from ifru_jax.unlearning.local.request import local_requests
 from ifru_jax.unlearning.local.step import apply_steps, row_numbers, solve_local
 from ifru_jax.unlearning.prepare import Damping
 from ifru_jax.unlearning.step import StepProblem, moved, solve_step
@@ -60,7 +61,7 @@ def whole_step(trained: Trained, change: Change, config: IFRUConfig, floor: floa
 def local_step(trained: Trained, change: Change, config: IFRUConfig, floor: float):
     state = with_floor(trained, config, floor)
     assert state.floor == pytest.approx(floor)
-    steps = solve_local(state, pack([local_request(state, change)], state))
+    steps = next(solve_local(state, [alone(local_requests(state, change.alone), state)]))
     return apply_steps(state.model, state.params, steps, row_numbers(change.without_data)), steps
 
 
@@ -117,18 +118,27 @@ def one_each(trained, count):
     return [request_at(trained, [z]) for z in places]
 
 
-def test_a_batch_is_the_requests_one_by_one(trained):
-    config = IFRUConfig(scope=())
-    requests = one_each(trained, 5)
-    together = independent_steps(trained, requests, config=config)
-    assert together.users.shape[0] == 5
-    for number, request in enumerate(requests):
-        alone = independent_steps(trained, [request], config=config)
-        for name, rows in alone.rows.items():
-            scale = float(jnp.abs(rows).max())
-            np.testing.assert_allclose(together.rows[name][number], rows[0], atol=1e-3 * scale)
-    for rows in together.rows.values():
-        assert not np.any(rows[len(requests) :])
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_batch_is_the_requests_one_by_one(trained, follow):
+    """Of several sizes, so that they are solved on several rungs; rows that one has and another hasn't are padded by 0."""
+    config = IFRUConfig(scope=(), follow=follow, num_steps=4)
+    with jax.enable_x64(True):
+        doubled = [jax.tree.map(lambda x: jnp.asarray(np.asarray(x), jnp.float64), of) for of in trained.record.segments]
+        record = replace(trained.record, segments=tuple(doubled))
+        exact = prepare(in_float64(trained).with_record(record), config=config)
+        data = exact.interactions
+        requests = [*one_each(exact, 4), request_at(exact, [1, 5, 80]), ForgetRequest(users=np.array([3]))]
+        requests += [ForgetRequest(corrected=request_at(exact, [9]).pairs, labels=1 - data.labels[[9]])]
+        together = independent_steps(exact, requests)
+        assert together.users.shape[0] == len(requests)
+        for number, request in enumerate(requests):
+            alone = independent_steps(exact, [request])
+            for name, rows in alone.rows.items():
+                scale, size = float(np.abs(rows).max()), rows.shape[1]
+                np.testing.assert_allclose(together.rows[name][number, :size], rows[0], atol=1e-12 * max(scale, 1e-3), rtol=0)
+                assert not np.any(together.rows[name][number, size:])
+            np.testing.assert_array_equal(together.users[number, : alone.users.shape[1]], alone.users[0])
+            np.testing.assert_array_equal(together.items[number, : alone.items.shape[1]], alone.items[0])
 
 
 def test_separate_steps_are_not_the_joint_one(trained):
@@ -158,7 +168,7 @@ def test_budgets_leave_out_the_least_important_and_say_so(trained):
     assert least.scope.left_out_edges > 0
     state = prepare(trained, config=IFRUConfig(scope=(), max_edges=3))
     change = Change.of(trained.training_set, request)
-    chosen = local_request(state, change).part.chosen
+    chosen = local_requests(state, change.alone).parts.chosen[0]
     assert len(chosen) == 4
     assert np.isin(chosen, change.forgotten).sum() == 1
 
@@ -176,9 +186,12 @@ def test_incident_interactions(trained, users, items):
 
 def test_one_ladder_of_buckets(trained):
     state = prepare(trained, config=IFRUConfig(scope=()))
-    requests = [local_request(state, change_at(state, [z])) for z in range(0, len(state.training_set), 7)]
-    assert all(request.scope.count == 2 for request in requests)
-    assert len({Sizes.of(state).rung_for([request]) for request in requests}) <= 3
+    changes = Changes.joined([change_at(state, [z]).alone for z in range(0, len(state.training_set), 7)])
+    requests = local_requests(state, changes)
+    np.testing.assert_array_equal([requests.scope.users.lengths, requests.scope.items.lengths], 1)
+    rungs = Sizes.of(state).rungs_for(requests)
+    assert len(rungs) <= 3
+    np.testing.assert_array_equal(np.sort(np.concatenate(list(rungs.values()))), np.arange(len(requests)))
 
 
 def test_what_cannot_be_independent_is_refused(trained):

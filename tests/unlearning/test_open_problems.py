@@ -12,7 +12,7 @@ from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.graph import Change, build_training_set, inner_products
 from ifru_jax.influence import importance
 from ifru_jax.unlearning import Prepared, forget, prepare
-from ifru_jax.unlearning.local.request import local_request
+from ifru_jax.unlearning.local.request import local_requests
 
 ENDPOINTS = IFRUConfig(scope=(), num_steps=5)
 SIZE = 4
@@ -69,7 +69,7 @@ def afresh(state):
 def request_at(state, place, **options):
     """The problem of the interaction at a place."""
     change = Change.of(state.training_set, ForgetRequest(pairs=pair_at(state.interactions, place)))
-    return local_request(replace(state, step=replace(ENDPOINTS, **options)).with_propagations(state.propagations), change)
+    return local_requests(replace(state, step=replace(ENDPOINTS, **options)).with_propagations(state.propagations), change.alone)
 
 
 def pair_at(data, place):
@@ -130,10 +130,10 @@ def test_no_record_of_other_parameters_is_used(trained):
 def test_a_problem_has_the_edges_at_its_scope_and_no_others(trained):
     data = trained.interactions
     place = int(np.flatnonzero(data.labels > 0.5)[0])
-    part = request_at(trained, place).part
+    edges = request_at(trained, place).parts.edges[0]
     positive = data.labels > 0.5
     at_ends = positive & ((data.users == data.users[place]) | (data.items == data.items[place]))
-    assert len(part.edges) == at_ends.sum()
+    np.testing.assert_array_equal(edges, np.flatnonzero(at_ends))
 
 
 @pytest.mark.parametrize("users", [None, 12])
@@ -151,12 +151,12 @@ def test_a_budget_keeps_what_a_sort_of_all_would(trained, users):
         everything = request_at(trained, place)
         for budget in (5, 40, 200):
             found = request_at(trained, place, max_edges=budget)
-            held = without(everything.part.chosen, place)
+            held = without(everything.parts.chosen[0], place)
             users, items = data.users[held], data.items[held]
             far = (users != data.users[place]) & (items != data.items[place])
             best = held[np.lexsort((-np.maximum(scores[0][users], scores[1][items]), far))[:budget]]
-            np.testing.assert_array_equal(without(found.part.chosen, place), np.sort(best))
-            assert found.left_out_edges == max(0, len(held) - budget)
+            np.testing.assert_array_equal(without(found.parts.chosen[0], place), np.sort(best))
+            assert found.left_out_edges(0) == max(0, len(held) - budget)
 
 
 def without(places, gone):

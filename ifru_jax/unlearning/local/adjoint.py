@@ -23,15 +23,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.graph import Change, TrainingSet
-from ifru_jax.graph.neighbourhood import Neighbourhood
-from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraph
+from ifru_jax.graph import TrainingSet
+from ifru_jax.graph.changes import Changes
+from ifru_jax.graph.neighbourhood import Neighbourhoods
+from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraphs
 from ifru_jax.host_arrays import padded
 from ifru_jax.influence.attribution import Counted, contributions
 from ifru_jax.influence.targets import Target
 from ifru_jax.models import Params
 from ifru_jax.models.tables import Rows, Tables, first_rows, of_side, per_row, take_rows, with_zeros_behind
 from ifru_jax.pytree import pytree
+from ifru_jax.ragged import Ragged
 from ifru_jax.sparse import capacity_of, on_device, on_host
 from ifru_jax.sparse.edges import degrees, edges_at
 from ifru_jax.training import Objective
@@ -155,8 +157,8 @@ def _problem(
     # As the part will sort them, so that they stand in it as they are.
     order = np.lexsort((numbers[1][items], numbers[0][users]))
     bucket, room = _sizes(data, (len(rows[0]), len(rows[1])), len(places), len(moving))
-    unchanged = Change(data, nothing, nothing.astype(bool), nothing.astype(np.float32))
-    part = pad_subgraph(unchanged, Neighbourhood(*rows, places[order], nothing), bucket)
+    parts = Neighbourhoods(*(Ragged.of([of]) for of in (*rows, places[order], nothing)))
+    part = jax.tree.map(lambda leaf: leaf[0], pad_subgraphs(Changes.nothing(data), parts, bucket))
     part = replace(part, weights=padded(counts[order], bucket.pairs, part.weights.dtype))
     lost = data.without_data
     here = Target(np.zeros_like(named), numbers[1][named], on_host(target.coefficients))  # pyright: ignore[reportArgumentType]

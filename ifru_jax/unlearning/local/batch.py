@@ -13,13 +13,14 @@ import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.errors import DataError, NumericsError
+from ifru_jax.models.tables import Tables
 from ifru_jax.sparse import on_host
 from ifru_jax.status import Status
 from ifru_jax.training import Trained
 from ifru_jax.unlearning.astray import warn_astray
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.local.problem import Rung, Sizes, pack
-from ifru_jax.unlearning.local.request import LocalRequest, local_request
+from ifru_jax.unlearning.local.problem import Sizes, pack
+from ifru_jax.unlearning.local.request import LocalRequests, local_requests
 from ifru_jax.unlearning.local.step import LocalSteps, solve_local
 from ifru_jax.unlearning.prepare import Prepared, prepare
 
@@ -54,23 +55,19 @@ def independent_steps(trained: Trained, requests: Sequence[ForgetRequest], *, co
         )
     if not requests:
         raise DataError("there is no request: give at least one.")
-    changes = [state.resolved(request) for request in requests]
-    empty = [number for number, change in enumerate(changes) if not len(change)]
-    if empty:
+    changes = state.resolved_each(requests)
+    empty = np.flatnonzero(changes.places.lengths == 0)
+    if empty.size:
         raise DataError(f"request {empty[0]} changes nothing: leave it out.")
-    prepared = dict(enumerate(local_request(state, change) for change in changes))
-    parts = _solved(state, prepared)
-    astray = [
-        number
-        for part, chunk in parts
-        for number, holds, status in zip(chunk, part.holds, part.solution.status, strict=False)
-        if not holds and status != Status.NOT_FINITE
-    ]
-    if astray:
+    prepared = local_requests(state, changes)
+    solved = _solved(state, prepared, np.arange(len(requests)))
+    astray = np.concatenate([chunk[~part.holds & (part.solution.status != Status.NOT_FINITE)] for chunk, part in solved])
+    steps = _in_order(solved)
+    if astray.size:
         warn_astray(stacklevel=3)
-        again = _solved(state.with_record(None), {number: prepared[number] for number in astray})
-        parts = [*(_without(part, chunk, astray) for part, chunk in parts), *(_unresolved(part, chunk) for part, chunk in again)]
-    steps = _in_order(*zip(*parts, strict=True))
+        # Later ones take the place of those before.
+        again = [_unresolved(*of) for of in _solved(state.with_record(None), prepared, np.sort(astray))]
+        steps = _in_order([*solved, *again])
     bad = np.flatnonzero(steps.solution.status == Status.NOT_FINITE)
     if bad.size:
         raise NumericsError(f"the step of request {bad[0]} is not finite: check the parameters; nothing was changed.")
@@ -82,47 +79,48 @@ def at_once() -> int:
     return AT_ONCE if jax.default_backend() == "cpu" else AT_ONCE_ON_ACCELERATOR
 
 
-def _solved(state: Prepared, requests: dict[int, LocalRequest]) -> list[tuple[LocalSteps, list[int]]]:
-    """Steps on the host, with the numbers of their requests; those that pad a chunk stand behind its own."""
-    groups: dict[Rung, list[int]] = {}
-    for number, request in requests.items():
-        groups.setdefault(Sizes.of(state).rung_for([request]), []).append(number)
-    size = 1 if len(requests) == 1 else at_once()
-    chunks = [group[start : start + size] for group in groups.values() for start in range(0, len(group), size)]
+def _solved(state: Prepared, requests: LocalRequests, numbers: np.ndarray) -> list[tuple[np.ndarray, LocalSteps]]:
+    """Steps on the host with the numbers of their requests, in chunks of about one size, without what only pads them."""
+    tables, rungs = state.model.tables, Sizes.of(state).rungs_for(requests.taken(numbers))
+    size = 1 if len(numbers) == 1 else at_once()
+    chunks = [(numbers[of[start : start + size]], rung) for rung, of in rungs.items() for start in range(0, len(of), size)]
     # All are under way before the first is waited for.
-    running = [solve_local(state, pack([requests[k] for k in chunk], state, size=size)) for chunk in chunks]
-    return list(zip(on_host(running), chunks, strict=True))
+    running = list(solve_local(state, (pack(requests.taken(chunk), rung, size=size) for chunk, rung in chunks)))
+    return [
+        (chunk, _without_padding(part, tables, requests.num_core[chunk]))
+        for (chunk, _), part in zip(chunks, on_host(running), strict=True)
+    ]
 
 
-def _without(part: LocalSteps, chunk: list[int], numbers: list[int]) -> tuple[LocalSteps, list[int]]:
-    """The others of a chunk."""
-    kept = [place for place, number in enumerate(chunk) if number not in numbers]
-    return jax.tree.map(lambda leaf: leaf[kept], part), [chunk[place] for place in kept]
+def _without_padding(part: LocalSteps, tables: Tables, num_core: np.ndarray) -> LocalSteps:
+    """The steps of the requests at the front, with as many rows as one of them has."""
+    steps = jax.tree.map(lambda leaf: leaf[: len(num_core)], part)
+    most = dict(zip(("user", "item"), np.maximum(num_core.max(axis=0), 1), strict=True))
+    rows = {name: of[:, : most[tables[name]]] for name, of in steps.rows.items()}
+    return replace(steps, users=steps.users[:, : most["user"]], items=steps.items[:, : most["item"]], rows=rows)
 
 
-def _unresolved(part: LocalSteps, chunk: list[int]) -> tuple[LocalSteps, list[int]]:
+def _unresolved(chunk: np.ndarray, part: LocalSteps) -> tuple[np.ndarray, LocalSteps]:
     """Steps from the end in place of those that went astray."""
     status = np.maximum(part.solution.status, Status.UNRESOLVED)
-    return replace(part, solution=replace(part.solution, status=status)), chunk
+    return chunk, replace(part, solution=replace(part.solution, status=status))
 
 
-def _in_order(parts: Sequence[LocalSteps], chunks: Sequence[list[int]]) -> LocalSteps:
+def _in_order(solved: Sequence[tuple[np.ndarray, LocalSteps]]) -> LocalSteps:
     """The steps of all chunks in one, in the order of the requests, padded to the most rows by row 0 that moves by 0."""
-    order = np.argsort(np.concatenate(chunks))
+    chunks, parts = zip(*solved, strict=True)
+    if len(parts) == 1:
+        return parts[0]
+    count = 1 + max(int(chunk.max()) for chunk in chunks)
+
+    def joined(padding: float, leaves: Sequence[np.ndarray]) -> np.ndarray:
+        width = tuple(max(sizes) for sizes in zip(*(leaf.shape[1:] for leaf in leaves), strict=True))
+        out = np.full((count, *width), padding, leaves[0].dtype)
+        for chunk, leaf in zip(chunks, leaves, strict=True):
+            out[(chunk, *(slice(size) for size in leaf.shape[1:]))] = leaf
+        return out
+
+    steps = jax.tree.map(lambda *leaves: joined(0, leaves), *parts)
     # Solves by fewer products know fewer values.
-    values = [part.solution.ritz_values for part in parts]
-    most = max(of.shape[1] for of in values)
-    padded = [np.pad(of, [(0, 0), (0, most - of.shape[1])], constant_values=np.inf) for of in values]
-    solutions = [replace(part.solution, ritz_values=of) for part, of in zip(parts, padded, strict=True)]
-    parts = [replace(part, solution=of) for part, of in zip(parts, solutions, strict=True)]
-
-    def joined(*leaves: np.ndarray) -> np.ndarray:
-        # Steps that only pad a chunk stand behind its own.
-        leaves = tuple(leaf[: len(chunk)] for leaf, chunk in zip(leaves, chunks, strict=True))
-        if leaves[0].ndim > 1:
-            width = max(leaf.shape[1] for leaf in leaves)
-            rest = [(0, 0)] * (leaves[0].ndim - 2)
-            leaves = tuple(np.pad(leaf, [(0, 0), (0, width - leaf.shape[1]), *rest]) for leaf in leaves)
-        return np.concatenate(leaves)[order]
-
-    return jax.tree.map(joined, *parts)
+    values = joined(np.inf, [part.solution.ritz_values for part in parts])
+    return replace(steps, solution=replace(steps.solution, ritz_values=values))

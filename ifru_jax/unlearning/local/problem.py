@@ -1,11 +1,10 @@
 """A request as a small problem of its own, numbered anew and padded.
 
 The cost of a product with H then follows the request and not the data. The unknowns come first in the local numbering. All sizes
-come from one ladder of buckets, so that a stream of requests compiles once per rung. Built on the host; several of the same size
-stack to a batch for `vmap`.
+come from one ladder of buckets, so that a stream of requests compiles once per rung. Built on the host, of several requests at
+once, side by side for `vmap`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,17 +12,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ifru_jax.graph import Batch, Change
+from ifru_jax.graph import Batch
 from ifru_jax.graph.inflow import Inflow, OpenGraph, Propagations, inflow
-from ifru_jax.graph.neighbourhood import Neighbourhood
-from ifru_jax.graph.nodes import Nodes
-from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraph, stack
-from ifru_jax.host_arrays import padded
+from ifru_jax.graph.medians import median_degrees
+from ifru_jax.graph.node_sets import NodeSets
+from ifru_jax.graph.subgraph import Bucket, Subgraph, pad_subgraphs
 from ifru_jax.models import Params
 from ifru_jax.models.tables import Rows, Tables, first_rows, of_side, per_row
 from ifru_jax.pytree import pytree
+from ifru_jax.ragged import Ragged
 from ifru_jax.sparse import capacity_of
-from ifru_jax.unlearning.local.request import LocalRequest
+from ifru_jax.sparse.stacked import Stack
+from ifru_jax.unlearning.local.request import LocalRequests
 from ifru_jax.unlearning.prepare import Prepared
 
 # The first rung of the ladder, in interactions.
@@ -32,7 +32,7 @@ LEAST_PAIRS = 256
 
 @pytree
 class LocalProblem:
-    """One request, padded; with a leading batch axis once stacked.
+    """One request, padded; of several with a leading batch axis.
 
     Attributes:
       part: rows, interactions and edges; without edges for a model that has no graph, and with those alone where something changes
@@ -113,24 +113,34 @@ class Sizes:
     def rung(self, pairs: int) -> Rung:
         """One number, the interactions, decides every size, so that there are few combinations."""
         if self.is_open or not self.edges:
-            edges, users, items = pairs if self.edges else 16, 2 * pairs, 2 * pairs
+            # Without a graph rows are the ends of interactions; an open problem has those of its edges, too.
+            edges, rows = (pairs, 2 * pairs) if self.edges else (16, pairs)
+            users = items = rows
         else:
             edges = min(capacity_of(128 * pairs), capacity_of(self.edges))
             users, items = self.users, self.items
         bucket = Bucket(min(capacity_of(users), self.users), min(capacity_of(items), self.items), pairs, edges)
         return Rung(bucket, max(16, pairs // 32))
 
-    def rung_for(self, requests: Sequence[LocalRequest]) -> Rung:
-        """The lowest rung that holds all of them, with more unknowns or edges than its own where they ask for it."""
-        needed = Bucket.of([request.part for request in requests])
-        rung = self.rung(max(LEAST_PAIRS, needed.pairs))
+    def rungs_for(self, requests: LocalRequests) -> dict[Rung, np.ndarray]:
+        """Of each request the lowest rung that holds it, with the numbers of those on it, ascending."""
+        needed = np.column_stack([requests.parts.lengths, requests.num_core.max(axis=1)])
+        # Sizes that no power of two is between ask for one rung.
+        powers = np.frexp(np.maximum(needed, 1) - 0.5)[1]
+        _, first, kind = np.unique(powers @ 64 ** np.arange(5), return_index=True, return_inverse=True)
+        rungs = [self.rung_for(*(1 << int(power) for power in powers[number])) for number in first]
+        return {rung: np.flatnonzero(np.array([of == rung for of in rungs])[kind]) for rung in rungs}
+
+    def rung_for(self, users: int, items: int, pairs: int, edges: int, core: int) -> Rung:
+        """The lowest rung that holds so many (powers of two), with more rows, unknowns or edges than its own where there are."""
+        rung = self.rung(max(LEAST_PAIRS, pairs))
         bucket = Bucket(
-            min(_enough(rung.bucket.users, needed.users, factor=4), self.users),
-            min(_enough(rung.bucket.items, needed.items, factor=4), self.items),
+            min(_enough(rung.bucket.users, users, factor=4), self.users),
+            min(_enough(rung.bucket.items, items, factor=4), self.items),
             rung.bucket.pairs,
-            _enough(rung.bucket.edges, needed.edges, factor=4),
+            _enough(rung.bucket.edges, edges, factor=4),
         )
-        return Rung(bucket, _enough(rung.core, max(max(request.num_core) for request in requests), factor=8))
+        return Rung(bucket, _enough(rung.core, core, factor=8))
 
 
 def _enough(size: int, needed: int, *, factor: int) -> int:
@@ -139,39 +149,34 @@ def _enough(size: int, needed: int, *, factor: int) -> int:
     return size
 
 
-def pack(requests: Sequence[LocalRequest], state: Prepared, *, size: int = 1) -> LocalProblem:
-    """The requests padded to one rung and stacked, [b, …], with empty ones up to `size`."""
-    rung = Sizes.of(state).rung_for(requests)
-    missing = [empty_request(requests[0].change)] * (size - len(requests))
-    return stack([_pad(request, rung) for request in [*requests, *missing]])
+def alone(requests: LocalRequests, state: Prepared) -> LocalProblem:
+    """A single request on its rung, [1, …]."""
+    (rung,) = Sizes.of(state).rungs_for(requests)
+    return pack(requests, rung)
+
+
+def pack(requests: LocalRequests, rung: Rung, *, size: int | None = None) -> LocalProblem:
+    """The requests padded to a rung, [b, …], with empty ones up to `size`; None adds none."""
+    changes, parts, count = requests.changes, requests.parts, len(requests) if size is None else size
+    dtype = np.dtype(changes.before.examples.labels.dtype)
+    sides = zip((parts.users, parts.items), requests.num_core.T, strict=True)
+    core = NodeSets(*(Ragged(rows.values[rows.ranks < first[rows.owners]], first) for rows, first in sides))
+    rooms = zip((core.users, core.items), (rung.bucket.users, rung.bucket.items), strict=True)
+    users, items = (Stack(of, count, min(rung.core, room)) for of, room in rooms)
+    of_users, of_items = changes.degrees_after(core)
+    median, counts = np.ones(count, dtype), np.full((count, 2), len(changes.before), dtype)
+    median[: len(requests)], counts[: len(requests)] = 1 + median_degrees(changes), changes.counts
+    arrays: dict = {
+        "core_users": users.filled(np.ones(len(of_users)), False, bool),
+        "core_items": items.filled(np.ones(len(of_items)), False, bool),
+        "user_degrees": users.filled(of_users, 0, dtype),
+        "item_degrees": items.filled(of_items, 0, dtype),
+        "median_degree": median,
+        "counts": counts,
+    }
+    return LocalProblem(pad_subgraphs(changes, parts, rung.bucket, size=count), **arrays)
 
 
 def empty_problems(state: Prepared, pairs: int, *, size: int) -> LocalProblem:
     """A batch of nothing on the rung of so many interactions, to compile with."""
-    nothing = np.zeros(0, np.int64)
-    change = Change(state.training_set, nothing, nothing.astype(bool), nothing.astype(np.float32))
-    return stack([_pad(empty_request(change), Sizes.of(state).rung(pairs))] * size)
-
-
-def empty_request(change: Change) -> LocalRequest:
-    """A request without a row or an interaction, to pad a batch with; its step is zero."""
-    nothing, nobody = np.zeros(0, np.int64), np.zeros(0, bool)
-    return LocalRequest(change, Neighbourhood(nothing, nothing, nothing, nothing), Nodes(nobody, nobody), (0, 0))
-
-
-def _pad(request: LocalRequest, rung: Rung) -> LocalProblem:
-    change, part = request.change, request.part
-    dtype = np.dtype(change.before.examples.labels.dtype)
-    (users, items), (core_users, core_items) = change.degrees_after, request.num_core
-    # The median over all nodes of a request without a row is of no use, and costs a sort.
-    median = np.median(1 + np.concatenate([users, items])) if core_users + core_items else 1.0
-    most = min(rung.core, rung.bucket.users), min(rung.core, rung.bucket.items)
-    return LocalProblem(
-        part=pad_subgraph(change, part, rung.bucket),
-        core_users=np.arange(most[0]) < core_users,  # pyright: ignore[reportArgumentType]
-        core_items=np.arange(most[1]) < core_items,  # pyright: ignore[reportArgumentType]
-        user_degrees=padded(users[part.users[:core_users]], most[0], dtype),  # pyright: ignore[reportArgumentType]
-        item_degrees=padded(items[part.items[:core_items]], most[1], dtype),  # pyright: ignore[reportArgumentType]
-        median_degree=np.asarray(median, dtype),  # pyright: ignore[reportArgumentType]
-        counts=np.asarray(change.counts, dtype),  # pyright: ignore[reportArgumentType]
-    )
+    return pack(LocalRequests.nothing(state.training_set), Sizes.of(state).rung(pairs), size=size)

@@ -1,144 +1,174 @@
-"""Which rows, interactions and edges a request is solved on; on the host, reading the lists of the nodes around it and little else.
+"""Which rows, interactions and edges requests are solved on; on the host, reading the lists of the nodes around and little else.
 
 core    rows in scope, the unknowns of the solve
 chosen  interactions whose score depends on a core row (all within L edges of one, or those that a budget leaves)
 edges   open: those of ball_{L−1}(core), the rest being a constant (`graph.inflow`);
         closed, for models that can't be opened: all that the scores of the chosen depend on
 rows    the ends of both
+
+All of it is found for many requests at once; a single one is the first of one.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
-from ifru_jax.data.groups import whole_groups
-from ifru_jax.data.pair_keys import contains
-from ifru_jax.graph import Change, Nodes, TrainingSet
-from ifru_jax.graph.neighbourhood import Neighbourhood, neighbourhood
-from ifru_jax.graph.nodes import count_incident, incident, places_at, spread
+from ifru_jax.data.pair_keys import distinct
+from ifru_jax.graph import TrainingSet
+from ifru_jax.graph.changes import Changes
+from ifru_jax.graph.neighbourhood import Neighbourhoods, neighbourhoods
+from ifru_jax.graph.node_sets import NodeSets, incident_to_each
+from ifru_jax.graph.nodes import count_incident
 from ifru_jax.influence import importance, importance_scope
-from ifru_jax.sparse.edges import degrees
+from ifru_jax.ragged import Ragged, places_in, ranges
+from ifru_jax.unlearning.local.budget import Budget
 from ifru_jax.unlearning.prepare import Prepared
 
+# Requests that are looked up together: beyond, the arrays of all leave the cache.
+TOGETHER = 64
+
 
 @dataclass(frozen=True, eq=False)
-class LocalRequest:
-    """A request on the host, ready to be padded.
+class LocalRequests:
+    """b requests on the host, ready to be padded.
 
     Attributes:
-      change: what it does.
-      part: its rows, core rows first, its interactions and its edges.
+      changes: what they do.
+      parts: of each its rows, core rows first, its interactions and its edges.
       scope: rows that may change.
-      num_core: users and items that are unknowns; rows left without data are none.
-      left_out_nodes: nodes that `max_nodes` left out of the scope.
-      left_out_edges: interactions that `max_edges` left out.
+      num_core: int64 [b, 2], users and items that are unknowns; rows left without data are none.
+      left_out_nodes: int64 [b], nodes that `max_nodes` left out of the scope.
+      reached: nodes whose interactions depend on what may change.
     """
 
-    change: Change
-    part: Neighbourhood
-    scope: Nodes
-    num_core: tuple[int, int]
-    left_out_nodes: int = 0
-    left_out_edges: int = 0
+    changes: Changes
+    parts: Neighbourhoods
+    scope: NodeSets
+    num_core: np.ndarray
+    left_out_nodes: np.ndarray
+    reached: NodeSets
+
+    @classmethod
+    def nothing(cls, data: TrainingSet) -> Self:
+        """One without a row or an interaction; its step is zero."""
+        nobody = Ragged.of([np.zeros(0, np.int64)])
+        nodes, none = NodeSets(nobody, nobody), np.zeros((1, 2), np.int64)
+        return cls(Changes.nothing(data), Neighbourhoods.nothing(), nodes, none, none[:, 0], nodes)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """All of the parts, in their order."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            Changes.joined([of.changes for of in parts]),
+            Neighbourhoods.joined([of.parts for of in parts]),
+            NodeSets.joined([of.scope for of in parts]),
+            np.concatenate([of.num_core for of in parts]),
+            np.concatenate([of.left_out_nodes for of in parts]),
+            NodeSets.joined([of.reached for of in parts]),
+        )
+
+    def __len__(self) -> int:
+        """b."""
+        return len(self.parts)
+
+    def taken(self, numbers: np.ndarray) -> "LocalRequests":
+        """Those with these numbers (int [k])."""
+        if len(numbers) == len(self) and np.array_equal(numbers, np.arange(len(self))):
+            return self
+        scope, reached = self.scope.taken(numbers), self.reached.taken(numbers)
+        return LocalRequests(
+            self.changes.taken(numbers),
+            self.parts.taken(numbers),
+            scope,
+            self.num_core[numbers],
+            self.left_out_nodes[numbers],
+            reached,
+        )
+
+    def left_out_edges(self, number: int) -> int:
+        """Interactions of one that depend on what may change and aren't chosen: those that `max_edges` left out."""
+        data = self.changes.before
+        # Chosen are the touched and some that are reached, and what is touched is reached.
+        near = count_incident(data.lists[0], len(data), self.reached.nodes(number, data.sizes))
+        return max(0, near - int(self.parts.chosen.lengths[number]))
 
 
-def local_request(state: Prepared, change: Change) -> LocalRequest:
-    """The part of the data that a request is solved on."""
-    step, data, hops = state.step, change.before, state.model.num_hops
-    scope, left_out_nodes = importance_scope(data, change.places, step.scope, max_nodes=step.max_nodes)
-    touched = data.interactions.users[change.places], data.interactions.items[change.places]
-    centre = scope | Nodes.of(*touched, data.sizes) if hops else scope
-    edges, reached = spread(change.edges.pattern, centre, change.edges.count, hops)
+def local_requests(state: Prepared, changes: Changes) -> LocalRequests:
+    """The parts of the data that requests are solved on."""
+    if len(changes) > TOGETHER:
+        blocks = np.array_split(np.arange(len(changes)), -(-len(changes) // TOGETHER))
+        return LocalRequests.joined([local_requests(state, changes.taken(block)) for block in blocks])
+    step, data, hops = state.step, changes.before, state.model.num_hops
+    scope, left_out_nodes = _scopes(state, changes)
+    edges, reached = changes.edges.spread(scope, hops)
     if step.max_edges is None:
-        near = incident(data.pattern, reached, len(data))
-        near = _in_whole_groups(near, change)
-        held, left_out = near[~contains(change.places, near)], 0
+        chosen = _in_whole_groups(data, incident_to_each(data.lists[0], len(data), reached))
     else:
-        scores = importance(data, change.places, num_hops=max(1, hops))[-1]
-        held, left_out = _Budget(data, change.places, scope, reached, scores).best(step.max_edges)
-    chosen = np.sort(np.concatenate([held, change.places]))
+        chosen = _within_budget(state, changes, scope, reached)
     assert state.propagations is not None
     if state.propagations.any:
-        rows = Nodes.of(data.interactions.users[chosen], data.interactions.items[chosen], data.sizes) | reached
-        part = Neighbourhood(*rows.rows, chosen, edges)
+        ends = data.interactions.users[chosen.values], data.interactions.items[chosen.values]
+        rows = NodeSets.ends(chosen, ends, data.sizes) | reached
+        parts = Neighbourhoods(rows.users, rows.items, chosen, edges)
     else:
-        part = neighbourhood(change, chosen, num_hops=hops)
-    core = scope & ~change.without_data
-    users, core_users = _core_first(part.users, core.users)
-    items, core_items = _core_first(part.items, core.items)
-    return LocalRequest(change, replace(part, users=users, items=items), scope, (core_users, core_items), left_out_nodes, left_out)
+        parts = neighbourhoods(changes, chosen, num_hops=hops)
+    core = changes.with_data(scope)
+    sides = zip((parts.users, parts.items), (core.users, core.items), data.sizes, strict=True)
+    (users, core_users), (items, core_items) = (_core_first(rows, of, size) for rows, of, size in sides)
+    parts, num_core = replace(parts, users=users, items=items), np.stack([core_users, core_items], axis=1)
+    return LocalRequests(changes, parts, scope, num_core, left_out_nodes, reached)
 
 
-def _in_whole_groups(places: np.ndarray, change: Change) -> np.ndarray:
+def _scopes(state: Prepared, changes: Changes) -> tuple[NodeSets, np.ndarray]:
+    """The rows that may change, and how many nodes a budget left out of each."""
+    step = state.step
+    if not step.scope:
+        return changes.ends, np.zeros(len(changes), np.int64)
+    places = (changes.places[number] for number in range(len(changes)))
+    scopes, left_out = zip(
+        *(importance_scope(changes.before, of, step.scope, max_nodes=step.max_nodes) for of in places), strict=True
+    )
+    return NodeSets.of(scopes), np.array(left_out)
+
+
+def _in_whole_groups(data: TrainingSet, places: Ragged) -> Ragged:
     """With the other members of their groups: the term of a group depends on the scores of all of them."""
-    leaders = change.before.leaders
+    leaders = data.leaders
     if leaders is None:
         return places
-    member = np.zeros(len(leaders), bool)
-    member[places] = member[change.places] = True
-    return np.flatnonzero(whole_groups(member, leaders))
+    led = places.owners * len(data) + leaders[places.values]
+    groups = Ragged.from_keys(distinct(led), len(data), len(places))
+    marked = np.zeros(len(data), bool)
+    marked[groups.values] = True
+    members = np.flatnonzero(marked[leaders])
+    # By leader, and of one leader by place.
+    members = members[np.argsort(leaders[members], kind="stable")]
+    starts, ends = (np.searchsorted(leaders[members], groups.values, side) for side in ("left", "right"))
+    found = Ragged(members[ranges(starts, ends - starts)], np.bincount(groups.owners, ends - starts, len(places)).astype(np.int64))
+    return Ragged.from_keys(np.sort(found.keys(len(data))), len(data), len(places))
 
 
-@dataclass(frozen=True, eq=False)
-class _Budget:
-    """The choice of the best retained interactions at the rows that a request reaches.
-
-    Those at the scope come first, then those of the most important end. Nodes are opened in the order of their importance, and no
-    more of them than can hold what is wanted: of a hundred thousand interactions a few thousand are looked at.
-    """
-
-    data: TrainingSet
-    touched: np.ndarray
-    scope: Nodes
-    reached: Nodes
-    importance: tuple[np.ndarray, np.ndarray]
-
-    def best(self, budget: int) -> tuple[np.ndarray, int]:
-        """Their places, and how many others there are."""
-        pattern, count = self.data.pattern, len(self.data)
-        near = incident(pattern, self.scope, count)
-        near = near[~contains(self.touched, near)]
-        held = self._most_important(near, budget)
-        if len(held) < budget:
-            far = self._beyond_scope(2 * (budget + len(self.touched)))
-            far = far[~(contains(near, far) | contains(self.touched, far))]
-            held = np.concatenate([held, self._most_important(far, budget - len(held))])
-        users, items = self.data.interactions.users[self.touched], self.data.interactions.items[self.touched]
-        gone = np.count_nonzero(self.reached.users[users] | self.reached.items[items])
-        return held, count_incident(pattern, count, self.reached) - int(gone) - len(held)
-
-    @property
-    def _scores(self) -> tuple[np.ndarray, np.ndarray]:
-        # A request comes to an interaction by an end that it reaches; in single precision equals are equal whatever the order of
-        # their sums was.
-        of_users, of_items = self.importance
-        users, items = np.where(self.reached.users, of_users, 0), np.where(self.reached.items, of_items, 0)
-        return users.astype(np.float32), items.astype(np.float32)
-
-    def _beyond_scope(self, wanted: int) -> np.ndarray:
-        """Interactions at the most important nodes outside the scope, whose lists hold as many as are wanted.
-
-        An interaction stands in the lists of both its ends, and some are near or forgotten: hence twice the budget.
-        """
-        users, items = (self.reached & ~self.scope).rows
-        score = np.concatenate([self._scores[0][users], self._scores[1][items]])
-        of_users, of_items = degrees(self.data.pattern, len(self.data))
-        lengths = np.concatenate([of_users[users], of_items[items]])
-        order = np.argsort(-score, kind="stable")
-        enough = 1 + int(np.searchsorted(np.cumsum(lengths[order]), wanted))
-        if enough < len(order):  # ties belong together
-            enough = int(np.searchsorted(-score[order], -score[order][enough - 1], side="right"))
-        opened = order[:enough]
-        return places_at(self.data.pattern, users[opened[opened < len(users)]], items[opened[opened >= len(users)] - len(users)])
-
-    def _most_important(self, places: np.ndarray, count: int) -> np.ndarray:
-        if len(places) <= count:
-            return places
-        users, items = self.data.interactions.users[places], self.data.interactions.items[places]
-        score = np.maximum(self._scores[0][users], self._scores[1][items])
-        return places[np.argsort(-score, kind="stable")[:count]]
+def _within_budget(state: Prepared, changes: Changes, scope: NodeSets, reached: NodeSets) -> Ragged:
+    """The touched interactions of each request with the best of the others; a choice of its own for each."""
+    data, most, chosen = changes.before, state.step.max_edges, []
+    assert most is not None
+    for number in range(len(changes)):
+        touched = changes.places[number]
+        scores = importance(data, touched, num_hops=max(1, state.model.num_hops))[-1]
+        own, near = scope.nodes(number, data.sizes), reached.nodes(number, data.sizes)
+        held = Budget(data, touched, own, near, scores).best(most)
+        chosen.append(np.sort(np.concatenate([held, touched])))
+    return Ragged.of(chosen)
 
 
-def _core_first(nodes: np.ndarray, core: np.ndarray) -> tuple[np.ndarray, int]:
-    inside = core[nodes]
-    return np.concatenate([nodes[inside], nodes[~inside]]), int(inside.sum())
+def _core_first(nodes: Ragged, core: Ragged, size: int) -> tuple[Ragged, np.ndarray]:
+    """The nodes of each request with those of the core before the others, and how many these are."""
+    found, there = places_in(nodes.keys(size), core.keys(size))
+    behind = np.ones(len(nodes.values), np.int64)
+    behind[found[there]] = 0
+    order = np.argsort(2 * nodes.owners + behind, kind="stable")
+    return Ragged(nodes.values[order], nodes.lengths), np.bincount(core.owners[there], minlength=len(nodes))

@@ -7,6 +7,7 @@ the step of the whole problem confined to S. Where the model does nothing but pr
 taken from a record of the whole, which is kept up to date with every request (`graph.inflow`).
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import field, replace
 from functools import partial
 from typing import Any, Self, TypeVar
@@ -33,8 +34,8 @@ from ifru_jax.unlearning.astray import warn_astray
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.local.along import LocalFollowed, Way, follow_local
-from ifru_jax.unlearning.local.problem import LocalProblem, pack
-from ifru_jax.unlearning.local.request import local_request
+from ifru_jax.unlearning.local.problem import LocalProblem, alone
+from ifru_jax.unlearning.local.request import local_requests
 from ifru_jax.unlearning.prepare import Prepared
 from ifru_jax.unlearning.report import Scope
 from ifru_jax.unlearning.step import Scalar, Update, curvature_product, damped_step, scaled_problem
@@ -111,8 +112,8 @@ class Moved:
 
 def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
     """θ' by products over the interactions that depend on the rows in scope."""
-    request = local_request(state, change)
-    problems = pack([request], state)
+    request = local_requests(state, change.alone)
+    problems = alone(request, state)
     lost = row_numbers(change.without_data)
     clock.part("scope")
     # The device solves while the host takes the interactions out of the data and the graph: "solve" is the wait that is left.
@@ -131,14 +132,16 @@ def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
         solution = replace(solution, num_steps=solution.num_steps + tried)
     clock.part("solve", moved)
     graph = state.model.num_hops > 0
+    left_out = 0 if state.step.max_edges is None else request.left_out_edges(0)
     influence = Influence(
         spillover="local" if graph and state.step.spillover != "none" else "none",
-        affected=len(request.part.chosen) - len(change.forgotten) + request.left_out_edges if graph else 0,
+        affected=len(request.parts.chosen.values) - len(change.forgotten) + left_out if graph else 0,
         norm_direct=float(found.norm_direct[0]),
         norm_spillover=float(found.norm_spillover[0]),
         norm_rhs=float(found.norm_rhs[0]),
     )
-    scope = Scope.of(request.scope, left_out_nodes=request.left_out_nodes, left_out_edges=request.left_out_edges)
+    nodes = request.scope.nodes(0, change.before.sizes)
+    scope = Scope.of(nodes, left_out_nodes=int(request.left_out_nodes[0]), left_out_edges=left_out)
     norm_step = float(np.sqrt(sum(np.sum(np.square(rows)) for rows in found.rows.values())))
     record, on_the_way = None, ()
     if moved.way is not None:
@@ -153,9 +156,10 @@ def _alone(batch: Tree) -> Tree:
     return jax.tree.map(lambda leaf: leaf[0], batch)
 
 
-def solve_local(state: Prepared, problems: LocalProblem) -> LocalSteps:
-    """The steps of all problems of a batch; nothing is changed yet."""
-    return _solve_batch(*on_device((_Model.of(state), problems)))
+def solve_local(state: Prepared, batches: Iterable[LocalProblem]) -> Iterator[LocalSteps]:
+    """The steps of all problems of each batch, under way while the next batch is made; nothing is changed yet."""
+    model = on_device(_Model.of(state))
+    return (_solve_batch(model, on_device(problems)) for problems in batches)
 
 
 def solve_and_apply(state: Prepared, problems: LocalProblem, lost: Any) -> tuple[Moved, LocalSteps]:

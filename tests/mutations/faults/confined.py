@@ -10,10 +10,9 @@ CONFINED = [
         "unlearning/test_shared_weights.py::test_a_confined_step_is_the_whole_one_in_scope",
         (
             "padding of a confined problem counts as retained",
-            "for column in (terms.labels, terms.new_labels, np.ones(len(order)), terms.retained)),",
-            "for column in (terms.labels, terms.new_labels)),\n"
-            "        *(np.pad(weight.astype(dtype), (0, bucket.pairs - len(order)), constant_values=1)\n"
-            "          for weight in (np.ones(len(order)), terms.retained)),",
+            "for of in (terms.labels, terms.new_labels, np.ones(len(order)), terms.retained)),",
+            "for of in (terms.labels, terms.new_labels)),\n"
+            "        *(of_pairs.filled(of, 1, dtype) for of in (np.ones(len(order)), terms.retained)),",
         ),
     ),
     *faults(
@@ -34,11 +33,62 @@ CONFINED = [
     *faults(
         "unlearning/local/problem.py",
         END,
-        ("degrees of a confined problem are those before", "= change.degrees_after, request", "= change.before.degrees, request"),
+        (
+            "degrees of a confined problem are those before",
+            "of_users, of_items = changes.degrees_after(core)",
+            "of_users, of_items = (of[rows.values] for of, rows in zip(changes.before.degrees, (core.users, core.items)))",
+        ),
         (
             "the median is that of the rows in scope",
-            "median = np.median(1 + np.concatenate([users, items]))",
-            "median = np.median(1 + np.concatenate([users[part.users[:core_users]], items[part.items[:core_items]]]))",
+            "= 1 + median_degrees(changes), changes.counts",
+            "= 1 + np.median(np.concatenate([of_users, of_items])), changes.counts",
+        ),
+    ),
+    *faults(
+        "graph/medians.py",
+        "unlearning/test_together.py::test_what_a_problem_holds",
+        ("the median is that before", "enough = below[middle] + came > middles", "enough = below[middle] > middles"),
+        ("the median is the lower of the middle ones", "(low[:count] + low[count:]) / 2", "low[:count] / 1"),
+    ),
+    *faults(
+        "graph/changes.py",
+        "unlearning/test_together.py | graph/test_change.py",
+        (
+            "what another request of the batch takes is gone",
+            "owners = self.before.interactions, self.forgotten.owners",
+            "owners = self.before.interactions, 0 * self.forgotten.owners",
+        ),
+        (
+            "a correction in one request gives the groups of all new leaders",
+            "relabelled = np.isin(places.owners, self.places.owners[corrected])",
+            "relabelled = np.isin(places.owners, self.places.owners)",
+        ),
+    ),
+    *faults(
+        "data/selection.py",
+        "unlearning/test_together.py::test_of_several_the_first_that_is_wrong_is_named",
+        (
+            "what others miss is counted, too",
+            "int(missing[wanted.owners == wanted.owners[number]].sum())",
+            "int(missing.sum())",
+        ),
+    ),
+    *faults(
+        "sparse/stacked.py",
+        "sparse/test_stacked.py",
+        (
+            "patterns side by side begin where the one before ended",
+            "starts = np.concatenate([[0], ends[:-1, -1]])",
+            "starts = np.zeros(len(ends), int)",
+        ),
+    ),
+    *faults(
+        "unlearning/local/batch.py",
+        "unlearning/test_local_step.py::test_a_batch_is_the_requests_one_by_one",
+        (
+            "the steps of a batch stand in the order of their sizes",
+            "out[(chunk, *(slice(size)",
+            "out[(np.sort(np.concatenate(chunks))[: len(chunk)], *(slice(size)",
         ),
     ),
     *faults(
