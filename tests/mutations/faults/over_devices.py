@@ -60,7 +60,7 @@ OVER_DEVICES = [
         ("nodes are reached in the share that an edge left alone", "reached = edges.ends.anywhere(data)", "reached = edges.ends"),
     ),
     *faults(
-        "data/forget.py",
+        "data/selection.py",
         SHARED,
         ("what is in another share is missing", "return data.added_up(here.astype(np.int32)) > 0", "return here"),
     ),
