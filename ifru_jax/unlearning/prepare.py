@@ -150,7 +150,9 @@ def _is_complete(state: Prepared) -> bool:
 def _may_follow(trained: Trained, step: IFRUConfig, *, confined: bool) -> bool:
     """Whether requests would follow a record: those confined by a budget see a part of what drives a row."""
     plain = IFRUConfig()
-    ablations = ["curvature", "solver", "filter", "damping", "metric_exponent", *(["shared"] if confined else [])]
+    ablations = ["curvature", "solver", "filter", "damping", "metric_exponent"]
+    if confined and trained.params.keys() - trained.model.tables.keys():
+        ablations.append("shared")
     same = all(getattr(step, name) == getattr(plain, name) for name in ablations)
     everything = step.max_edges is None if confined else step.scope is None
     return same and everything and step.follow and step.spillover != "none"

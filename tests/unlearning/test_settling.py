@@ -145,6 +145,20 @@ def test_a_request_follows_the_record_whatever_becomes_of_the_weights(state, sha
             np.testing.assert_array_equal(mine.params[name], was.params[name])
 
 
+@pytest.mark.parametrize("shared", ["update", "freeze"])
+@pytest.mark.parametrize("scope", [None, ()])
+def test_what_is_said_of_shared_weights_is_nothing_to_a_model_without(scope, shared):
+    model, data = lightgcn(num_layers=1, embedding_size=2), interactions()
+    params = model.init(jax.random.key(0), data.num_users, data.num_items)
+    trained = Trained.of(model, params, data).with_record(Record((segment_of(params, 5, 40.0),), 7, data))
+    assert prepare(trained, config=IFRUConfig(scope=scope, shared=shared)).follows
+
+
+@pytest.mark.parametrize(("scope", "shared", "follows"), [(None, "freeze", True), ((), "freeze", False), ((), "update", False)])
+def test_confined_requests_with_frozen_weights_start_from_the_end(state, scope, shared, follows):
+    assert prepare(state, config=IFRUConfig(scope=scope, shared=shared)).follows == follows
+
+
 def test_all_of_a_model_without_tables_follows():
     model = lightgcn(num_layers=1, embedding_size=2)
     params = model.init(jax.random.key(0), 3, 2)
