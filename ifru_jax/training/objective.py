@@ -59,9 +59,13 @@ class Objective:
         """L as a function of all parameters but these."""
         return replace(self, held=self.held | held)
 
+    def whole(self, params: Params) -> Params:
+        """All parameters, those that are held among them."""
+        return params | self.held if self.held else params
+
     def __call__(self, params: Params, batch: Batch) -> jax.Array:
         """L(θ; D, G), a scalar."""
-        return self.of_data(params, batch) + 0.5 * self.reg * squared_norm(params | self.held)
+        return self.of_data(params, batch) + 0.5 * self.reg * squared_norm(self.whole(params))
 
     def gradient(self, params: Params, batch: Batch) -> Params:
         """∇L(θ; D, G)."""
@@ -80,7 +84,7 @@ class Objective:
             params,
             keep=self._chunk(params, batch) is None,
         )
-        whole, still = params | self.held, optax.tree.zeros_like(self.held)
+        whole, still = self.whole(params), optax.tree.zeros_like(self.held)
         of_all_pairs = jax.grad(lambda v: _or_zero(self.loss.curvature_over_all_pairs(whole, v | still)) / self.total)
         plain = self.loss.over_all_pairs(whole) is None
 
@@ -103,7 +107,7 @@ class Objective:
 
     def beside(self, params: Params, graph: Graph, *, scale: jax.Array | float = 1.0) -> jax.Array:
         """What L has beside the losses, `scale` times: A and the L2 term."""
-        return scale * self.auxiliary(params, graph) + 0.5 * (self.reg * scale) * squared_norm(params | self.held)
+        return scale * self.auxiliary(params, graph) + 0.5 * (self.reg * scale) * squared_norm(self.whole(params))
 
     def mean_loss(self, params: Params, batch: Batch) -> jax.Array:
         """Σ w ℓ / Σ w."""
@@ -116,7 +120,7 @@ class Objective:
     def outputs(self, params: Params, batch: Batch) -> Any:
         """What the loss takes of the model, such as the score of every example."""
         chex.assert_equal_shape([batch.examples.labels, batch.examples.weights])
-        scorer = PairScorer(self.model, params | self.held, batch.graph, self._chunk(params, batch))
+        scorer = PairScorer(self.model, self.whole(params), batch.graph, self._chunk(params, batch))
         return self.loss.outputs(scorer, batch.examples)
 
     def summed(self, outputs: Any, examples: Examples) -> jax.Array:
@@ -129,14 +133,14 @@ class Objective:
 
     def auxiliary(self, params: Params, graph: Graph) -> jax.Array | float:
         """A(θ; G), and the term over all pairs divided by N; 0 where the loss has neither."""
-        whole = params | self.held
+        whole = self.whole(params)
         return _or_zero(self.loss.auxiliary(whole, graph)) + _or_zero(self.loss.over_all_pairs(whole)) / self.total
 
     def _chunk(self, params: Params, batch: Batch) -> int | None:
         if over_mesh(batch.examples.pairs):
             return None  # each device has a part of the pairs as it is
         if self.chunk_size == "automatic":
-            return automatic_chunk(self.model, params | self.held, batch.examples.pairs, batch.graph)
+            return automatic_chunk(self.model, self.whole(params), batch.examples.pairs, batch.graph)
         return self.chunk_size
 
 

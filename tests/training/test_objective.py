@@ -38,9 +38,9 @@ def looked_at(which, params, batch, total):
     objective = Objective(MODELS[num_layers], loss, total, REG, chunk)
     free, fixed = {n: v for n, v in params.items() if n != HELD}, {HELD: params[HELD]}
     products = [
-        columns(product(of, batch, **options), of)
-        for product in (objective.hessian_product, objective.gauss_newton_product)
-        for of, options in ((params, {}), (free, {"fixed": fixed}))
+        columns(getattr(objective.holding(held), product)(of, batch), of)
+        for product in ("hessian_product", "gauss_newton_product")
+        for of, held in ((params, {}), (free, fixed))
     ]
     return objective(params, batch), ravel_pytree(objective.gradient(params, batch))[0], *products
 
