@@ -7,8 +7,8 @@ What retraining would have given fits the retained data about as well as the mod
 force that is taken where the other training is, by products that resolve little of the problem, can drive the two apart without end
 (a perceptron over the embeddings has curvatures of thousands of training times), and the objective shows it. Early stopping leaves
 a gradient, so that it may rise a little: for whole users and single ratings by up to one and a half times their share. Nor does
-retraining rank much worse than the model did (its AUC was never .003 below, whatever was forgotten): a fall beyond that and beyond
-what n pairs can tell is the step's. A confined request is judged by the losses of its own problem.
+retraining rank much worse than the model did (its AUC was about .003 below at the most, docs/results.md): a fall beyond that and
+beyond what n pairs can tell is the step's. A confined request is judged by the losses of its own problem.
 """
 
 import warnings
