@@ -54,8 +54,7 @@ def k_core(data: Interactions, k: int = 5) -> Interactions:
     Raises:
       DataError: k < 0, or no interaction is left.
     """
-    if k < 0:
-        raise DataError(f"k = {k} is negative: a k-core needs k ≥ 0.")
+    check_core(k)
     kept = data
     while True:
         dense_users, dense_items = kept.user_degrees() >= k, kept.item_degrees() >= k
@@ -109,8 +108,7 @@ def known_pairs(pairs: Interactions, data: Interactions) -> np.ndarray:
 
 def binarize(data: Interactions, above: float) -> Interactions:
     """Labels 1 where the rating is above the threshold, else 0."""
-    if not np.isfinite(above):
-        raise DataError(f"the threshold {above} is not a number: labels are 1 above it, 0 up to it.")
+    check_threshold(above)
     return data.with_labels((data.labels > above).astype(np.float32))
 
 
@@ -118,3 +116,15 @@ def drop_duplicates(data: Interactions) -> Interactions:
     """One interaction per user and item, in its place: that with the latest time, else the last. Tables keep their size."""
     kept = latest(data.users, data.items, data.timestamps)
     return data if len(kept) == len(data) else data.select(kept)
+
+
+def check_threshold(above: float) -> None:
+    """Refuses a threshold that no rating is above or below."""
+    if not np.isfinite(above):
+        raise DataError(f"the threshold {above} is not a number: labels are 1 above it, 0 up to it.")
+
+
+def check_core(k: int) -> None:
+    """Refuses a k that no k-core has."""
+    if k < 0:
+        raise DataError(f"k = {k} is negative: a k-core needs k ≥ 0.")

@@ -177,6 +177,8 @@ def test_times_are_in_one_unit(tmp_path):
     parts = [some(5), some(5, start=1_600_000_000_000)]
     with pytest.raises(DataError, match=r"part-1.parquet, row group 0: timestamps are milliseconds, but seconds in .*part-0"):
         stream_interactions(written(tmp_path / "data", parts), tmp_path / "into")
+    # Nothing half-written is left; the vocabulary is whole, and used again.
+    assert {file.name for file in (tmp_path / "into").iterdir()} == {"user_ids.npy", "item_ids.npy", "vocabulary.json"}
     stream_interactions(tmp_path / "data", tmp_path / "other", timestamp=None)
 
 

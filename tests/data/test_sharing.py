@@ -124,4 +124,7 @@ def test_what_is_no_split_is_refused(folder, tmp_path):
     with pytest.raises(DataError, match="no interaction is left in the 99-core"):
         stream_split(folder, tmp_path / "into", k=99)
     with pytest.raises(DataError, match="k = -1 is negative"):
-        stream_split(folder, tmp_path / "into", k=-1)
+        stream_split(folder, tmp_path / "refused", k=-1)
+    with pytest.raises(DataError, match="the threshold nan is not a number"):
+        stream_split(folder, tmp_path / "refused", label_above=float("nan"))
+    assert not (tmp_path / "refused").exists()

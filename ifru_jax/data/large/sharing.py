@@ -21,7 +21,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ifru_jax.data.draws import drawing
-from ifru_jax.data.filters import Dropped
+from ifru_jax.data.filters import Dropped, check_core, check_threshold
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.large.streaming import StreamOptions, stream_interactions
 from ifru_jax.data.numbering import dealt, places_in
@@ -129,6 +129,9 @@ def stream_split(
         check_kind("mesh", mesh, Mesh, "give the mesh that on_mesh will be given, or None for one process")
         mesh = in_one_axis(mesh)
     check_shares(shares)
+    check_core(k)
+    if label_above is not None:
+        check_threshold(label_above)
     (index, count), data = among_processes(mesh), _read(path, into, mesh, options)
     core, in_core = _core(data, k, mesh)
     shuffle = Shuffle(data, core, drawing(data, seed=seed), (shares[0], shares[0] + shares[1]), label_above)
@@ -190,8 +193,6 @@ def _degrees(data: Interactions, chosen: Iterable[tuple[slice, np.ndarray]], mes
 
 def _core(data: Interactions, k: int, mesh: Mesh | None) -> tuple[tuple[np.ndarray, np.ndarray], int]:
     """The users and the items of the k-core of what all processes read, bool [num_users], [num_items]; its interactions."""
-    if k < 0:
-        raise DataError(f"k = {k} is negative: a k-core needs k ≥ 0.")
     users, items = np.ones(data.num_users, bool), np.ones(data.num_items, bool)
     while True:
         of_users, of_items = _degrees(data, ((piece, users[u] & items[i]) for piece, u, i in _pieces(data)), mesh)

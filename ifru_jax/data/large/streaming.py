@@ -146,17 +146,21 @@ def _write_rows(
         name: np.lib.format.open_memmap(partial / f"{name}.npy", mode="w+", dtype=dtype, shape=(total,))
         for name, dtype in kinds.items()
     }
-    at, unit = 0, ""
-    for group in groups:
-        cells = group.cells(columns)
-        found, unit_here = group.checked(lambda cells=cells: _values(cells, tables, reading))
-        if at and unit_here != unit:
-            other = f"timestamps are {unit_here or 'seconds'}, but {unit or 'seconds'} in {groups[0]}"
-            raise DataError(f"{group}: {other}: give all in seconds.")
-        unit = unit_here
-        for name, values in found.items():
-            arrays[name][at : at + group.size] = values
-        at += group.size
+    try:
+        at, unit = 0, ""
+        for group in groups:
+            cells = group.cells(columns)
+            found, unit_here = group.checked(lambda cells=cells: _values(cells, tables, reading))
+            if at and unit_here != unit:
+                other = f"timestamps are {unit_here or 'seconds'}, but {unit or 'seconds'} in {groups[0]}"
+                raise DataError(f"{group}: {other}: give all in seconds.")
+            unit = unit_here
+            for name, values in found.items():
+                arrays[name][at : at + group.size] = values
+            at += group.size
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     for array in arrays.values():
         array.flush()
     os.replace(partial, folder)
