@@ -32,7 +32,7 @@ from ifru_jax.unlearning import forget, prepare
 
 PATH = RESULTS / "confined.jsonl"
 ASKED = 20
-WHOLE = IFRUConfig(segment_steps=40, segment_tolerance=0.02)
+WHOLE = IFRUConfig(segment_steps=40, early_steps=40, segment_tolerance=0.02)
 WAYS = {
     "along": IFRUConfig(scope=()),
     "from the end": IFRUConfig(scope=(), follow=False),

@@ -59,17 +59,18 @@ class Krylov:
         return jnp.diag(self.diagonal) + jnp.diag(coupled, 1) + jnp.diag(coupled, -1)
 
 
-def lanczos(
-    *, num_steps: int, enough: Callable[[Krylov], jax.Array] | None = None
-) -> Callable[[Callable[[Any], Any], Any], Krylov]:
-    """Builds `decompose(product, b)`; b is any pytree, whose leaves stay apart and where they are, on however many devices.
+def lanczos(*, num_steps: int, enough: Callable[[Krylov], jax.Array] | None = None) -> Callable[..., Krylov]:
+    """Builds `decompose(product, b, most=None)`; b is any pytree, whose leaves stay apart and where they are, on any devices.
+
+    `most`, int32 [] or None, takes fewer products than there is room for: what is compiled doesn't depend on it.
 
     Args:
       num_steps: products at the most; fewer where the space is exhausted.
       enough: says of the space so far, a bool [], whether it will do; None goes on.
     """
 
-    def decompose(product: MatVec, b: Any) -> Krylov:
+    def decompose(product: MatVec, b: Any, most: jax.Array | None = None) -> Krylov:
+        allowed = num_steps if most is None else jnp.minimum(most, num_steps)
         length = norm(b)
         dtype = length.dtype
         tiny = jnp.finfo(dtype).eps
@@ -100,7 +101,7 @@ def lanczos(
 
         def goes_on(state):
             basis, diagonal, off_diagonal, q, alive, taken, _ = state
-            more = alive & (taken < num_steps)
+            more = alive & (taken < allowed)
             if enough is None:
                 return more
             return more & ~((taken > 0) & enough(Krylov(basis, diagonal, off_diagonal, length, taken, q)))

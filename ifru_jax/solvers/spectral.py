@@ -67,17 +67,17 @@ FILTERS: dict[FilterName, Callable[[jax.Array, jax.Array], jax.Array]] = {
 def spectral_step(
     *, num_steps: int = 20, filter: FilterName = "gradient-flow", tolerance: float | None = None
 ) -> Callable[..., Solution]:
-    """Builds `solve(product, b, floor=…, damping=…)`, b any pytree.
+    """Builds `solve(product, b, floor=…, damping=…, most=…)`, b any pytree.
 
-    `floor` is the least λ that the rule may choose, > 0; `damping` (float or None) overrides the rule. With a `tolerance`, which
-    needs a `damping`, products end where the residual of the flow, β_m |y_m| / λ of a solution y in the Krylov space, is below that
-    share of ‖y‖ (Hochbruck, Lubich and Selhofer, SIAM J. Sci. Comput. 19, 1998, §6.3).
+    `most` is as in `lanczos`. `floor` is the least λ that the rule may choose, > 0; `damping` (float or None) overrides the rule.
+    With a `tolerance`, which needs a `damping`, products end where the residual of the flow, β_m |y_m| / λ of a solution y in the
+    Krylov space, is below that share of ‖y‖ (Hochbruck, Lubich and Selhofer, SIAM J. Sci. Comput. 19, 1998, §6.3).
     """
 
     decompose = spectral_step_with_space(num_steps=num_steps, filter=filter, tolerance=tolerance)
 
-    def solve(matvec: MatVec, b: Any, *, floor: jax.Array, damping: jax.Array | None = None) -> Solution:
-        return decompose(matvec, b, floor=floor, damping=damping)[0]
+    def solve(matvec: MatVec, b: Any, **options: Any) -> Solution:
+        return decompose(matvec, b, **options)[0]
 
     return solve
 
@@ -87,7 +87,9 @@ def spectral_step_with_space(
 ) -> Callable[..., tuple[Solution, Callable[[], Any]]]:
     """The same, which also returns what gives H δ, out of the space and without another product."""
 
-    def solve(matvec: MatVec, b: Any, *, floor: jax.Array, damping: jax.Array | None = None) -> tuple[Solution, Callable[[], Any]]:
+    def solve(
+        matvec: MatVec, b: Any, *, floor: jax.Array, damping: jax.Array | None = None, most: jax.Array | None = None
+    ) -> tuple[Solution, Callable[[], Any]]:
         def enough(krylov: Krylov) -> jax.Array:
             assert tolerance is not None
             assert damping is not None
@@ -98,7 +100,7 @@ def spectral_step_with_space(
             small = krylov.off_diagonal[last] * jnp.abs(coefficients[last]) < tolerance * damping * jnp.linalg.norm(coefficients)
             return (krylov.num_steps > 1) & small
 
-        krylov = lanczos(num_steps=num_steps, enough=None if tolerance is None else enough)(matvec, b)
+        krylov = lanczos(num_steps=num_steps, enough=None if tolerance is None else enough)(matvec, b, most)
         values, vectors = ritz(krylov)
         ratio = SPECTRUM_RATIO[filter]
         chosen = damping_from_spectrum(values, floor=floor, ratio=ratio) if damping is None else damping

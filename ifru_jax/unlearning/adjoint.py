@@ -78,7 +78,7 @@ def influences(state: Prepared, targets: Target, *, retained: np.ndarray | None 
     statuses = []
     if state.follows:
         assert state.record is not None
-        solve = SegmentSolve(state.step.segment_steps, state.step.segment_tolerance)
+        solve = SegmentSolve.of(state.step)
         for segment in reversed(state.record.segments):
             pull, learned, status = _through_segment(solve, segment, pull, Sides(objective, data, left))
             found, statuses = found - learned, [*statuses, status]

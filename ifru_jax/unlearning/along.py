@@ -12,6 +12,9 @@ measured. What is not linear in δ is taken where the other training is in the m
 does: first to there with what is known at the beginning, then through all of the segment with what is known there. What Adam
 remembers there is older by `age`, so that v_r lies between its two values.
 
+F_k is resolved by few products in all segments but the last: what they leave undone is in the force of the next, which is taken at
+θ_k + δ. Nothing comes after the last.
+
 Tables alone go that way. Shared weights, on which every interaction depends, have curvatures of hundreds to thousands of training
 times, of both signs, which no few products resolve: what the flow makes of them is mostly noise, and the rows pay for it. They are
 held as each θ_k has them, and settle when the rows are where they belong (`settling`). So δ and P_r are those of the tables, and of
@@ -28,7 +31,7 @@ Sources: Bae et al., "Training data attribution via approximate unrolling" (Neur
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -44,12 +47,13 @@ from ifru_jax.solvers import Solution, check, spectral_step
 from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record, Segment
+from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slope_after, slope_before
 from ifru_jax.unlearning.shared_weights import followers
 from ifru_jax.unlearning.step import scaled_problem, without_data
 
 # Products on the way to the middle of a segment; more of them change nothing (docs/step.md).
-HALFWAY_PRODUCTS = 2
+HALFWAY_PRODUCTS = 1
 
 
 @dataclass(frozen=True)
@@ -59,14 +63,26 @@ class SegmentSolve:
     Attributes:
       num_steps: products at the most.
       tolerance: relative error of δ, as Lanczos estimates it, at which there are enough; None for all of them.
+      early_steps: products at the most in segments before the last; None for as many.
       spillover: how b_1 is computed.
       adaptive: whether P is that of what was seen (`preconditioner`), or the same whatever is seen.
     """
 
     num_steps: int
     tolerance: float | None
+    early_steps: int | None = None
     spillover: SpilloverForm = "auto"
     adaptive: bool = True
+
+    @classmethod
+    def of(cls, config: IFRUConfig, *, adaptive: bool = True) -> Self:
+        """As configured."""
+        return cls(config.segment_steps, config.segment_tolerance, config.early_steps, config.spillover, adaptive)
+
+    def most(self, last: jax.Array | bool) -> jax.Array:
+        """Products at the most, int32 [], in the last segment or in another."""
+        early = self.num_steps if self.early_steps is None else min(self.early_steps, self.num_steps)
+        return jnp.where(last, jnp.int32(self.num_steps), jnp.int32(early))
 
 
 @pytree
@@ -89,7 +105,7 @@ class Followed:
     Attributes:
       delta: δ at its end, of the parameters that follow.
       segments: those that it would have had, without a trace of rows that are left without data.
-      solution: the evidence of the solve that ended worst, the last of such, with the products of all.
+      solution: the evidence of the last solve, with the products of all.
       influence: what is known of b_1.
     """
 
@@ -120,15 +136,16 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     course = _beginning(start)
     segments, solutions = [], []
     for number, segment in enumerate(record.segments):
-        known = on_device((segment, course, rhs, sides, number))
+        place = Place(number == 0, number == len(record.segments) - 1)
+        known = on_device((segment, course, rhs, sides, number, place))
         course, segment, solution = _follow_segment(solve, objective, *known)
         segments.append(segment)
         solutions.append(solution)
     # A solve that is not finite steps nowhere, and the segments after it would hide that.
-    statuses = [check(solution) for solution in solutions]
-    telling = max(range(len(statuses)), key=lambda number: (statuses[number], number))
+    for solution in solutions:
+        check(solution)
     products = sum(int(on_host(solution.num_steps)) for solution in solutions)
-    return Followed(course.delta, tuple(segments), replace(solutions[telling], num_steps=on_device(products)), influence)
+    return Followed(course.delta, tuple(segments), replace(solutions[-1], num_steps=on_device(products)), influence)
 
 
 @jax.jit
@@ -145,6 +162,7 @@ def _follow_segment(
     rhs: Params,
     sides: Sides,
     number: jax.Array | int,
+    place: "Place",
 ) -> tuple[Course, Segment, Solution]:
     """From the beginning of a segment to its end, with the segment that there would have been; `rhs` is b_1."""
     key, model = jax.random.key(number), objective.model
@@ -159,7 +177,7 @@ def _follow_segment(
         lambda delta: slope_after(objective, there(delta), sides, key),
         lambda delta: objective.hessian_product(there(delta), sides.after),
     )
-    found = follow(solve, ground, Segment(params, applied, segment.steps), course, Force(rhs, number == 0))
+    found = follow(solve, ground, Segment(params, applied, segment.steps), course, rhs, place)
     lost = without_data(sides.after.examples)
     params, applied = (clear_rows(model.tables, of, lost) for of in (there(found.middle), found.applied))
     return found.course, Segment(params | held, applied | beside, segment.steps), found.solution
@@ -179,16 +197,16 @@ class Ground(NamedTuple):
     product: Callable[[Params], Callable[[Params], Params]]
 
 
-class Force(NamedTuple):
-    """What is known of the force of the first segment.
+class Place(NamedTuple):
+    """Which segment of the record it is, as bools [].
 
     Attributes:
-      rhs: b_1.
-      here: bool [], whether this is the first segment.
+      first: its force is b_1, summed over what changes.
+      last: what it leaves undone nobody mends.
     """
 
-    rhs: Params
-    here: jax.Array | bool
+    first: jax.Array | bool
+    last: jax.Array | bool
 
 
 class Stretch(NamedTuple):
@@ -207,8 +225,8 @@ class Stretch(NamedTuple):
     solution: Solution
 
 
-def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course, first: Force) -> Stretch:
-    """From the beginning of a segment to its end; all of it of the parameters that move."""
+def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course, rhs: Params, place: Place) -> Stretch:
+    """From the beginning of a segment to its end; all of it of the parameters that move, `rhs` being b_1."""
     past, half = course.delta, segment.steps / 2
     recorded, v = ground.before
 
@@ -216,9 +234,9 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
         ratio = course.squares.then(MeanSquares(v, v_r), half).root_ratio if solve.adaptive else optax.tree.ones_like(past)
 
         def force(b: jax.Array, recorded: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
-            return jnp.where(first.here, b - (1 - ratio) * recorded, ratio * recorded - ahead)
+            return jnp.where(place.first, b - (1 - ratio) * recorded, ratio * recorded - ahead)
 
-        total = optax.tree.add(jax.tree.map(force, first.rhs, recorded, ahead, ratio), bend)
+        total = optax.tree.add(jax.tree.map(force, rhs, recorded, ahead, ratio), bend)
         return Parting(past, total, jax.tree.map(jnp.divide, segment.applied, ratio), steps)
 
     ahead, v_past = ground.after(past)
@@ -230,7 +248,7 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
     # What Adam remembers in the middle of the segment is of a while before.
     v_r = jax.tree.map(lambda a, b: a + (1 - age(half) / half) * (b - a), v_past, v_half)
     whole = parting(v_r, segment.steps, bend)
-    delta, solution = part(solve, product, whole)
+    delta, solution = part(solve, product, whole, solve.most(place.last))
     solution = replace(solution, num_steps=solution.num_steps + HALFWAY_PRODUCTS + 1)
     squares = course.squares.then(MeanSquares(v, v_half), segment.steps)
     # The middle of the segment has moved about half as far as its ends have together.
@@ -255,11 +273,13 @@ class Parting:
     steps: jax.Array | float
 
 
-def part(solve: SegmentSolve, product: Callable[[Params], Params], parting: Parting) -> tuple[Params, Solution]:
-    """δ at the end of that time, with H_k as `product`, and the evidence of the solve."""
+def part(
+    solve: SegmentSolve, product: Callable[[Params], Params], parting: Parting, most: jax.Array | None = None
+) -> tuple[Params, Solution]:
+    """δ at the end of that time, with H_k as `product` and `most` of such, and the evidence of the solve."""
     scale = jax.tree.map(lambda p: jnp.sqrt(parting.steps * p), parting.applied)
     problem = scaled_problem(product, parting.force, scale)
     step = spectral_step(num_steps=solve.num_steps, filter="growing-flow", tolerance=solve.tolerance)
     # The filter for a time of 1, which is in the scale.
-    solution = step(problem.product, problem.rhs, floor=1.0, damping=1.0)
+    solution = step(problem.product, problem.rhs, floor=1.0, damping=1.0, most=most)
     return optax.tree.add(parting.delta, problem.to_params(solution.solution)), solution

@@ -38,7 +38,9 @@ class IFRUConfig:
         its end, which is faster, and the record is left behind. So do, whatever is said here, requests with `max_edges`, with a
         scope that the model or its loss doesn't allow to confine, with a scope and frozen shared weights, and with another
         curvature, solver, filter, damping, metric or spillover than the default.
-      segment_steps: products per segment of the record at the most; λ, metric and filter are those of the training then.
+      segment_steps: products in the last segment of the record at the most; λ, metric and filter are those of the training then.
+      early_steps: products in each segment before it at the most, and no more than `segment_steps`: what they leave undone is in
+        the force of the next.
       segment_tolerance: relative error of δ, as Lanczos estimates it, at which a segment has had enough of them.
       chunk_size: interactions that a gradient or product over the whole data scores at a time; None takes all at once where an
         estimate of the memory allows it, as for inner products. It changes the memory and the time, not the result.
@@ -60,12 +62,13 @@ class IFRUConfig:
     shared_rank: int = 32
     follow: bool = True
     segment_steps: int = 16
-    segment_tolerance: float = 0.2
+    early_steps: int = 8
+    segment_tolerance: float = 0.3
     chunk_size: int | None = None
 
     def __post_init__(self) -> None:
         hints = get_type_hints(IFRUConfig)
-        check_whole(self, "max_nodes", "max_edges", "num_steps", "shared_rank", "segment_steps", "chunk_size")
+        check_whole(self, "max_nodes", "max_edges", "num_steps", "shared_rank", "segment_steps", "early_steps", "chunk_size")
         for name in ("spillover", "curvature", "solver", "filter"):
             if getattr(self, name) not in get_args(hints[name]):
                 raise DataError(f"{name} is {getattr(self, name)!r}: choose among {', '.join(get_args(hints[name]))}.")
@@ -84,7 +87,7 @@ class IFRUConfig:
                 raise DataError(f"shared is {self.shared!r}: choose among {', '.join(SHARED)}, or give a tuple of parameter names.")
         else:
             object.__setattr__(self, "shared", tuple(self.shared))
-        for name in ("shared_rank", "segment_steps", "chunk_size"):
+        for name in ("shared_rank", "segment_steps", "early_steps", "chunk_size"):
             size = getattr(self, name)
             if size is not None and size < 1:
                 raise DataError(f"{name} is {size}: it must be positive.")

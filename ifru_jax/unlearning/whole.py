@@ -89,7 +89,7 @@ def _along(state: Prepared, objective: Objective, change: Change) -> _Step:
     assert state.record is not None
     step, model = state.step, state.model
     still = _nothing(followers(model, state.params)[1])
-    solve = SegmentSolve(step.segment_steps, step.segment_tolerance, step.spillover, state.record.adaptive)
+    solve = SegmentSolve.of(step, adaptive=state.record.adaptive)
     found = along_training(objective, state.record, change, solve=solve)
     record = state.record.without(change.after, found.segments)
     params = moved(model, state.params, found.delta | still, change.after.examples)

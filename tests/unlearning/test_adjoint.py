@@ -20,7 +20,7 @@ from tests.unlearning.twin import COUNT, ITEMS, REG, USERS, filtered, flat, flow
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-EXACT = IFRUConfig(num_steps=COUNT, segment_steps=COUNT, segment_tolerance=0.0)
+EXACT = IFRUConfig(num_steps=COUNT, segment_steps=COUNT, early_steps=COUNT, segment_tolerance=0.0)
 PAIRS = [((0, 1), (1.0,)), ((4, 2), (1.0,)), ((3, 0), (1.0,))]
 
 

@@ -148,7 +148,7 @@ def test_requests_one_by_one_come_out_as_all_at_once(trained):
     which = rng.choice(len(trained.interactions), 10, replace=False)
     request = pairs_of(trained.interactions, which)
     # Enough products that what is compared is the step and not where its Krylov space was cut off.
-    config = IFRUConfig(segment_steps=40, segment_tolerance=1e-3)
+    config = IFRUConfig(segment_steps=40, early_steps=40, segment_tolerance=1e-3)
     at_once, _ = forget(trained, request, config=config)
     model = trained
     for part in np.array_split(request.pairs, 10):

@@ -71,7 +71,7 @@ def whole_step(state, change):
     """δ and the segments of the whole step, other rows held."""
     inside = scope_of(change)
     config = state.step
-    solve = SegmentSolve(config.segment_steps, config.segment_tolerance, adaptive=state.record.adaptive)
+    solve = SegmentSolve.of(config, adaptive=state.record.adaptive)
     found = along_training(state.objective, masked(state.record, inside), change, solve=solve)
     return found, inside
 

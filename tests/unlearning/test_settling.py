@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 TABLES = ("user/embedding", "item/embedding")
 # As many as there are weights, so that the Krylov space is all of them.
-EXACT = IFRUConfig(segment_steps=19, segment_tolerance=0.0, max_share=None)
+EXACT = IFRUConfig(segment_steps=19, early_steps=19, segment_tolerance=0.0, max_share=None)
 
 
 class Baked(nn.Module):

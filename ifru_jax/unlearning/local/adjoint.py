@@ -113,7 +113,7 @@ def own_influences(state: Prepared, target: Target, asked: np.ndarray, *, retain
     counts = counts if retained is None else counts * retained[places]
     order, problem = _problem(state.training_set, target, asked, (places, counts))
     objective = replace(state.objective, chunk_size=state.step.chunk_size or "automatic")
-    solve = SegmentSolve(state.step.segment_steps, state.step.segment_tolerance)
+    solve = SegmentSolve.of(state.step)
     found, statuses = _back(solve, *on_device((objective, state.params, state.record.segments, problem)))
     check_finite(statuses)
     chosen = places[order]

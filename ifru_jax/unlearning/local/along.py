@@ -24,9 +24,10 @@ from ifru_jax.models.open_model import OpenModel
 from ifru_jax.models.tables import take_rows, with_zeros_behind
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution
+from ifru_jax.status import Status
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Segment
-from ifru_jax.unlearning.along import Course, Force, Ground, SegmentSolve, follow
+from ifru_jax.unlearning.along import Course, Ground, Place, SegmentSolve, follow
 from ifru_jax.unlearning.astray import holds
 from ifru_jax.unlearning.local.problem import LocalProblem
 from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, slope_after, slope_before
@@ -103,14 +104,17 @@ def follow_local(
     direct, spillover = (problem.core_of(tables, of) for of in parts)
     rhs = optax.tree.add(direct, spillover)
 
+    count = len(segments)
+
     def through(course: Course, numbered: tuple[jax.Array, _Known]) -> tuple[Course, tuple[Params, Params, Solution]]:
         number, known = numbered
+        place = Place(number == 0, number == count - 1)
         ground = _ground(objective, problem, known, _sides(problem, known.flow, way.batch_size), jax.random.key(number))
-        found = follow(solve, ground, Segment(known.params, known.applied, known.steps), course, Force(rhs, number == 0))
+        found = follow(solve, ground, Segment(known.params, known.applied, known.steps), course, rhs, place)
         return found.course, (found.middle, optax.tree.sub(found.applied, known.applied), found.solution)
 
     nothing = optax.tree.zeros_like(rhs)
-    numbered = jnp.arange(len(segments)), jax.tree.map(lambda *leaves: jnp.stack(leaves), *segments)
+    numbered = jnp.arange(count), jax.tree.map(lambda *leaves: jnp.stack(leaves), *segments)
     course, (middles, applied, solutions) = jax.lax.scan(through, Course(nothing, MeanSquares.none(nothing)), numbered)
 
     local = take_rows(tables, params, problem.rows)
@@ -161,8 +165,8 @@ def _changed(part: Subgraph) -> jax.Array:
 
 
 def _telling(solutions: Solution) -> Solution:
-    """Of the solves of all segments, with an axis [K] in front."""
-    count = solutions.status.shape[0]
-    telling = jnp.argmax(solutions.status * count + jnp.arange(count, dtype=solutions.status.dtype))
-    found = jax.tree.map(lambda leaf: leaf[telling], solutions)
-    return replace(found, num_steps=jnp.sum(solutions.num_steps))
+    """Of the solves of all segments, with an axis [K] in front: the last, which would hide one that is not finite."""
+    last = jax.tree.map(lambda leaf: leaf[-1], solutions)
+    broken = jnp.any(solutions.status == Status.NOT_FINITE)
+    status = jnp.where(broken, jnp.int32(Status.NOT_FINITE), last.status)
+    return replace(last, status=status, num_steps=jnp.sum(solutions.num_steps))

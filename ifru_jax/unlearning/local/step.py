@@ -225,7 +225,7 @@ def _solve(model: _Model, problem: LocalProblem) -> tuple[LocalSteps, LocalFollo
     if model.way is None:
         return LocalSteps(users, items, *_from_the_end(model, problem), jnp.array(True)), None
     config = model.config
-    solve = SegmentSolve(config.segment_steps, config.segment_tolerance, config.spillover, model.adaptive)
+    solve = SegmentSolve.of(config, adaptive=model.adaptive)
     here = model.params, model.propagations
     followed = follow_local(solve, model.objective, here, model.way, problem)
     direct, spillover = followed.direct, followed.spillover

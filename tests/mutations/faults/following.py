@@ -62,7 +62,7 @@ FOLLOWING = [
             "parting(v_past, half, ",
             "parting(v_past, segment.steps, ",
         ),
-        ("three products to the middle", "HALFWAY_PRODUCTS = 2", "HALFWAY_PRODUCTS = 3"),
+        ("two products to the middle", "HALFWAY_PRODUCTS = 1", "HALFWAY_PRODUCTS = 2"),
         (
             "the force is that of the beginning",
             "whole = parting(v_r, segment.steps, bend)",
@@ -80,7 +80,7 @@ FOLLOWING = [
         ),
         ("the first force has no ρ", "b - (1 - ratio) * recorded,", "b,"),
         ("the other forces have no ρ", "ratio * recorded - ahead)", "recorded - ahead)"),
-        ("every segment has the force of the first", "jnp.where(first.here, b", "jnp.where(True, b"),
+        ("every segment has the force of the first", "jnp.where(place.first, b", "jnp.where(True, b"),
         ("b_1 is taken at the end of the training", "start, change, spillover", "record.segments[-1].params, change, spillover"),
         ("b_1 has no spillover", "change, spillover=solve.spillover)", 'change, spillover="none")'),
         (
@@ -88,6 +88,9 @@ FOLLOWING = [
             "optax.tree.add(parting.delta, problem.to_params(solution.solution))",
             "problem.to_params(solution.solution)",
         ),
+        ("every segment may take as many products as the last", "solve.most(place.last)", "solve.most(True)"),
+        ("the last segment may take as few products as the others", "solve.most(place.last)", "solve.most(False)"),
+        ("the first segment passes for the last", "number == len(record.segments) - 1", "number == 0"),
         ("a segment is one step long", "jnp.sqrt(parting.steps * p)", "jnp.sqrt(p)"),
         ("the segments in the wrong order", "in enumerate(record.segments)", "in enumerate(record.segments[::-1])"),
         (
@@ -163,8 +166,9 @@ FOLLOWING = [
     *faults(
         "unlearning/config.py",
         REAL_DATA,
-        ("fifteen products a segment", "segment_steps: int = 16", "segment_steps: int = 15"),
-        ("a tolerance of .18", "segment_tolerance: float = 0.2", "segment_tolerance: float = 0.18"),
-        ("a tolerance of .22", "segment_tolerance: float = 0.2", "segment_tolerance: float = 0.22"),
+        ("fifteen products in the last segment", "segment_steps: int = 16", "segment_steps: int = 15"),
+        ("seven products in the others", "early_steps: int = 8", "early_steps: int = 7"),
+        ("a tolerance of .27", "segment_tolerance: float = 0.3", "segment_tolerance: float = 0.27"),
+        ("a tolerance of .33", "segment_tolerance: float = 0.3", "segment_tolerance: float = 0.33"),
     ),
 ]
