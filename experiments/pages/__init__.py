@@ -13,7 +13,7 @@ attribution     docs/attribution.md
 audits          docs/verification.md
 device, scale   docs/scale.md
 precision       docs/scale.md
-rows            docs/step.md
+rows, frontier  docs/step.md
 sharding        docs/devices.md
 stream          docs/budget.md
 interop         docs/how-to/import.md
@@ -30,6 +30,7 @@ from experiments.pages import (
     confined,
     device,
     forget_sets,
+    frontier,
     interop,
     no_record,
     overview,
@@ -48,7 +49,7 @@ from experiments.pages.blocks import MAKERS, blocks_of, filled
 # Importing them registers what they make.
 SOURCES = (
     *(overview, results, rivals, attribution, audits, any_model, forget_sets, published),
-    *(confined, no_record, device, precision, scale, sharding, rows, stream, interop, single_tables),
+    *(confined, no_record, device, precision, scale, sharding, rows, frontier, stream, interop, single_tables),
 )
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"

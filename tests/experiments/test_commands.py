@@ -27,6 +27,7 @@ from experiments.studies.canaries import canaries
 from experiments.studies.confined import confined
 from experiments.studies.damping import damping
 from experiments.studies.degrees import degrees
+from experiments.studies.frontier import frontier
 from experiments.studies.interop import study as interop
 from experiments.studies.no_record import no_record
 from experiments.studies.own_ratings import own_ratings
@@ -63,6 +64,7 @@ COMMANDS = {
     "studies.step": "step.jsonl",
     "studies.degrees": "q and s of",
     "studies.rows": "rows.jsonl",
+    "studies.frontier": "frontier.jsonl",
     "studies.precision": "precision.jsonl",
     "studies.stream": "stream.jsonl",
     "studies.stream_seconds": "stream_seconds.jsonl",
@@ -190,6 +192,7 @@ BAD = [
     ("studies.degrees", degrees, {"names": ("no-such-data",)}, "no-such-data"),
     ("studies.precision", precision, {"only": "magic"}, "no model has 'magic' in its name"),
     ("studies.precision", precision, {"out": Path("file")}, "ends in .jsonl"),
+    ("studies.frontier", frontier, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.rows", rows, {"only": "magic"}, "no data set has 'magic' in its name"),
     ("studies.rows", rows, {"out": Path("file")}, "ends in .jsonl"),
     ("studies.stream", stream, {"requests": 0}, "requests is 0"),
