@@ -16,8 +16,9 @@ from typing import Self
 
 import numpy as np
 
-from ifru_jax.data.interactions import Interactions, check_whole
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.reading.duplicates import latest
+from ifru_jax.data.share import check_whole
 from ifru_jax.errors import DataError
 
 

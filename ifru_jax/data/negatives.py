@@ -19,8 +19,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ifru_jax.data.interactions import Interactions, check_whole
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
+from ifru_jax.data.share import check_whole
 from ifru_jax.data.splits import Split
 from ifru_jax.data.stable_negatives import draw_by_ids, draw_from_rest
 from ifru_jax.errors import DataError

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ifru_jax.data.filters import binarize
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.interactions import Interactions, in_tables
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.readers import read_interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.display import Picture, curves, table
@@ -204,7 +204,7 @@ class Trained:
                 f"ratings of {path} go up to {scales[1][1]:g}, labels of the model from 0 to 1: say above which rating an "
                 "interaction is positive, such as label_above=3."
             )
-        return in_tables(found, self.interactions, stacklevel=3)
+        return found.aligned(to=self.interactions)
 
     def with_params(self, params: Params) -> "Trained":
         """The same with other parameters, in the precision in use; what was derived from the old ones is left behind.
