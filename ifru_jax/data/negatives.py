@@ -54,7 +54,11 @@ def sample_negatives(split: Split, *, per_positive: int = 1, seed: int = 0, stab
         if part.groups is not None:
             raise DataError(f"{name} has groups already: sample negatives once, from a split of positives.")
         if (part.labels <= 0).any():
-            raise DataError(f"{name} has labels that are not positive: explicit ratings need no sampled negatives.")
+            raise DataError(
+                f"{np.count_nonzero(part.labels <= 0):,} of {len(part):,} labels of {name} are not positive, such as "
+                f"{part.labels.min():g}: explicit ratings need no sampled negatives; of implicit data keep the positives only, "
+                "data.select(data.labels > 0)."
+            )
     users = np.concatenate([part.users for part in split.parts])
     items = np.concatenate([part.items for part in split.parts])
     num_items = split.train.num_items

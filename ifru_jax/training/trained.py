@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from ifru_jax.data.filters import binarize
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.labels import binarize
 from ifru_jax.data.readers import read_interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.display import Picture, curves, table
@@ -193,7 +193,8 @@ class Trained:
           options: of `read_interactions`.
 
         Raises:
-          DataError: as `read_interactions` and `Interactions.aligned`, or ratings on another scale than the labels of the model.
+          DataError: as `read_interactions` and `Interactions.aligned`, a threshold that no rating is above, or ratings on another
+            scale than the labels of the model.
         """
         found = read_interactions(path, **options)
         if label_above is not None:

@@ -108,5 +108,7 @@ def test_ratings_are_not_taken_for_labels(tmp_path, ratings):
     with pytest.raises(DataError, match=r"go up to 5, labels of the model from 0 to 1: .* label_above=3"):
         trained.read(path)
     assert trained.read(path, label_above=3).labels.mean() == pytest.approx(data.labels.mean())
+    with pytest.raises(DataError, match="is above 30: the highest is 5, choose a threshold below it"):
+        trained.read(path, label_above=30)
     with pytest.raises(DataError, match=r"missing\.csv"):
         trained.read(tmp_path / "missing.csv")
