@@ -31,7 +31,7 @@ from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
 from ifru_jax.sparse.placement import current_mesh, on_host
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
-from ifru_jax.training.losses import Around, Loss, LossLike, Pointwise, as_loss, bce, check_labels
+from ifru_jax.training.losses import Around, Loss, LossLike, Pointwise, as_loss, bce, check_labels, check_learnable
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_shapes, unfilled
 from ifru_jax.training.record import Record
@@ -346,9 +346,14 @@ def train(
 
     Validation pairs of users and items that train has nothing of don't stop it: a forgotten user has no say. Without any it runs
     for `config.epochs`, with a `DataWarning`.
+
+    Raises:
+      DataError: as `fit_params`, or data without what the loss needs (`Loss.needed`), such as labels of one kind for cross-entropy.
     """
     loss = checked(as_loss(loss), model)
     training_set = training_set_for(model, loss, data.train)
+    # Where training begins, and not in `fit_params`: what a request leaves may be of one kind, and the request is answered.
+    check_learnable(loss, data.train)
     objective = Objective(model, loss, float(len(training_set)), config.reg)
     valid = stopping_pairs(data.valid, data.train)
     if not valid.total and config.epochs is not None:
