@@ -61,7 +61,7 @@ def fit(
 
     Raises:
       DataError: nothing to train on, validation data of one label, none and no number of epochs or nothing to choose by, or data
-        that the loss can't take.
+        that the loss can't take or has nothing to learn of (labels of one kind, for cross-entropy).
       ModelError: a model that isn't one deterministic logit per pair.
       NumericsError: training diverged.
     """

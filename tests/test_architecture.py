@@ -26,7 +26,7 @@ ORDER = [
 # From bytes to values; `duplicates` is asked last.
 READING = [
     "options", "blanks", "files", "cells", "table", "columns", "text", "json_lines", "formats",
-    "ids", "numbers", "times", "duplicates",
+    "ids", "numbers", "times", "values", "duplicates",
 ]  # fmt: skip
 # Without a folder: what everyone may use, each of it what stands before it; and the calls on top of everything.
 FOUNDATIONS = [
@@ -95,7 +95,7 @@ def test_reading_goes_one_way():
     """Each file uses those before it, and none knows of interactions; formats know nothing of what cells mean."""
     folder = PACKAGE / "data" / "reading"
     assert {path.stem for path in folder.glob("*.py")} == {*READING, "__init__"}
-    meaning = {"ids", "numbers", "times", "duplicates"}
+    meaning = {"ids", "numbers", "times", "values", "duplicates"}
     for place, name in enumerate(READING):
         used = {node.module.removeprefix("ifru_jax.data.") for node in nodes(folder / f"{name}.py", ast.ImportFrom) if node.module}
         siblings = {module.removeprefix("reading.") for module in used if module.startswith("reading.")}

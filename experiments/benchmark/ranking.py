@@ -7,7 +7,7 @@ from experiments.benchmark.figure import Figure
 from experiments.run.trials import seconds_of
 from ifru_jax.api import rank
 from ifru_jax.data import Split, load_dataset
-from ifru_jax.data.filters import binarize
+from ifru_jax.data.labels import binarize
 from ifru_jax.models import mf
 from ifru_jax.training import TrainConfig, train
 

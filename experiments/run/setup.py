@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.run.hyperparameters import HyperParameters, hyper_parameters, model_label
 from experiments.run.models import LAYERED, ModelName, build_model, with_own_term
-from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, load_dataset, parse_forget, protocol_split
+from ifru_jax.data import Dataset, ForgetRequest, Interactions, Split, binarize, load_dataset, parse_forget, protocol_split
 from ifru_jax.data.forget_sets import random_corrections, random_interactions, random_items, random_users
 from ifru_jax.data.groups import leads_group
 from ifru_jax.data.reading.options import ReadOptions
@@ -104,8 +104,8 @@ def _positives(dataset: Dataset, label_above: float | None) -> Dataset:
         return dataset
 
     def chosen(part: Interactions) -> Interactions:
-        kept = part.select(part.labels > above)
-        return kept.with_labels(np.ones(len(kept)))
+        labelled = binarize(part, above)
+        return labelled.select(labelled.labels > 0)
 
     test = None if dataset.given_test is None else chosen(dataset.given_test)
     return replace(dataset, interactions=chosen(dataset.interactions), label_above=None, given_test=test)

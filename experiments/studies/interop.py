@@ -32,8 +32,9 @@ from experiments.studies.sources.recbole import RecBole
 from ifru_jax import ForgetRequest, Interactions, load_dataset, random_split, unlearn
 from ifru_jax.compiled import keep_compiled
 from ifru_jax.data import Split
-from ifru_jax.data.filters import binarize, k_core
+from ifru_jax.data.filters import k_core
 from ifru_jax.data.forget_sets import random_interactions, random_users
+from ifru_jax.data.labels import binarize
 from ifru_jax.errors import DataError
 from ifru_jax.evaluation import ranking_metrics, survivors
 from ifru_jax.evaluation.fidelity import gap, mean_or_none

@@ -17,7 +17,7 @@ from ifru_jax.array_files import read_arrays, write_arrays
 from ifru_jax.checkpoint.contents import ArrayTrees, assembled, contents_of
 from ifru_jax.checkpoint.folder import FILE, open_folder, read_share, write_folder
 from ifru_jax.compiled import keep_compiled
-from ifru_jax.data.interactions import check_whole
+from ifru_jax.data.share import check_whole
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.forks import check_not_forked
 from ifru_jax.meshes import first_process

@@ -10,8 +10,8 @@ import tyro
 from ifru_jax.command.line import Exit, print_json, working
 from ifru_jax.command.show import say, table
 from ifru_jax.data import read_interactions
-from ifru_jax.data.filters import binarize
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.labels import binarize
 from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.errors import DataError
 from ifru_jax.interop import Declared, ImplicitOptions, Imported, from_implicit, from_lightgcn_pytorch, from_tensors

@@ -15,10 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Unpack
 
+import numpy as np
+
 from ifru_jax.data.bundled import movielens_small
 from ifru_jax.data.download import SOURCES, fetch, where_to_put
-from ifru_jax.data.filters import Dropped, binarize, k_core
+from ifru_jax.data.filters import Dropped, k_core
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.labels import check_both_kinds, check_threshold, labels_above
 from ifru_jax.data.negatives import sample_negatives
 from ifru_jax.data.notes import tell
 from ifru_jax.data.readers import read_interactions
@@ -113,7 +116,8 @@ def protocol_split(dataset: Dataset | Interactions, *, label_above: float | None
       The split; what the k-core and the split left out is counted in its `dropped`.
 
     Raises:
-      DataError: a threshold that leaves train with one kind of label, or an empty k-core.
+      DataError: a threshold that is no finite number or leaves train with one kind of label, ratings that are not above 0 where
+        there is no threshold, or an empty k-core.
 
     Warns:
       DataWarning: fewer than 1 % of the train interactions are positive, or more than 99 %.
@@ -121,6 +125,9 @@ def protocol_split(dataset: Dataset | Interactions, *, label_above: float | None
     check_kind("dataset", dataset, (Dataset, Interactions), "read it first: load_dataset(name or path), read_interactions(path)")
     if isinstance(dataset, Interactions):
         dataset = Dataset("interactions", dataset, _middle_of_scale(dataset))
+    above = dataset.label_above if label_above is None else label_above
+    if above is not None:
+        check_threshold(above)
     if dataset.given_test is None:
         core = k_core(dataset.interactions, k)
         split = random_split(core, seed=seed, stable=dataset.stable)
@@ -128,23 +135,36 @@ def protocol_split(dataset: Dataset | Interactions, *, label_above: float | None
         split = replace(split, dropped=(*left_out, *split.dropped))
     else:
         split = given_split(dataset.interactions, dataset.given_test, valid_share=0.1, seed=seed, stable=dataset.stable)
-    above = dataset.label_above if label_above is None else label_above
     if above is None:
-        return sample_negatives(split.of_parts(lambda part: binarize(part, above=0)), seed=seed, stable=dataset.stable)
-    ratings = split.train.labels
-    if not ratings.min() <= above < ratings.max():
-        raise DataError(
-            f"label_above = {above} leaves {dataset.name} with one kind of label: "
-            f"its ratings go from {ratings.min():g} to {ratings.max():g}, choose a threshold in between."
-        )
-    labelled = split.of_parts(lambda part: binarize(part, above))
-    share = float(labelled.train.labels.mean())
+        _check_positive(split, dataset.name)
+        return sample_negatives(_labelled(split, 0), seed=seed, stable=dataset.stable)
+    labelled, ratings = _labelled(split, above), split.train.labels
+    positives = int(np.count_nonzero(labelled.train.labels))
+    scale = float(ratings.min()), float(ratings.max())
+    check_both_kinds(above, (len(ratings) - positives, positives), scale, dataset.name)
+    share = positives / len(ratings)
     if not _FEWEST <= share <= 1 - _FEWEST:
         tell(
             f"{share:.2%} of the train interactions of {dataset.name} are positive, those above {above:g}: choose "
             "another threshold by label_above=; counts, such as plays, have theirs far below the middle of their scale."
         )
     return labelled
+
+
+def _labelled(split: Split, above: float) -> Split:
+    """The split with labels in place of ratings; valid and test are parts, and may have one kind of them alone."""
+    return split.of_parts(lambda part: part.with_labels(labels_above(part.labels, above)))
+
+
+def _check_positive(split: Split, name: str) -> None:
+    """Refuses ratings that are no positives, where every interaction is to be one (DataError)."""
+    ratings = np.concatenate([part.labels for part in split.parts])
+    low, high = ratings.min(), ratings.max()
+    if low <= 0:
+        raise DataError(
+            f"the ratings of {name} go from {low:g} to {high:g}, and without a threshold every interaction is a positive, with a "
+            f"rating above 0: give label_above=, or read the file with unrated={low:g}, which drops these, or with rating=None."
+        )
 
 
 def _middle_of_scale(data: Interactions) -> float | None:

@@ -7,8 +7,6 @@ fewer than k takes interactions from items, and the other way round, so both are
 >>> data = Interactions.from_arrays(users=[1, 1, 2, 2, 3], items=[5, 6, 5, 6, 7], labels=[4, 1, 5, 3, 5])
 >>> k_core(data, k=2)
 Interactions(4 of 2 users with 2 items)
->>> binarize(data, above=3).labels
-array([1., 0., 1., 0., 1.], dtype=float32)
 """
 
 from dataclasses import dataclass, replace
@@ -16,8 +14,9 @@ from typing import Self
 
 import numpy as np
 
-from ifru_jax.data.interactions import Interactions, check_whole
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.reading.duplicates import latest
+from ifru_jax.data.share import check_whole
 from ifru_jax.errors import DataError
 
 
@@ -106,22 +105,10 @@ def known_pairs(pairs: Interactions, data: Interactions) -> np.ndarray:
     return users[pairs.users] & items[pairs.items]
 
 
-def binarize(data: Interactions, above: float) -> Interactions:
-    """Labels 1 where the rating is above the threshold, else 0."""
-    check_threshold(above)
-    return data.with_labels((data.labels > above).astype(np.float32))
-
-
 def drop_duplicates(data: Interactions) -> Interactions:
     """One interaction per user and item, in its place: that with the latest time, else the last. Tables keep their size."""
     kept = latest(data.users, data.items, data.timestamps)
     return data if len(kept) == len(data) else data.select(kept)
-
-
-def check_threshold(above: float) -> None:
-    """Refuses a threshold that no rating is above or below."""
-    if not np.isfinite(above):
-        raise DataError(f"the threshold {above} is not a number: labels are 1 above it, 0 up to it.")
 
 
 def check_core(k: int) -> None:

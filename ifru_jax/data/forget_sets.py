@@ -18,7 +18,7 @@ import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.groups import leads_group
-from ifru_jax.data.interactions import Interactions, check_whole
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.notes import tell
 from ifru_jax.data.present import Missing, check_missing, present_part
 from ifru_jax.data.reading.cells import Cells
@@ -27,6 +27,7 @@ from ifru_jax.data.reading.formats import read_table
 from ifru_jax.data.reading.numbers import numbers
 from ifru_jax.data.reading.options import Reading, ReadOptions, listed
 from ifru_jax.data.reading.table import Table
+from ifru_jax.data.share import check_whole
 from ifru_jax.errors import DataError
 
 _A_DRAW = "a draw of what to forget"

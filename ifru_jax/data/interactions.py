@@ -12,8 +12,7 @@ a request can name them and an answer can be read.
 array([1], dtype=int32)
 """
 
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass, replace
@@ -24,22 +23,19 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ifru_jax.data.alignment import known_rows
+from ifru_jax.data.column_checks import check_features, check_finite, check_rows, check_shapes, held
 from ifru_jax.data.notes import tell, tell_of_duplicates
 from ifru_jax.data.pair_keys import ascending
-from ifru_jax.data.reading.cells import Cells, cells_of
+from ifru_jax.data.reading.cells import cells_of
 from ifru_jax.data.reading.duplicates import latest
-from ifru_jax.data.reading.ids import as_written, ids
-from ifru_jax.data.reading.numbers import numbers
 from ifru_jax.data.reading.options import MISSING
-from ifru_jax.data.reading.times import times
-from ifru_jax.data.share import Share
+from ifru_jax.data.reading.values import values_of
+from ifru_jax.data.row_ids import erased, find_rows, ids_of_rows, look_up
+from ifru_jax.data.share import Share, check_whole
 from ifru_jax.data.side_features import SideFeatures
 from ifru_jax.errors import DataError
 from ifru_jax.host_arrays import drop_entries
-
-
-class UnknownWarning(UserWarning):
-    """Interactions were left out, because they are of users or items that a table does not have."""
 
 
 class Numbered(Protocol):
@@ -65,7 +61,7 @@ class Interactions:
       groups: int64 [n] or None. Interactions with the same group are forgotten together: the first of a group is the
         observed positive, the others are the negatives that were sampled for it.
       user_ids: [num_users] original ids (integers or strings), or None when the rows are the ids. A forgotten user's id
-        is replaced by `ERASED`.
+        is replaced by a mark, `row_ids.erased_mark`.
       item_ids: [num_items] the same for items.
       user_features: what is known of each user beside the interactions, [num_users] rows, or None.
       item_features: the same for items. Those of a forgotten item are erased with its id.
@@ -91,34 +87,20 @@ class Interactions:
     share: Share | None = None
 
     def __post_init__(self) -> None:
-        _check_rows("user", self.users, self.num_users, self.user_ids)
-        _check_rows("item", self.items, self.num_items, self.item_ids)
-        sides = {"user": (self.user_features, self.num_users), "item": (self.item_features, self.num_items)}
-        for kind, (features, size) in sides.items():
-            if features is not None and len(features) != size:
-                raise DataError(f"{kind}_features have {len(features)} rows for {size} {kind}s: give one row per {kind}.")
+        check_rows("user", self.users, self.num_users, self.user_ids)
+        check_rows("item", self.items, self.num_items, self.item_ids)
+        check_features("user", self.user_features, self.num_users)
+        check_features("item", self.item_features, self.num_items)
         columns = {"items": self.items, "labels": self.labels, "timestamps": self.timestamps, "groups": self.groups}
-        for name, column in columns.items():
-            if column is not None and column.shape != self.users.shape:
-                raise DataError(
-                    f"{name} has shape {column.shape} but users has {self.users.shape}: give one value per interaction."
-                )
+        check_shapes(self.users, columns)
         with np.errstate(over="ignore"):
-            labels = _held(self.labels, np.float32)
-        for name, column in {"rating": labels, "timestamp": self.timestamps}.items():
-            if column is None:
-                continue
-            bad = np.flatnonzero(~np.isfinite(column))
-            if bad.size:
-                raise DataError(
-                    f"the {name} of interaction {bad[0]} is {column[bad[0]]} ({bad.size} such): "
-                    f"drop these rows or fill in their {name}s before loading."
-                )
-        share = self.share
-        if share is not None and len(self.users) and not share.first <= self.users.min() <= self.users.max() < share.last:
-            raise DataError(f"a share of {share} has interactions of users {self.users.min()} … {self.users.max()}.")
-        object.__setattr__(self, "users", _held(self.users, np.int32))
-        object.__setattr__(self, "items", _held(self.items, np.int32))
+            labels = held(self.labels, np.float32)
+        check_finite("rating", labels)
+        check_finite("timestamp", self.timestamps)
+        if self.share is not None:
+            self.share.check_users(self.users)
+        object.__setattr__(self, "users", held(self.users, np.int32))
+        object.__setattr__(self, "items", held(self.items, np.int32))
         object.__setattr__(self, "labels", labels)
 
     @classmethod
@@ -152,7 +134,8 @@ class Interactions:
         lengths = {kind: len(column) for kind, column in cells.items()}
         if len(set(lengths.values())) > 1:
             raise DataError(f"the columns have {lengths} rows: give one value per interaction.")
-        data, notes = of_cells(cells, missing=missing)
+        values, notes = values_of(cells, missing=missing)
+        data = cls(**values)
         for note in notes:
             tell(f"{note}.")
         if keep_duplicates:
@@ -182,8 +165,7 @@ class Interactions:
         """
         mine, theirs = self.share, other.share
         if mine is None:
-            own = None if theirs is None else (self.users >= theirs.first) & (self.users < theirs.last)
-            return self if own is None else replace(self.select(own), share=theirs)
+            return self if theirs is None else replace(self.select(theirs.has(self.users)), share=theirs)
         if theirs is None or not mine.same_as(theirs):
             raise DataError(f"{self} and {other} are not of the same users: give parts of one split.")
         return self
@@ -248,19 +230,19 @@ class Interactions:
 
     def user_index(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
         """int32 rows of the users with these original ids; an unknown id raises DataError."""
-        return _look_up("user", ids, self.user_ids, self.num_users)
+        return look_up("user", ids, self.user_ids, self.num_users)
 
     def item_index(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
         """int32 rows of the items with these original ids; an unknown id raises DataError."""
-        return _look_up("item", ids, self.item_ids, self.num_items)
+        return look_up("item", ids, self.item_ids, self.num_items)
 
     def user_rows(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
         """int32 rows of the users with these original ids; −1 for an unknown id."""
-        return _find(ids, self.user_ids, self.num_users)
+        return find_rows(ids, self.user_ids, self.num_users)
 
     def item_rows(self, ids: Sequence[int | str] | np.ndarray) -> np.ndarray:
         """int32 rows of the items with these original ids; −1 for an unknown id."""
-        return _find(ids, self.item_ids, self.num_items)
+        return find_rows(ids, self.item_ids, self.num_items)
 
     def aligned(self, to: "Interactions | Numbered") -> "Interactions":
         """These interactions in the tables of other data, or of a model, by original ids.
@@ -273,140 +255,21 @@ class Interactions:
         Warns:
           UnknownWarning: with the numbers of what was left out.
         """
-        return in_tables(self, to if isinstance(to, Interactions) else to.interactions, stacklevel=3)
+        check_whole(self, "another numbering")
+        tables = to if isinstance(to, Interactions) else to.interactions
+        users = tables.user_rows(ids_of_rows(self.user_ids, self.num_users))[self.users]
+        items = tables.item_rows(ids_of_rows(self.item_ids, self.num_items))[self.items]
+        known = known_rows((self.users, self.items), (users, items), str(tables))
+        sides = ("user_ids", "item_ids", "user_features", "item_features", "num_users", "num_items")
+        of_tables = {name: getattr(tables, name) for name in sides}
+        return replace(self.select(known), users=users[known], items=items[known], **of_tables)
 
     def erase_ids(self, users: np.ndarray, items: np.ndarray) -> "Interactions":
         """Replaces the original ids of these rows by a mark and their features by 0, so that nothing tells who was forgotten."""
         return replace(
             self,
-            user_ids=_erase(self.user_ids, users, self.num_users),
-            item_ids=_erase(self.item_ids, items, self.num_items),
+            user_ids=erased(self.user_ids, users, self.num_users),
+            item_ids=erased(self.item_ids, items, self.num_items),
             user_features=None if self.user_features is None else self.user_features.erase(users),
             item_features=None if self.item_features is None else self.item_features.erase(items),
         )
-
-
-def of_cells(cells: Mapping[str, Cells], *, missing: Sequence[str] = MISSING, decimal: str = ".") -> tuple[Interactions, list[str]]:
-    """The interactions in these columns, duplicates included, and what there is to say of how they were read.
-
-    Args:
-      cells: "user" and "item", and "rating" and "timestamp" where there are such; [n] each.
-      missing: texts that stand for a missing cell, in any case.
-      decimal: what stands before the fraction of a number in text.
-
-    Raises:
-      DataError: a cell that is missing or not what it should be; the message names its row.
-    """
-    user_ids, users = ids(cells["user"], "user", missing)
-    item_ids, items = ids(cells["item"], "item", missing)
-    labels, seconds, note = np.ones(users.shape, np.float32), None, ""
-    if "rating" in cells:
-        labels = numbers(cells["rating"], "rating", decimal=decimal, missing=missing)
-    if "timestamp" in cells:
-        seconds, note = times(cells["timestamp"], decimal=decimal, missing=missing)
-    data = Interactions(
-        users=users,
-        items=items,
-        labels=labels,
-        num_users=len(user_ids),
-        num_items=len(item_ids),
-        timestamps=seconds,
-        user_ids=user_ids,
-        item_ids=item_ids,
-    )
-    return data, [note] if note else []
-
-
-def check_whole(data: Interactions, what: str) -> None:
-    """Refuses a share for what needs the interactions of all users in one place.
-
-    Raises:
-      DataError: a share.
-    """
-    if data.share is not None:
-        raise DataError(
-            f"{what} needs all interactions in one process, and this one has the share of {data.share}: save the model with "
-            "sharded=True and load it in a single process, or read the data with read_interactions."
-        )
-
-
-def in_tables(data: Interactions, tables: Interactions, *, stacklevel: int = 2) -> Interactions:
-    """See `Interactions.aligned`; `stacklevel` is whose line a warning names."""
-    check_whole(data, "another numbering")
-    who = np.arange(data.num_users) if data.user_ids is None else data.user_ids
-    what = np.arange(data.num_items) if data.item_ids is None else data.item_ids
-    users, items = tables.user_rows(who)[data.users], tables.item_rows(what)[data.items]
-    known = (users >= 0) & (items >= 0)
-    if not known.all():
-        left_out = f"{(~known).sum():,} of {len(data):,} interactions are of users or items that {tables} doesn't have"
-        if not known.any():
-            raise DataError(f"{left_out}: name users and items by the same ids in both.")
-        counts = [len(np.unique(rows[found < 0])) for rows, found in ((data.users, users), (data.items, items))]
-        text = f"{left_out} ({counts[0]:,} users, {counts[1]:,} items): they are left out."
-        warnings.warn(text, UnknownWarning, stacklevel=stacklevel)
-    sides = ("user_ids", "item_ids", "user_features", "item_features", "num_users", "num_items")
-    of_tables = {name: getattr(tables, name) for name in sides}
-    return replace(data.select(known), users=users[known], items=items[known], **of_tables)
-
-
-def erased_mark(dtype: np.dtype) -> int | str:
-    """What stands in place of an erased id: "" among strings, the smallest integer among integers."""
-    return "" if dtype.kind == "U" else int(np.iinfo(dtype).min)
-
-
-def _held(column: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
-    """The column in this type: itself where nobody can write to it, such as one on disk, else a copy."""
-    return column if column.dtype == dtype and not column.flags.writeable else column.astype(dtype)
-
-
-def _check_rows(kind: str, rows: np.ndarray, size: int, ids: np.ndarray | None) -> None:
-    if rows.ndim != 1 or rows.dtype.kind not in "iu":
-        raise DataError(f"{kind}s must be a one-dimensional integer array, got shape {rows.shape}, dtype {rows.dtype}.")
-    if len(rows) and not 0 <= rows.min() <= rows.max() < size:
-        bad = np.flatnonzero((rows < 0) | (rows >= size))
-        raise DataError(
-            f"{kind} {rows[bad[0]]} of interaction {bad[0]} is outside 0 … {size - 1} ({bad.size} such): "
-            f"number the {kind}s from 0, or use Interactions.from_arrays, which does it."
-        )
-    if ids is not None and ids.shape != (size,):
-        raise DataError(f"{kind}_ids has shape {ids.shape}, expected ({size},): one original id per {kind}.")
-
-
-def _wanted(ids: Sequence[int | str] | np.ndarray) -> np.ndarray | list:
-    """One or several ids, as a sequence."""
-    if isinstance(ids, np.ndarray):
-        return np.atleast_1d(ids)
-    return list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]
-
-
-def _find(ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
-    """int32 rows of the wanted ids; −1 for those that are not known."""
-    wanted = _wanted(ids)
-    if not len(wanted) or not size:
-        return np.full(len(wanted), -1, np.int32)
-    table = np.arange(size) if known is None else known
-    keys = as_written(wanted, table.dtype)
-    order = np.argsort(table, kind="stable")
-    rows = order[np.minimum(np.searchsorted(table, keys, sorter=order), size - 1)]
-    return np.where((table[rows] == keys) & (keys != erased_mark(table.dtype)), rows, -1).astype(np.int32)
-
-
-def _look_up(kind: str, ids: Sequence[int | str] | np.ndarray, known: np.ndarray | None, size: int) -> np.ndarray:
-    rows = _find(ids, known, size)
-    bad = np.flatnonzero(rows < 0)
-    if bad.size:
-        wanted = _wanted(ids)
-        raise DataError(
-            f"{kind} {wanted[bad[0]]!s} is not in the data ({bad.size} unknown of {len(wanted)}): "
-            f"ask for {kind}s the model was trained on. Those that were forgotten before are unknown, too: "
-            'unlearn(…, missing="report") allows that.'
-        )
-    return rows
-
-
-def _erase(ids: np.ndarray | None, rows: np.ndarray, size: int) -> np.ndarray | None:
-    if len(rows) == 0:
-        return ids
-    named = np.arange(size) if ids is None else ids.copy()
-    named[rows] = erased_mark(named.dtype)
-    return named

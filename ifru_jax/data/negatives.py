@@ -19,8 +19,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from ifru_jax.data.interactions import Interactions, check_whole
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
+from ifru_jax.data.share import check_whole
 from ifru_jax.data.splits import Split
 from ifru_jax.data.stable_negatives import draw_by_ids, draw_from_rest
 from ifru_jax.errors import DataError
@@ -53,7 +54,11 @@ def sample_negatives(split: Split, *, per_positive: int = 1, seed: int = 0, stab
         if part.groups is not None:
             raise DataError(f"{name} has groups already: sample negatives once, from a split of positives.")
         if (part.labels <= 0).any():
-            raise DataError(f"{name} has labels that are not positive: explicit ratings need no sampled negatives.")
+            raise DataError(
+                f"{np.count_nonzero(part.labels <= 0):,} of {len(part):,} labels of {name} are not positive, such as "
+                f"{part.labels.min():g}: explicit ratings need no sampled negatives; of implicit data keep the positives only, "
+                "data.select(data.labels > 0)."
+            )
     users = np.concatenate([part.users for part in split.parts])
     items = np.concatenate([part.items for part in split.parts])
     num_items = split.train.num_items

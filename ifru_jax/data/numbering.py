@@ -14,7 +14,8 @@ from typing import overload
 
 import numpy as np
 
-from ifru_jax.data.interactions import Interactions, check_whole
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.share import check_whole
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, check_kind
 

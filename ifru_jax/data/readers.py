@@ -17,13 +17,14 @@ import numpy as np
 
 from ifru_jax.data.doubts import on_columns, on_unrated, refuse_kinds, refuse_names
 from ifru_jax.data.filters import compact
-from ifru_jax.data.interactions import Interactions, of_cells
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.notes import DuplicateWarning, tell, tell_of_duplicates
 from ifru_jax.data.reading.columns import find_columns, missing_column
 from ifru_jax.data.reading.duplicates import latest
 from ifru_jax.data.reading.formats import read_table
 from ifru_jax.data.reading.options import FrameOptions, Reading, ReadOptions, frame_reading, listed
 from ifru_jax.data.reading.table import Table, table_of
+from ifru_jax.data.reading.values import values_of
 from ifru_jax.errors import DataError, DataWarning
 
 __all__ = ["DataWarning", "DuplicateWarning", "from_frame", "read_interactions"]
@@ -83,7 +84,8 @@ def _interactions(table: Table, reading: Reading, source: str) -> Interactions:
         places = {kind: vars(columns)[kind] for kind in ("user", "item", "rating", "timestamp")}
         cells = {kind: table.cells(place) for kind, place in places.items() if place is not None}
         refuse_names(table, columns, cells)
-        data, notes = of_cells(cells, missing=reading.missing, decimal=reading.decimal)
+        values, notes = values_of(cells, missing=reading.missing, decimal=reading.decimal)
+        data = Interactions(**values)
         kept = np.arange(len(data)) if reading.unrated is None else np.flatnonzero(data.labels != reading.unrated)
         if not len(kept):
             raise DataError(f"all ratings are {reading.unrated}, the one that unrated= drops: nothing is left.")

@@ -6,7 +6,7 @@ every process asks the same at the same time, as with everything that is over th
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from jax.sharding import Mesh
@@ -48,6 +48,16 @@ class Share:
         first, last = (min(int(block) * size, num_users) for block in (own[0], own[-1] + 1))
         return cls(mesh, first, last)
 
+    def has(self, users: np.ndarray) -> np.ndarray:
+        """bool [n]: which of these rows of the user table (int [n]) are of the share."""
+        return (users >= self.first) & (users < self.last)
+
+    def check_users(self, users: np.ndarray) -> None:
+        """Refuses interactions of others (DataError); `users` are their rows, int [n]."""
+        # Whom it has is not asked of each: the columns may be larger than the memory.
+        if len(users) and not self.first <= users.min() <= users.max() < self.last:
+            raise DataError(f"a share of {self} has interactions of users {users.min()} … {users.max()}.")
+
     def same_as(self, other: "Share") -> bool:
         """Whether the other one is of the same users over the same devices."""
         return (self.mesh, self.first, self.last) == (other.mesh, other.first, other.last)
@@ -62,3 +72,23 @@ class Share:
 
     def __str__(self) -> str:
         return f"users {self.first:,} … {self.last - 1:,}" if self.last > self.first else "no users"
+
+
+class Shared(Protocol):
+    """What may be a share, such as `Interactions`."""
+
+    @property
+    def share(self) -> Share | None: ...
+
+
+def check_whole(data: Shared, what: str) -> None:
+    """Refuses a share for what needs the interactions of all users in one place.
+
+    Raises:
+      DataError: a share.
+    """
+    if data.share is not None:
+        raise DataError(
+            f"{what} needs all interactions in one process, and this one has the share of {data.share}: save the model with "
+            "sharded=True and load it in a single process, or read the data with read_interactions."
+        )

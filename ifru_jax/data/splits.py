@@ -20,8 +20,9 @@ import numpy as np
 
 from ifru_jax.data.draws import uniform_draws
 from ifru_jax.data.filters import Dropped, restrict
-from ifru_jax.data.interactions import Interactions, Numbered, check_whole
+from ifru_jax.data.interactions import Interactions, Numbered
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
+from ifru_jax.data.share import check_whole
 from ifru_jax.errors import DataError
 
 

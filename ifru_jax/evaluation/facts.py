@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.interactions import Interactions, erased_mark
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.row_ids import erased_mark
 from ifru_jax.errors import DataError
 from ifru_jax.models import Scorer
 from ifru_jax.training import Trained

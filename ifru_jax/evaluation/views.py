@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.interactions import Interactions, check_whole
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.share import check_whole
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.evaluation import fidelity

@@ -13,7 +13,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ifru_jax.data.groups import leaders_of, leaders_without
-from ifru_jax.data.interactions import Interactions, check_whole
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.share import check_whole
 from ifru_jax.errors import DataError
 from ifru_jax.graph.bipartite import BipartiteGraph, build_graph, graph_over_mesh
 from ifru_jax.graph.examples import Batch, Examples, examples_of, interactions_over

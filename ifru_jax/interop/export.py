@@ -15,7 +15,8 @@ import numpy as np
 
 from ifru_jax.array_files import write_arrays
 from ifru_jax.data.extras import needed
-from ifru_jax.data.interactions import Interactions, erased_mark
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.row_ids import erased_mark
 from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.exact import ALSModel
 from ifru_jax.files import target_of, write_atomic

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ifru_jax.data.interactions import Interactions, in_tables
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError
 
 Ids = Sequence[int | str] | npt.NDArray
@@ -52,7 +52,7 @@ def in_order(data: Interactions, sizes: tuple[int, int], user_ids: Ids | None = 
     tables = Interactions(none, none, np.zeros(0, np.float32), *sizes, user_ids=named["user"], item_ids=named["item"])
     if user_ids is None and item_ids is None:
         return data
-    return in_tables(data, tables, stacklevel=4)
+    return data.aligned(to=tables)
 
 
 def _array(kind: str, ids: Ids) -> np.ndarray:

@@ -31,12 +31,16 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ifru_jax.data.groups import leaders_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, ModelError
 from ifru_jax.graph import Examples, Graph, GridPairs, Pairs, SortedPairs
 from ifru_jax.models import Params, Recommender, Side
+
+# With the label that all have, or the labels.
+_NO_POSITIVES = "which all have the label {}: give positives as well, or choose a lower threshold (binarize)"
 
 
 class ScoreFunction(Protocol):
@@ -87,6 +91,14 @@ class Loss:
     def check(self, data: Interactions) -> None:
         """Refuses data that the loss can't take, with a DataError."""
 
+    def needed(self, data: Interactions) -> dict[str, int]:
+        """What a training has nothing to learn without: how many there are, by what a message says where there is none.
+
+        What a request touches may lack it, and so may what it leaves, so it is no matter of `check`. Of a share, those that are
+        here; the names do not depend on the data.
+        """
+        return {}
+
     def check_model(self, model: Recommender) -> None:
         """Refuses a model that the loss can't be taken of, with a ModelError."""
 
@@ -133,6 +145,13 @@ class BCE(Pointwise):
         if not (low >= 0 and high <= 1):
             raise DataError(f"labels go from {low:g} to {high:g}, but cross-entropy needs 0 … 1: use binarize or protocol_split.")
 
+    def needed(self, data: Interactions) -> dict[str, int]:
+        return {
+            _NO_POSITIVES.format("0"): _number_of(data.labels != 0),
+            "which all have the label 1: sample negatives (sample_negatives), choose a higher threshold (binarize), or take a loss "
+            "of positives alone, such as FullSoftmax": _number_of(data.labels != 1),
+        }
+
 
 @dataclass(frozen=True)
 class Squares(Pointwise):
@@ -169,6 +188,13 @@ class WMSE(Pointwise):
         if not data.labels.min() >= 0:
             raise DataError(f"labels go down to {data.labels.min():g}, but a confidence 1 + α y needs y ≥ 0: use binarize.")
 
+    def needed(self, data: Interactions) -> dict[str, int]:
+        return {
+            _NO_POSITIVES.format("0"): _number_of(data.labels != 0),
+            "of which none has the label 0, so that all preferences are 1: sample negatives (sample_negatives), or take a loss of "
+            "positives alone, such as FullSoftmax": _number_of(data.labels <= 0),
+        }
+
 
 class _Grouped(Loss):
     grouped = True
@@ -176,6 +202,13 @@ class _Grouped(Loss):
 
     def check(self, data: Interactions) -> None:
         leaders_of(data)
+
+    def needed(self, data: Interactions) -> dict[str, int]:
+        positive = data.labels > 0.5
+        return {
+            "of which no group has a positive and a negative: keep the positives only (data.select(data.labels > 0.5)) and call "
+            "sample_negatives": _number_of(positive != positive[leaders_of(data)]),
+        }
 
 
 @dataclass(frozen=True)
@@ -229,6 +262,9 @@ class FullSoftmax(Loss):
     separable = False
     fixes_levels = False
 
+    def needed(self, data: Interactions) -> dict[str, int]:
+        return {_NO_POSITIVES.format("up to ½"): _number_of(data.labels > 0.5)}
+
     def outputs(self, score: ScoreFunction, examples: Examples) -> jax.Array:
         users = examples.pairs.users
         if isinstance(examples.pairs, SortedPairs) or len(users) > score.num_users:
@@ -278,6 +314,9 @@ class Around(Loss):
 
     def check(self, data: Interactions) -> None:
         self.loss.check(data)
+
+    def needed(self, data: Interactions) -> dict[str, int]:
+        return self.loss.needed(data)
 
     def check_model(self, model: Recommender) -> None:
         self.loss.check_model(model)
@@ -335,6 +374,24 @@ def check_labels(loss: Loss, data: Interactions) -> None:
     with data.together():
         if len(data):
             loss.check(data)
+
+
+def check_learnable(loss: Loss, data: Interactions) -> None:
+    """Refuses to begin a training on data without what the loss needs (`Loss.needed`), counted over all processes.
+
+    Raises:
+      DataError: there are interactions, and none of a kind that is needed.
+    """
+    with data.together():
+        needed = loss.needed(data)
+    total, *counts = data.added_up(np.array([len(data), *needed.values()])).tolist()
+    lacking = [fault for fault, count in zip(needed, counts, strict=True) if not count]
+    if total and lacking:
+        raise DataError(f"there is nothing to learn of the {total:,} interactions to train on, {lacking[0]}.")
+
+
+def _number_of(chosen: np.ndarray) -> int:
+    return int(np.count_nonzero(chosen))
 
 
 def _leaders(examples: Examples) -> jax.Array:

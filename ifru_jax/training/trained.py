@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 
-from ifru_jax.data.filters import binarize
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.interactions import Interactions, in_tables
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.labels import binarize
 from ifru_jax.data.readers import read_interactions
 from ifru_jax.data.splits import Split
 from ifru_jax.display import Picture, curves, table
@@ -31,7 +31,7 @@ from ifru_jax.models.checks import check_params
 from ifru_jax.sparse import capacity_of
 from ifru_jax.sparse.placement import current_mesh, on_host
 from ifru_jax.training.fit import TrainConfig, fit_params, in_precision
-from ifru_jax.training.losses import Around, Loss, LossLike, Pointwise, as_loss, bce, check_labels
+from ifru_jax.training.losses import Around, Loss, LossLike, Pointwise, as_loss, bce, check_labels, check_learnable
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.over_mesh import check_fits_mesh, filled_up, real_shapes, unfilled
 from ifru_jax.training.record import Record
@@ -193,7 +193,8 @@ class Trained:
           options: of `read_interactions`.
 
         Raises:
-          DataError: as `read_interactions` and `Interactions.aligned`, or ratings on another scale than the labels of the model.
+          DataError: as `read_interactions` and `Interactions.aligned`, a threshold that no rating is above, or ratings on another
+            scale than the labels of the model.
         """
         found = read_interactions(path, **options)
         if label_above is not None:
@@ -204,7 +205,7 @@ class Trained:
                 f"ratings of {path} go up to {scales[1][1]:g}, labels of the model from 0 to 1: say above which rating an "
                 "interaction is positive, such as label_above=3."
             )
-        return in_tables(found, self.interactions, stacklevel=3)
+        return found.aligned(to=self.interactions)
 
     def with_params(self, params: Params) -> "Trained":
         """The same with other parameters, in the precision in use; what was derived from the old ones is left behind.
@@ -345,9 +346,14 @@ def train(
 
     Validation pairs of users and items that train has nothing of don't stop it: a forgotten user has no say. Without any it runs
     for `config.epochs`, with a `DataWarning`.
+
+    Raises:
+      DataError: as `fit_params`, or data without what the loss needs (`Loss.needed`), such as labels of one kind for cross-entropy.
     """
     loss = checked(as_loss(loss), model)
     training_set = training_set_for(model, loss, data.train)
+    # Where training begins, and not in `fit_params`: what a request leaves may be of one kind, and the request is answered.
+    check_learnable(loss, data.train)
     objective = Objective(model, loss, float(len(training_set)), config.reg)
     valid = stopping_pairs(data.valid, data.train)
     if not valid.total and config.epochs is not None:

@@ -15,7 +15,7 @@ from typing import Self
 import jax
 import numpy as np
 
-from ifru_jax.data.interactions import check_whole
+from ifru_jax.data.share import check_whole
 from ifru_jax.errors import DataError, NumericsError
 from ifru_jax.graph import Change, Nodes
 from ifru_jax.graph.inflow import Propagations

@@ -233,6 +233,24 @@ def test_a_wrong_key_is_told(ifru, home, monkeypatch):
     assert ifru("history", "shop")[0] == Exit.DONE
 
 
+@pytest.mark.parametrize(
+    ("above", "message"),
+    [
+        (5, "label_above = 5.0 leaves ratings with one kind of label: its ratings go from 1 to 5, choose a threshold in between"),
+        (0.5, "label_above = 0.5 leaves ratings with one kind of label"),
+        ("nan", "the threshold nan is no finite number: give one on the scale of the ratings"),
+    ],
+)
+def test_a_threshold_that_leaves_one_kind_of_label_makes_no_store(ifru, home, above, message):
+    rows = [f"{p // 6},{p % 6},{1 + p % 5}\n" for p in range(36)]
+    (home / "ratings.csv").write_text("user,item,rating\n" + "".join(rows))
+    there = sorted(home.rglob("*"))
+    status, out, err = ifru("train", "ratings.csv", "--store", "new", "--label-above", above)
+    assert (status, out) == (Exit.ERROR, "")
+    assert message in err
+    assert sorted(home.rglob("*")) == there
+
+
 @pytest.mark.slow
 def test_train_and_verify(ifru, home):
     rng = np.random.default_rng(0)

@@ -101,6 +101,19 @@ def test_what_does_not_fit_is_refused(folder, capsys):
     assert ifru(capsys, "import", "als.npz", "--source", "implicit", "--data", "ratings.csv", *IDS, *store)[0] == Exit.DONE
 
 
+def test_a_threshold_that_no_rating_is_above_makes_no_store(folder, capsys, tmp_path):
+    there = sorted(tmp_path.rglob("*"))
+    options = ("--source", "implicit", "--data", "ratings.csv", *IDS, "--store", "shop")
+    for above, words in (
+        (1000, "is above 1000: the highest is"),
+        ("nan", "the threshold nan is no finite number: give one on the scale of the ratings"),
+    ):
+        status, told = ifru(capsys, "import", "als.npz", *options, "--label-above", above)
+        assert status == Exit.ERROR
+        assert words in told.err.replace("\n", " ")
+    assert sorted(tmp_path.rglob("*")) == there
+
+
 @pytest.mark.filterwarnings("default::ifru_jax.DataWarning")
 def test_another_order_is_told(folder, capsys):
     """Ids that are taken in ascending order although rows are in another."""

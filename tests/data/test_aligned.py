@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifru_jax import DataError, Interactions, Trained, evaluate, mf, protocol_split, random_split, unlearn
-from ifru_jax.data.interactions import UnknownWarning
+from ifru_jax import DataError, Interactions, Split, Trained, evaluate, mf, protocol_split, random_split, unlearn
+from ifru_jax.data.alignment import UnknownWarning
+from ifru_jax.interop.order import in_order
 from ifru_jax.unlearning import Prepared
 from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.prepare import Damping
@@ -25,7 +26,7 @@ def named(data):
     return [(int(user), int(item), label) for user, item, label in rows]
 
 
-@pytest.mark.filterwarnings("ignore::ifru_jax.data.interactions.UnknownWarning")
+@pytest.mark.filterwarnings("ignore::ifru_jax.data.alignment.UnknownWarning")
 @given(PAIRS, PAIRS, st.sampled_from([int, str]))
 def test_rows_are_those_of_the_tables_and_nothing_else_is_lost(old, new, kind):
     tables, data = of(old), of(new, kind)
@@ -45,6 +46,19 @@ def test_what_the_tables_do_not_have_is_counted():
     tables, data = of([(1, 1), (2, 2)]), of([(1, 1), (1, 9), (8, 1), (8, 2), (2, 1)])
     with pytest.warns(UnknownWarning, match=r"3 of 5 interactions .* \(1 users, 1 items\): they are left out"):
         assert len(data.aligned(to=tables)) == 2
+
+
+def test_what_is_left_out_is_told_at_the_line_of_whoever_asked():
+    tables, data = of([(1, 1), (2, 2)]), of([(1, 1), (8, 2)])
+    ways = (
+        lambda: data.aligned(to=tables),
+        lambda: Split(data, data, data).aligned(tables),
+        lambda: in_order(data, (2, 2), user_ids=[1, 2], item_ids=[1, 2]),
+    )
+    for way in ways:
+        with pytest.warns(UnknownWarning) as caught:
+            way()
+        assert {one.filename for one in caught} == {__file__}
 
 
 def test_erased_ids_are_nobodys():
@@ -94,5 +108,7 @@ def test_ratings_are_not_taken_for_labels(tmp_path, ratings):
     with pytest.raises(DataError, match=r"go up to 5, labels of the model from 0 to 1: .* label_above=3"):
         trained.read(path)
     assert trained.read(path, label_above=3).labels.mean() == pytest.approx(data.labels.mean())
+    with pytest.raises(DataError, match="is above 30: the highest is 5, choose a threshold below it"):
+        trained.read(path, label_above=30)
     with pytest.raises(DataError, match=r"missing\.csv"):
         trained.read(tmp_path / "missing.csv")

@@ -94,8 +94,37 @@ def test_protocol_split_errors():
     for above in (0, 5, 9):
         with pytest.raises(DataError, match="leaves x with one kind of label: its ratings go from 1 to 5"):
             protocol_split(Dataset("x", data), label_above=above)
+    for above in (float("nan"), float("inf"), "3"):
+        with pytest.raises(DataError, match=r"the threshold .* is no finite number: give one on the scale"):
+            protocol_split(Dataset("x", data), label_above=above)
     with pytest.raises(DataError, match="7-core"):
         protocol_split(Dataset("x", data, 3), k=7)
+
+
+def test_a_threshold_of_ratings_that_are_all_alike_is_to_be_left_out():
+    users, items = complete(6, 8)
+    half = (users + items) % 2 == 0
+    data = Interactions.from_arrays(users[half], items[half], np.full(24, 4))
+    with pytest.raises(DataError, match=r"label_above = 3 leaves x with one .*: all its ratings are 4, .* leave label_above out"):
+        protocol_split(Dataset("x", data), label_above=3, k=0)
+    assert protocol_split(Dataset("x", data), k=0).train.labels.mean() == 0.5  # with sampled negatives
+
+
+def test_ratings_are_judged_after_the_core_and_the_split():
+    """One user, outside the core, has the only rating up to the threshold."""
+    users, items = complete(6, 6)
+    data = Interactions.from_arrays(np.append(users, 9), np.append(items, 0), np.append(np.full(36, 4), 1))
+    with pytest.raises(DataError, match=r"label_above = 2\.5 leaves interactions with one kind of label: all its ratings are 4"):
+        protocol_split(data, k=2)
+
+
+def test_implicit_data_has_no_ratings_of_0(folder):
+    users, items = complete(6, 8)
+    half = (users + items) % 2 == 0
+    dataset = load_dataset(write(folder / "a.csv", users[half], items[half], np.zeros(24, int)))
+    with pytest.raises(DataError, match=r"the ratings of a go from 0 to 0, and without .* unrated=0, .* or with rating=None"):
+        protocol_split(dataset, k=0)
+    assert len(protocol_split(load_dataset(folder / "a.csv", rating=None), k=0).train)
 
 
 def test_names(folder):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifru_jax.data import Dropped, Interactions, binarize, drop_duplicates, k_core
+from ifru_jax.data import Dropped, Interactions, drop_duplicates, k_core
 from ifru_jax.data.filters import compact, restrict
 from ifru_jax.errors import DataError
 
@@ -87,14 +87,6 @@ def test_restrict_keeps_rows_without_interactions():
     data = interactions([(0, 0, 1), (1, 1, 2), (2, 1, 3)])
     part = restrict(data, np.array([False, True, True]), np.array([True, True]))
     assert (len(part), part.num_users, part.num_items) == (2, 2, 2)
-
-
-def test_binarize_is_strict():
-    data = interactions([(0, 0, 3), (0, 1, 4), (1, 0, 2)])
-    assert binarize(data, above=3).labels.tolist() == [0, 1, 0]
-    assert data.labels.tolist() == [3, 4, 2]
-    with pytest.raises(DataError, match="threshold nan"):
-        binarize(data, above=float("nan"))
 
 
 @given(ROWS)

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifru_jax.data.interactions import Interactions, erased_mark
+from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.reading.options import MISSING
 from ifru_jax.data.splits import random_split
 from ifru_jax.errors import DataError
@@ -75,53 +75,6 @@ def test_bad_columns_are_named(arguments, message):
 def test_bad_timestamps_are_named():
     with pytest.raises(DataError, match="timestamp of row 1 is missing"):
         Interactions.from_arrays([1, 2], [1, 2], timestamps=[1, np.nan])
-
-
-def test_rows_outside_the_tables_are_named():
-    labels = np.ones(2, np.float32)
-    with pytest.raises(DataError, match="user 3 of interaction 1 is outside 0 … 1"):
-        Interactions(np.array([0, 3]), np.array([0, 0]), labels, num_users=2, num_items=1)
-    with pytest.raises(DataError, match="integer array"):
-        Interactions(np.array([0.0, 1.0]), np.array([0, 0]), labels, num_users=2, num_items=1)
-    with pytest.raises(DataError, match="user_ids has shape"):
-        Interactions(np.array([0, 1]), np.array([0, 0]), labels, num_users=2, num_items=1, user_ids=np.array([1]))
-
-
-@pytest.mark.parametrize("ids", [[10, 20, 30], ["a", "b", "c"]])
-def test_unknown_ids_are_named(ids):
-    data = Interactions.from_arrays(ids, ids)
-    with pytest.raises(DataError, match="user 99 is not in the data"):
-        data.user_index([99])
-    with pytest.raises(DataError, match="item zoë is not in the data"):
-        data.item_index(["zoë"])
-    with pytest.raises(DataError, match="not in the data"):
-        data.user_index([10**30])
-    assert data.user_index([]).tolist() == []
-
-
-def test_ids_are_found_in_either_type():
-    assert Interactions.from_arrays([10, 20], [1, 2]).user_index(["20"]).tolist() == [1]
-    assert Interactions.from_arrays(["10", "x"], [1, 2]).user_index([10]).tolist() == [0]
-
-
-def test_rows_are_ids_when_there_are_none():
-    data = Interactions(np.array([0, 1]), np.array([0, 0]), np.ones(2), num_users=2, num_items=1)
-    assert data.user_index([1]).tolist() == [1]
-    with pytest.raises(DataError, match="user 2 is not"):
-        data.user_index([2])
-
-
-@pytest.mark.parametrize("ids", [[10, 20, 30], ["a", "b", "c"]])
-def test_erased_ids_are_gone(ids):
-    data = Interactions.from_arrays(ids, ids).erase_ids(np.array([1]), np.array([], int))
-    assert data.user_ids is not None
-    assert data.user_ids[1] == erased_mark(data.user_ids.dtype)
-    assert data.item_ids is not None
-    assert data.item_ids.tolist() == ids
-    assert data.user_index([ids[2], ids[0]]).tolist() == [2, 0]
-    for gone in (ids[1], erased_mark(data.user_ids.dtype)):
-        with pytest.raises(DataError, match="not in the data"):
-            data.user_index([gone])
 
 
 def test_data_and_splits_show_themselves_in_three_lines_however_large():

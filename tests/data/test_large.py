@@ -14,6 +14,7 @@ from ifru_jax import DataError, TrainConfig, fit, mf, read_interactions, unlearn
 from ifru_jax.data import Split, stream_interactions
 from ifru_jax.data.large.row_groups import RowGroup, row_groups, share_of
 from ifru_jax.data.large.vocabulary import write_vocabulary
+from ifru_jax.training import FullSoftmax
 
 TEXTS = st.text(st.characters(codec="utf-8", categories=("L", "N")), min_size=1, max_size=5)
 
@@ -145,7 +146,8 @@ def test_what_is_there_is_used_again_and_what_was_cut_off_is_done_again(folder, 
 @pytest.mark.filterwarnings("ignore:there is no validation")
 def test_a_model_is_trained_on_it_and_forgets(folder, tmp_path):
     data = stream_interactions(folder, tmp_path / "into", rating=None)
-    trained = fit(jax.random.key(0), mf(embedding_size=2), Split(data, None, None), config=TrainConfig(epochs=1), progress=False)
+    whole, config = Split(data, None, None), TrainConfig(epochs=1)
+    trained = fit(jax.random.key(0), mf(embedding_size=2), whole, config=config, loss=FullSoftmax(), progress=False)
     unlearned, _ = unlearn(trained, users=[int(data.user_ids[3])])
     assert len(unlearned.interactions) == len(data) - (data.users == 3).sum()
     assert int(data.user_ids[3]) not in unlearned.interactions.user_ids

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ifru_jax.data import Interactions, Split, binarize, random_split, sample_negatives
+from ifru_jax.data import Interactions, Split, random_split, sample_negatives
 from ifru_jax.errors import DataError
 
 PAIRS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 8)), min_size=4, max_size=40, unique=True)
@@ -65,8 +65,8 @@ def test_errors():
         sample_negatives(split, per_positive=0)
     with pytest.raises(DataError, match="train has groups already"):
         sample_negatives(sample_negatives(split))
-    with pytest.raises(DataError, match="labels that are not positive"):
-        sample_negatives(Split(*(binarize(part, above=1) for part in split.parts)))
+    with pytest.raises(DataError, match=r"4 of 4 labels of train are not positive, such as 0: .*keep the positives only"):
+        sample_negatives(Split(*(part.with_labels(np.zeros(len(part))) for part in split.parts)))
     full = Interactions.from_arrays(["ann", "ann", "bob"], [0, 1, 0])
     with pytest.raises(DataError, match="user ann has interactions with all 2 items"):
         sample_negatives(Split(full, full.select(slice(0)), full.select(slice(0))))  # pyright: ignore

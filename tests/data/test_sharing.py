@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ifru_jax import DataError, Interactions, balanced, random_split, stream_interactions, stream_split
 from ifru_jax.data import Dropped, binarize, k_core
 from ifru_jax.data.draws import drawing
-from ifru_jax.data.large.sharing import PARTS, Shuffle, Tables, read_share, write_exchange, write_share
+from ifru_jax.data.large.sharing import PARTS, Shuffle, Tables, check_train_labels, read_share, write_exchange, write_share
 from ifru_jax.data.numbering import places_in
 
 MESH = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("rows",))
@@ -114,6 +114,59 @@ def test_no_more_than_a_piece_and_what_users_and_items_have_is_held(tmp_path, mo
     assert peak < 0.6e6
 
 
+def listed(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+@pytest.mark.parametrize("above", [0, 0.5, 5, 30])
+@pytest.mark.parametrize("mesh", [None, MESH], ids=["alone", "balanced"])
+def test_a_threshold_that_leaves_one_kind_of_label_is_refused_before_the_split_is_written(folder, tmp_path, mesh, above):
+    into = tmp_path / "into"
+    stream_interactions(folder, into)
+    before = listed(into)
+    with pytest.raises(
+        DataError, match=rf"label_above = {above} leaves .*data with one kind of label: its ratings go from 1 to 5, choose a thr"
+    ):
+        stream_split(folder, into, mesh=mesh, label_above=above)
+    assert listed(into) == before
+    # What was read is used by the next call.
+    assert set(stream_split(folder, into, mesh=mesh, label_above=3).train.labels.tolist()) == {0, 1}
+
+
+def test_what_trains_has_both_kinds_of_labels_whatever_else_there_is(tmp_path):
+    """Only those outside the core, or outside train, have a rating up to the threshold."""
+    users, items = np.divmod(np.arange(36), 6)
+    columns = {"user": np.append(users, 9), "item": np.append(items, 0), "rating": np.append(np.full(36, 4), 1)}
+    polars.DataFrame(columns).write_parquet(tmp_path / "x.parquet")
+    into = tmp_path / "into"
+    with pytest.raises(DataError, match=r"label_above = 3 leaves .*: all its ratings are 4, .*: leave label_above out"):
+        stream_split(tmp_path / "x.parquet", into, k=2, label_above=3)
+    assert not [*into.glob("split-*"), *into.glob("exchange-*")]
+    split = stream_split(tmp_path / "x.parquet", into, k=0, label_above=3, shares=(1, 0, 0))
+    assert np.bincount(split.train.labels.astype(int)).tolist() == [1, 36]
+
+
+def test_labels_are_counted_over_all_processes(folder, tmp_path, monkeypatch):
+    """This process has negatives alone, and another the positives; ratings of both are in the message."""
+    data = stream_interactions(folder, tmp_path / "into")
+    own = data.select(data.labels < 3)
+    shuffle = Shuffle(own, (np.ones(own.num_users, bool), np.ones(own.num_items, bool)), drawing(own, seed=0), (1.0, 1.0), 2)
+    monkeypatch.setattr("ifru_jax.data.large.sharing.among_processes", lambda _: (0, 2))
+
+    def summed(*others):
+        other = iter(others)
+        monkeypatch.setattr("ifru_jax.data.large.sharing.sum_over_processes", lambda values, _: values + next(other))
+
+    summed([[0, 0], [3, 5]], [0, 7])
+    check_train_labels(shuffle, None, "data")
+    summed([[0, 0], [0.5, 2]], [7, 0])
+    with pytest.raises(DataError, match=r"label_above = 2 leaves data with one kind of label: its ratings go from 0\.5 to 2"):
+        check_train_labels(shuffle, None, "data")
+    summed([[0, 0], [np.inf, -np.inf]], [0, 0])  # nothing of train is there
+    with pytest.raises(DataError, match="its ratings go from 1 to 2"):
+        check_train_labels(shuffle, None, "data")
+
+
 def test_what_is_no_split_is_refused(folder, tmp_path):
     with pytest.raises(DataError, match="three that sum to 1"):
         stream_split(folder, tmp_path / "into", shares=(0.5, 0.5, 0.5))
@@ -125,6 +178,6 @@ def test_what_is_no_split_is_refused(folder, tmp_path):
         stream_split(folder, tmp_path / "into", k=99)
     with pytest.raises(DataError, match="k = -1 is negative"):
         stream_split(folder, tmp_path / "refused", k=-1)
-    with pytest.raises(DataError, match="the threshold nan is not a number"):
+    with pytest.raises(DataError, match="the threshold nan is no finite number: give one on the scale of the ratings"):
         stream_split(folder, tmp_path / "refused", label_above=float("nan"))
     assert not (tmp_path / "refused").exists()

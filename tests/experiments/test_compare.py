@@ -66,6 +66,8 @@ def test_compare_writes_what_it_promises(ratings, tmp_path, model, forget, reque
         ({"forget": "noise:2"}, "noise:2"),
         ({"seeds": 0}, "seeds is 0"),
         ({"label_above": 7.0}, "one kind of label"),
+        ({"label_above": 7.0, "objective": "bpr"}, "is above 7: the highest is 1, choose a threshold below it"),
+        ({"label_above": float("nan"), "objective": "bpr"}, "the threshold nan is no finite number"),
         ({"forget": "file:missing.csv"}, "missing.csv"),
     ],
 )

@@ -116,6 +116,7 @@ if __name__ == "__main__":
         lambda: ifru_jax.unlearn(trained, users=[user], corrected=[(user, item, 0.5)]),
         lambda: ifru_jax.unlearn(trained, ifru_jax.ForgetRequest(users=np.unique(left.users))),
         lambda: ifru_jax.unlearn(trained, users=[user], config=ifru_jax.IFRUConfig(max_share=0.001)),
+        lambda: ifru_jax.stream_split(f"{folder}/data", f"{folder}/into", mesh=mesh, label_above=9),
     )
     split = ifru_jax.stream_split(f"{folder}/tiny", f"{folder}/into-tiny", mesh=mesh, shares=(1, 0, 0))
     said["tiny"] = len(split.train)

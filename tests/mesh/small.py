@@ -56,7 +56,7 @@ def split_of_frame(blocks: int) -> ifru_jax.Split:
 def tiny() -> dict[str, np.ndarray]:
     """Columns of two users, so that one of two processes has nobody."""
     users, items = np.divmod(np.array([0, 1, 2, 3, 4, 9, 8, 11, 13, 14]), 8)
-    return {"user": users, "item": items}
+    return {"user": users, "item": items, "rating": (items != 4).astype(int)}
 
 
 def fitted_to(data: ifru_jax.Interactions) -> ifru_jax.Trained:

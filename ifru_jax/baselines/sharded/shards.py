@@ -23,6 +23,7 @@ from ifru_jax.models import Recommender, Side
 from ifru_jax.models.tables import clear_rows
 from ifru_jax.status import Status
 from ifru_jax.training import Loss, TrainConfig, Trained, fit_params
+from ifru_jax.training.losses import check_learnable
 from ifru_jax.training.validation import surviving
 from ifru_jax.unlearning.report import Report, Shards
 
@@ -93,8 +94,10 @@ def fit_shards(
       config, loss: of every shard.
 
     Raises:
-      DataError: a shard whose users and items have validation interactions of one label only.
+      DataError: a shard whose users and items have validation interactions of one label only, or data without what the loss needs
+        (`Loss.needed`).
     """
+    check_learnable(loss, data.train)
     train, valid = data.train, replace(data.valid, user_ids=None, item_ids=None)
     nameless = replace(train, user_ids=None, item_ids=None)
     shards = [nameless.select(assignment == s) for s in range(int(assignment.max()) + 1)]

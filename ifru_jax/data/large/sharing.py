@@ -21,8 +21,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from ifru_jax.data.draws import drawing
-from ifru_jax.data.filters import Dropped, check_core, check_threshold
+from ifru_jax.data.filters import Dropped, check_core
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.labels import check_both_kinds, check_threshold, labels_above
 from ifru_jax.data.large.streaming import StreamOptions, stream_interactions
 from ifru_jax.data.numbering import dealt, places_in
 from ifru_jax.data.share import Share
@@ -87,7 +88,7 @@ class Shuffle(NamedTuple):
             return tables.users[values]
         if name == "items":
             return tables.items[values]
-        return (values > self.above).astype(np.float32) if name == "labels" and self.above is not None else values
+        return labels_above(values, self.above) if name == "labels" and self.above is not None else values
 
 
 def stream_split(
@@ -122,8 +123,9 @@ def stream_split(
       The split; where a mesh is of several processes its parts are shares (`Interactions.share`), in arrays on disk.
 
     Raises:
-      DataError: as `stream_interactions`, `k_core` and `random_split`; a mesh in which the devices of a process don't stand next to
-        each other. What one process refuses, all do.
+      DataError: as `stream_interactions`, `k_core` and `random_split`; a threshold that leaves train with one kind of label; a mesh
+        in which the devices of a process don't stand next to each other. What one process refuses, all do, and before the split is
+        written; what was read stays, and is used by the next call.
     """
     if mesh is not None:
         check_kind("mesh", mesh, Mesh, "give the mesh that on_mesh will be given, or None for one process")
@@ -136,6 +138,7 @@ def stream_split(
     core, in_core = _core(data, k, mesh)
     shuffle = Shuffle(data, core, drawing(data, seed=seed), (shares[0], shares[0] + shares[1]), label_above)
     tables = _tables(shuffle, mesh)
+    check_train_labels(shuffle, mesh, str(path))
     share, exchange = Share.of(mesh, len(tables.user_order)), Path(into) / f"exchange-{same_token(mesh)}"
     own, written = Path(into) / f"split-{index}-of-{count}", np.zeros(1, np.int64)
     with in_all_processes(mesh):
@@ -218,6 +221,25 @@ def _tables(shuffle: Shuffle, mesh: Mesh | None) -> Tables:
     user_order, item_order = orders
     places = places_in(user_order, data.num_users), places_in(item_order, data.num_items)
     return Tables(*places, user_order, item_order, _owners(len(user_order), mesh))
+
+
+def check_train_labels(shuffle: Shuffle, mesh: Mesh | None, of: str) -> None:
+    """Refuses a threshold that leaves train with one kind of label, counted over all processes."""
+    if shuffle.above is None:
+        return
+    index, count = among_processes(mesh)
+    # The lowest and the highest rating of each process, so that the sum over them is that of every one.
+    kinds, scales = np.zeros(2, np.int64), np.zeros((count, 2))
+    scales[index] = np.inf, -np.inf
+    for piece, part in shuffle.pieces():
+        ratings = shuffle.data.labels[piece][part == 0]
+        positives = np.count_nonzero(labels_above(ratings, shuffle.above))
+        kinds += len(ratings) - positives, positives
+        low, high = scales[index]
+        scales[index] = min(low, ratings.min(initial=np.inf)), max(high, ratings.max(initial=-np.inf))
+    scales = sum_over_processes(scales, mesh)
+    negatives, positives = sum_over_processes(kinds, mesh).tolist()
+    check_both_kinds(shuffle.above, (negatives, positives), (scales[:, 0].min(), scales[:, 1].max()), of)
 
 
 def _owners(num_users: int, mesh: Mesh | None) -> np.ndarray:

@@ -73,6 +73,16 @@ OVER_DEVICES = [
             "there = (users >= 0) | (items >= 0)",
         ),
         ("all is handed to the process that read it", "tables.owners[users] * len(PARTS)", "0 * tables.owners[users] * len(PARTS)"),
+        (
+            "labels of other processes don't count",
+            "negatives, positives = sum_over_processes(kinds, mesh).tolist()",
+            "negatives, positives = kinds.tolist()",
+        ),
+        (
+            "labels of all that was read are judged",
+            "shuffle.data.labels[piece][part == 0]",
+            "shuffle.data.labels[piece][part >= 0]",
+        ),
     ),
     *faults(
         "evaluation/lists_over_mesh.py",
