@@ -1,17 +1,20 @@
 """Fixtures and settings for all tests."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
 # Most of the time of the tests is compilation of tiny functions, each used a few times: let it be quick rather than its code fast.
+# There is a worker for each core, and arrays are tiny: threads that share one operation cost more than they save.
 # XLA ends the process at a flag it doesn't know, and other releases don't know the last one.
 os.environ.setdefault(
     "XLA_FLAGS",
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true --xla_cpu_multi_thread_eigen=false"
     + (" --xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else ""),
 )
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +24,13 @@ from hypothesis import settings
 # Shared machines stall now and then; a slow example is no failure.
 settings.register_profile("shared", deadline=None)
 settings.load_profile("shared")
+
+
+def pytest_collection_finish() -> None:
+    """Tracing makes many objects, and what is loaded by now stays: looking through all of it again and again is not worth it."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10000, 20, 50)
 
 
 @pytest.fixture(autouse=True, scope="module")
