@@ -135,7 +135,8 @@ def test_products_that_the_tolerance_leaves(case, noisy):
 def test_the_estimate_of_what_is_not_settled_is_of_its_size(case):
     """After each of four quick answers, which add up.
 
-    Steps along so short a training scatter as much: with up to 8, 12 and 16 products in early segments the largest is 1.59, 1.45, 1.39.
+    Steps along so short a training scatter as much: with up to 8, 12 and 16 products in early segments the largest is 1.59,
+    1.45 and 1.39.
     """
     name, state = case
     origin, quick, ratios = Origin.of(state), state, []
