@@ -253,11 +253,12 @@ def test_a_request_follows_the_record_and_leaves_no_trace_in_it(recorded):
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("part", ["params", "applied"])
-def test_a_segment_that_is_not_finite_is_no_step(recorded, place, part):
+@pytest.mark.parametrize("config", [IFRUConfig(), IFRUConfig(scope=())], ids=["whole", "confined"])
+def test_a_segment_that_is_not_finite_is_no_step(recorded, place, part, config):
     segments = list(recorded.record.segments)
     broken = jax.tree.map(lambda x: x * jnp.nan, getattr(segments[place], part))
     segments[place] = replace(segments[place], **{part: broken})
-    state = prepare(recorded).with_record(replace(recorded.record, segments=tuple(segments)))
+    state = prepare(recorded, config=config).with_record(replace(recorded.record, segments=tuple(segments)))
     with pytest.raises(NumericsError, match="not finite"):
         forget(state, some(recorded, 5))
 

@@ -144,11 +144,16 @@ FOLLOWING = [
     ),
     *faults(
         "unlearning/along.py",
-        "unlearning/test_along.py::test_a_segment_that_resolved_too_little_says_so",
+        "unlearning/test_along.py::test_a_last_segment_that_resolved_too_little_says_so",
+        ("how the first segment ended is told", "replace(solutions[-1]", "replace(solutions[0]"),
+    ),
+    *faults(
+        "unlearning/local/along.py",
+        "unlearning/test_along.py::test_a_segment_that_is_not_finite_is_no_step",
         (
-            "a segment that resolved too little is not told",
-            "max(range(len(statuses)), key=lambda number: (statuses[number], number))",
-            "-1",
+            "a confined segment that is not finite is hidden by the last",
+            "broken = jnp.any(solutions.status == Status.NOT_FINITE)",
+            "broken = last.status == Status.NOT_FINITE",
         ),
     ),
     *faults(
