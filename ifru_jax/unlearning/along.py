@@ -136,8 +136,8 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     course = _beginning(start)
     segments, solutions = [], []
     for number, segment in enumerate(record.segments):
-        place = Place(number == 0, number == len(record.segments) - 1)
-        known = on_device((segment, course, rhs, sides, number, place))
+        place = Place(number == 0, number == len(record.segments) - 1, rhs)
+        known = on_device((segment, course, sides, number, place))
         course, segment, solution = _follow_segment(solve, objective, *known)
         segments.append(segment)
         solutions.append(solution)
@@ -159,12 +159,11 @@ def _follow_segment(
     objective: Objective,
     segment: Segment,
     course: Course,
-    rhs: Params,
     sides: Sides,
     number: jax.Array | int,
     place: "Place",
 ) -> tuple[Course, Segment, Solution]:
-    """From the beginning of a segment to its end, with the segment that there would have been; `rhs` is b_1."""
+    """From the beginning of a segment to its end, with the segment that there would have been."""
     key, model = jax.random.key(number), objective.model
     (params, held), (applied, beside) = (followers(model, of) for of in (segment.params, segment.applied))
     objective = objective.holding(held)
@@ -177,7 +176,7 @@ def _follow_segment(
         lambda delta: slope_after(objective, there(delta), sides, key),
         lambda delta: objective.hessian_product(there(delta), sides.after),
     )
-    found = follow(solve, ground, Segment(params, applied, segment.steps), course, rhs, place)
+    found = follow(solve, ground, Segment(params, applied, segment.steps), course, place)
     lost = without_data(sides.after.examples)
     params, applied = (clear_rows(model.tables, of, lost) for of in (there(found.middle), found.applied))
     return found.course, Segment(params | held, applied | beside, segment.steps), found.solution
@@ -198,15 +197,17 @@ class Ground(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Which segment of the record it is, as bools [].
+    """Which segment of the record it is.
 
     Attributes:
-      first: its force is b_1, summed over what changes.
-      last: what it leaves undone nobody mends.
+      first: bool [], its force is `rhs` but for ρ.
+      last: bool [], what it leaves undone nobody mends.
+      rhs: b_1, summed over what changes.
     """
 
     first: jax.Array | bool
     last: jax.Array | bool
+    rhs: Params
 
 
 class Stretch(NamedTuple):
@@ -225,8 +226,8 @@ class Stretch(NamedTuple):
     solution: Solution
 
 
-def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course, rhs: Params, place: Place) -> Stretch:
-    """From the beginning of a segment to its end; all of it of the parameters that move, `rhs` being b_1."""
+def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course, place: Place) -> Stretch:
+    """From the beginning of a segment to its end; all of it of the parameters that move."""
     past, half = course.delta, segment.steps / 2
     recorded, v = ground.before
 
@@ -236,7 +237,7 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
         def force(b: jax.Array, recorded: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
             return jnp.where(place.first, b - (1 - ratio) * recorded, ratio * recorded - ahead)
 
-        total = optax.tree.add(jax.tree.map(force, rhs, recorded, ahead, ratio), bend)
+        total = optax.tree.add(jax.tree.map(force, place.rhs, recorded, ahead, ratio), bend)
         return Parting(past, total, jax.tree.map(jnp.divide, segment.applied, ratio), steps)
 
     ahead, v_past = ground.after(past)

@@ -108,9 +108,9 @@ def follow_local(
 
     def through(course: Course, numbered: tuple[jax.Array, _Known]) -> tuple[Course, tuple[Params, Params, Solution]]:
         number, known = numbered
-        place = Place(number == 0, number == count - 1)
+        place = Place(number == 0, number == count - 1, rhs)
         ground = _ground(objective, problem, known, _sides(problem, known.flow, way.batch_size), jax.random.key(number))
-        found = follow(solve, ground, Segment(known.params, known.applied, known.steps), course, rhs, place)
+        found = follow(solve, ground, Segment(known.params, known.applied, known.steps), course, place)
         return found.course, (found.middle, optax.tree.sub(found.applied, known.applied), found.solution)
 
     nothing = optax.tree.zeros_like(rhs)

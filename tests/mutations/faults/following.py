@@ -130,7 +130,7 @@ FOLLOWING = [
     *faults(
         "unlearning/along.py",
         "unlearning/test_along.py::test_a_segment_that_is_not_finite_is_no_step",
-        ("only the last segment has to be finite", "[check(solution) for solution in solutions]", "[check(solutions[-1])]"),
+        ("only the last segment has to be finite", "for solution in solutions:", "for solution in solutions[-1:]:"),
     ),
     *faults(
         "unlearning/along.py",
