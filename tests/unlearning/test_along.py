@@ -280,6 +280,8 @@ def test_the_segments_before_the_last_get_few_products(recorded):
     assert report.status is Status.STEPS_SPENT
     _, report = forget(prepare(recorded), some(recorded, 5), config=IFRUConfig(segment_tolerance=0.0, segment_steps=5))
     assert report.solve.num_products == 3 * (5 + 2)
+    _, report = forget(prepare(recorded), some(recorded, 5), config=IFRUConfig(scope=(), segment_tolerance=0.0))
+    assert report.solve.num_products == EVERY_PRODUCT
 
 
 def test_a_last_segment_that_resolved_too_little_says_so(recorded):

@@ -93,10 +93,14 @@ CONFINED = [
     ),
     *faults(
         "unlearning/local/along.py",
+        "unlearning/test_along.py::test_the_segments_before_the_last_get_few_products",
+        ("every confined segment passes for the last", "number == count - 1", "number >= 0"),
+    ),
+    *faults(
+        "unlearning/local/along.py",
         CONFINED_ALONG,
         ("b_1 of a confined problem has no spillover", "rhs = optax.tree.add(direct, spillover)", "rhs = direct"),
         ("every segment of a confined problem has the force of the first", "Place(number == 0,", "Place(number >= 0,"),
-        ("every confined segment passes for the last", "number == count - 1", "number >= 0"),
         (
             "H of a confined segment is taken at θ_k",
             "hessian_product(at(delta), sides.after)",
