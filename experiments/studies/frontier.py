@@ -6,7 +6,8 @@ Matrix factorisation and LightGCN-1 on the development sets and MF on ml-1m, lab
 on the forgotten pairs that is undone, and its slope, by the step from the end and by the one along the record, each with fewer
 products and with more. The cost is counted and not timed: a product with the Hessian is two gradients, and a request takes
 
-    7 + 2 · products in each segment of the record (three gradients, and four for E), and 5 for where training would have stopped;
+    14/3 + 2 · products in each segment of the record (two gradients, and E in two places, each a gradient and a third), 7/3 more
+    in the first (a place more), and 5 for where training would have stopped;
     2 + 2 · products from the end
 
 A line per cell and setting goes to experiments/results/frontier.jsonl, from which `python -m experiments.tables` fills
@@ -66,7 +67,7 @@ class Setting:
 
     def gradients(self, products: float, segments: int) -> float:
         """Full gradients that a request takes, with a product for two."""
-        return 2 * products + (7 * segments + 5 if self.early else 2)
+        return 2 * products + ((14 * segments + 7) / 3 + 5 if self.early else 2)
 
 
 SETTINGS = (

@@ -1,7 +1,7 @@
 """The step along the training: from its record, segment by segment, to where it would have gone without what is forgotten.
 
-    δ ← 0;  for k = 1 … K:   r_k(δ′) = ρ_k ∇L(θ_k; D, G) − ∇L(θ_k + δ′; D_r, G_r) + H_k (δ′ − δ),   H_k = ∇²L(θ_k + δ′; D_r, G_r)
-                             δ_½ = δ + F_k(½ n_k) r_k(δ),  with δ′ = δ;   δ ← δ + F_k(n_k) r_k(δ_½),  with δ′ = δ_½
+    δ ← 0;  for k = 1 … K:   r_k = ρ_k ∇L(θ_k; D, G) − ∇L(θ_k + δ_½; D_r, G_r) + H_k (δ_½ − δ),   H_k = ∇²L(θ_k + δ_½; D_r, G_r)
+                             δ ← δ + F_k(n_k) r_k,   δ_½ = δ + ½ (δ − δ one segment before)
                              F_k(n) = S f(S H_k S) S,   S = (n P_r,k)^½,   P_r,k = P_k / ρ_k
 
 In segment k, of n_k steps, a training is a flow along P(−∇L), and Adam's P depends on what it saw: P ∇L(θ_k; D) against
@@ -9,20 +9,21 @@ P_r ∇L(θ_k + δ; D_r), with P = ρ P_r (`preconditioner`). So P_r r_k is how 
 θ_k + δ, and H_k is what brings them together again or drives them apart. Under a lasting force their difference grows over the
 segment as the filter f says (`solvers.spectral`, "growing-flow"): no damping and no exponent is chosen, since time and metric were
 measured. What is not linear in δ is taken where the other training is in the middle of the segment, at δ_½, as the midpoint rule
-does: first to there with what is known at the beginning, then through all of the segment with what is known there. What Adam
-remembers there is older by `age`, so that v_r lies between its two values.
+does: half as far on again as it came in the segment before, which was about as long. The first has none before it; there
+
+    δ_½ = F_1(½ n_1) (b_1 − (1 − ρ_1) ∇L(θ_1; D, G)),   b_1 = ∇L(θ_1; D, G) − ∇L(θ_1; D_r, G_r)
+
+with H_1 at θ_1, and what Adam remembers in the middle is older by `age`, so that v_r lies between its values at θ_1 and at
+θ_1 + δ_½. b_1, which takes the place of that difference in r_1, too, is summed over what changes alone, since the difference of two
+gradients may be no more than their rounding.
 
 F_k is resolved by few products in all segments but the last: what they leave undone is in the force of the next, which is taken at
-θ_k + δ. Nothing comes after the last.
+θ_k + δ_½. Nothing comes after the last.
 
 Tables alone go that way. Shared weights, on which every interaction depends, have curvatures of hundreds to thousands of training
 times, of both signs, which no few products resolve: what the flow makes of them is mostly noise, and the rows pay for it. They are
 held as each θ_k has them, and settle when the rows are where they belong (`settling`). So δ and P_r are those of the tables, and of
 everything only where a model has none.
-
-With b_k = ∇L(θ_k; D, G) − ∇L(θ_k; D_r, G_r), r_1(0) = b_1 − (1 − ρ_1) ∇L(θ_1; D, G) and to the first order r_k = b_k − H_k δ −
-(1 − ρ_k) ∇L(θ_k; D, G). b_1 is summed over what changes alone, since the difference of two gradients may be no more than their
-rounding.
 
 Sources: Bae et al., "Training data attribution via approximate unrolling" (NeurIPS 2024), segments and their filter; Hara et al.,
 "Data cleansing for models trained with SGD" (NeurIPS 2019), influence along a training. Theirs keep P and are linear in δ.
@@ -52,7 +53,7 @@ from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slope_af
 from ifru_jax.unlearning.shared_weights import followers
 from ifru_jax.unlearning.step import scaled_problem, without_data
 
-# Products on the way to the middle of a segment; more of them change nothing (docs/step.md).
+# Products on the way to the middle of the first segment; more of them change nothing (docs/step.md).
 HALFWAY_PRODUCTS = 1
 
 
@@ -91,11 +92,19 @@ class Course:
 
     Attributes:
       delta: δ, where it is from the training that was recorded.
+      moved: how far δ went in the last segment.
       squares: what Adam remembers in either.
     """
 
     delta: Params
+    moved: Params
     squares: MeanSquares
+
+    @classmethod
+    def beginning(cls, params: Params) -> Self:
+        """Where both are the same."""
+        nothing = optax.tree.zeros_like(params)
+        return cls(nothing, nothing, MeanSquares.none(params))
 
 
 @dataclass(frozen=True)
@@ -148,9 +157,7 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     return Followed(course.delta, tuple(segments), replace(solutions[-1], num_steps=on_device(products)), influence)
 
 
-@jax.jit
-def _beginning(params: Params) -> Course:
-    return Course(optax.tree.zeros_like(params), MeanSquares.none(params))
+_beginning = jax.jit(Course.beginning)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -231,30 +238,53 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
     past, half = course.delta, segment.steps / 2
     recorded, v = ground.before
 
-    def parting(v_r: Params, steps: jax.Array | float, bend: Params) -> Parting:
+    def parting(v_r: Params, steps: jax.Array | float, rest: Params) -> Parting:
         ratio = course.squares.then(MeanSquares(v, v_r), half).root_ratio if solve.adaptive else optax.tree.ones_like(past)
 
-        def force(b: jax.Array, recorded: jax.Array, ahead: jax.Array, ratio: jax.Array) -> jax.Array:
-            return jnp.where(place.first, b - (1 - ratio) * recorded, ratio * recorded - ahead)
+        def force(b: jax.Array, recorded: jax.Array, ratio: jax.Array, rest: jax.Array) -> jax.Array:
+            return jnp.where(place.first, b - (1 - ratio) * recorded, ratio * recorded) + rest
 
-        total = optax.tree.add(jax.tree.map(force, place.rhs, recorded, ahead, ratio), bend)
+        total = jax.tree.map(force, place.rhs, recorded, ratio, rest)
         return Parting(past, total, jax.tree.map(jnp.divide, segment.applied, ratio), steps)
 
-    ahead, v_past = ground.after(past)
-    start = parting(v_past, half, optax.tree.zeros_like(past))
-    halfway, _ = part(SegmentSolve(HALFWAY_PRODUCTS, None), ground.product(past), start)
+    def begun() -> Middle:
+        ahead, v_past = ground.after(past)
+        start = parting(v_past, half, optax.tree.zeros_like(past))
+        return Middle(part(SegmentSolve(HALFWAY_PRODUCTS, None), ground.product(past), start)[0], ahead, v_past)
+
+    def gone_on() -> Middle:
+        nothing = optax.tree.zeros_like(past)
+        return Middle(optax.tree.add_scale(past, 0.5, course.moved), nothing, nothing)
+
+    halfway, ahead, v_past = jax.lax.cond(place.first, begun, gone_on)
     there, v_half = ground.after(halfway)
     product = ground.product(halfway)
-    bend = jax.tree.map(lambda a, b, back: a - b + back, ahead, there, product(optax.tree.sub(halfway, past)))
-    # What Adam remembers in the middle of the segment is of a while before.
-    v_r = jax.tree.map(lambda a, b: a + (1 - age(half) / half) * (b - a), v_past, v_half)
-    whole = parting(v_r, segment.steps, bend)
+    rest = jax.tree.map(lambda a, b, back: a - b + back, ahead, there, product(optax.tree.sub(halfway, past)))
+    # What Adam remembers in the middle of the first segment is of a while before; later on it is in `squares`.
+    since = jnp.where(place.first, 1 - age(half) / half, 1)
+    v_r = jax.tree.map(lambda a, b: a + since * (b - a), v_past, v_half)
+    whole = parting(v_r, segment.steps, rest)
     delta, solution = part(solve, product, whole, solve.most(place.last))
-    solution = replace(solution, num_steps=solution.num_steps + HALFWAY_PRODUCTS + 1)
+    on_the_way = jnp.where(place.first, HALFWAY_PRODUCTS, 0) + 1
+    solution = replace(solution, num_steps=(solution.num_steps + on_the_way).astype(jnp.int32))
     squares = course.squares.then(MeanSquares(v, v_half), segment.steps)
     # The middle of the segment has moved about half as far as its ends have together.
     middle = jax.tree.map(lambda a, b: 0.5 * (a + b), past, delta)
-    return Stretch(Course(delta, squares), middle, whole.applied, solution)
+    return Stretch(Course(delta, optax.tree.sub(delta, past), squares), middle, whole.applied, solution)
+
+
+class Middle(NamedTuple):
+    """Where the other training is in the middle of a segment, and of the first what is known at its beginning.
+
+    Attributes:
+      halfway: δ_½.
+      ahead: ∇L(θ_1; D_r, G_r).
+      square: v_r there.
+    """
+
+    halfway: Params
+    ahead: Params
+    square: Params
 
 
 @pytree

@@ -148,10 +148,16 @@ def _back(objective: Objective, params: Params, batch: Batch) -> Callable[[jax.A
 def _energy(objective: Objective, back: Callable[[jax.Array], Params], batch: Batch, key: jax.Array) -> Params:
     weights, squares = batch.examples.weights, []
     for probe in jax.random.split(key, PROBES):
-        signs = batch.examples.drawn(jax.random.rademacher(probe, weights.shape, weights.dtype))
-        squares.append(jax.tree.map(jnp.square, back(weights * signs)))
+        drawn = batch.examples.drawn(signs(probe, len(weights)))
+        squares.append(jax.tree.map(jnp.square, back(jnp.where(drawn, weights, -weights))))
     mean = jax.tree.map(lambda *values: sum(values) / PROBES, *squares)
     return row_means(objective.model.tables, mean)
+
+
+def signs(key: jax.Array, count: int) -> jax.Array:
+    """Random signs, bool [n], of which the first are the same for any n; one word draws thirty-two of them."""
+    words = jax.random.bits(key, (-(-count // 32),), jnp.uint32)
+    return ((words[:, None] >> jnp.arange(32, dtype=jnp.uint32)) & 1).astype(bool).reshape(-1)[:count]
 
 
 def row_means(tables: Tables, values: Params) -> Params:

@@ -30,7 +30,7 @@ from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.along import Course, Ground, Place, SegmentSolve, follow
 from ifru_jax.unlearning.astray import holds
 from ifru_jax.unlearning.local.problem import LocalProblem
-from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, slope_after, slope_before
+from ifru_jax.unlearning.preconditioner import Sides, slope_after, slope_before
 
 
 @pytree
@@ -113,9 +113,8 @@ def follow_local(
         found = follow(solve, ground, Segment(known.params, known.applied, known.steps), course, place)
         return found.course, (found.middle, optax.tree.sub(found.applied, known.applied), found.solution)
 
-    nothing = optax.tree.zeros_like(rhs)
     numbered = jnp.arange(count), jax.tree.map(lambda *leaves: jnp.stack(leaves), *segments)
-    course, (middles, applied, solutions) = jax.lax.scan(through, Course(nothing, MeanSquares.none(nothing)), numbered)
+    course, (middles, applied, solutions) = jax.lax.scan(through, Course.beginning(rhs), numbered)
 
     local = take_rows(tables, params, problem.rows)
     _, retained = problem.batches(problem.flow(propagations))
