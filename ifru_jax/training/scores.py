@@ -16,7 +16,7 @@ from ifru_jax.graph import Graph, GridPairs, IndexPairs, Pairs, SortedPairs
 from ifru_jax.models import Params, Recommender
 
 # A Hessian product over everything at once may hold this many bytes of activations; above, scores are taken in chunks.
-MEMORY_BUDGET = 1 << 29
+MEMORY_BUDGET = 1 << 31
 # What a product holds, in activations of one pass (measured at a perceptron: 3 to 4).
 _PASSES = 4
 # So few pairs are scored at once whatever the model, and need no estimate.

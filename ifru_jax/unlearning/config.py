@@ -38,7 +38,8 @@ class IFRUConfig:
         its end, which is faster, and the record is left behind. So do, whatever is said here, requests with `max_edges`, with a
         scope that the model or its loss doesn't allow to confine, with a scope and frozen shared weights, and with another
         curvature, solver, filter, damping, metric or spillover than the default.
-      segment_steps: products in the last segment of the record at the most; λ, metric and filter are those of the training then.
+      segment_steps: products in the last segment of the record at the most, and half as many for shared weights to settle; λ,
+        metric and filter are those of the training then.
       early_steps: products in each segment before it at the most, and no more than `segment_steps`: what they leave undone is in
         the force of the next.
       segment_tolerance: relative error of δ, as Lanczos estimates it, at which a segment has had enough of them.

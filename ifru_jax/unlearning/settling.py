@@ -73,7 +73,8 @@ def _settle(
     scale = jax.tree.map(lambda p: jnp.sqrt(steps * p), applied)
     problem = scaled_problem(of_here.hessian_product(here, retained), force, scale)
     within = coordinates(objective.model, here, config)
-    solve = spectral_step(num_steps=config.segment_steps)
+    # Half of what the last segment gets: more settle nothing more (docs/step.md).
+    solve = spectral_step(num_steps=(config.segment_steps + 1) // 2)
     # No longer than the training, to which the scale belongs.
     solution = solve(lambda z: within.reduce(problem.product(within.expand(z))), within.reduce(problem.rhs), floor=1.0)
     return Settled(problem.to_params(within.expand(solution.solution)), solution)

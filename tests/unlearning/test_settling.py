@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 TABLES = ("user/embedding", "item/embedding")
 # As many as there are weights, so that the Krylov space is all of them.
-EXACT = IFRUConfig(segment_steps=19, early_steps=19, segment_tolerance=0.0, max_share=None)
+EXACT = IFRUConfig(segment_steps=38, early_steps=19, segment_tolerance=0.0, max_share=None)
 
 
 class Baked(nn.Module):
@@ -122,6 +122,13 @@ def test_rows_follow_as_those_of_a_model_without_weights_do():
         for part in ("params", "applied"):
             a, b = (getattr(found.segments[0], part)[name] for found in (held, without))
             np.testing.assert_allclose(a, b, atol=1e-10)
+
+
+def test_weights_take_half_the_products_of_the_last_segment(state):
+    change = state.resolved(request_of(state))
+    for most, taken in ((8, 4), (9, 5)):
+        found = settle(prepare(state, config=replace(EXACT, segment_steps=most)), state.objective, state.params, change)
+        assert int(found.solution.num_steps) == taken
 
 
 @pytest.mark.parametrize("shared", ["update", "freeze", ("top",)], ids=str)

@@ -3,6 +3,7 @@
 from .fault import faults
 
 TWIN = "unlearning/test_settling.py::test_weights_settle_as_the_dense_twin_does"
+PRODUCTS = "unlearning/test_settling.py::test_weights_take_half_the_products_of_the_last_segment"
 WHOLE = "unlearning/test_settling.py::test_a_request_follows_the_record_whatever_becomes_of_the_weights"
 HELD = "unlearning/test_settling.py::test_rows_follow_as_those_of_a_model_without_weights_do"
 
@@ -28,7 +29,12 @@ SETTLING = [
             "state.record.segments[0].applied[name]",
         ),
         ("longer than the training", "floor=1.0)", "floor=1e-6)"),
-        ("the weights grow", "num_steps=config.segment_steps)", 'num_steps=config.segment_steps, filter="growing-flow")'),
+        ("the weights grow", "config.segment_steps + 1) // 2)", 'config.segment_steps + 1) // 2, filter="growing-flow")'),
+    ),
+    *faults(
+        "unlearning/settling.py",
+        PRODUCTS,
+        ("weights take as many products as the last segment", "(config.segment_steps + 1) // 2)", "config.segment_steps)"),
     ),
     *faults(
         "unlearning/whole.py",
