@@ -29,8 +29,9 @@ from ifru_jax.pytree import pytree
 from ifru_jax.training import Objective
 from ifru_jax.training.record import BETA_2
 
-# Draws of signs for E.
-PROBES = 2
+# Draws of signs for E. Where a user is the sum of many items, an interaction reaches all of their rows, with one sign: what a draw
+# gets wrong there it gets wrong in all of them.
+PROBES, PROBES_OF_BAGS = 2, 8
 # v_r / v is taken to be no further from 1: a row that loses all its data is set to zero anyway.
 LEAST_RATIO, MOST_RATIO = 0.05, 20.0
 
@@ -146,12 +147,17 @@ def _back(objective: Objective, params: Params, batch: Batch) -> Callable[[jax.A
 
 
 def _energy(objective: Objective, back: Callable[[jax.Array], Params], batch: Batch, key: jax.Array) -> Params:
-    weights, squares = batch.examples.weights, []
-    for probe in jax.random.split(key, PROBES):
+    weights, tables = batch.examples.weights, objective.model.tables
+
+    def added(total: Params, probe: jax.Array) -> tuple[Params, None]:
         drawn = batch.examples.drawn(signs(probe, len(weights)))
-        squares.append(jax.tree.map(jnp.square, back(jnp.where(drawn, weights, -weights))))
-    mean = jax.tree.map(lambda *values: sum(values) / PROBES, *squares)
-    return row_means(objective.model.tables, mean)
+        squares = jax.tree.map(jnp.square, back(jnp.where(drawn, weights, -weights)))
+        return optax.tree.add(total, row_means(tables, squares)), None
+
+    probes = jax.random.split(key, PROBES_OF_BAGS if set(tables.values()) == {"item"} else PROBES)
+    nothing = row_means(tables, optax.tree.zeros_like(back(weights)))
+    total, _ = jax.lax.scan(added, nothing, probes)
+    return optax.tree.scale(1 / len(probes), total)
 
 
 def signs(key: jax.Array, count: int) -> jax.Array:

@@ -1,13 +1,18 @@
 """What Adam would have divided by: against minibatches that are drawn, and where a row has nothing to tell."""
 
+from dataclasses import replace
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from ifru_jax import mf
 from ifru_jax.graph import Change
+from ifru_jax.models import multvae
 from ifru_jax.training import train
-from ifru_jax.unlearning.preconditioner import MeanSquares, row_means, slope_after, slope_before
+from ifru_jax.unlearning.preconditioner import MeanSquares, energy, row_means, signs, slope_after, slope_before
 from tests.unlearning.conftest import CONFIG, sides_of, some
 
 
@@ -38,6 +43,32 @@ def test_mean_squares_are_those_of_minibatches(split, monkeypatch):
         ratio = np.asarray(found["user_embedding"])[seen].mean(axis=1) / (total[seen] / 4000)
         assert abs(np.median(ratio) - 1) < 0.08
         assert np.quantile(np.abs(ratio - 1), 0.9) < 0.35
+
+
+@pytest.mark.parametrize(
+    ("model", "draws"), [(mf(embedding_size=4), 2), (multvae(hidden_size=6, code_size=3), 8)], ids=["mf", "bags"]
+)
+def test_the_energy_is_a_mean_over_draws_of_signs(split, model, draws):
+    """Eight of them where a user has no row, but is the sum of many."""
+    trained, key = train(jax.random.key(0), model, split, CONFIG), jax.random.key(3)
+    batch = trained.batch
+    found = energy(trained.objective, trained.params, batch, key)
+    each = []
+    for one in jax.random.split(key, draws):
+        signed = batch.examples.weights * jnp.where(signs(one, len(batch.examples.weights)), 1.0, -1.0)
+        of_losses = partial(trained.objective.losses, batch=replace(batch, examples=replace(batch.examples, weights=signed)))
+        each.append(jax.tree.map(np.square, jax.grad(of_losses)(trained.params)))
+    for name in model.tables:
+        mean = np.mean([squares[name] for squares in each], axis=0)
+        expected = mean if mean.ndim == 1 else mean.mean(axis=1, keepdims=True)
+        np.testing.assert_allclose(found[name], expected, rtol=2e-4)
+
+
+def test_signs_are_the_same_for_fewer_and_fair():
+    many = np.asarray(signs(jax.random.key(0), 10_001))
+    assert abs(many.mean() - 0.5) < 0.02
+    assert len({tuple(many[start : start + 32]) for start in range(0, 9_984, 32)}) == 312
+    np.testing.assert_array_equal(signs(jax.random.key(0), 77), many[:77])
 
 
 def test_a_row_has_one_number_and_so_has_a_shared_parameter():
