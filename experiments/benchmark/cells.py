@@ -2,22 +2,26 @@
 
     IFRU_JAX_DATA=DIR python -m experiments.benchmark.cells                    # all cells that are missing
     IFRU_JAX_DATA=DIR python -m experiments.benchmark.cells --only ml-100k_mf  # those whose name contains it
+    IFRU_JAX_DATA=DIR python -m experiments.benchmark.cells --again ifru,ifru-end   # these methods, of cells that are there
 
 What methods do to a model can be measured on a busy machine, and `experiments.suite` does; how long they take can't. Here a cell is
 retrained and unlearned once more from the model of one seed, all methods warm (`experiments.run.trials`). A line per method goes to
 experiments/results/seconds.jsonl, from which pages have their seconds; a cell is written when it is complete, and not run again.
+A method that has changed since is timed `--again`, beside retrainings of its own, and takes the place of what was there.
 How long all take was not recorded: a cell takes one training, its retrainings and the methods.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
+from json import dumps
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from experiments import RESULTS
+from experiments.reporting.json_files import as_json
 from experiments.reporting.json_lines import append_line, read_lines
 from experiments.reporting.records import environment
 from experiments.run.baselines import Baseline, baselines_of, gradient_seconds, retrain, train_original
@@ -33,6 +37,7 @@ from experiments.suite import CELLS
 from experiments.suite.cell import NOISE, Cell
 from ifru_jax.compiled import compiling_anew
 from ifru_jax.errors import IfruError
+from ifru_jax.files import write_atomic
 
 PATH = RESULTS / "seconds.jsonl"
 # A figure with one of these beginnings is a time, or a ratio of two.
@@ -41,27 +46,44 @@ TIMES = ("seconds.", "speedup_vs_", "gradient_evaluations")
 TIMED = [cell for cell in CELLS if cell.forget == NOISE and not cell.part]
 
 
-def cells(only: str = "", models: Path | None = None) -> None:
+def cells(only: str = "", models: Path | None = None, again: str = "") -> None:
     """Times the cells that are missing.
 
     Args:
       only: those whose name contains it.
       models: folder to keep the models in that are unlearned; retraining is always timed anew.
+      again: methods to time anew, with commas between, in the cells that are there in place of those that are missing.
+
+    Raises:
+      DataError: no such cell or method.
     """
     console = Console()
-    done = {line["cell"] for _, line in read_lines(PATH)}
-    missing = [cell for cell in chosen(TIMED, only) if cell.name not in done]
-    for number, cell in enumerate(missing, start=1):
-        console.print(f"{number} of {len(missing)}: {cell.name}")
+    done, methods = {line["cell"] for _, line in read_lines(PATH)}, parse_methods(again)
+    wanted = [cell for cell in chosen(TIMED, only) if (cell.name in done) == bool(methods)]
+    for number, cell in enumerate(wanted, start=1):
+        console.print(f"{number} of {len(wanted)}: {cell.name}")
+        names = [name for name in parse_methods(cell.methods) if name in methods or not methods]
         # Times of first calls are with compilation.
         with telling(console) as tell, compiling_anew():
-            found = list(timed(cell, KEEP_NOTHING if models is None else ModelStore(models), tell))
-        for method, figures in found:
-            append_line(PATH, {"cell": cell.name, "method": method, "figures": figures, "environment": environment()})
+            found = list(timed(cell, names, KEEP_NOTHING if models is None else ModelStore(models), tell))
+        lines = [{"cell": cell.name, "method": name, "figures": of, "environment": environment()} for name, of in found]
+        if methods:
+            # Ratios of the others are to the retraining that stands beside them.
+            _put_in_place([line for line in lines if line["method"] in methods])
+        else:
+            for line in lines:
+                append_line(PATH, line)
 
 
-def timed(cell: Cell, store: ModelStore, tell: Tell) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Methods of a cell that have a meaning there, and their times."""
+def _put_in_place(lines: Sequence[dict[str, Any]]) -> None:
+    """Lines of a cell in the place of those of the same methods."""
+    new = {(line["cell"], line["method"]): line for line in lines}
+    kept = [new.pop((line["cell"], line["method"]), line) for _, line in read_lines(PATH)]
+    write_atomic(PATH, "".join(f"{dumps(as_json(line), ensure_ascii=False)}\n" for line in [*kept, *new.values()]).encode())
+
+
+def timed(cell: Cell, methods: Sequence[str], store: ModelStore, tell: Tell) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Those of the methods that have a meaning in a cell, retraining before all, and their times."""
     setup = set_up(cell.data, cell.model, cell.layers, cell.forget, objective=cell.objective)
     original, keys = train_original(setup, 0, store=store), count()
     tell("retraining")
@@ -72,7 +94,7 @@ def timed(cell: Cell, store: ModelStore, tell: Tell) -> Iterator[tuple[str, dict
     middle = sorted(retraining, key=lambda report: report.seconds["total"])[len(retraining) // 2]
     yield "retrain", times_of(middle, baselines, gradient)
     pace = 0.0
-    for name in in_running_order(parse_methods(cell.methods)):
+    for name in in_running_order(methods):
         entry = REGISTRY[name]
         context = context_of(setup, entry)
         if entry.budget is not None:

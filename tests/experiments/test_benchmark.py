@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from experiments.benchmark import __main__ as benchmark
+from experiments.benchmark import cells
 from experiments.benchmark import errors as accuracy
 from experiments.benchmark.errors import errors, references
 from experiments.benchmark.figure import Figure, compare_times, spread
 from experiments.run.command_line import status_of
-from ifru_jax import Interactions, TrainConfig, drop_duplicates, mf, random_split
+from ifru_jax import DataError, Interactions, TrainConfig, drop_duplicates, mf, random_split
 from ifru_jax.data import ForgetRequest
 from ifru_jax.training import train
 from ifru_jax.unlearning import IFRUConfig, prepare
@@ -81,3 +82,29 @@ def test_the_error_of_a_request_falls_with_its_scope(trained):
     # What is left is single precision.
     assert far["error.p95"] < 1e-3
     assert far["error.scores.p95"] < 1e-3
+
+
+def test_a_method_is_timed_again_in_the_place_of_what_was_there(tmp_path, monkeypatch):
+    asked, path = [], tmp_path / "seconds.jsonl"
+
+    def timed(cell, methods, store, tell):
+        asked.append((cell.name, list(methods)))
+        for name in ("retrain", *methods):
+            yield name, {"seconds.total": float(len(asked))}
+
+    monkeypatch.setattr(cells, "PATH", path)
+    monkeypatch.setattr(cells, "timed", timed)
+    cells.cells(only="ml-100k_mf_noise-0.02")
+    (name, every), before = asked[0], path.read_text().splitlines()
+    assert name == "ml-100k_mf_noise-0.02"
+    assert [json.loads(line)["method"] for line in before] == ["retrain", *every]
+    cells.cells(only="ml-100k_mf_noise-0.02")
+    assert len(asked) == 1
+    cells.cells(only="ml-100k_mf", again="ifru-end,ifru")
+    assert asked[1:] == [(name, [method for method in every if method in ("ifru", "ifru-end")])]
+    for old, new in zip(before, path.read_text().splitlines(), strict=True):
+        again = json.loads(new)["method"] in ("ifru", "ifru-end")
+        assert (old != new) == again
+        assert json.loads(new)["figures"] == {"seconds.total": 2.0 if again else 1.0}
+    with pytest.raises(DataError, match="there is no method 'magic'"):
+        cells.cells(again="magic")
