@@ -15,7 +15,8 @@ does: half as far on again as it came in the segment before, which was about as 
 
 with H_1 at θ_1, and what Adam remembers in the middle is older by `age`, so that v_r lies between its values at θ_1 and at
 θ_1 + δ_½. b_1, which takes the place of that difference in r_1, too, is summed over what changes alone, since the difference of two
-gradients may be no more than their rounding.
+gradients may be no more than their rounding. Where a batch was all of the data, which is then small, Adam moves every element by a
+step of one size, this way and that, and what it did last tells little of what it does next: all segments are begun like the first.
 
 F_k is resolved by few products in all segments but the last: what they leave undone is in the force of the next, which is taken at
 θ_k + δ_½. Nothing comes after the last.
@@ -142,10 +143,11 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     sides = Sides(before, after, *changed, change.counts, float(record.batch_size))
     start, held = followers(objective.model, record.segments[0].params)
     rhs, influence = right_hand_side(objective.holding(held), start, change, spillover=solve.spillover)
-    course = _beginning(start)
+    course, whole_batches = _beginning(start), record.batch_size >= change.counts[0]
     segments, solutions = [], []
     for number, segment in enumerate(record.segments):
-        place = Place(number == 0, number == len(record.segments) - 1, rhs)
+        first, last = number == 0, number == len(record.segments) - 1
+        place = Place(first, last, first or whole_batches, rhs)
         known = on_device((segment, course, sides, number, place))
         course, segment, solution = _follow_segment(solve, objective, *known)
         segments.append(segment)
@@ -209,11 +211,13 @@ class Place(NamedTuple):
     Attributes:
       first: bool [], its force is `rhs` but for ρ.
       last: bool [], what it leaves undone nobody mends.
+      sought: bool [], a product leads to its middle; of the first always.
       rhs: b_1, summed over what changes.
     """
 
     first: jax.Array | bool
     last: jax.Array | bool
+    sought: jax.Array | bool
     rhs: Params
 
 
@@ -249,23 +253,24 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
 
     def begun() -> Middle:
         ahead, v_past = ground.after(past)
-        start = parting(v_past, half, optax.tree.zeros_like(past))
-        return Middle(part(SegmentSolve(HALFWAY_PRODUCTS, None), ground.product(past), start)[0], ahead, v_past)
+        start = parting(v_past, half, jax.tree.map(lambda leaf: jnp.where(place.first, 0, -leaf), ahead))
+        halfway, _ = part(SegmentSolve(HALFWAY_PRODUCTS, None), ground.product(past), start)
+        return Middle(halfway, jax.tree.map(lambda leaf: jnp.where(place.first, leaf, 0), ahead), v_past)
 
     def gone_on() -> Middle:
         nothing = optax.tree.zeros_like(past)
         return Middle(optax.tree.add_scale(past, 0.5, course.moved), nothing, nothing)
 
-    halfway, ahead, v_past = jax.lax.cond(place.first, begun, gone_on)
+    halfway, ahead, v_past = jax.lax.cond(place.sought, begun, gone_on)
     there, v_half = ground.after(halfway)
     product = ground.product(halfway)
     rest = jax.tree.map(lambda a, b, back: a - b + back, ahead, there, product(optax.tree.sub(halfway, past)))
-    # What Adam remembers in the middle of the first segment is of a while before; later on it is in `squares`.
-    since = jnp.where(place.first, 1 - age(half) / half, 1)
+    # What Adam remembers in the middle of the segment is of a while before; where that is not known, `squares` have most of it.
+    since = jnp.where(place.sought, 1 - age(half) / half, 1)
     v_r = jax.tree.map(lambda a, b: a + since * (b - a), v_past, v_half)
     whole = parting(v_r, segment.steps, rest)
     delta, solution = part(solve, product, whole, solve.most(place.last))
-    on_the_way = jnp.where(place.first, HALFWAY_PRODUCTS, 0) + 1
+    on_the_way = jnp.where(place.sought, HALFWAY_PRODUCTS, 0) + 1
     solution = replace(solution, num_steps=(solution.num_steps + on_the_way).astype(jnp.int32))
     squares = course.squares.then(MeanSquares(v, v_half), segment.steps)
     # The middle of the segment has moved about half as far as its ends have together.
@@ -274,12 +279,12 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
 
 
 class Middle(NamedTuple):
-    """Where the other training is in the middle of a segment, and of the first what is known at its beginning.
+    """Where the other training is in the middle of a segment, and what is known of its beginning where that was looked at.
 
     Attributes:
       halfway: δ_½.
-      ahead: ∇L(θ_1; D_r, G_r).
-      square: v_r there.
+      ahead: ∇L(θ_1; D_r, G_r) of the first.
+      square: v_r at the beginning.
     """
 
     halfway: Params

@@ -15,7 +15,7 @@ import ifru_jax
 from ifru_jax import DataError, Interactions, Split, TrainConfig, bpr, explain, fit, lightgcn, mf, recommend, score, unlearn
 from ifru_jax.data import sample_negatives
 from ifru_jax.models import sasrec
-from ifru_jax.unlearning import along
+from ifru_jax.unlearning import along, preconditioner
 from ifru_jax.unlearning.local import adjoint
 from ifru_jax.unlearning.preconditioner import MeanSquares
 
@@ -103,6 +103,16 @@ def test_an_influence_is_what_the_step_does_without_the_rating(trained):
     assert correlation_with_steps(trained) > 0.99
 
 
+@pytest.fixture
+def without_the_noise_of_draws(monkeypatch):
+    """On so few interactions two draws of signs change the correlation of LightGCN by .05."""
+    monkeypatch.setattr(preconditioner, "PROBES", 64)
+    along._follow_segment.clear_cache()
+    yield
+    along._follow_segment.clear_cache()
+
+
+@pytest.mark.usefixtures("without_the_noise_of_draws")
 def test_an_influence_is_in_the_direction_of_the_step_as_it_is(trained):
     assert correlation_with_steps(trained) > (0.8 if trained.model.num_hops else 0.95)
 

@@ -118,7 +118,7 @@ def dense_course(problem, record):
 
         # (43) and (44): to the middle, half as far again as before, or by a product; then all of the segment.
         past, seen = delta, mean_square(twin, here, g, before)
-        if moved is None:
+        if moved is None or before.present.sum() <= BATCH:
             ahead, H, seen_past = at(past)
             rho, S = middle(seen, seen_past)
             halfway = past + S * in_krylov(steps / 2 * S[:, None] * H * S, steps / 2 * S * (rho * g - ahead), growing, 1)
@@ -164,6 +164,19 @@ def dense_peak(twin, theta, data, record, valid):
     x, y = SHARES[best - 1 : best + 2], metric[best - 1 : best + 2]
     curvature, incline, _ = np.polyfit(x, y, 2)
     return (-incline / (2 * curvature) if curvature < 0 else x[1]), after
+
+
+def test_batches_of_all_the_data_seek_the_middle_of_every_segment(seeded, monkeypatch):
+    """Over all the data; other tests hold confined requests against that."""
+    monkeypatch.setattr(f"{__name__}.BATCH", USERS * ITEMS)
+    # What is compiled with it is kept for the tests below.
+    monkeypatch.setattr("ifru_jax.unlearning.stopping.PRODUCTS", COUNT)
+    monkeypatch.setattr("ifru_jax.unlearning.astray.LEAST_FALL", 1.0)
+    seed, problem = seeded(False)
+    state = with_record(problem, seed)
+    course = dense_course(problem, state.record)
+    unlearned, _ = forget(state.with_record(replace(state.record, peak=None)), problem.request)
+    np.testing.assert_allclose(flat(unlearned.params), np.where(problem.lost, 0, problem.theta + course.delta), atol=1e-8)
 
 
 @pytest.mark.parametrize("goes_on", [True, False])

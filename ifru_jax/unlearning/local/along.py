@@ -41,11 +41,13 @@ class Way:
       segments: of the record.
       propagations: of every θ_k, empty ones for a model without a graph.
       batch_size: B.
+      whole_batches: bool [], whether that was all of the data.
     """
 
     segments: tuple[Segment, ...]
     propagations: tuple[Propagations, ...]
     batch_size: jax.Array | float
+    whole_batches: jax.Array | bool
 
 
 @pytree
@@ -108,7 +110,8 @@ def follow_local(
 
     def through(course: Course, numbered: tuple[jax.Array, _Known]) -> tuple[Course, tuple[Params, Params, Solution]]:
         number, known = numbered
-        place = Place(number == 0, number == count - 1, rhs)
+        first = number == 0
+        place = Place(first, number == count - 1, first | way.whole_batches, rhs)
         ground = _ground(objective, problem, known, _sides(problem, known.flow, way.batch_size), jax.random.key(number))
         found = follow(solve, ground, Segment(known.params, known.applied, known.steps), course, place)
         return found.course, (found.middle, optax.tree.sub(found.applied, known.applied), found.solution)

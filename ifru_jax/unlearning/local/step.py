@@ -90,7 +90,8 @@ class _Model:
         way, adaptive = None, True
         if state.follows:
             assert state.record is not None
-            way = Way(state.record.segments, state.on_the_way, float(state.record.batch_size))
+            size = state.record.batch_size
+            way = Way(state.record.segments, state.on_the_way, float(size), size >= len(state.training_set))
             adaptive = state.record.adaptive
         return cls(state.step, adaptive, objective, state.params, state.propagations, state.floor, way)
 
@@ -191,7 +192,7 @@ def _solve_and_apply(model: _Model, problems: LocalProblem, lost: Rows) -> tuple
         middle, applied = (jax.tree.map(lambda leaf, k=number: leaf[k], of) for of in (followed.middles, followed.applied))
         segments.append(Segment(moved(segment.params, middle), moved(segment.applied, applied), segment.steps))
     on_the_way = tuple(propagated(*of) for of in zip(model.way.propagations, [of.params for of in segments], strict=True))
-    way = Way(tuple(segments), on_the_way, model.way.batch_size)
+    way = replace(model.way, segments=tuple(segments), propagations=on_the_way)
     return Moved(params, propagations, way), batched
 
 
