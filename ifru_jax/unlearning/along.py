@@ -54,7 +54,7 @@ from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slope_af
 from ifru_jax.unlearning.shared_weights import followers
 from ifru_jax.unlearning.step import scaled_problem, without_data
 
-# Products on the way to the middle of the first segment; more of them change nothing (docs/step.md).
+# Products on the way to the middle of a segment where it is sought; more of them change nothing (docs/step.md).
 HALFWAY_PRODUCTS = 1
 
 
@@ -143,11 +143,10 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     sides = Sides(before, after, *changed, change.counts, float(record.batch_size))
     start, held = followers(objective.model, record.segments[0].params)
     rhs, influence = right_hand_side(objective.holding(held), start, change, spillover=solve.spillover)
-    course, whole_batches = _beginning(start), record.batch_size >= change.counts[0]
+    course = _beginning(start)
     segments, solutions = [], []
     for number, segment in enumerate(record.segments):
-        first, last = number == 0, number == len(record.segments) - 1
-        place = Place(first, last, first or whole_batches, rhs)
+        place = Place(number == 0, number == len(record.segments) - 1, rhs)
         known = on_device((segment, course, sides, number, place))
         course, segment, solution = _follow_segment(solve, objective, *known)
         segments.append(segment)
@@ -184,6 +183,7 @@ def _follow_segment(
         slope_before(objective, params, sides, key),
         lambda delta: slope_after(objective, there(delta), sides, key),
         lambda delta: objective.hessian_product(there(delta), sides.after),
+        sides.batch_size >= objective.total,
     )
     found = follow(solve, ground, Segment(params, applied, segment.steps), course, place)
     lost = without_data(sides.after.examples)
@@ -198,11 +198,13 @@ class Ground(NamedTuple):
       before: ∇L(θ_k; D, G), and v there.
       after: ∇L(θ_k + δ; D_r, G_r), and v_r there.
       product: v ↦ ∇²L(θ_k + δ; D_r, G_r) v.
+      whole_batches: bool [], whether each step of the training saw all of its data.
     """
 
     before: tuple[Params, Params]
     after: Callable[[Params], tuple[Params, Params]]
     product: Callable[[Params], Callable[[Params], Params]]
+    whole_batches: jax.Array | bool
 
 
 class Place(NamedTuple):
@@ -211,13 +213,11 @@ class Place(NamedTuple):
     Attributes:
       first: bool [], its force is `rhs` but for ρ.
       last: bool [], what it leaves undone nobody mends.
-      sought: bool [], a product leads to its middle; of the first always.
       rhs: b_1, summed over what changes.
     """
 
     first: jax.Array | bool
     last: jax.Array | bool
-    sought: jax.Array | bool
     rhs: Params
 
 
@@ -241,6 +241,7 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
     """From the beginning of a segment to its end; all of it of the parameters that move."""
     past, half = course.delta, segment.steps / 2
     recorded, v = ground.before
+    sought = place.first | ground.whole_batches
 
     def parting(v_r: Params, steps: jax.Array | float, rest: Params) -> Parting:
         ratio = course.squares.then(MeanSquares(v, v_r), half).root_ratio if solve.adaptive else optax.tree.ones_like(past)
@@ -261,16 +262,16 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
         nothing = optax.tree.zeros_like(past)
         return Middle(optax.tree.add_scale(past, 0.5, course.moved), nothing, nothing)
 
-    halfway, ahead, v_past = jax.lax.cond(place.sought, begun, gone_on)
+    halfway, ahead, v_past = jax.lax.cond(sought, begun, gone_on)
     there, v_half = ground.after(halfway)
     product = ground.product(halfway)
     rest = jax.tree.map(lambda a, b, back: a - b + back, ahead, there, product(optax.tree.sub(halfway, past)))
     # What Adam remembers in the middle of the segment is of a while before; where that is not known, `squares` have most of it.
-    since = jnp.where(place.sought, 1 - age(half) / half, 1)
+    since = jnp.where(sought, 1 - age(half) / half, 1)
     v_r = jax.tree.map(lambda a, b: a + since * (b - a), v_past, v_half)
     whole = parting(v_r, segment.steps, rest)
     delta, solution = part(solve, product, whole, solve.most(place.last))
-    on_the_way = jnp.where(place.sought, HALFWAY_PRODUCTS, 0) + 1
+    on_the_way = jnp.where(sought, HALFWAY_PRODUCTS, 0) + 1
     solution = replace(solution, num_steps=(solution.num_steps + on_the_way).astype(jnp.int32))
     squares = course.squares.then(MeanSquares(v, v_half), segment.steps)
     # The middle of the segment has moved about half as far as its ends have together.

@@ -41,13 +41,11 @@ class Way:
       segments: of the record.
       propagations: of every θ_k, empty ones for a model without a graph.
       batch_size: B.
-      whole_batches: bool [], whether that was all of the data.
     """
 
     segments: tuple[Segment, ...]
     propagations: tuple[Propagations, ...]
     batch_size: jax.Array | float
-    whole_batches: jax.Array | bool
 
 
 @pytree
@@ -110,8 +108,7 @@ def follow_local(
 
     def through(course: Course, numbered: tuple[jax.Array, _Known]) -> tuple[Course, tuple[Params, Params, Solution]]:
         number, known = numbered
-        first = number == 0
-        place = Place(first, number == count - 1, first | way.whole_batches, rhs)
+        place = Place(number == 0, number == count - 1, rhs)
         ground = _ground(objective, problem, known, _sides(problem, known.flow, way.batch_size), jax.random.key(number))
         found = follow(solve, ground, Segment(known.params, known.applied, known.steps), course, place)
         return found.course, (found.middle, optax.tree.sub(found.applied, known.applied), found.solution)
@@ -146,6 +143,7 @@ def _ground(objective: Objective, problem: LocalProblem, known: _Known, sides: S
         of_core(slope_before(objective, known.params, sides, key)),
         lambda delta: of_core(slope_after(objective, at(delta), sides, key)),
         product,
+        sides.batch_size >= objective.total,
     )
 
 

@@ -90,8 +90,7 @@ class _Model:
         way, adaptive = None, True
         if state.follows:
             assert state.record is not None
-            size = state.record.batch_size
-            way = Way(state.record.segments, state.on_the_way, float(size), size >= len(state.training_set))
+            way = Way(state.record.segments, state.on_the_way, float(state.record.batch_size))
             adaptive = state.record.adaptive
         return cls(state.step, adaptive, objective, state.params, state.propagations, state.floor, way)
 

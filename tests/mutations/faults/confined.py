@@ -100,7 +100,7 @@ CONFINED = [
         "unlearning/local/along.py",
         CONFINED_ALONG,
         ("b_1 of a confined problem has no spillover", "rhs = optax.tree.add(direct, spillover)", "rhs = direct"),
-        ("every segment of a confined problem has the force of the first", "place = Place(first,", "place = Place(number >= 0,"),
+        ("every segment of a confined problem has the force of the first", "Place(number == 0,", "Place(number >= 0,"),
         (
             "H of a confined segment is taken at θ_k",
             "hessian_product(at(delta), sides.after)",
