@@ -14,15 +14,13 @@ How long all take was not recorded: a cell takes one training, its retrainings a
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import count
-from json import dumps
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from experiments import RESULTS
-from experiments.reporting.json_files import as_json
-from experiments.reporting.json_lines import append_line, read_lines
+from experiments.reporting.json_lines import append_line, read_lines, write_lines
 from experiments.reporting.records import environment
 from experiments.run.baselines import Baseline, baselines_of, gradient_seconds, retrain, train_original
 from experiments.run.command_line import command
@@ -37,7 +35,6 @@ from experiments.suite import CELLS
 from experiments.suite.cell import NOISE, Cell
 from ifru_jax.compiled import compiling_anew
 from ifru_jax.errors import IfruError
-from ifru_jax.files import write_atomic
 
 PATH = RESULTS / "seconds.jsonl"
 # A figure with one of these beginnings is a time, or a ratio of two.
@@ -59,10 +56,12 @@ def cells(only: str = "", models: Path | None = None, again: str = "") -> None:
     """
     console = Console()
     done, methods = {line["cell"] for _, line in read_lines(PATH)}, parse_methods(again)
-    wanted = [cell for cell in chosen(TIMED, only) if (cell.name in done) == bool(methods)]
-    for number, cell in enumerate(wanted, start=1):
+    of_cells = [
+        (cell, [name for name in parse_methods(cell.methods) if name in methods or not methods]) for cell in chosen(TIMED, only)
+    ]
+    wanted = [(cell, names) for cell, names in of_cells if names and (cell.name in done) == bool(methods)]
+    for number, (cell, names) in enumerate(wanted, start=1):
         console.print(f"{number} of {len(wanted)}: {cell.name}")
-        names = [name for name in parse_methods(cell.methods) if name in methods or not methods]
         # Times of first calls are with compilation.
         with telling(console) as tell, compiling_anew():
             found = list(timed(cell, names, KEEP_NOTHING if models is None else ModelStore(models), tell))
@@ -79,7 +78,7 @@ def _put_in_place(lines: Sequence[dict[str, Any]]) -> None:
     """Lines of a cell in the place of those of the same methods."""
     new = {(line["cell"], line["method"]): line for line in lines}
     kept = [new.pop((line["cell"], line["method"]), line) for _, line in read_lines(PATH)]
-    write_atomic(PATH, "".join(f"{dumps(as_json(line), ensure_ascii=False)}\n" for line in [*kept, *new.values()]).encode())
+    write_lines(PATH, [*kept, *new.values()])
 
 
 def timed(cell: Cell, methods: Sequence[str], store: ModelStore, tell: Tell) -> Iterator[tuple[str, dict[str, Any]]]:

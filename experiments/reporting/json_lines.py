@@ -7,6 +7,7 @@ warning, so that what it belonged to can be repeated. A bad line anywhere else i
 import json
 import os
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ from ifru_jax.files import write_atomic
 
 def append_line(path: str | os.PathLike[str], value: Any) -> None:
     """Adds one line to the file, which need not exist, and waits until it is on disk; NaN and infinity become null."""
-    line = json.dumps(as_json(value), allow_nan=False, ensure_ascii=False).encode() + b"\n"
     _cut_torn_line(Path(path))
     with open(path, "ab") as file:
-        file.write(line)
+        file.write(_line(value))
         file.flush()
         os.fsync(file.fileno())
+
+
+def write_lines(path: str | os.PathLike[str], values: Iterable[Any]) -> None:
+    """Lines in place of all that the file had, at once."""
+    write_atomic(path, b"".join(map(_line, values)))
 
 
 def read_lines(path: str | os.PathLike[str]) -> list[tuple[int, Any]]:
@@ -44,6 +49,10 @@ def read_lines(path: str | os.PathLike[str]) -> list[tuple[int, Any]]:
         except ValueError as error:  # UnicodeDecodeError is one, too
             raise DataError(f"line {number} of {path.name} is not JSON ({error}): mend or remove it.") from error
     return found
+
+
+def _line(value: Any) -> bytes:
+    return json.dumps(as_json(value), allow_nan=False, ensure_ascii=False).encode() + b"\n"
 
 
 def _cut_torn_line(path: Path) -> None:

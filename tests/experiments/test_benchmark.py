@@ -106,5 +106,8 @@ def test_a_method_is_timed_again_in_the_place_of_what_was_there(tmp_path, monkey
         again = json.loads(new)["method"] in ("ifru", "ifru-end")
         assert (old != new) == again
         assert json.loads(new)["figures"] == {"seconds.total": 2.0 if again else 1.0}
+    # Nothing is retrained where none of the methods has a meaning.
+    cells.cells(only="ml-100k_mf", again="sisa")
+    assert len(asked) == 2
     with pytest.raises(DataError, match="there is no method 'magic'"):
         cells.cells(again="magic")
