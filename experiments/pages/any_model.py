@@ -1,5 +1,7 @@
 """Blocks of docs/any_model.md: models and objectives beyond those of the IFRU paper, and what may become of shared weights."""
 
+from functools import partial
+
 from experiments.pages.blocks import block
 from experiments.pages.columns import (
     CLOSENESS,
@@ -31,6 +33,14 @@ def any_model_table() -> str:
     distance = {"RMS to retraining: IFRU, fine-tuning": joined(", ", rms, of("finetune", rms))}
     found = [one for one in comparisons() if one.stem in STEMS]
     return table(found, MODEL, STEP, RETRAINED, quality, UNDONE, FROM_ORIGINAL, distance, SECONDS, SPEEDUP)
+
+
+@block
+def in_gradients() -> str:
+    """What training again and a request take, in full gradients, where both were timed."""
+    taken = mean("gradient_evaluations", partial(plain, digits=0))
+    found = [one for one in comparisons() if one.stem in STEMS and one.mean("ifru", "gradient_evaluations") is not None]
+    return table(found, MODEL, {"retraining, full gradients": of("retrain", taken), "a request": taken}, SPEEDUP)
 
 
 @block
