@@ -226,7 +226,7 @@ def fit_params(
     if state.best_sums:
         segments = recorder.segments_to(Boundary((best_epoch + 1) * per_epoch, state.best_params, *state.best_sums))
         kept = valid if loss.grouped else replace(valid, groups=None)
-        record = Record(segments, config.batch_size, kept, mesh=train.mesh)
+        record = Record(segments, passes.units * len(train) / passes.size, kept, mesh=train.mesh)
     return state.best_params, History(() if passes.valid is None else tuple(metrics), best_epoch, steps, tuple(seconds), record)
 
 

@@ -60,7 +60,7 @@ class Record:
 
     Attributes:
       segments: in order, at least one.
-      batch_size: interactions per step.
+      batch_size: interactions per step; on average, where groups of many sizes are drawn.
       valid: the interactions that stopped it, on the host, of users and items with data; with groups where those are compared.
       peak: how much longer, as a share of the training, its flow would have had to go on to the best validation metric; found when
         the model is prepared for requests, None before and where validation can't tell.
@@ -69,7 +69,7 @@ class Record:
     """
 
     segments: tuple[Segment, ...]
-    batch_size: int
+    batch_size: float
     valid: Interactions
     peak: float | None = None
     mesh: Mesh | None = None

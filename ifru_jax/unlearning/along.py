@@ -39,6 +39,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from ifru_jax.curvature import node_degrees
 from ifru_jax.graph import Batch, Change
 from ifru_jax.influence import Influence, right_hand_side
 from ifru_jax.influence.right_hand_side import SpilloverForm
@@ -50,6 +51,7 @@ from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.config import IFRUConfig
+from ifru_jax.unlearning.minibatches import Minibatches
 from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slope_after, slope_before
 from ifru_jax.unlearning.shared_weights import followers
 from ifru_jax.unlearning.step import scaled_problem, without_data
@@ -140,7 +142,8 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     touched, replaced = change.touched_examples
     before, after = change.before.batch, change.after.batch
     changed = Batch(touched, before.graph), Batch(replaced, after.graph)
-    sides = Sides(before, after, *changed, change.counts, float(record.batch_size))
+    degrees = _degrees(before.examples), _degrees(after.examples)
+    sides = Sides(before, after, *changed, change.counts, degrees, Minibatches.of(record))
     start, held = followers(objective.model, record.segments[0].params)
     rhs, influence = right_hand_side(objective.holding(held), start, change, spillover=solve.spillover)
     course = _beginning(start)
@@ -158,7 +161,7 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     return Followed(course.delta, tuple(segments), replace(solutions[-1], num_steps=on_device(products)), influence)
 
 
-_beginning = jax.jit(Course.beginning)
+_beginning, _degrees = jax.jit(Course.beginning), jax.jit(node_degrees)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -183,7 +186,7 @@ def _follow_segment(
         slope_before(objective, params, sides, key),
         lambda delta: slope_after(objective, there(delta), sides, key),
         lambda delta: objective.hessian_product(there(delta), sides.after),
-        sides.batch_size >= objective.total,
+        sides.minibatches.size >= objective.total,
     )
     found = follow(solve, ground, Segment(params, applied, segment.steps), course, place)
     lost = without_data(sides.after.examples)

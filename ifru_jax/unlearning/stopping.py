@@ -34,11 +34,11 @@ from ifru_jax.unlearning.shared_weights import followers
 from ifru_jax.unlearning.step import scaled_problem
 
 # Where the metric is looked at, in lengths of the training; backwards only to see the top.
-SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2])
+SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
 # With fewer validation pairs the metric is a staircase.
 LEAST_PAIRS = 1000
-# The gradient is small and points along few directions.
-PRODUCTS = 2
+# The gradient is small and points along few directions; propagation adds stiff ones.
+PRODUCTS = 6
 
 
 @pytree
