@@ -1,12 +1,14 @@
 """How far the gradients of a training's minibatches scatter.
 
-    c   = Σ_b c_b q_b / number of batches in an epoch,   c_b = (1 − φ_b) / B_b,   φ_b = (B_b − 1) / (|D| − 1)
-    q_b = 1 for those of B;   1 − e^{−λ} for the last,   λ = d B_b / |D| · (epochs that Adam remembers)
+    c_b = (1 − φ_b) / B_b,   φ_b = (B_b − 1) / (|D| − 1)
+    c   = c_full (1 − p + p (1 + s / p)^−½)^−2,   p = 1 − e^{−λ},   λ = d B_last / |D| · epochs
 
 A batch of B_b interactions out of |D|, drawn without replacement, has the mean of their gradients, which scatters about that of all
 by c_b of their mean square. All batches of an epoch have B but the last, which has what is left over: few interactions scatter far,
-and without what is forgotten they may be many more or fewer. So few may be left that a row with d interactions meets the last batch
-less than once in what Adam remembers (λ < 1): its v is then mostly without.
+and without what is forgotten they may be many more or fewer. c_full is what those of B add to the mean over an epoch, and the last
+one adds s of that. So few may be left that a row with d interactions meets the last batch less than once in the epochs that Adam
+remembers. Then its v is mostly c_full, and now and then far more: c is what Adam divides by on average, of one over its root, where a
+share p of the time has met the last batch.
 """
 
 import math
@@ -47,14 +49,17 @@ class Minibatches:
         """c, for rows with so many of the interactions, of any shape; there are `count` in all."""
         full = jnp.floor(count / self.size)
         left = count - full * self.size
-        # Of groups B is a mean, and rounded.
-        some = left > 0.5
+        # Of groups B is a mean, and rounded; a batch may be all there is.
+        some = (left > 0.5) & (full > 0)
         batches = full + some
-        # In the middle of a training Adam has seen half of it.
-        epochs = jnp.minimum(self.steps / 2, MEMORY) / batches
+        usual = jnp.where(full > 0, full / jnp.maximum(batches, 1) * _scatter(self.size, count), 0)
+        last = jnp.where(some, _scatter(jnp.maximum(left, 1), count) / jnp.maximum(batches, 1), 0)
+        # In the middle of a training Adam has seen half of it; what is large shows until it has faded twice.
+        epochs = jnp.minimum(self.steps / 2, 2 * MEMORY) / jnp.maximum(batches, 1)
         met = -jnp.expm1(-degrees * left / count * epochs)
-        last = jnp.where(some, _scatter(jnp.maximum(left, 1), count), 0)
-        return (full * _scatter(self.size, count) + met * last) / batches
+        some &= met > 0
+        more = last / jnp.where(some, usual * met, 1)
+        return usual * jnp.where(some, jnp.square(1 / (1 - met + met * jax.lax.rsqrt(1 + more))), 1)
 
 
 def _share(size: jax.Array | float, count: jax.Array | float) -> jax.Array:

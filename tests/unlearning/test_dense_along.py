@@ -16,7 +16,7 @@ from tests.unlearning.twin import COUNT, ITEMS, SIZE, USERS, filtered, flat, gro
 pytestmark = pytest.mark.usefixtures("float64")
 
 BATCH = 7
-SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2])
+SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
 # Twenty parameters, so that twenty products are enough for any accuracy; four, before the last segment, are not.
 EXACT = IFRUConfig(segment_steps=COUNT, early_steps=4, segment_tolerance=0.0, max_share=None)
 
@@ -66,11 +66,25 @@ def signed_squares(twin, theta, data, edges, signs):
     return of_rows(np.square(sums).mean(0))
 
 
-def mean_square(twin, energy, gradient, data):
+def scatter(data, steps):
+    """c of (45b), for each parameter."""
+    size = int(data.present.sum())
+    sizes = np.array([min(BATCH, size - begun) for begun in range(0, size, BATCH)])
+    each = (1 - (sizes - 1) / (size - 1)) / sizes / len(sizes)
+    full, last = each[sizes == BATCH].sum(), each[sizes < BATCH].sum()
+    if not full or not last:
+        return full
+    degrees = np.repeat(np.concatenate([data.present.sum(1), data.present.sum(0)]), SIZE)
+    without = np.exp(-degrees * sizes[-1] / size * min(steps / 2, -2 / np.log(0.999)) / len(sizes))
+    with_it = full + last / np.where(without < 1, 1 - without, 1)
+    return (without / np.sqrt(full) + (1 - without) / np.sqrt(with_it)) ** -2.0
+
+
+def mean_square(twin, energy, gradient, data, steps):
     """v of (45)."""
     size = data.present.sum()
     phi = min((BATCH - 1) / (size - 1), 1)
-    c = (1 - phi) / BATCH
+    c = scatter(data, steps)
     squares = np.square(twin.total / size * gradient)
     return c * energy / size + (1 - c) * (phi * squares + (1 - phi) * of_rows(squares))
 
@@ -102,12 +116,12 @@ def dense_course(problem, record):
             signed_squares(twin, theta, gone, before.edges, of_touched) - signed_squares(twin, theta, new, after.edges, of_touched),
             -0.95 * here,
         )
-        seen = mean_square(twin, here, g, before)
 
         def at(delta, theta=theta, signs=of_retained):
             """∇L, H and v_r."""
             ahead, H = twin.at(theta + delta, after)
-            return ahead, H, mean_square(twin, signed_squares(twin, theta + delta, after, after.edges, signs), ahead, after)
+            squares = signed_squares(twin, theta + delta, after, after.edges, signs)
+            return ahead, H, mean_square(twin, squares, ahead, after, record.steps)
 
         def middle(seen, seen_r, past=(v, v_r), half=steps / 2, recorded=segment.applied):
             """ρ in the middle of the segment, and S of one step."""
@@ -117,7 +131,7 @@ def dense_course(problem, record):
             return rho, np.sqrt(flat(recorded) / rho)
 
         # (43) and (44): to the middle, half as far again as before, or by a product; then all of the segment.
-        past, seen = delta, mean_square(twin, here, g, before)
+        past, seen = delta, mean_square(twin, here, g, before, record.steps)
         if moved is None or before.present.sum() <= BATCH:
             ahead, H, seen_past = at(past)
             rho, S = middle(seen, seen_past)
