@@ -7,8 +7,8 @@ A batch of B_b interactions out of |D|, drawn without replacement, has the mean 
 by c_b of their mean square. All batches of an epoch have B but the last, which has what is left over: few interactions scatter far,
 and without what is forgotten they may be many more or fewer. c_full is what those of B add to the mean over an epoch, and the last
 one adds s of that. So few may be left that a row with d interactions meets the last batch less than once in the epochs that Adam
-remembers. Then its v is mostly c_full, and now and then far more: c is what Adam divides by on average, of one over its root, where a
-share p of the time has met the last batch.
+remembers. Then its v is mostly c_full, and now and then far more. What counts is the mean of one over its root, by which Adam moves
+the row, where a share p of the time has met the last batch.
 """
 
 import math

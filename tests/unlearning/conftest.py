@@ -68,9 +68,9 @@ def some(trained, count, seed=0):
     return ForgetRequest(pairs=np.stack([data.users[places], data.items[places]], axis=1))
 
 
-def sides_of(change, minibatches=Minibatches(128.0, 300.0)):
+def sides_of(change, batch_size=128.0, steps=300.0):
     touched, replaced = change.touched_examples
     before, after = change.before.batch, change.after.batch
     degrees = node_degrees(before.examples), node_degrees(after.examples)
     changed = Batch(touched, before.graph), Batch(replaced, after.graph)
-    return Sides(before, after, *changed, change.counts, degrees, minibatches)
+    return Sides(before, after, *changed, change.counts, degrees, Minibatches(batch_size, steps))

@@ -16,6 +16,17 @@ from ifru_jax.unlearning.preconditioner import MeanSquares, energy, row_means, s
 from tests.unlearning.conftest import CONFIG, sides_of, some
 
 
+def batches(rng, places, size, count):
+    """So many batches of shuffled epochs, of which the last ones have what is left over."""
+    while True:
+        order = rng.permutation(places)
+        for begun in range(0, len(places), size):
+            if not count:
+                return
+            count -= 1
+            yield order[begun : begun + size]
+
+
 def test_mean_squares_are_those_of_minibatches(split, monkeypatch):
     """v and v_r of a matrix factorisation against the squares of its minibatch gradients, drawn many times."""
     monkeypatch.setattr("ifru_jax.unlearning.preconditioner.PROBES", 64)
@@ -23,19 +34,18 @@ def test_mean_squares_are_those_of_minibatches(split, monkeypatch):
     change = Change.of(trained.training_set, some(trained, 60))
     params, objective, data = trained.params, trained.objective, trained.interactions
     (_, before), (_, after) = (
-        of(objective, params, sides_of(change, 32.0), jax.random.key(1)) for of in (slope_before, slope_after)
+        of(objective, params, sides_of(change, 32.0, 1e6), jax.random.key(1)) for of in (slope_before, slope_after)
     )
     rng, gone = np.random.default_rng(0), set(change.places.tolist())
     rows = np.array([place for place in range(len(data)) if place not in gone])
     for found, places in ((before, np.arange(len(data))), (after, rows)):
         users, items = np.asarray(params["user_embedding"], np.float64), np.asarray(params["item_embedding"], np.float64)
         total = np.zeros(len(users))
-        for _ in range(4000):
-            drawn = rng.choice(places, 32, replace=False)
+        for drawn in batches(rng, places, 32, 4000):
             u, i = data.users[drawn], data.items[drawn]
             error = 1 / (1 + np.exp(-np.sum(users[u] * items[i], axis=1))) - data.labels[drawn]
             gradient = np.zeros_like(users)
-            np.add.at(gradient, u, error[:, None] * items[i] / 32)
+            np.add.at(gradient, u, error[:, None] * items[i] / len(drawn))
             # L2 as in training, where the sums of either are divided by the same N.
             gradient += trained.config.reg * len(data) / len(places) * users
             total += np.mean(gradient**2, axis=1)

@@ -59,7 +59,7 @@ GOING_ON = [
         "unlearning/stopping.py",
         REAL_DATA,
         ("nine hundred pairs have a say", "LEAST_PAIRS = 1000", "LEAST_PAIRS = 900"),
-        ("one product for the flow", "PRODUCTS = 2", "PRODUCTS = 1"),
+        ("one product for the flow", "PRODUCTS = 6", "PRODUCTS = 1"),
     ),
     *faults(
         "unlearning/whole.py",
