@@ -13,7 +13,7 @@ attribution     docs/attribution.md
 audits          docs/verification.md
 device, scale   docs/scale.md
 precision       docs/scale.md
-rows, frontier  docs/step.md
+rows, frontier, batches  docs/step.md
 sharding        docs/devices.md
 stream          docs/budget.md
 interop         docs/how-to/import.md
@@ -27,6 +27,7 @@ from experiments.pages import (
     any_model,
     attribution,
     audits,
+    batches,
     confined,
     device,
     forget_sets,
@@ -49,7 +50,7 @@ from experiments.pages.blocks import MAKERS, blocks_of, filled
 # Importing them registers what they make.
 SOURCES = (
     *(overview, results, rivals, attribution, audits, any_model, forget_sets, published),
-    *(confined, no_record, device, precision, scale, sharding, rows, frontier, stream, interop, single_tables),
+    *(batches, confined, no_record, device, precision, scale, sharding, rows, frontier, stream, interop, single_tables),
 )
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"

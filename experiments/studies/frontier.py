@@ -7,7 +7,7 @@ on the forgotten pairs that is undone, and its slope, by the step from the end a
 products and with more. The cost is counted and not timed: a product with the Hessian is two gradients, and a request takes
 
     14/3 + 2 · products in each segment of the record (two gradients, and E in two places, each a gradient and a third), 7/3 more
-    in the first (a place more), and 5 for where training would have stopped;
+    in the first (a place more), and 13 for where training would have stopped;
     2 + 2 · products from the end
 
 A line per cell and setting goes to experiments/results/frontier.jsonl, from which `python -m experiments.tables` fills
@@ -67,7 +67,7 @@ class Setting:
 
     def gradients(self, products: float, segments: int) -> float:
         """Full gradients that a request takes, with a product for two."""
-        return 2 * products + ((14 * segments + 7) / 3 + 5 if self.early else 2)
+        return 2 * products + ((14 * segments + 7) / 3 + 13 if self.early else 2)
 
 
 SETTINGS = (

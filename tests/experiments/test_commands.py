@@ -23,6 +23,7 @@ from experiments.reliability.__main__ import reliability
 from experiments.run.progress import telling
 from experiments.scale.__main__ import scale
 from experiments.studies.attribution import attribution
+from experiments.studies.batches import batches
 from experiments.studies.canaries import canaries
 from experiments.studies.confined import confined
 from experiments.studies.damping import damping
@@ -62,6 +63,7 @@ COMMANDS = {
     "studies.confined": "confined.jsonl",
     "studies.no_record": "no_record.jsonl",
     "studies.step": "step.jsonl",
+    "studies.batches": "batches.jsonl",
     "studies.degrees": "q and s of",
     "studies.rows": "rows.jsonl",
     "studies.frontier": "frontier.jsonl",
@@ -184,6 +186,7 @@ BAD = [
     ("studies.attribution", attribution, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.damping", damping, {"models": Path("file")}, "file can't be a folder for results"),
     ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
+    ("studies.batches", batches, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.canaries", canaries, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.power", power, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.own_ratings", own_ratings, {"only": "magic"}, "no cell has 'magic' in its name"),

@@ -1,0 +1,123 @@
+"""What Adam divided by without the forgotten labels, and what the step takes it to be.
+
+    IFRU_JAX_DATA=DIR python -m experiments.studies.batches [--only ml-100k] [--models DIR]
+
+Without what is forgotten the last batch of an epoch has more or fewer interactions, scatters less or more, and Adam goes faster or
+slower all along the training (docs/step.md). Models with label noise of 2 % and without it are trained for as many steps, five seeds
+each, and their records compared: by what factor P_r differs from P, on average over the rows, and what the step makes of it; and how
+much of the shift is undone where early stopping has no part in it. A line per cell goes to experiments/results/batches.jsonl, from
+which `python -m experiments.tables` fills docs/step.md; what is there is not run again. A quarter of an hour on two cores.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from experiments import RESULTS
+from experiments.run.baselines import train_original
+from experiments.run.command_line import command
+from experiments.run.model_store import KEEP_NOTHING, ModelStore
+from experiments.run.models import ModelName
+from experiments.run.progress import telling
+from experiments.run.setup import Setup, set_up
+from experiments.run.yardsticks import Yardsticks
+from experiments.studies.cells import append_cell, missing
+from ifru_jax.data import Interactions
+from ifru_jax.training import Trained
+from ifru_jax.unlearning import forget, prepare
+
+PATH = RESULTS / "batches.jsonl"
+FORGET, SEEDS = "noise:0.02", 5
+
+
+@dataclass(frozen=True)
+class BatchesCell:
+    """A data set and a model, trained for about as long as early stopping lets it."""
+
+    data: str
+    model: ModelName
+    layers: int
+    epochs: int
+
+    @property
+    def name(self) -> str:
+        """Data set and model."""
+        return f"{self.data}_{self.model}" + (f"-{self.layers}" if self.layers else "")
+
+
+CELLS = (
+    BatchesCell("movielens-small", "lightgcn", 2, 37),
+    BatchesCell("filmtrust", "lightgcn", 1, 60),
+    BatchesCell("ml-100k", "mf", 0, 45),
+    BatchesCell("ml-100k", "lightgcn", 2, 42),
+)
+
+
+def batches(only: str = "", models: Path | None = None) -> None:
+    """Runs the cells that are missing.
+
+    Args:
+      only: those whose name contains it.
+      models: folder to keep trained models in between runs.
+    """
+    console, store = Console(), KEEP_NOTHING if models is None else ModelStore(models)
+    for cell in missing(CELLS, only, PATH):
+        with telling(console) as tell:
+            tell(cell.name)
+            found = compared(cell, store)
+        append_cell(PATH, cell, [found])
+        console.print(cell.name, found)
+
+
+def compared(cell: BatchesCell, store: ModelStore) -> dict[str, Any]:
+    """The figures of one cell."""
+    setup = set_up(cell.data, cell.model, cell.layers, FORGET)
+    size, data = setup.params.best.train.batch_size, setup.split.train
+    gone = setup.request.touches(data)
+    kept = data.select(~gone)
+    steps = cell.epochs * -(-len(data) // size)
+    before = _trained_for(setup, data, cell.epochs, "as-long")
+    after = _trained_for(setup, kept, round(steps / -(-len(kept) // size)), "as-long-without")
+    originals = [train_original(before, seed, store=store) for seed in range(SEEDS)]
+    retrained = [train_original(after, SEEDS + seed, store=store) for seed in range(SEEDS)]
+    unlearned = [forget(prepare(original), setup.request)[0] for original in originals]
+    yardsticks = Yardsticks.of(before, originals, retrained)
+    undone = yardsticks.over_seeds([yardsticks.scores(one) for one in unlearned])
+    figures = {name: undone[name] for name in ("forget_undone", "slope", "undone")}
+    figures |= {"retrained": _slower(originals, retrained), "step": _slower(originals, unlearned)}
+    return {"batch_size": size, "last": [len(data) % size, len(kept) % size], "figures": figures}
+
+
+def _trained_for(setup: Setup, data: Interactions, epochs: int, name: str) -> Setup:
+    """The same with other data, for a number of epochs; nothing stops it."""
+    best = setup.params.best
+    params = replace(setup.params, best=replace(best, train=replace(best.train, epochs=epochs)))
+    nothing = setup.split.valid.select(np.zeros(0, np.int64))
+    return replace(setup, split=replace(setup.split, train=data, valid=nothing), params=params, dataset=f"{setup.dataset}-{name}")
+
+
+def _slower(before: Sequence[Trained], after: Sequence[Trained]) -> float:
+    """P_r / P, the geometric mean over rows and segments; P of a row is a mean over its columns and the seeds."""
+    ratios = []
+    for table in before[0].model.tables:
+        for number in range(len(_segments(before[0]))):
+            old, new = (
+                np.mean([np.asarray(_segments(one)[number].applied[table]).mean(axis=1) for one in models], axis=0)
+                for models in (before, after)
+            )
+            known = (old > 0) & (new > 0)
+            ratios.append(np.mean(np.log(new[known] / old[known])))
+    return float(np.exp(np.mean(ratios)))
+
+
+def _segments(of: Trained) -> tuple[Any, ...]:
+    assert of.record is not None
+    return of.record.segments
+
+
+if __name__ == "__main__":
+    command(batches, __doc__)
