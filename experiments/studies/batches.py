@@ -3,10 +3,11 @@
     IFRU_JAX_DATA=DIR python -m experiments.studies.batches [--only ml-100k] [--models DIR]
 
 Without what is forgotten the last batch of an epoch has more or fewer interactions, scatters less or more, and Adam goes faster or
-slower all along the training (docs/step.md). Models with label noise of 2 % and without it are trained for as many steps, five seeds
-each, and their records compared: by what factor P_r differs from P, on average over the rows, and what the step makes of it; and how
-much of the shift is undone where early stopping has no part in it. A line per cell goes to experiments/results/batches.jsonl, from
-which `python -m experiments.tables` fills docs/step.md; what is there is not run again. A quarter of an hour on two cores.
+slower all along the training (docs/step.md). Models with label noise of 2 % and without it are trained for as many steps, five
+seeds each, and their records compared: by what factor P_r differs from P, on average over the rows, and what the step makes of it;
+and how much of the shift is undone where early stopping has no part in it. A line per cell goes to
+experiments/results/batches.jsonl, from which `python -m experiments.tables` fills docs/step.md; what is there is not run again. A
+quarter of an hour on two cores.
 """
 
 from collections.abc import Sequence

@@ -51,7 +51,7 @@ class Minibatches:
         left = count - full * self.size
         # Of groups B is a mean, and rounded; a batch may be all there is.
         some = (left > 0.5) & (full > 0)
-        batches = full + some
+        batches = jnp.where(some, full + 1, full)
         usual = jnp.where(full > 0, full / jnp.maximum(batches, 1) * _scatter(self.size, count), 0)
         last = jnp.where(some, _scatter(jnp.maximum(left, 1), count) / jnp.maximum(batches, 1), 0)
         # In the middle of a training Adam has seen half of it; what is large shows until it has faded twice.

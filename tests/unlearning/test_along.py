@@ -99,7 +99,7 @@ def test_one_segment_is_the_dense_formula(recorded):
             return lambda x: wide.objective(unravel(x), of.batch)
 
         before, gradient = jax.grad(value(change.before))(theta), jax.jit(jax.grad(value(change.after)))
-        sides, key, hessian = sides_of(change), jax.random.key(0), jax.jit(jax.hessian(value(change.after)))
+        sides, key, hessian = sides_of(change, steps=last.steps), jax.random.key(0), jax.jit(jax.hessian(value(change.after)))
         found, v = slope_before(wide.objective, segment.params, sides, key)
         np.testing.assert_allclose(ravel_pytree(found)[0], before, atol=1e-12)
 
@@ -286,7 +286,7 @@ def test_the_segments_before_the_last_get_few_products(recorded):
 
 
 def test_a_last_segment_that_resolved_too_little_says_so(recorded):
-    state = prepare(recorded).with_record(lengthened(recorded, 2, 30))
+    state = prepare(recorded).with_record(lengthened(recorded, 2, 24))
     _, report = forget(state, some(recorded, 5), config=IFRUConfig(segment_tolerance=0.0))
     assert report.solve.residual > 0.25
     assert report.status is (Status.UNRESOLVED if report.solve.residual > 0.5 else Status.STEPS_SPENT)

@@ -47,7 +47,7 @@ def test_the_flow_goes_where_its_dense_formula_says(recorded, monkeypatch, share
 
 def test_where_nothing_changed_nothing_goes_on(recorded):
     state = prepare(recorded)
-    assert -0.05 <= state.record.peak <= 0.2
+    assert -0.05 <= state.record.peak <= 0.4
     step, record = gone_on(state.objective, state.params, state.record, state.training_set)
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(step))
     assert record.steps == state.record.steps

@@ -9,7 +9,7 @@ PRECONDITIONER = [
         ALONG,
         ("minibatches are drawn with replacement", "return (1 - _share(size, count)) / size", "return 1 / size"),
         ("the last batch is as any other", "more = last /", "more = 0 * last /"),
-        ("a batch more in every epoch", "batches = full + some", "batches = full + 1"),
+        ("a batch more in every epoch", "jnp.where(some, full + 1, full)", "full + 1"),
         ("Adam has seen all of the training in its middle", "self.steps / 2, 2 * MEMORY", "self.steps, 2 * MEMORY"),
         ("all rows meet the last batch", "met = -jnp.expm1(-degrees * left / count * epochs)", "met = jnp.ones_like(degrees)"),
         ("what is left over is a whole batch", "left = count - full * self.size", "left = self.size"),
@@ -44,7 +44,7 @@ PRECONDITIONER = [
         ("rows have the interactions before", "sides.counts[1], sides.degrees[1]", "sides.counts[1], sides.degrees[0]"),
         ("the mean gradient has no part in v", "+ (1 - scatter) * (whole", "+ 0 * (whole"),
         ("the mean gradient is divided by N instead of |D_r|", "jnp.square(g * objective.total / count)", "jnp.square(g)"),
-        ("E is divided by N instead of |D_r|", "scatter * energy / count", "scatter * energy / objective.total"),
+        ("E is divided by N instead of |D_r|", "scatter * energy[name] / count", "scatter * energy[name] / objective.total"),
         (
             "what is forgotten is scored on the graph after",
             "(sides.after, sides.touched, sides.replaced))",
