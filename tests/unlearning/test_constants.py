@@ -50,22 +50,22 @@ class Figures:
 EXPECTED = {
     "mf": Figures(
         segments=[48, 60, 54],
-        peak=0.070353817682,
+        peak=0.071018894680,
         floor=2.6361121870e-05,
-        along=0.59916858042,
-        on=0.63319628688,
+        along=0.59488050897,
+        on=0.63039815745,
         products=22,
-        steps=171.11028196,
+        steps=170.38527972,
         end=0.69900851331,
     ),
     "lightgcn-1": Figures(
         segments=[144, 120, 141],
-        peak=-0.025923192969,
+        peak=-0.023897961690,
         floor=7.6190606361e-06,
-        along=0.43790980971,
-        on=0.44683083257,
+        along=0.43883516432,
+        on=0.44514090065,
         products=25,
-        steps=422.84747437,
+        steps=417.57223137,
         end=0.49009035966,
     ),
 }
@@ -125,19 +125,15 @@ def test_a_thousand_validation_pairs_have_a_say(case):
 
 @pytest.mark.parametrize("case", ["lightgcn-1"], indirect=True)
 def test_products_that_the_tolerance_leaves(case, noisy):
-    """Of the one more products would be taken at a tolerance of .27, of the other fewer at .33."""
+    """Of the one more products would be taken at a tolerance of .27, of both fewer at .33."""
     _, state = case
     state = state.with_record(replace(state.record, peak=None))
-    shares = [ForgetRequest(pairs=noisy[1].pairs[::part]) for part in (2, 3)]
-    assert [forget(state, one)[1].solve.num_products for one in shares] == [24, 24]
+    shares = [ForgetRequest(pairs=noisy[1].pairs[::part]) for part in (4, 11)]
+    assert [forget(state, one)[1].solve.num_products for one in shares] == [25, 26]
 
 
 def test_the_estimate_of_what_is_not_settled_is_of_its_size(case):
-    """After each of four quick answers, which add up.
-
-    Steps along so short a training scatter as much: with up to 8, 12 and 16 products in early segments the largest is 1.59,
-    1.45 and 1.39.
-    """
+    """After each of four quick answers, which add up; steps along so short a training scatter as much."""
     name, state = case
     origin, quick, ratios = Origin.of(state), state, []
     for user in (7, 50, 111, 300):
@@ -147,4 +143,4 @@ def test_the_estimate_of_what_is_not_settled_is_of_its_size(case):
         ratios.append(apart(quick, settled) / (found.distance * found.size))
     print(name, ratios)
     assert all(0.4 < ratio < 1.6 for ratio in ratios)
-    assert ratios[-1] == pytest.approx({"mf": 1.5762855678481762, "lightgcn-1": 0.5531093291325799}[name], rel=1e-6)
+    assert ratios[-1] == pytest.approx({"mf": 1.3501004473300375, "lightgcn-1": 0.7299886403958367}[name], rel=1e-6)
