@@ -48,7 +48,7 @@ GOING_ON = [
         ),
         ("P of the first segment", "record.segments[-1].applied", "record.segments[0].applied"),
         ("the time of the last segment", ".applied, steps, data.batch", ".applied, record.segments[-1].steps, data.batch"),
-        ("no look beyond a tenth", "0.05, 0.1, 0.15, 0.2])", "0.05, 0.1])"),
+        ("no look beyond a tenth", "0.05, 0.1, 0.15, 0.2, 0.3, 0.4])", "0.05, 0.1])"),
     ),
     *faults(
         "unlearning/stopping.py",

@@ -52,7 +52,7 @@ PRECONDITIONER = [
         ),
         ("every element by its own gradient", "(whole * each + (1 - whole) * row)", "each"),
         ("every element by its row", "(whole * each + (1 - whole) * row)", "row"),
-        ("the age of what is remembered is half the steps", "return memory - steps", "return steps / 2 + 0 * memory - 0 * steps"),
+        ("the age of what is remembered is half the steps", "return MEMORY - steps", "return steps / 2 + 0 * MEMORY - 0 * steps"),
         (
             "one draw is taken for two",
             "optax.tree.scale(1 / len(probes), total)",
