@@ -4,7 +4,7 @@
     IFRU_JAX_DATA=DIR python -m experiments.studies.step --only filmtrust_mf   # those whose name contains it
 
 What chose what is written in docs/step.md. A line per cell and variant goes to experiments/results/step.jsonl, from which
-`python -m experiments.tables` fills docs/step_tables.md; a cell that is done is not run again, and a run that was cut off goes on
+`python -m experiments.tables` fills docs/step.md; a cell that is done is not run again, and a run that was cut off goes on
 with the next one. How long it takes was not recorded: ten trainings a cell, and the requests.
 """
 
