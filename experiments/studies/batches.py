@@ -22,11 +22,10 @@ from experiments import RESULTS
 from experiments.run.baselines import train_original
 from experiments.run.command_line import command
 from experiments.run.model_store import KEEP_NOTHING, ModelStore
-from experiments.run.models import ModelName
 from experiments.run.progress import telling
 from experiments.run.setup import Setup, set_up
 from experiments.run.yardsticks import Yardsticks
-from experiments.studies.cells import append_cell, missing
+from experiments.studies.cells import ModelCell, append_cell, missing
 from ifru_jax.data import Interactions
 from ifru_jax.training import Trained
 from ifru_jax.unlearning import forget, prepare
@@ -36,18 +35,10 @@ FORGET, SEEDS = "noise:0.02", 5
 
 
 @dataclass(frozen=True)
-class BatchesCell:
-    """A data set and a model, trained for about as long as early stopping lets it."""
+class BatchesCell(ModelCell):
+    """One that is trained for about as long as early stopping lets it."""
 
-    data: str
-    model: ModelName
-    layers: int
     epochs: int
-
-    @property
-    def name(self) -> str:
-        """Data set and model."""
-        return f"{self.data}_{self.model}" + (f"-{self.layers}" if self.layers else "")
 
 
 CELLS = (
@@ -76,7 +67,7 @@ def batches(only: str = "", models: Path | None = None) -> None:
 
 def compared(cell: BatchesCell, store: ModelStore) -> dict[str, Any]:
     """The figures of one cell."""
-    setup = set_up(cell.data, cell.model, cell.layers, FORGET)
+    setup = set_up(cell.dataset, cell.model, cell.layers, FORGET)
     size, data = setup.params.best.train.batch_size, setup.split.train
     gone = setup.request.touches(data)
     kept = data.select(~gone)
