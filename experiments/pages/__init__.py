@@ -13,7 +13,8 @@ attribution     docs/attribution.md
 audits          docs/verification.md
 device, scale   docs/scale.md
 precision       docs/scale.md
-rows, frontier, batches  docs/step.md
+rows, frontier  docs/step.md
+batches         docs/step.md
 sharding        docs/devices.md
 stream          docs/budget.md
 interop         docs/how-to/import.md
