@@ -21,15 +21,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from ifru_jax.curvature import node_degrees
 from ifru_jax.errors import DataError, ModelError, check_kind, check_number, check_whole
 from ifru_jax.graph import Batch
 from ifru_jax.models import Params
 from ifru_jax.training import Objective, Trained
 from ifru_jax.training.record import EPSILON, Record, Segment
 from ifru_jax.unlearning import Prepared, prepare
-from ifru_jax.unlearning.minibatches import Minibatches
-from ifru_jax.unlearning.preconditioner import Drawn, gradient_and_energy, mean_square
+from ifru_jax.unlearning.preconditioner import gradient_and_energy, mean_square
 
 SEGMENTS = 3
 # Of the time on the way, how much is spent at its end.
@@ -155,8 +153,7 @@ def _flow(
     if optimiser == "sgd":
         applied = jax.tree.map(lambda value: jnp.full_like(value, learning_rate * count), params)
     else:
-        drawn = Drawn(Minibatches(batch_size, jnp.inf), interactions, node_degrees(batch.examples))
-        squares = mean_square(objective, energy, gradient, drawn)
+        squares = mean_square(objective, energy, gradient, interactions, batch_size)
 
         def of(value: jax.Array, v: jax.Array) -> jax.Array:
             # What nothing ever pulled, such as rows without data, Adam let stand.

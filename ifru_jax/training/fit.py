@@ -127,7 +127,7 @@ class _Passes:
       valid: the validation pairs; None if there are none.
       members: int32 [g, s], the members of each group, for a loss that compares; else None.
       size: units there are, interactions or groups; shapes hold more.
-      units: in a minibatch.
+      units: in a minibatch at the most.
     """
 
     train: Batch
@@ -135,6 +135,11 @@ class _Passes:
     members: jax.Array | None
     size: int
     units: int = field(metadata={"static": True})
+
+    @property
+    def per_epoch(self) -> int:
+        """Minibatches of an epoch, which differ in size by one unit at the most."""
+        return -(-self.size // self.units)
 
 
 def fit_params(
@@ -184,7 +189,7 @@ def fit_params(
     state = _State(params, opt_state, params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
     pairs = validation_pairs(valid, valid_capacity, compared=loss.grouped, mesh=train.mesh) if valid.total else None
     passes = _passes(loss, train, pairs, config.batch_size)
-    per_epoch = -(-passes.size // passes.units)
+    per_epoch = passes.per_epoch
     state, recorder = state._replace(best_sums=state.sums), Recorder(config.record, per_epoch)
     if state.sums:
         recorder.add(Boundary(0, params, *state.sums))
@@ -270,7 +275,7 @@ def _passes(loss: Loss, train: TrainingSet, valid: Examples | None, batch_size: 
 
 @jax.jit
 def _order(key: jax.Array, passes: _Passes) -> jax.Array:
-    """The units of an epoch, shuffled, with room for the last batch."""
+    """The units of an epoch, shuffled, with room behind them for a batch that is not full."""
     capacity = passes.train.examples.labels.shape[0] if passes.members is None else passes.members.shape[0]
     # Padding sorts last; the number of batches follows the number of interactions, the shapes don't.
     draw = jax.random.uniform(key, (capacity,))
@@ -291,10 +296,12 @@ def _steps(
 ) -> tuple[Params, Any]:
     """Minibatches `span[0]` … `span[1]` − 1 of an epoch over |D| = `size` interactions."""
     examples, graph, members, units = passes.train.examples, passes.train.graph, passes.members, passes.units
+    # A last batch of what is left over would scatter far, and Adam would go slower for it all along.
+    least, more = jnp.divmod(passes.size, passes.per_epoch)
 
     def batch(i: jax.Array) -> Batch:
-        which = jax.lax.dynamic_slice(order, (i * units,), (units,))
-        present, leaders = i * units + jnp.arange(units) < passes.size, None
+        which = jax.lax.dynamic_slice(order, (i * least + jnp.minimum(i, more),), (units,))
+        present, leaders = jnp.arange(units) < least + (i < more), None
         if members is not None:
             group_size = members.shape[1]
             which, present = members[which].reshape(-1), jnp.repeat(present, group_size)

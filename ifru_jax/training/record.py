@@ -7,12 +7,16 @@ preconditioner P_k that Adam really applied, weighted by the size of the gradien
 on a row comes and goes with them. From these a request follows the training (`unlearning.along`) instead of guessing it from its
 end.
 
+All segments have one length but the first, which has half of it: most changes there, and no segment before it says where its middle
+moves.
+
 How long a training lasts is known when it is over, and it goes on for a while after its best epoch. So boundaries are kept at every
-`stride` steps; where there are too many up to the best epoch, or since, every second is dropped and the stride doubles. Memory:
-three times the parameters per boundary while it trains, at most twelve of them per segment; twice the parameters per segment
-afterwards.
+`stride` steps; where there are too many up to the best epoch, or since, every second is dropped and the stride doubles. Where a
+segment ends or has its middle between two boundaries, what lies between them is taken to change evenly. Memory: three times the
+parameters per boundary while it trains, at most twelve of them per segment; twice the parameters per segment afterwards.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -36,6 +40,8 @@ from ifru_jax.training.validation import validation_pairs
 PARTS = 4
 # Boundaries per segment at the most: up to the best epoch, and since.
 EARLY, LATE = 8, 4
+# Length of the first segment, in lengths of the others.
+FIRST = 1 / 2
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
@@ -60,7 +66,7 @@ class Record:
 
     Attributes:
       segments: in order, at least one.
-      batch_size: interactions per step; on average, where groups of many sizes are drawn.
+      batch_size: interactions per step at the most; on average, where groups of many sizes are drawn.
       valid: the interactions that stopped it, on the host, of users and items with data; with groups where those are compared.
       peak: how much longer, as a share of the training, its flow would have had to go on to the best validation metric; found when
         the model is prepared for requests, None before and where validation can't tell.
@@ -208,18 +214,24 @@ class Recorder:
 
     def segments_to(self, last: Boundary) -> tuple[Segment, ...]:
         """The segments up to `last`, which training came back to: those of the best epoch."""
-        known = {one.step: one for one in self.early if one.step < last.step} | {last.step: last}
-
-        def nearest(step: float) -> Boundary:
-            return min(known.values(), key=lambda one: abs(one.step - step))
-
-        bounds = list(dict.fromkeys(nearest(last.step * k / self.count).step for k in range(self.count + 1)))
+        known = [*(one for one in self.early if one.step < last.step), last]
+        ends = np.append(0, FIRST + np.arange(self.count)) / (FIRST + self.count - 1) * last.step
         found = []
-        for low, high in pairwise(bounds):
-            applied, size = (optax.tree.sub(getattr(known[high], part), getattr(known[low], part)) for part in ("applied", "size"))
+        for low, high in pairwise(ends.tolist()):
+            applied, size = (optax.tree.sub(_at(high, known, part), _at(low, known, part)) for part in ("applied", "size"))
             mean = jax.tree.map(lambda a, g: a / jnp.maximum(g, jnp.finfo(g.dtype).tiny), applied, size)
-            found.append(Segment(nearest((low + high) / 2).params, mean, float(high - low)))
+            found.append(Segment(_at((low + high) / 2, known, "params"), mean, high - low))
         return tuple(found)
+
+
+def _at(step: float, known: list[Boundary], part: str) -> Params:
+    """What a training had after so many steps, the last of which may be a part of one; evenly between the boundaries that are known."""
+    behind = bisect_left(known, step, key=lambda one: one.step)
+    if known[behind].step == step:
+        return getattr(known[behind], part)
+    low, high = known[behind - 1], known[behind]
+    share = (step - low.step) / (high.step - low.step)
+    return jax.tree.map(lambda a, b: a + share * (b - a), getattr(low, part), getattr(high, part))
 
 
 def _every(stride: int, boundaries: list[Boundary]) -> list[Boundary]:

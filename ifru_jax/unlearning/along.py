@@ -1,7 +1,7 @@
 """The step along the training: from its record, segment by segment, to where it would have gone without what is forgotten.
 
     δ ← 0;  for k = 1 … K:   r_k = ρ_k ∇L(θ_k; D, G) − ∇L(θ_k + δ_½; D_r, G_r) + H_k (δ_½ − δ),   H_k = ∇²L(θ_k + δ_½; D_r, G_r)
-                             δ ← δ + F_k(n_k) r_k,   δ_½ = δ + ½ (δ − δ one segment before)
+                             δ ← δ + F_k(n_k) r_k,   δ_½ = δ + ½ n_k (δ − δ one segment before) / n_{k−1}
                              F_k(n) = S f(S H_k S) S,   S = (n P_r,k)^½,   P_r,k = P_k / ρ_k
 
 In segment k, of n_k steps, a training is a flow along P(−∇L), and Adam's P depends on what it saw: P ∇L(θ_k; D) against
@@ -9,7 +9,7 @@ P_r ∇L(θ_k + δ; D_r), with P = ρ P_r (`preconditioner`). So P_r r_k is how 
 θ_k + δ, and H_k is what brings them together again or drives them apart. Under a lasting force their difference grows over the
 segment as the filter f says (`solvers.spectral`, "growing-flow"): no damping and no exponent is chosen, since time and metric were
 measured. What is not linear in δ is taken where the other training is in the middle of the segment, at δ_½, as the midpoint rule
-does: half as far on again as it came in the segment before, which was about as long. The first has none before it; there
+does: as far on as it would come in that time at the pace of the segment before. The first has none before it; there
 
     δ_½ = F_1(½ n_1) (b_1 − (1 − ρ_1) ∇L(θ_1; D, G)),   b_1 = ∇L(θ_1; D, G) − ∇L(θ_1; D_r, G_r)
 
@@ -39,7 +39,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from ifru_jax.curvature import node_degrees
 from ifru_jax.graph import Batch, Change
 from ifru_jax.influence import Influence, right_hand_side
 from ifru_jax.influence.right_hand_side import SpilloverForm
@@ -51,7 +50,6 @@ from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.minibatches import Minibatches
 from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slope_after, slope_before
 from ifru_jax.unlearning.shared_weights import followers
 from ifru_jax.unlearning.step import scaled_problem, without_data
@@ -95,12 +93,12 @@ class Course:
 
     Attributes:
       delta: δ, where it is from the training that was recorded.
-      moved: how far δ went in the last segment.
+      pace: how far δ went in a step of the last segment, on average.
       squares: what Adam remembers in either.
     """
 
     delta: Params
-    moved: Params
+    pace: Params
     squares: MeanSquares
 
     @classmethod
@@ -142,8 +140,7 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     touched, replaced = change.touched_examples
     before, after = change.before.batch, change.after.batch
     changed = Batch(touched, before.graph), Batch(replaced, after.graph)
-    degrees = _degrees(before.examples), _degrees(after.examples)
-    sides = Sides(before, after, *changed, change.counts, degrees, Minibatches.of(record))
+    sides = Sides(before, after, *changed, change.counts, float(record.batch_size))
     start, held = followers(objective.model, record.segments[0].params)
     rhs, influence = right_hand_side(objective.holding(held), start, change, spillover=solve.spillover)
     course = _beginning(start)
@@ -161,7 +158,7 @@ def along_training(objective: Objective, record: Record, change: Change, *, solv
     return Followed(course.delta, tuple(segments), replace(solutions[-1], num_steps=on_device(products)), influence)
 
 
-_beginning, _degrees = jax.jit(Course.beginning), jax.jit(node_degrees)
+_beginning = jax.jit(Course.beginning)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -186,7 +183,7 @@ def _follow_segment(
         slope_before(objective, params, sides, key),
         lambda delta: slope_after(objective, there(delta), sides, key),
         lambda delta: objective.hessian_product(there(delta), sides.after),
-        sides.minibatches.size >= objective.total,
+        sides.batch_size >= objective.total,
     )
     found = follow(solve, ground, Segment(params, applied, segment.steps), course, place)
     lost = without_data(sides.after.examples)
@@ -263,7 +260,7 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
 
     def gone_on() -> Middle:
         nothing = optax.tree.zeros_like(past)
-        return Middle(optax.tree.add_scale(past, 0.5, course.moved), nothing, nothing)
+        return Middle(optax.tree.add_scale(past, half, course.pace), nothing, nothing)
 
     halfway, ahead, v_past = jax.lax.cond(sought, begun, gone_on)
     there, v_half = ground.after(halfway)
@@ -279,7 +276,8 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
     squares = course.squares.then(MeanSquares(v, v_half), segment.steps)
     # The middle of the segment has moved about half as far as its ends have together.
     middle = jax.tree.map(lambda a, b: 0.5 * (a + b), past, delta)
-    return Stretch(Course(delta, optax.tree.sub(delta, past), squares), middle, whole.applied, solution)
+    pace = optax.tree.scale(1 / segment.steps, optax.tree.sub(delta, past))
+    return Stretch(Course(delta, pace, squares), middle, whole.applied, solution)
 
 
 class Middle(NamedTuple):

@@ -1,23 +1,22 @@
 """What Adam would have multiplied gradients by, had it never seen the forgotten data: P_r from the P that was applied.
 
     P_r = P / ρ,   ρ = √(v_r / v)
-    v   = c E / |D| + (1 − c) (φ g² + (1 − φ) ⟨g²⟩),   φ = (B − 1) / (|D| − 1)
+    v   = c E / |D| + (1 − c) (φ g² + (1 − φ) ⟨g²⟩),   c = (1 − φ) / b,   φ = (b − 1) / (|D| − 1),   b = |D| / ⌈|D| / B⌉
     E   = Σ_{z ∈ D} (∂ℓ_z)²,   g = (N / |D|) ∇L(θ_k; D, G);   v_r alike of D_r, G_r at θ_k + δ;   ⟨·⟩ a mean over a row
 
-Adam divides by the root of v, the mean square of the gradients of minibatches of B interactions drawn without replacement: their
-scatter, c of the mean square of one interaction's (`minibatches`), and the square of their mean. Without an interaction of a rare
-row, v of that row is smaller, and its other interactions push it harder; where the embeddings grow faster without what is
-forgotten, so do the gradients, and Adam goes slower. v reaches as far back as β₂ remembers. A training by small batches wanders, so
-that the square of one element's gradient at one place tells less of what Adam saw than that of its row does (of a shared parameter
-that of all of it); one by batches of everything doesn't, and Adam makes of every element's gradient a step of one size. φ, how much
-of the data a batch holds, tells the one from the other.
+Adam divides by the root of v, the mean square of the gradients of minibatches drawn without replacement: their scatter, and the
+square of their mean. An epoch has as few of them as have no more than B interactions, each b. Without an interaction of a rare row, v of that row is smaller, and its other interactions
+push it harder; where the embeddings grow faster without what is forgotten, so do the gradients, and Adam goes slower. v reaches as
+far back as β₂ remembers. A training by small batches wanders, so that the square of one element's gradient at one place tells less
+of what Adam saw than that of its row does (of a shared parameter that of all of it); one by batches of everything doesn't, and Adam
+makes of every element's gradient a step of one size. φ, how much of the data a batch holds, tells the one from the other.
 
 E is estimated by random signs ε: the square of ∇ Σ ε_z ℓ_z is Σ (∂ℓ_z)² on average, over signs and the columns of a row.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple, Self
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -25,11 +24,10 @@ import optax
 
 from ifru_jax.graph import Batch
 from ifru_jax.models import Params
-from ifru_jax.models.tables import Rows, Tables, of_side, per_row
+from ifru_jax.models.tables import Tables, per_row
 from ifru_jax.pytree import pytree
 from ifru_jax.training import Objective
 from ifru_jax.training.record import BETA_2
-from ifru_jax.unlearning.minibatches import MEMORY, Minibatches
 
 # Draws of signs for E. Where a user is the sum of many items, an interaction reaches all of their rows, with one sign: what a draw
 # gets wrong there it gets wrong in all of them.
@@ -46,8 +44,7 @@ class Sides:
       before, after: D on G, D_r on G_r.
       touched, replaced: of both the terms that the request touches.
       counts: |D| and |D_r|, of all the data.
-      degrees: interactions of every row, before and after.
-      minibatches: of the training.
+      batch_size: B, interactions of a minibatch at the most.
     """
 
     before: Batch
@@ -55,8 +52,7 @@ class Sides:
     touched: Batch
     replaced: Batch
     counts: tuple[jax.Array | float, jax.Array | float]
-    degrees: tuple[Rows, Rows]
-    minibatches: Minibatches
+    batch_size: jax.Array | float
 
 
 @pytree
@@ -91,7 +87,8 @@ class MeanSquares:
 
 def age(steps: jax.Array | float) -> jax.Array:
     """How long ago, on average, was what Adam remembers of so many steps: half of them, and no more than 1 / (1 − β₂)."""
-    return MEMORY - steps * jnp.exp(-steps / MEMORY) / -jnp.expm1(-steps / MEMORY)
+    memory = -1 / jnp.log(BETA_2)
+    return memory - steps * jnp.exp(-steps / memory) / -jnp.expm1(-steps / memory)
 
 
 def slope_before(objective: Objective, params: Params, sides: Sides, key: jax.Array) -> tuple[Params, Params]:
@@ -103,45 +100,29 @@ def slope_before(objective: Objective, params: Params, sides: Sides, key: jax.Ar
     here, gone, new = (energy(objective, params, batch, key) for batch in (sides.after, sides.touched, sides.replaced))
     before = jax.tree.map(lambda e, g, n: e + jnp.maximum(g - n, (LEAST_RATIO - 1) * e), here, gone, new)
     gradient = objective.gradient(params, sides.before)
-    drawn = Drawn(sides.minibatches, sides.counts[0], sides.degrees[0])
-    return gradient, mean_square(objective, before, gradient, drawn)
+    return gradient, mean_square(objective, before, gradient, sides.counts[0], sides.batch_size)
 
 
 def slope_after(objective: Objective, params: Params, sides: Sides, key: jax.Array) -> tuple[Params, Params]:
     """∇L(θ; D_r, G_r) and v_r there."""
     gradient, there = gradient_and_energy(objective, params, sides.after, key)
-    drawn = Drawn(sides.minibatches, sides.counts[1], sides.degrees[1])
-    return gradient, mean_square(objective, there, gradient, drawn)
+    return gradient, mean_square(objective, there, gradient, sides.counts[1], sides.batch_size)
 
 
-class Drawn(NamedTuple):
-    """What minibatches are drawn from.
-
-    Attributes:
-      minibatches: they.
-      count: |D|.
-      degrees: interactions of every row.
-    """
-
-    minibatches: Minibatches
-    count: jax.Array | float
-    degrees: Rows
-
-
-def mean_square(objective: Objective, energy: Params, gradient: Params, drawn: Drawn) -> Params:
-    """v of minibatches, shaped like the parameters, from E and ∇L."""
-    (minibatches, count, degrees), tables = drawn, objective.model.tables
-    whole = minibatches.share(count)
+def mean_square(
+    objective: Objective, energy: Params, gradient: Params, count: jax.Array | float, batch_size: jax.Array | float
+) -> Params:
+    """v of minibatches out of so many interactions, shaped like the parameters, from E and ∇L."""
+    # Of groups B is a mean, so that what divides evenly may not do so to the last digit.
+    size = count / jnp.maximum(jnp.ceil(count / batch_size * (1 - 1e-6)), 1)
+    whole = jnp.clip((size - 1) / jnp.maximum(count - 1, 1), 0, 1)
+    scatter = (1 - whole) / size
     squares = jax.tree.map(lambda g: jnp.square(g * objective.total / count), gradient)
 
-    def of(name: str, row: jax.Array) -> jax.Array:
-        each = squares[name]
-        # All interactions depend on what is shared.
-        own = per_row(of_side(degrees, tables[name]), each) if name in tables else jnp.asarray(count)
-        scatter = minibatches.scatter(count, own)
-        return scatter * energy[name] / count + (1 - scatter) * (whole * each + (1 - whole) * row)
+    def of(energy: jax.Array, each: jax.Array, row: jax.Array) -> jax.Array:
+        return scatter * energy / count + (1 - scatter) * (whole * each + (1 - whole) * row)
 
-    return {name: of(name, row) for name, row in row_means(tables, squares).items()}
+    return jax.tree.map(of, energy, squares, row_means(objective.model.tables, squares))
 
 
 def energy(objective: Objective, params: Params, batch: Batch, key: jax.Array) -> Params:

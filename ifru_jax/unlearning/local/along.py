@@ -16,13 +16,12 @@ import jax.numpy as jnp
 import optax
 
 from ifru_jax.graph import Batch
-from ifru_jax.graph.examples import Examples
 from ifru_jax.graph.inflow import Inflow, Propagations
 from ifru_jax.graph.subgraph import Subgraph
 from ifru_jax.influence import parts_of
 from ifru_jax.models import Params
 from ifru_jax.models.open_model import OpenModel
-from ifru_jax.models.tables import Rows, take_rows, with_zeros_behind
+from ifru_jax.models.tables import take_rows, with_zeros_behind
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution
 from ifru_jax.status import Status
@@ -31,7 +30,6 @@ from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.along import Course, Ground, Place, SegmentSolve, follow
 from ifru_jax.unlearning.astray import holds
 from ifru_jax.unlearning.local.problem import LocalProblem
-from ifru_jax.unlearning.minibatches import Minibatches
 from ifru_jax.unlearning.preconditioner import Sides, slope_after, slope_before
 
 
@@ -42,12 +40,12 @@ class Way:
     Attributes:
       segments: of the record.
       propagations: of every θ_k, empty ones for a model without a graph.
-      minibatches: of the training.
+      batch_size: B.
     """
 
     segments: tuple[Segment, ...]
     propagations: tuple[Propagations, ...]
-    minibatches: Minibatches
+    batch_size: jax.Array | float
 
 
 @pytree
@@ -111,7 +109,7 @@ def follow_local(
     def through(course: Course, numbered: tuple[jax.Array, _Known]) -> tuple[Course, tuple[Params, Params, Solution]]:
         number, known = numbered
         place = Place(number == 0, number == count - 1, rhs)
-        ground = _ground(objective, problem, known, _sides(problem, known.flow, way.minibatches), jax.random.key(number))
+        ground = _ground(objective, problem, known, _sides(problem, known.flow, way.batch_size), jax.random.key(number))
         found = follow(solve, ground, Segment(known.params, known.applied, known.steps), course, place)
         return found.course, (found.middle, optax.tree.sub(found.applied, known.applied), found.solution)
 
@@ -145,26 +143,17 @@ def _ground(objective: Objective, problem: LocalProblem, known: _Known, sides: S
         of_core(slope_before(objective, known.params, sides, key)),
         lambda delta: of_core(slope_after(objective, at(delta), sides, key)),
         product,
-        sides.minibatches.size >= objective.total,
+        sides.batch_size >= objective.total,
     )
 
 
-def _sides(problem: LocalProblem, flow: Inflow | None, minibatches: Minibatches) -> Sides:
+def _sides(problem: LocalProblem, flow: Inflow | None, batch_size: jax.Array | float) -> Sides:
     before, after = problem.batches(flow)
     changed = _changed(problem.part)
     touched, replaced = (
         Batch(replace(of.examples, weights=jnp.where(changed, of.examples.weights, 0)), of.graph) for of in (before, after)
     )
-    # Of rows in scope all interactions are here; of others nothing is asked.
-    degrees = tuple(_degrees(of.examples, problem.part) for of in (before, after))
-    return Sides(before, after, touched, replaced, (problem.counts[0], problem.counts[1]), (degrees[0], degrees[1]), minibatches)
-
-
-def _degrees(examples: Examples, part: Subgraph) -> Rows:
-    def of(rows: jax.Array, at: jax.Array) -> jax.Array:
-        return jnp.zeros(len(rows), examples.weights.dtype).at[at].add(examples.weights)
-
-    return of(part.users, examples.pairs.users), of(part.items, examples.pairs.items)
+    return Sides(before, after, touched, replaced, (problem.counts[0], problem.counts[1]), batch_size)
 
 
 def _changed(part: Subgraph) -> jax.Array:

@@ -36,7 +36,6 @@ from ifru_jax.unlearning.config import IFRUConfig
 from ifru_jax.unlearning.local.along import LocalFollowed, Way, follow_local
 from ifru_jax.unlearning.local.problem import LocalProblem, alone
 from ifru_jax.unlearning.local.request import local_requests
-from ifru_jax.unlearning.minibatches import Minibatches
 from ifru_jax.unlearning.prepare import Prepared
 from ifru_jax.unlearning.report import Scope
 from ifru_jax.unlearning.step import Scalar, Update, curvature_product, damped_step, scaled_problem
@@ -91,7 +90,7 @@ class _Model:
         way, adaptive = None, True
         if state.follows:
             assert state.record is not None
-            way = Way(state.record.segments, state.on_the_way, Minibatches.of(state.record))
+            way = Way(state.record.segments, state.on_the_way, float(state.record.batch_size))
             adaptive = state.record.adaptive
         return cls(state.step, adaptive, objective, state.params, state.propagations, state.floor, way)
 
