@@ -41,7 +41,8 @@ class TrainConfig:
 
     Attributes:
       learning_rate: of Adam.
-      batch_size: interactions per step; of grouped ones, as many whole groups as fit.
+      batch_size: interactions per step at the most; of grouped ones, as many whole groups as fit. An epoch has as few steps as it
+        can, and their batches differ by one interaction or group at the most.
       reg: λ₂, the weight of ‖θ‖²/2 beside the mean loss over N interactions.
       epochs: at the most; None stands for 1,000. Without validation data all of them are run, and it has to be given.
       patience: epochs without a better validation metric before training stops.
@@ -301,7 +302,7 @@ def _steps(
 
     def batch(i: jax.Array) -> Batch:
         which = jax.lax.dynamic_slice(order, (i * least + jnp.minimum(i, more),), (units,))
-        present, leaders = jnp.arange(units) < least + (i < more), None
+        present, leaders = jnp.arange(units) < least + jnp.where(i < more, 1, 0), None
         if members is not None:
             group_size = members.shape[1]
             which, present = members[which].reshape(-1), jnp.repeat(present, group_size)

@@ -96,10 +96,10 @@ def test_a_request_follows_the_training_to_its_end_and_no_further(trained, monke
     monkeypatch.setattr("ifru_jax.unlearning.stopping.peak", None)  # nothing may be asked where validation can't tell
     unlearned, report = ifru_jax.unlearn(trained, users=["user-0007-secret"])
     assert report.forgotten > 0
-    assert unlearned.record.steps == trained.record.steps
+    assert unlearned.record.steps == pytest.approx(trained.record.steps)
     assert report.norm_step > 0
     again, _ = ifru_jax.unlearn(unlearned, users=["user-0008-secret"])
-    assert again.record.steps == trained.record.steps
+    assert again.record.steps == pytest.approx(trained.record.steps)
 
 
 @pytest.mark.parametrize("model", [MODEL, lightgcn(num_layers=1, embedding_size=6, init_std=0.1)], ids=["mf", "lightgcn-1"])
@@ -154,4 +154,4 @@ def test_losses_that_compare_too():
         trained = ifru_jax.fit(jax.random.key(0), MODEL, whole, config=CONFIG, loss=bpr, progress=False)
     unlearned, report = ifru_jax.unlearn(trained, users=["user-0007-secret"])
     assert report.forgotten > 0
-    assert unlearned.record.steps == trained.record.steps
+    assert unlearned.record.steps == pytest.approx(trained.record.steps)

@@ -7,11 +7,9 @@ import numpy as np
 import pytest
 
 from ifru_jax import ForgetRequest, Interactions, TrainConfig, drop_duplicates, lightgcn, mf, random_split
-from ifru_jax.curvature import node_degrees
 from ifru_jax.graph import Batch
 from ifru_jax.training import train
 from ifru_jax.unlearning import prepare
-from ifru_jax.unlearning.minibatches import Minibatches
 from ifru_jax.unlearning.preconditioner import Sides
 
 NUM_USERS, NUM_ITEMS = 40, 50
@@ -68,9 +66,7 @@ def some(trained, count, seed=0):
     return ForgetRequest(pairs=np.stack([data.users[places], data.items[places]], axis=1))
 
 
-def sides_of(change, batch_size=128.0, steps=300.0):
+def sides_of(change, batch_size=128.0):
     touched, replaced = change.touched_examples
     before, after = change.before.batch, change.after.batch
-    degrees = node_degrees(before.examples), node_degrees(after.examples)
-    changed = Batch(touched, before.graph), Batch(replaced, after.graph)
-    return Sides(before, after, *changed, change.counts, degrees, Minibatches(batch_size, steps))
+    return Sides(before, after, Batch(touched, before.graph), Batch(replaced, after.graph), change.counts, batch_size)

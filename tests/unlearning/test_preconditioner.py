@@ -17,14 +17,11 @@ from tests.unlearning.conftest import CONFIG, sides_of, some
 
 
 def batches(rng, places, size, count):
-    """So many batches of shuffled epochs, of which the last ones have what is left over."""
-    while True:
-        order = rng.permutation(places)
-        for begun in range(0, len(places), size):
-            if not count:
-                return
-            count -= 1
-            yield order[begun : begun + size]
+    """So many batches of shuffled epochs; those of an epoch differ by one interaction at the most."""
+    while count > 0:
+        epoch = np.array_split(rng.permutation(places), -(-len(places) // size))
+        yield from epoch[:count]
+        count -= len(epoch)
 
 
 def test_mean_squares_are_those_of_minibatches(split, monkeypatch):
@@ -34,7 +31,7 @@ def test_mean_squares_are_those_of_minibatches(split, monkeypatch):
     change = Change.of(trained.training_set, some(trained, 60))
     params, objective, data = trained.params, trained.objective, trained.interactions
     (_, before), (_, after) = (
-        of(objective, params, sides_of(change, 32.0, 1e6), jax.random.key(1)) for of in (slope_before, slope_after)
+        of(objective, params, sides_of(change, 32.0), jax.random.key(1)) for of in (slope_before, slope_after)
     )
     rng, gone = np.random.default_rng(0), set(change.places.tolist())
     rows = np.array([place for place in range(len(data)) if place not in gone])

@@ -86,9 +86,18 @@ FOLLOWING = [
         ),
         ("a middle that is sought has no force of its own", "jnp.where(place.first, 0, -leaf)", "jnp.where(True, 0, -leaf)"),
         ("the first stays where it began", "jax.lax.cond(sought, begun, gone_on)", "gone_on()"),
-        ("as far again as before", "add_scale(past, 0.5, course.moved)", "add_scale(past, 1.0, course.moved)"),
-        ("the middle is where the segment begins", "optax.tree.add_scale(past, 0.5, course.moved)", "past"),
-        ("as far again as in all segments together", "Course(delta, optax.tree.sub(delta, past)", "Course(delta, delta"),
+        ("as far again as before", "add_scale(past, half, course.pace)", "add_scale(past, segment.steps, course.pace)"),
+        ("the middle is where the segment begins", "optax.tree.add_scale(past, half, course.pace)", "past"),
+        (
+            "as far again as in all segments together",
+            "optax.tree.scale(1 / segment.steps, optax.tree.sub(delta, past))",
+            "optax.tree.scale(1 / segment.steps, delta)",
+        ),
+        (
+            "half as far again as before, however long that was",
+            "1 / segment.steps, optax.tree.sub(delta, past)",
+            "1 / 300.0, optax.tree.sub(delta, past)",
+        ),
         ("P is not corrected", "jax.tree.map(jnp.divide, segment.applied, ratio)", "segment.applied"),
         (
             "P is corrected the other way round",

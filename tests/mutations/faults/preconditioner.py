@@ -5,23 +5,6 @@ from .tests import ALONG
 
 PRECONDITIONER = [
     *faults(
-        "unlearning/minibatches.py",
-        ALONG,
-        ("minibatches are drawn with replacement", "return (1 - _share(size, count)) / size", "return 1 / size"),
-        ("the last batch is as any other", "more = last /", "more = 0 * last /"),
-        ("a batch more in every epoch", "jnp.where(some, full + 1, full)", "full + 1"),
-        ("Adam has seen all of the training in its middle", "self.steps / 2, 2 * MEMORY", "self.steps, 2 * MEMORY"),
-        ("all rows meet the last batch", "met = -jnp.expm1(-degrees * left / count * epochs)", "met = jnp.ones_like(degrees)"),
-        ("what is left over is a whole batch", "left = count - full * self.size", "left = self.size"),
-        ("the root of what is divided by", "jnp.square(1 / (1 - met", "(1 / (1 - met"),
-    ),
-    *faults(
-        "unlearning/minibatches.py",
-        "unlearning/test_minibatches.py",
-        ("what is large is forgotten at once", "2 * MEMORY", "0.1 * MEMORY"),
-        ("one batch that is no whole one counts twice", "& (full > 0)", "| (full > 0)"),
-    ),
-    *faults(
         "unlearning/preconditioner.py",
         ALONG,
         (
@@ -37,22 +20,24 @@ PRECONDITIONER = [
         ),
         ("what is forgotten has no part in v", "e + jnp.maximum(g - n, (LEAST_RATIO - 1) * e)", "e"),
         ("what takes the place of the forgotten counts in v", "jnp.maximum(g - n, (LEAST_RATIO - 1) * e)", "g"),
-        ("the scatter of a minibatch of all data", "scatter = minibatches.scatter(count, own)", "scatter = 1 / count"),
-        ("rows of users have the interactions of items", "of_side(degrees, tables[name])", 'of_side(degrees, "item")'),
-        ("minibatches of D are drawn from D_r", "sides.counts[0], sides.degrees[0]", "sides.counts[1], sides.degrees[1]"),
-        ("minibatches of D_r are drawn from D", "sides.counts[1], sides.degrees[1]", "sides.counts[0], sides.degrees[0]"),
-        ("rows have the interactions before", "sides.counts[1], sides.degrees[1]", "sides.counts[1], sides.degrees[0]"),
+        ("the scatter of a minibatch of all data", "scatter = (1 - whole) / size", "scatter = (1 - whole) / count"),
         ("the mean gradient has no part in v", "+ (1 - scatter) * (whole", "+ 0 * (whole"),
         ("the mean gradient is divided by N instead of |D_r|", "jnp.square(g * objective.total / count)", "jnp.square(g)"),
-        ("E is divided by N instead of |D_r|", "scatter * energy[name] / count", "scatter * energy[name] / objective.total"),
+        ("E is divided by N instead of |D_r|", "scatter * energy / count", "scatter * energy / objective.total"),
         (
             "what is forgotten is scored on the graph after",
             "(sides.after, sides.touched, sides.replaced))",
             "(sides.after, replace(sides.touched, graph=sides.after.graph), sides.replaced))",
         ),
+        ("minibatches are drawn with replacement", "scatter = (1 - whole) / size", "scatter = 1 / size"),
+        (
+            "a last batch of what is left over, as any other",
+            "count / jnp.maximum(jnp.ceil(count / batch_size * (1 - 1e-6)), 1)",
+            "batch_size",
+        ),
         ("every element by its own gradient", "(whole * each + (1 - whole) * row)", "each"),
         ("every element by its row", "(whole * each + (1 - whole) * row)", "row"),
-        ("the age of what is remembered is half the steps", "return MEMORY - steps", "return steps / 2 + 0 * MEMORY - 0 * steps"),
+        ("the age of what is remembered is half the steps", "return memory - steps", "return steps / 2 + 0 * memory - 0 * steps"),
         (
             "one draw is taken for two",
             "optax.tree.scale(1 / len(probes), total)",

@@ -36,11 +36,12 @@ RECORDING = [
     *faults(
         "training/record.py",
         RECORDED,
-        ("one boundary fewer", "for k in range(self.count + 1)))", "for k in range(self.count)))"),
-        ("θ_k is the beginning of its segment", "nearest((low + high) / 2).params", "nearest(low).params"),
+        ("all segments have one length", "FIRST = 1 / 2", "FIRST = 1.0"),
+        ("θ_k is the beginning of its segment", '_at((low + high) / 2, known, "params")', '_at(low, known, "params")'),
         ("P is not weighted by |g|", "jnp.abs(g) * learning_rate / (", "learning_rate / ("),
         ("P without the correction of v", "corrected = 1 - BETA_2**count", "corrected = 1.0"),
-        ("P of all steps so far", "getattr(known[low], part))", "getattr(self.early[0], part))"),
+        ("P of all steps so far", "_at(low, known, part))", "_at(0, known, part))"),
+        ("what lies between boundaries is that of the one before", "lambda a, b: a + share * (b - a)", "lambda a, b: a"),
         (
             "boundaries stay where the training was not the best",
             "self.early, self.late = self.early + self.late, []",
