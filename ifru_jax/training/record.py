@@ -225,7 +225,7 @@ class Recorder:
 
 
 def _at(step: float, known: list[Boundary], part: str) -> Params:
-    """What a training had after so many steps, the last of which may be a part of one; evenly between the boundaries that are known."""
+    """What a training had after so many steps, the last of which may be a part of one: evenly between boundaries."""
     behind = bisect_left(known, step, key=lambda one: one.step)
     if known[behind].step == step:
         return getattr(known[behind], part)

@@ -5,11 +5,12 @@
     E   = Σ_{z ∈ D} (∂ℓ_z)²,   g = (N / |D|) ∇L(θ_k; D, G);   v_r alike of D_r, G_r at θ_k + δ;   ⟨·⟩ a mean over a row
 
 Adam divides by the root of v, the mean square of the gradients of minibatches drawn without replacement: their scatter, and the
-square of their mean. An epoch has as few of them as have no more than B interactions, each b. Without an interaction of a rare row, v of that row is smaller, and its other interactions
-push it harder; where the embeddings grow faster without what is forgotten, so do the gradients, and Adam goes slower. v reaches as
-far back as β₂ remembers. A training by small batches wanders, so that the square of one element's gradient at one place tells less
-of what Adam saw than that of its row does (of a shared parameter that of all of it); one by batches of everything doesn't, and Adam
-makes of every element's gradient a step of one size. φ, how much of the data a batch holds, tells the one from the other.
+square of their mean. An epoch has as few of them as have no more than B interactions, each b. Without an interaction of a rare row,
+v of that row is smaller, and its other interactions push it harder; where the embeddings grow faster without what is forgotten, so
+do the gradients, and Adam goes slower. v reaches as far back as β₂ remembers. A training by small batches wanders, so that the
+square of one element's gradient at one place tells less of what Adam saw than that of its row does (of a shared parameter that of
+all of it); one by batches of everything doesn't, and Adam makes of every element's gradient a step of one size. φ, how much of the
+data a batch holds, tells the one from the other.
 
 E is estimated by random signs ε: the square of ∇ Σ ε_z ℓ_z is Σ (∂ℓ_z)² on average, over signs and the columns of a row.
 """

@@ -54,6 +54,13 @@ RECORDING = [
         ("the record ends where training did", "state.best_params, *state.best_sums))", "state.params, *state.sums))"),
         ("P of the epochs after the best", "state.best_params, *state.best_sums))", "state.best_params, *state.sums))"),
     ),
+    *faults(
+        "training/fit.py",
+        "training/test_row_adam.py::test_a_training_ends_and_is_recorded_as_the_twin_says",
+        ("batches overlap", "i * least + jnp.minimum(i, more)", "i * least"),
+        ("no batch has one interaction more", "least + jnp.where(i < more, 1, 0)", "least"),
+        ("the last batch has what is left over", "jnp.divmod(passes.size, passes.per_epoch)", "(units, 0)"),
+    ),
     *faults("training/fit.py", REAL_DATA, ("two segments", "    record: int = 3", "    record: int = 2")),
     *faults(
         "checkpoint/contents.py",
