@@ -35,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 MODEL = mf(embedding_size=16)
 PLAIN = VerifyConfig(membership=False)
-CONFIG = TrainConfig(learning_rate=1e-2, batch_size=2048, reg=3e-5, epochs=40, patience=3)
+CONFIG = TrainConfig(learning_rate=3e-3, batch_size=2048, reg=3e-5, epochs=40, patience=3)
 
 
 @pytest.fixture(scope="module")
