@@ -219,9 +219,14 @@ class Recorder:
         found = []
         for low, high in pairwise(ends.tolist()):
             applied, size = (optax.tree.sub(_at(high, known, part), _at(low, known, part)) for part in ("applied", "size"))
-            mean = jax.tree.map(lambda a, g: a / jnp.maximum(g, jnp.finfo(g.dtype).tiny), applied, size)
-            found.append(Segment(_at((low + high) / 2, known, "params"), mean, high - low))
+            found.append(Segment(_at((low + high) / 2, known, "params"), jax.tree.map(_mean_rate, applied, size), high - low))
         return tuple(found)
+
+
+def _mean_rate(applied: jax.Array, size: jax.Array) -> jax.Array:
+    """P. Where |g| is so small that its sum no longer grows, as of rows that L2 alone pulls at, nothing goes anywhere: 0."""
+    there = size > 0
+    return jnp.where(there, applied / jnp.where(there, size, 1), 0)
 
 
 def _at(step: float, known: list[Boundary], part: str) -> Params:

@@ -81,6 +81,16 @@ def test_a_training_is_cut_alike_however_long_it_is_and_goes_on(per_epoch, best)
     np.testing.assert_allclose([segment.applied["a"] for segment in segments], 0.5, rtol=1e-6)
 
 
+def test_what_no_gradient_reaches_goes_nowhere():
+    """Its sums may grow by less than they can hold, one of them sooner than the other."""
+    recorder = Recorder(3, 1)
+    for step in range(31):
+        recorder.add(Boundary(step, *({"a": jnp.array([value, step + 1.0])} for value in (0.5, 1 + 2.0**-23 * (step > 20), 1.0))))
+        recorder.best_so_far()
+    last = Boundary(31, *({"a": jnp.array([value, 32.0])} for value in (0.5, 1 + 2.0**-23, 1.0)))
+    np.testing.assert_array_equal([segment.applied["a"] for segment in recorder.segments_to(last)], [[0, 1]] * 3)
+
+
 def test_a_training_of_one_step_has_parts_of_it_for_segments():
     recorder = recorded_epochs(3, 1, 1)
     segments = recorder.segments_to(at_step(1))
