@@ -4,9 +4,9 @@
 
 Of the source's training the end is known, and how its optimiser moves. The way to there is not; the straight one stands for it, and
 the speed at which the flow of the training goes along it tells how long it was where. Adam's P follows from the squares of the
-gradients there (`unlearning.preconditioner`). Once it has arrived, it stays for a quarter as long again. A request then follows
-this record (`unlearning.along`) in place of reading all off the end. The learning rate only says what a step is: a slower training
-takes as many more. The price is that of some fifty gradients, once.
+gradients there (`unlearning.preconditioner`), of batches of one size. Once it has arrived, it stays for a quarter as long again. A
+request then follows this record (`unlearning.along`) in place of reading all off the end. The learning rate only says what a step
+is: a slower training takes as many more. The price is that of some fifty gradients, once.
 
 It is for tables alone: a network is nothing on the way from 0 to where it ended. How long it stays, and that there are three
 segments, was chosen on ml-100k (docs/how-to/import.md).

@@ -15,7 +15,7 @@ from ifru_jax.data import sample_negatives
 from ifru_jax.errors import NumericsError
 from ifru_jax.graph import Change
 from ifru_jax.training import Pointwise, Trained, train
-from ifru_jax.training.record import Boundary, Record, Recorder, Segment
+from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning import forget, prepare
 from ifru_jax.unlearning.along import Parting, SegmentSolve, along_training, part
 from ifru_jax.unlearning.preconditioner import MeanSquares, age, slope_after, slope_before
@@ -46,56 +46,6 @@ def test_recording_changes_nothing_and_covers_the_training(recorded, split):
             assert np.isfinite(applied).all()
             # Adam goes no further in a step than its rate, for a gradient like those it sees.
             assert (np.asarray(applied) >= 0).all(), name
-
-
-def recorded_epochs(count, per_epoch, epochs, best=None):
-    """A training whose sums are its steps, and whose every epoch up to `best` is the best so far."""
-    recorder = Recorder(count, per_epoch)
-    recorder.add(at_step(0))
-    for epoch in range(epochs):
-        stops = list(recorder.stops(epoch))
-        assert stops[-1] == per_epoch
-        for stop in stops:
-            recorder.add(at_step(epoch * per_epoch + stop))
-        if best is None or epoch < best:
-            recorder.best_so_far()
-        assert len(recorder.early) <= 8 * count + 1
-        assert len(recorder.late) <= 4 * count
-    return recorder
-
-
-def at_step(step):
-    return Boundary(step, *({"a": jnp.full(1, part * step)} for part in (1.0, 1.0, 2.0)))
-
-
-@pytest.mark.parametrize("per_epoch", [1, 3, 10, 117])
-@pytest.mark.parametrize("best", [None, 6, 30])
-def test_a_training_is_cut_alike_however_long_it_is_and_goes_on(per_epoch, best):
-    """The first segment is half as long as the others, and θ_k is that of the middle."""
-    recorder = recorded_epochs(3, per_epoch, 90, best)
-    total = (best or 90) * per_epoch
-    segments = recorder.segments_to(at_step(total))
-    np.testing.assert_allclose([segment.steps for segment in segments], total * np.array([0.2, 0.4, 0.4]))
-    middles = [segment.params["a"][0] for segment in segments]
-    np.testing.assert_allclose(middles, total * np.array([0.1, 0.4, 0.8]), rtol=1e-6)
-    np.testing.assert_allclose([segment.applied["a"] for segment in segments], 0.5, rtol=1e-6)
-
-
-def test_what_no_gradient_reaches_goes_nowhere():
-    """Its sums may grow by less than they can hold, one of them sooner than the other."""
-    recorder = Recorder(3, 1)
-    for step in range(31):
-        recorder.add(Boundary(step, *({"a": jnp.array([value, step + 1.0])} for value in (0.5, 1 + 2.0**-23 * (step > 20), 1.0))))
-        recorder.best_so_far()
-    last = Boundary(31, *({"a": jnp.array([value, 32.0])} for value in (0.5, 1 + 2.0**-23, 1.0)))
-    np.testing.assert_array_equal([segment.applied["a"] for segment in recorder.segments_to(last)], [[0, 1]] * 3)
-
-
-def test_a_training_of_one_step_has_parts_of_it_for_segments():
-    recorder = recorded_epochs(3, 1, 1)
-    segments = recorder.segments_to(at_step(1))
-    np.testing.assert_allclose([segment.steps for segment in segments], [0.2, 0.4, 0.4])
-    np.testing.assert_allclose([segment.params["a"][0] for segment in segments], [0.1, 0.4, 0.8], rtol=1e-6)
 
 
 def one_segment(trained, segment, change, **solve):
