@@ -29,7 +29,7 @@ from ifru_jax.graph import Graph, Pairs
 from ifru_jax.models.checks import check_tables
 from ifru_jax.models.flax_recommender import NoGraph
 from ifru_jax.models.joint_tables import JointTables, Layout, as_joint, cut, joined, joint_sides
-from ifru_jax.models.recommender import Params, Side
+from ifru_jax.models.recommender import NUM_SEGMENTS, Params, Side
 
 # num_users, num_items, rngs ↦ module
 Build = Callable[[int, int, nnx.Rngs], nnx.Module]
@@ -46,6 +46,7 @@ class NNXRecommender:
     shared: tuple[str, ...] = ()
     history_length: int = 0
     joint_tables: JointTables = ()
+    num_segments: int = NUM_SEGMENTS
 
     @property
     def tables(self) -> Mapping[str, Side]:
@@ -96,6 +97,7 @@ def from_nnx(
     num_hops: int = 0,
     shared: tuple[str, ...] = (),
     joint_tables: Mapping[str, Layout] = MappingProxyType({}),
+    num_segments: int = NUM_SEGMENTS,
 ) -> NNXRecommender:
     """An NNX module as a recommender.
 
@@ -107,12 +109,19 @@ def from_nnx(
       num_hops: see `Recommender`.
       shared: names of parameters that are no tables although their first axis is as long as one.
       joint_tables: see `FlaxRecommender`.
+      num_segments: see `Recommender`.
 
     Raises:
       ModelError: when it is used, for a module with other variables than `nnx.Param`, or whose output is not one logit per pair.
     """
     return NNXRecommender(
-        build, tuple(user_tables), tuple(item_tables), num_hops, tuple(shared), joint_tables=as_joint(joint_tables)
+        build,
+        tuple(user_tables),
+        tuple(item_tables),
+        num_hops,
+        tuple(shared),
+        joint_tables=as_joint(joint_tables),
+        num_segments=num_segments,
     )
 
 

@@ -33,6 +33,10 @@ class OpenModel:
     def history_length(self) -> int:
         return self.model.history_length
 
+    @property
+    def num_segments(self) -> int:
+        return self.model.num_segments
+
     def score(self, params: Params, pairs: Pairs, graph: Graph) -> jax.Array:
         assert isinstance(graph, OpenGraph)
         return self.model.score(params, pairs, graph.one_pass())

@@ -19,6 +19,8 @@ from ifru_jax.graph import Graph, Pairs
 # By name; a parameter of a submodule is "submodule/parameter".
 Params = dict[str, Any]
 Side = Literal["user", "item"]
+# Of the training of most models (docs/step.md).
+NUM_SEGMENTS = 3
 
 
 @runtime_checkable
@@ -38,6 +40,11 @@ class Recommender(Protocol):
     @property
     def history_length(self) -> int:
         """Items of a history that it reads at a time; above 0 the graph comes with the users' histories."""
+        ...
+
+    @property
+    def num_segments(self) -> int:
+        """Into how many segments its training is recorded for requests to follow: more where scores are far from linear in rows."""
         ...
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:

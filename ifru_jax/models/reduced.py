@@ -42,6 +42,10 @@ class ReducedTables:
     def history_length(self) -> int:
         return self.model.history_length
 
+    @property
+    def num_segments(self) -> int:
+        return self.model.num_segments
+
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         return self.model.init(key, num_users, num_items)
 

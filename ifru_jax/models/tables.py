@@ -14,6 +14,11 @@ Rows = tuple[jax.Array, jax.Array]
 Tables = Mapping[str, Side]
 
 
+def of_bags(tables: Tables) -> bool:
+    """Whether no user has a row of his own: he is then what the rows of his items add up to."""
+    return set(tables.values()) == {"item"}
+
+
 def of_side(rows: Rows, side: Side) -> jax.Array:
     """Those of users or those of items."""
     return rows[0] if side == "user" else rows[1]

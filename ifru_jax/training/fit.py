@@ -21,7 +21,7 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.errors import DataError, NumericsError, check_whole
 from ifru_jax.graph import Batch, Examples, TrainingSet
 from ifru_jax.graph.training_set import padded_size
-from ifru_jax.models import Params, check_recommender
+from ifru_jax.models import Params, Recommender, check_recommender
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse import on_device
 from ifru_jax.training.adam import ADAM, ROW_ADAM, Optimiser
@@ -46,8 +46,8 @@ class TrainConfig:
       reg: λ₂, the weight of ‖θ‖²/2 beside the mean loss over N interactions.
       epochs: at the most; None stands for 1,000. Without validation data all of them are run, and it has to be given.
       patience: epochs without a better validation metric before training stops.
-      record: segments of the training that are recorded, for requests that follow it; 0 records nothing, and requests then read all
-        they know of the training off its end.
+      record: segments of the training that are recorded, for requests that follow it; None for as many as the model needs
+        (`Recommender.num_segments`). 0 records nothing, and requests then read all they know of the training off its end.
       sparse: a step moves the rows of its batch alone (`training.row_adam`), for tables much larger than a batch; for models whose
         scores depend on the rows of their pair.
     """
@@ -57,7 +57,7 @@ class TrainConfig:
     reg: float = 1e-5
     epochs: int | None = None
     patience: int = 10
-    record: int = 3
+    record: int | None = None
     sparse: bool = False
 
     @property
@@ -70,6 +70,10 @@ class TrainConfig:
         """Epochs at the most."""
         return MOST_EPOCHS if self.epochs is None else self.epochs
 
+    def segments_of(self, model: Recommender) -> int:
+        """How many are recorded of the training of a model."""
+        return model.num_segments if self.record is None else self.record
+
     @property
     def unrecorded(self) -> Self:
         """The same without a record, for a model that no request will come to."""
@@ -80,8 +84,10 @@ class TrainConfig:
         for name in ("learning_rate", "batch_size", "epochs", "patience"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise DataError(f"{name} is {getattr(self, name)}: it must be positive.")
-        if self.record < 0:
-            raise DataError(f"record is {self.record}: give the number of segments, or 0 to record nothing.")
+        if self.record is not None and self.record < 0:
+            raise DataError(
+                f"record is {self.record}: give the number of segments, 0 to record nothing, or None for the number that the model needs."
+            )
         if not self.reg >= 0:
             raise DataError(f"reg is {self.reg}: the weight of the L2 term can't be negative.")
 
@@ -185,13 +191,13 @@ def fit_params(
         check_recommender(model, params, train.graph)
     if config.sparse:
         check_rows_alone(objective, params, train.graph)
-    optimiser = config.optimiser
-    opt_state = optimiser.init(params, (train.placed.num_rows, train.placed.num_cols), config.record > 0)
+    optimiser, num_segments = config.optimiser, config.segments_of(model)
+    opt_state = optimiser.init(params, (train.placed.num_rows, train.placed.num_cols), num_segments > 0)
     state = _State(params, opt_state, params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
     pairs = validation_pairs(valid, valid_capacity, compared=loss.grouped, mesh=train.mesh) if valid.total else None
     passes = _passes(loss, train, pairs, config.batch_size)
     per_epoch = passes.per_epoch
-    state, recorder = state._replace(best_sums=state.sums), Recorder(config.record, per_epoch)
+    state, recorder = state._replace(best_sums=state.sums), Recorder(num_segments, per_epoch)
     if state.sums:
         recorder.add(Boundary(0, params, *state.sums))
     # A minibatch is small whatever the model.

@@ -15,8 +15,9 @@ does: as far on as it would come in that time at the pace of the segment before.
 
 with H_1 at θ_1, and what Adam remembers in the middle is older by `age`, so that v_r lies between its values at θ_1 and at
 θ_1 + δ_½. b_1, which takes the place of that difference in r_1, too, is summed over what changes alone, since the difference of two
-gradients may be no more than their rounding. Where a batch was all of the data, which is then small, Adam moves every element by a
-step of one size, this way and that, and what it did last tells little of what it does next: all segments are begun like the first.
+gradients may be no more than their rounding. All segments are begun like the first where the pace of the one before tells little:
+where a batch was all of the data, which is then small, so that Adam moves every element by a step of one size, this way and that;
+and where users are what the rows of their items add up to, so that these go too far together and come back within a segment.
 
 F_k is resolved by few products in all segments but the last: what they leave undone is in the force of the next, which is taken at
 θ_k + δ_½. Nothing comes after the last.
@@ -43,7 +44,7 @@ from ifru_jax.graph import Batch, Change
 from ifru_jax.influence import Influence, right_hand_side
 from ifru_jax.influence.right_hand_side import SpilloverForm
 from ifru_jax.models import Params
-from ifru_jax.models.tables import clear_rows
+from ifru_jax.models.tables import clear_rows, of_bags
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution, check, spectral_step
 from ifru_jax.sparse import on_device, on_host
@@ -183,7 +184,7 @@ def _follow_segment(
         slope_before(objective, params, sides, key),
         lambda delta: slope_after(objective, there(delta), sides, key),
         lambda delta: objective.hessian_product(there(delta), sides.after),
-        sides.batch_size >= objective.total,
+        unsteady(objective, sides),
     )
     found = follow(solve, ground, Segment(params, applied, segment.steps), course, place)
     lost = without_data(sides.after.examples)
@@ -198,13 +199,18 @@ class Ground(NamedTuple):
       before: ∇L(θ_k; D, G), and v there.
       after: ∇L(θ_k + δ; D_r, G_r), and v_r there.
       product: v ↦ ∇²L(θ_k + δ; D_r, G_r) v.
-      whole_batches: bool [], whether each step of the training saw all of its data.
+      unsteady: bool [], whether the pace of a segment tells little of that of the next.
     """
 
     before: tuple[Params, Params]
     after: Callable[[Params], tuple[Params, Params]]
     product: Callable[[Params], Callable[[Params], Params]]
-    whole_batches: jax.Array | bool
+    unsteady: jax.Array | bool
+
+
+def unsteady(objective: Objective, sides: Sides) -> jax.Array | bool:
+    """Whether the pace of a segment tells little of that of the next."""
+    return of_bags(objective.model.tables) or sides.batch_size >= objective.total
 
 
 class Place(NamedTuple):
@@ -241,7 +247,7 @@ def follow(solve: SegmentSolve, ground: Ground, segment: Segment, course: Course
     """From the beginning of a segment to its end; all of it of the parameters that move."""
     past, half = course.delta, segment.steps / 2
     recorded, v = ground.before
-    sought = place.first | ground.whole_batches
+    sought = place.first | ground.unsteady
 
     def parting(v_r: Params, steps: jax.Array | float, rest: Params) -> Parting:
         ratio = course.squares.then(MeanSquares(v, v_r), half).root_ratio if solve.adaptive else optax.tree.ones_like(past)

@@ -25,7 +25,7 @@ import optax
 
 from ifru_jax.graph import Batch
 from ifru_jax.models import Params
-from ifru_jax.models.tables import Tables, per_row
+from ifru_jax.models.tables import Tables, of_bags, per_row
 from ifru_jax.pytree import pytree
 from ifru_jax.training import Objective
 from ifru_jax.training.record import BETA_2
@@ -157,7 +157,7 @@ def _energy(objective: Objective, back: Callable[[jax.Array], Params], batch: Ba
         squares = jax.tree.map(jnp.square, back(jnp.where(drawn, weights, -weights)))
         return optax.tree.add(total, row_means(tables, squares)), None
 
-    probes = jax.random.split(key, PROBES_OF_BAGS if set(tables.values()) == {"item"} else PROBES)
+    probes = jax.random.split(key, PROBES_OF_BAGS if of_bags(tables) else PROBES)
     nothing = row_means(tables, optax.tree.zeros_like(back(weights)))
     total, _ = jax.lax.scan(added, nothing, probes)
     return optax.tree.scale(1 / len(probes), total)

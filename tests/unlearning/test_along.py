@@ -105,7 +105,7 @@ class Squares(Pointwise):
 class Biases:
     """s = b_u + c_i: squares of it are a quadratic objective."""
 
-    num_hops, history_length = 0, 0
+    num_hops, history_length, num_segments = 0, 0, 3
     tables = {"user": "user", "item": "item"}  # noqa: RUF012
 
     def init(self, key, num_users, num_items):

@@ -79,6 +79,10 @@ class Aggregation:
     def history_length(self) -> int:
         return self.model.history_length
 
+    @property
+    def num_segments(self) -> int:
+        return self.model.num_segments
+
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         """Glorot-normal transfer and He-like attention weights, zero biases, h = .01, as the public code starts."""
         normal = jax.nn.initializers.glorot_normal(batch_axis=0)

@@ -27,7 +27,7 @@ from ifru_jax.solvers import Solution
 from ifru_jax.status import Status
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Segment
-from ifru_jax.unlearning.along import Course, Ground, Place, SegmentSolve, follow
+from ifru_jax.unlearning.along import Course, Ground, Place, SegmentSolve, follow, unsteady
 from ifru_jax.unlearning.astray import holds
 from ifru_jax.unlearning.local.problem import LocalProblem
 from ifru_jax.unlearning.preconditioner import Sides, slope_after, slope_before
@@ -143,7 +143,7 @@ def _ground(objective: Objective, problem: LocalProblem, known: _Known, sides: S
         of_core(slope_before(objective, known.params, sides, key)),
         lambda delta: of_core(slope_after(objective, at(delta), sides, key)),
         product,
-        sides.batch_size >= objective.total,
+        unsteady(objective, sides),
     )
 
 

@@ -81,7 +81,7 @@ FOLLOWING = [
         ("every segment goes to its middle by a product", "jax.lax.cond(sought, begun, gone_on)", "begun()"),
         (
             "batches of everything don't seek",
-            "sought = place.first | ground.whole_batches",
+            "sought = place.first | ground.unsteady",
             "sought = place.first",
         ),
         ("a middle that is sought has no force of its own", "jnp.where(place.first, 0, -leaf)", "jnp.where(True, 0, -leaf)"),

@@ -66,7 +66,7 @@ RECORDING = [
         ("no batch has one interaction more", "least + jnp.where(i < more, 1, 0)", "least"),
         ("the last batch has what is left over", "jnp.divmod(passes.size, passes.per_epoch)", "(units, 0)"),
     ),
-    *faults("training/fit.py", REAL_DATA, ("two segments", "    record: int = 3", "    record: int = 2")),
+    *faults("models/recommender.py", REAL_DATA, ("two segments", "NUM_SEGMENTS = 3", "NUM_SEGMENTS = 2")),
     *faults(
         "checkpoint/contents.py",
         FILE,
