@@ -50,7 +50,7 @@ def fit(
       config: hyper-parameters.
       loss: one of `bce`, `wmse`, `bpr`, `softmax`, a `Loss` of your own, or a function (logits [n], labels [n]) → [n].
       record: segments of the training to record, which requests follow; 0 records nothing, and they read all they know of it off
-        its end. None takes what the configuration says, by default three.
+        its end. None takes what the configuration says, by default as many as the model needs: three, for NGCF eight.
       tune: searches around the configuration for the learning rate, batch size and L2 term whose validation metric is best, by
         seven to twenty trainings (`training.tuning`); what it found is the `config` of the model.
       warm: compiles what the first request needs as well (`warm_up`).

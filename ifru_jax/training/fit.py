@@ -85,9 +85,7 @@ class TrainConfig:
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise DataError(f"{name} is {getattr(self, name)}: it must be positive.")
         if self.record is not None and self.record < 0:
-            raise DataError(
-                f"record is {self.record}: give the number of segments, 0 to record nothing, or None for the number that the model needs."
-            )
+            raise DataError(f"record is {self.record}: give the number of segments, or 0 to record nothing.")
         if not self.reg >= 0:
             raise DataError(f"reg is {self.reg}: the weight of the L2 term can't be negative.")
 

@@ -1,10 +1,17 @@
 """Where a training is cut into segments, however long it is, and what lies between the places that were kept of it."""
 
+from dataclasses import replace
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from ifru_jax import TrainConfig, from_nnx, mf, random_split
+from ifru_jax.models import in_bfloat16, ngcf
+from ifru_jax.training import train
 from ifru_jax.training.record import Boundary, Recorder
+from tests.unlearning.conftest import tastes
 
 
 def recorded_epochs(count, per_epoch, epochs, best=None):
@@ -55,3 +62,15 @@ def test_a_training_of_one_step_has_parts_of_it_for_segments():
     segments = recorder.segments_to(at_step(1))
     np.testing.assert_allclose([segment.steps for segment in segments], [0.2, 0.4, 0.4])
     np.testing.assert_allclose([segment.params["a"][0] for segment in segments], [0.1, 0.4, 0.8], rtol=1e-6)
+
+
+def test_a_training_is_recorded_as_finely_as_its_model_needs():
+    """Where nothing else is asked for; whatever a model is wrapped in."""
+    as_needed, own = TrainConfig(epochs=2, learning_rate=0.01), replace(mf(embedding_size=2), num_segments=5)
+    for model, count in ((mf(), 3), (ngcf(), 8), (own, 5), (in_bfloat16(own), 5), (from_nnx(dict, num_segments=2), 2)):
+        assert as_needed.segments_of(model) == count
+        assert replace(as_needed, record=1).segments_of(model) == 1
+        assert as_needed.unrecorded.segments_of(model) == 0
+    split = random_split(tastes(), seed=0)
+    for config, count in ((as_needed, 5), (replace(as_needed, record=1), 1)):
+        assert len(train(jax.random.key(0), own, split, config).record.segments) == count

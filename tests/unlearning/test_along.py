@@ -14,6 +14,7 @@ from ifru_jax.array_files import write_arrays
 from ifru_jax.data import sample_negatives
 from ifru_jax.errors import NumericsError
 from ifru_jax.graph import Change
+from ifru_jax.models import multvae
 from ifru_jax.training import Pointwise, Trained, train
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning import forget, prepare
@@ -216,6 +217,16 @@ def test_a_request_follows_the_record_and_leaves_no_trace_in_it(recorded):
         plain, report = forget(prepare(recorded, config=config), ForgetRequest(users=np.array([user])))
         assert plain.record is None
     assert replace(state, params=after.params, training_set=after.training_set).record is None
+
+
+def test_the_pace_leads_to_the_middle_unless_users_are_what_their_items_add_up_to(split):
+    """Then a product leads there in every segment: the rows of the items of a user go too far together, and come back."""
+    for model, more in ((mf(embedding_size=4), 1), (multvae(hidden_size=6, code_size=3), 3)):
+        trained = train(jax.random.key(0), model, split, replace(CONFIG, epochs=3, record=3))
+        change = Change.of(trained.training_set, some(trained, 5))
+        found = along_training(trained.objective, trained.record, change, solve=SegmentSolve(num_steps=2, tolerance=None))
+        # Through each segment two lead, and one back from its middle.
+        assert int(found.solution.num_steps) == 3 * (2 + 1) + more
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])

@@ -81,8 +81,8 @@ FOLLOWING = [
         ("every segment goes to its middle by a product", "jax.lax.cond(sought, begun, gone_on)", "begun()"),
         (
             "batches of everything don't seek",
-            "sought = place.first | ground.unsteady",
-            "sought = place.first",
+            "or sides.batch_size >= objective.total",
+            "or False",
         ),
         ("a middle that is sought has no force of its own", "jnp.where(place.first, 0, -leaf)", "jnp.where(True, 0, -leaf)"),
         ("the first stays where it began", "jax.lax.cond(sought, begun, gone_on)", "gone_on()"),
@@ -152,6 +152,11 @@ FOLLOWING = [
             "for of in (there(found.middle), applied))",
         ),
         ("the filter doesn't grow", 'filter="growing-flow"', 'filter="gradient-flow"'),
+    ),
+    *faults(
+        "unlearning/along.py",
+        "unlearning/test_along.py::test_the_pace_leads_to_the_middle_unless_users_are_what_their_items_add_up_to",
+        ("bags of items go on at their pace", "return of_bags(objective.model.tables) or ", "return "),
     ),
     *faults(
         "unlearning/along.py",

@@ -66,6 +66,11 @@ RECORDING = [
         ("no batch has one interaction more", "least + jnp.where(i < more, 1, 0)", "least"),
         ("the last batch has what is left over", "jnp.divmod(passes.size, passes.per_epoch)", "(units, 0)"),
     ),
+    *faults(
+        "training/fit.py",
+        "training/test_boundaries.py::test_a_training_is_recorded_as_finely_as_its_model_needs",
+        ("every model is recorded alike", "return model.num_segments if self.record is None", "return 3 if self.record is None"),
+    ),
     *faults("models/recommender.py", REAL_DATA, ("two segments", "NUM_SEGMENTS = 3", "NUM_SEGMENTS = 2")),
     *faults(
         "checkpoint/contents.py",
