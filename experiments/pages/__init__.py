@@ -14,7 +14,7 @@ audits          docs/verification.md
 device, scale   docs/scale.md
 precision       docs/scale.md
 rows, frontier  docs/step.md
-batches         docs/step.md
+batches, parts  docs/step.md
 sharding        docs/devices.md
 stream          docs/budget.md
 interop         docs/how-to/import.md
@@ -36,6 +36,7 @@ from experiments.pages import (
     interop,
     no_record,
     overview,
+    parts,
     precision,
     published,
     results,
@@ -51,7 +52,7 @@ from experiments.pages.blocks import MAKERS, blocks_of, filled
 # Importing them registers what they make.
 SOURCES = (
     *(overview, results, rivals, attribution, audits, any_model, forget_sets, published),
-    *(batches, confined, no_record, device, precision, scale, sharding, rows, frontier, stream, interop, single_tables),
+    *(batches, parts, confined, no_record, device, precision, scale, sharding, rows, frontier, stream, interop, single_tables),
 )
 ROOT = Path(__file__).parents[2]
 README_PICTURE, PAPER = ROOT / "docs" / "readme.svg", ROOT / "docs" / "paper"

@@ -32,6 +32,7 @@ from experiments.studies.frontier import frontier
 from experiments.studies.interop import study as interop
 from experiments.studies.no_record import no_record
 from experiments.studies.own_ratings import own_ratings
+from experiments.studies.parts import parts
 from experiments.studies.power import power
 from experiments.studies.precision import precision
 from experiments.studies.rows import rows
@@ -64,6 +65,7 @@ COMMANDS = {
     "studies.no_record": "no_record.jsonl",
     "studies.step": "step.jsonl",
     "studies.batches": "batches.jsonl",
+    "studies.parts": "parts.jsonl",
     "studies.degrees": "q and s of",
     "studies.rows": "rows.jsonl",
     "studies.frontier": "frontier.jsonl",
@@ -187,6 +189,7 @@ BAD = [
     ("studies.damping", damping, {"models": Path("file")}, "file can't be a folder for results"),
     ("studies.step", step, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.batches", batches, {"only": "magic"}, "no cell has 'magic' in its name"),
+    ("studies.parts", parts, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.canaries", canaries, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.power", power, {"only": "magic"}, "no cell has 'magic' in its name"),
     ("studies.own_ratings", own_ratings, {"only": "magic"}, "no cell has 'magic' in its name"),

@@ -1,0 +1,23 @@
+"""Block of docs/step.md: parts of the data sets that nobody tuned for."""
+
+from experiments.pages.blocks import block
+from experiments.reporting.json_lines import read_lines
+from experiments.reporting.main_table import markdown, plain
+from experiments.studies.parts import PATH
+
+
+@block
+def parts() -> str:
+    """A row per cell."""
+    heads = ["part, model", "interactions", "undone", "between", "slope", "undone, test pairs", "forget gap (ideal)"]
+    heads += ["AUC: original", "unlearned", "retrained"]
+    table = []
+    for _, line in read_lines(PATH):
+        found = line["figures"]
+        between = " – ".join(plain(found[f"forget_undone_{end}"], 2) for end in ("low", "high"))
+        gap = f"{plain(found['forget_gap.unlearned'], 2)} ({plain(found['ideal_forget_gap'], 2)})"
+        auc = [plain(found[f"auc.{role}"], 4) for role in ("original", "unlearned", "retrained")]
+        auc[-1] += f" ± {plain(found['auc_std.retrained'], 4)}"
+        shares = plain(found["forget_undone"], 2), between, plain(found["slope"], 2), plain(found["undone"], 2)
+        table.append([line["cell"].replace("_", ", "), f"{line['size']['interactions']:,}", *shares, gap, *auc])
+    return markdown(heads, table) if table else "Not measured yet."

@@ -1,0 +1,130 @@
+"""Parts of the data sets as files that nobody tuned for: what a request undoes there.
+
+    IFRU_JAX_DATA=DIR python -m experiments.studies.parts [--only yelp] [--models DIR]
+
+A share of the users or of the items of a data set, drawn once, is written as the file that somebody might have: no name of ours, so
+that threshold, split and hyper-parameters are those of unknown data. Shapes differ from those of the whole: few items with many
+ratings, sparser, shorter trainings. MF and LightGCN with one and two layers, 2 % of flipped labels, five seeds. These cells choose
+nothing. A line per cell goes to experiments/results/parts.jsonl, from which `python -m experiments.tables` fills docs/step.md; what
+is there is not run again. Twenty minutes on two cores.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from experiments import RESULTS
+from experiments.run.baselines import retrain, train_original
+from experiments.run.command_line import command
+from experiments.run.model_store import KEEP_NOTHING, ModelStore
+from experiments.run.models import ModelName
+from experiments.run.progress import telling
+from experiments.run.setup import Setup, set_up
+from experiments.run.yardsticks import Yardsticks
+from experiments.studies.cells import PAPER, append_cell, missing
+from ifru_jax.data import load_dataset
+from ifru_jax.models.recommender import Side
+from ifru_jax.unlearning import forget, prepare
+
+PATH = RESULTS / "parts.jsonl"
+FORGET, SEEDS = "noise:0.02", 5
+
+
+@dataclass(frozen=True)
+class Part:
+    """A share of the users or of the items of a data set, with all of their ratings."""
+
+    dataset: str
+    side: Side
+    share: float
+
+    @property
+    def name(self) -> str:
+        """That of its file."""
+        return f"{self.dataset}-{self.side}s-{self.share:g}"
+
+    def write(self, folder: Path) -> Path:
+        """The file, as CSV."""
+        data = load_dataset(self.dataset).interactions
+        rows, count = (data.users, data.num_users) if self.side == "user" else (data.items, data.num_items)
+        drawn = np.random.default_rng(0).permutation(count)[: round(self.share * count)]
+        kept = data.select(np.isin(rows, drawn))
+        path = folder / f"{self.name}.csv"
+        with path.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["user", "item", "rating"])
+            writer.writerows(zip(kept.users.tolist(), kept.items.tolist(), kept.labels.tolist(), strict=True))
+        return path
+
+
+@dataclass(frozen=True)
+class PartCell:
+    """A part and a model."""
+
+    part: Part
+    model: ModelName
+    layers: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.part.name}_{self.model}" + (f"-{self.layers}" if self.layers else "")
+
+
+PARTS = (
+    Part("ml-1m", "item", 0.05),
+    Part("bookcrossing", "item", 0.5),
+    Part("amazon", "user", 0.35),
+    Part("yelp", "item", 0.35),
+    Part("ml-1m", "user", 0.12),
+)
+MODELS: tuple[tuple[ModelName, int], ...] = (*PAPER, ("lightgcn", 2))
+CELLS = tuple(PartCell(part, model, layers) for part in PARTS for model, layers in MODELS)
+
+
+def parts(only: str = "", models: Path | None = None) -> None:
+    """Runs the cells that are missing.
+
+    Args:
+      only: those whose name contains it.
+      models: folder to keep trained models in between runs.
+    """
+    console, store = Console(), KEEP_NOTHING if models is None else ModelStore(models)
+    for cell in missing(CELLS, only, PATH):
+        with telling(console) as tell, TemporaryDirectory() as folder:
+            tell(cell.name)
+            found = undone(set_up(str(cell.part.write(Path(folder))), cell.model, cell.layers, FORGET), store)
+        append_cell(PATH, cell, [found])
+        console.print(cell.name, found)
+
+
+def undone(setup: Setup, store: ModelStore) -> dict[str, Any]:
+    """How large the data is, and the figures of one cell."""
+    train = setup.split.train
+    originals = [train_original(setup, seed, store=store) for seed in range(SEEDS)]
+    retrained = [retrain(setup, original, seed, store=store)[0] for seed, original in enumerate(originals)]
+    unlearned = [forget(prepare(original), setup.request)[0] for original in originals]
+    yardsticks = Yardsticks.of(setup, originals, retrained)
+    scores = [yardsticks.scores(one) for one in unlearned]
+    over_seeds = yardsticks.over_seeds(scores)
+    names = ("forget_undone", "forget_undone_low", "forget_undone_high", "slope", "undone", "ideal_forget_gap")
+    figures = {name: over_seeds[name] for name in names}
+    for role, of in (("original", yardsticks.originals), ("retrained", yardsticks.retrained), ("unlearned", scores)):
+        itself = range(SEEDS) if role == "retrained" else [None] * SEEDS
+        each = [yardsticks.figures_of(one, yardsticks.originals[k], itself=itself[k]) for k, one in enumerate(of)]
+        figures |= {f"auc.{role}": _mean(each, "auc"), f"forget_gap.{role}": _mean(each, "forget_gap")}
+        figures |= {f"auc_std.{role}": float(np.std([one["auc"] for one in each], ddof=1))}
+    size = {"interactions": len(train), "users": train.num_users, "items": train.num_items}
+    return {"size": size, "figures": figures}
+
+
+def _mean(each: list[dict[str, Any]], name: str) -> float:
+    return float(np.mean([one[name] for one in each]))
+
+
+if __name__ == "__main__":
+    command(parts, __doc__)
