@@ -24,13 +24,13 @@ class Optimiser(NamedTuple):
     Attributes:
       init: (parameters, rows of users and of items, recorded) → state.
       step: (objective, (parameters, state), batch of |D| interactions, |D|, learning rate) → (parameters, state).
-      settled: (objective, (parameters, state), learning rate) → the parameters that everybody else sees; those of a training may
-        have rows that wait for their turn.
+      settled: (objective, (parameters, state), learning rate) → parameters and state as everybody else sees them; those of a
+        training may have rows that wait for their turn.
     """
 
     init: Callable[[Params, tuple[int, int], bool], Any]
     step: Callable[[Objective, tuple[Params, Any], Batch, Scalar, Scalar], tuple[Params, Any]]
-    settled: Callable[[Objective, tuple[Params, Any], Scalar], Params]
+    settled: Callable[[Objective, tuple[Params, Any], Scalar], tuple[Params, Any]]
 
 
 def _init(params: Params, sizes: tuple[int, int], recorded: bool) -> Any:
@@ -49,6 +49,6 @@ def _step(objective: Objective, carry: tuple[Params, Any], batch: Batch, size: S
 
 
 # Of every parameter in every step.
-ADAM = Optimiser(_init, _step, lambda objective, carry, learning_rate: carry[0])
+ADAM = Optimiser(_init, _step, lambda objective, carry, learning_rate: carry)
 # Of the rows of a batch, and of all shared parameters.
 ROW_ADAM = Optimiser(row_adam_init, row_adam_step, jax.jit(row_adam_settled))

@@ -206,18 +206,18 @@ def fit_params(
     best_epoch = 0
     for epoch in range(config.most_epochs):
         began = time.perf_counter()
-        order, at, settled = _order(jax.random.fold_in(key, epoch), passes), 0, state.params
+        order, at, shown = _order(jax.random.fold_in(key, epoch), passes), 0, state
         for stop in recorder.stops(epoch):
             moving = state.params, state.opt_state
             moving = _steps(optimiser, objective, moving, passes, order, (at, stop), len(train), config.learning_rate)
             state = state._replace(params=moving[0], opt_state=moving[1])
             settled = optimiser.settled(objective, moving, config.learning_rate)
-            if state.sums:
-                recorder.add(Boundary(epoch * per_epoch + stop, settled, *state.sums))
+            shown = state._replace(params=settled[0], opt_state=settled[1])
+            if shown.sums:
+                recorder.add(Boundary(epoch * per_epoch + stop, shown.params, *shown.sums))
             at = stop
-        shown = state._replace(params=settled)
         shown, metric = _latest(shown, epoch) if passes.valid is None else _judged(objective, shown, passes)
-        state = shown._replace(params=state.params)
+        state = shown._replace(params=state.params, opt_state=state.opt_state)
         metrics.append(float(metric))
         seconds.append(time.perf_counter() - began)
         if not np.isfinite(metrics[-1]):

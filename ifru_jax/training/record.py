@@ -1,11 +1,12 @@
 """The record of a training: where it was, how long, and how far Adam let each parameter go.
 
-    P = Σ |g| · η / (√v̂ + ε) / Σ |g|        per parameter, over the steps of a segment
+    P = Σ ā η / (√v̂ + ε) / Σ |g|,   a ← β₁ a + (1 − β₁) |g|,   ā = a / (1 − β₁ᵗ)       per parameter, over the steps of a segment
 
 A training of n steps is cut into segments. Of each it keeps the parameters θ_k in its middle, the number of its steps n_k, and the
 preconditioner P_k that Adam really applied, weighted by the size of the gradients, since the force that a change of the data exerts
-on a row comes and goes with them. From these a request follows the training (`unlearning.along`) instead of guessing it from its
-end.
+on a row comes and goes with them. A gradient moves a row over the ten steps that m remembers it, and so it counts in ā: where
+gradients grow, as with embeddings that begin near 0, v has grown by then, and less has come of them by the end of a segment. From
+these a request follows the training (`unlearning.along`) instead of guessing it from its end.
 
 All segments have one length but the first, which has half of it: most changes there, and no segment before it says where its middle
 moves.
@@ -13,7 +14,8 @@ moves.
 How long a training lasts is known when it is over, and it goes on for a while after its best epoch. So boundaries are kept at every
 `stride` steps; where there are too many up to the best epoch, or since, every second is dropped and the stride doubles. Where a
 segment ends or has its middle between two boundaries, what lies between them is taken to change evenly. Memory: three times the
-parameters per boundary while it trains, at most twelve of them per segment; twice the parameters per segment afterwards.
+parameters per boundary while it trains, at most twelve of them per segment, and three times beside Adam's own; twice the parameters
+per segment afterwards.
 """
 
 from bisect import bisect_left
@@ -130,11 +132,12 @@ def _mean(shares: tuple[jax.Array, ...], values: tuple[Params, ...]) -> Params:
 
 
 class Recording(NamedTuple):
-    """Adam's state, with Σ |g| η / (√v̂ + ε) and Σ |g| since the beginning."""
+    """Adam's state, with Σ ā η / (√v̂ + ε) and Σ |g| since the beginning, and a."""
 
     adam: Any
     applied: Params
     size: Params
+    lately: Params
 
 
 def recording_adam(learning_rate: jax.Array | float) -> optax.GradientTransformation:
@@ -143,20 +146,20 @@ def recording_adam(learning_rate: jax.Array | float) -> optax.GradientTransforma
 
     def init(params: Any) -> Recording:
         zero = optax.tree.zeros_like(params)
-        return Recording(adam.init(params), zero, zero)
+        return Recording(adam.init(params), zero, zero, zero)
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Recording]:
         grads: Any = updates
         updates, inner = adam.update(grads, state.adam, params)
         moments: Any = inner
         count, squares = moments[0].count, moments[0].nu
-        corrected = 1 - BETA_2**count
+        lately = jax.tree.map(lambda a, g: BETA_1 * a + (1 - BETA_1) * jnp.abs(g), state.lately, grads)
 
-        def gain(applied: jax.Array, g: jax.Array, v: jax.Array) -> jax.Array:
-            return applied + jnp.abs(g) * learning_rate / (jnp.sqrt(v / corrected) + EPSILON)
+        def gain(applied: jax.Array, a: jax.Array, v: jax.Array) -> jax.Array:
+            return applied + a / (1 - BETA_1**count) * learning_rate / (jnp.sqrt(v / (1 - BETA_2**count)) + EPSILON)
 
-        applied = jax.tree.map(gain, state.applied, grads, squares)
-        return updates, Recording(inner, applied, jax.tree.map(lambda s, g: s + jnp.abs(g), state.size, grads))
+        applied = jax.tree.map(gain, state.applied, lately, squares)
+        return updates, Recording(inner, applied, jax.tree.map(lambda s, g: s + jnp.abs(g), state.size, grads), lately)
 
     return optax.GradientTransformation(init, update)
 

@@ -31,6 +31,7 @@ from ifru_jax.errors import ModelError
 from ifru_jax.graph import Batch, BipartiteGraph
 from ifru_jax.models import Params
 from ifru_jax.models.probes import check_own_rows
+from ifru_jax.models.recommender import Side
 from ifru_jax.models.tables import Rows, Tables, of_side, per_row
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse.placement import by_rows, mesh_of, on_device, over_mesh
@@ -81,7 +82,7 @@ def row_adam_init(params: Params, sizes: tuple[int, int], recorded: bool) -> Any
     seen: Any = np.zeros(sizes[0], np.int32), np.zeros(sizes[1], np.int32)
     seen = on_device(seen) if mesh is None else over_mesh(seen, by_rows(mesh))
     moments = RowMoments(jnp.zeros((), jnp.int32), seen, zeros, zeros)
-    return Recording(moments, zeros, zeros) if recorded else moments
+    return Recording(moments, zeros, zeros, zeros) if recorded else moments
 
 
 def row_adam_step(
@@ -124,27 +125,50 @@ def row_adam_step(
     moved = put(params, here)
     if not isinstance(state, Recording):
         return moved, after
+    applied, lately = (taken(tables, of, rows) for of in (state.applied, state.lately))
+    applied, lately = _came_meanwhile(tables, applied, lately, behind, learning_rate)
     force = jax.tree.map(jnp.abs, force)
-    applied = put(state.applied, jax.tree.map(jnp.multiply, force, rate), add=True)
-    return moved, Recording(after, applied, put(state.size, force, add=True))
+    lately = jax.tree.map(lambda a, f: BETA_1 * a + (1 - BETA_1) * f, lately, force)
+    applied = jax.tree.map(lambda s, a, r: s + r * a / (1 - BETA_1**steps), applied, lately, rate)
+    return moved, Recording(after, put(state.applied, applied), put(state.size, force, add=True), put(state.lately, lately))
 
 
-def row_adam_settled(objective: Objective, carry: tuple[Params, Any], learning_rate: Scalar) -> Params:
-    """All rows up to date, as Adam would have them; the training goes on from those that were given."""
+def row_adam_settled(objective: Objective, carry: tuple[Params, Any], learning_rate: Scalar) -> tuple[Params, Any]:
+    """All rows up to date, as Adam would have them; the training goes on from what was given."""
     params, state = carry
-    moments: RowMoments = state.adam if isinstance(state, Recording) else state
-    return _up_to_date(objective.model.tables, params, moments, learning_rate)[0]
+    tables = objective.model.tables
+    if not isinstance(state, Recording):
+        return _up_to_date(tables, params, state, learning_rate)[0], state
+    settled = _up_to_date(tables, params, state.adam, learning_rate)[0]
+    applied, _ = _came_meanwhile(tables, state.applied, state.lately, state.adam, learning_rate)
+    return settled, state._replace(applied=applied)
 
 
 def _up_to_date(tables: Tables, params: Params, moments: RowMoments, learning_rate: Scalar) -> tuple[Params, Params, Params]:
     """Parameters, m and v of these rows after the steps that they missed."""
     params, mu, nu = dict(params), dict(moments.mu), dict(moments.nu)
     for name, side in tables.items():
-        value, m, v = params[name], mu[name], nu[name]
-        seen = of_side(moments.seen, side)
-        missed, first = (per_row(steps.astype(value.dtype), value) for steps in (moments.count - seen, seen + 1))
-        rate = learning_rate / (jnp.sqrt(v / (1 - BETA_2**first)) + EPSILON)
-        path = _DECAY * (1 - _DECAY**missed) / (1 - _DECAY)
-        params[name] = value - rate * m / (1 - BETA_1**first) * path
-        mu[name], nu[name] = BETA_1**missed * m, BETA_2**missed * v
+        missed, path = _missed(side, moments, nu[name], learning_rate)
+        params[name] = params[name] - path * mu[name]
+        mu[name], nu[name] = BETA_1**missed * mu[name], BETA_2**missed * nu[name]
     return params, mu, nu
+
+
+def _came_meanwhile(
+    tables: Tables, applied: Params, lately: Params, moments: RowMoments, learning_rate: Scalar
+) -> tuple[Params, Params]:
+    """Σ ā η / (√v̂ + ε) and a of these rows after the steps that they missed: what |g| moves goes on as what g moves does."""
+    applied, lately = dict(applied), dict(lately)
+    for name, side in tables.items():
+        missed, path = _missed(side, moments, moments.nu[name], learning_rate)
+        applied[name] = applied[name] + path * lately[name]
+        lately[name] = BETA_1**missed * lately[name]
+    return applied, lately
+
+
+def _missed(side: Side, moments: RowMoments, v: jax.Array, learning_rate: Scalar) -> tuple[jax.Array, jax.Array]:
+    """How many steps each row missed, and by how many times its m it moves in them."""
+    seen = of_side(moments.seen, side)
+    missed, first = (per_row(steps.astype(v.dtype), v) for steps in (moments.count - seen, seen + 1))
+    rate = learning_rate / (jnp.sqrt(v / (1 - BETA_2**first)) + EPSILON)
+    return missed, rate / (1 - BETA_1**first) * _DECAY * (1 - _DECAY**missed) / (1 - _DECAY)

@@ -18,9 +18,9 @@ CONFIG = TrainConfig(learning_rate=RATE, batch_size=10_000, reg=REG, patience=12
 
 
 def adam(start, data, steps):
-    """(42): [(θ, Σ |g| η / (√v̂ + ε), Σ |g|)] after 0, 1, … steps over all of the data, by name of the table."""
+    """(42): [(θ, Σ ā η / (√v̂ + ε), Σ |g|)] after 0, 1, … steps over all of the data, by name of the table."""
     theta = {name: np.asarray(value, np.float64) for name, value in start.items()}
-    m, v, applied, size = ({name: np.zeros_like(value) for name, value in theta.items()} for _ in range(4))
+    m, v, a, applied, size = ({name: np.zeros_like(value) for name, value in theta.items()} for _ in range(5))
     found = [(theta, applied, size)]
     for count in range(1, steps + 1):
         users, items = theta["user_embedding"][data.users], theta["item_embedding"][data.items]
@@ -32,7 +32,8 @@ def adam(start, data, steps):
         v = {name: 0.999 * v[name] + 0.001 * g**2 for name, g in gradient.items()}
         rate = {name: RATE / (np.sqrt(one / (1 - 0.999**count)) + 1e-8) for name, one in v.items()}
         theta = {name: value - rate[name] * m[name] / (1 - 0.9**count) for name, value in theta.items()}
-        applied = {name: value + np.abs(gradient[name]) * rate[name] for name, value in applied.items()}
+        a = {name: 0.9 * a[name] + 0.1 * np.abs(g) for name, g in gradient.items()}
+        applied = {name: value + a[name] / (1 - 0.9**count) * rate[name] for name, value in applied.items()}
         size = {name: value + np.abs(gradient[name]) for name, value in size.items()}
         found.append((theta, applied, size))
     return found

@@ -62,7 +62,7 @@ def batch_of(data, places, graph, padding=0):
 
 
 def taken(optimiser, data, batches, *, reg=REG, recorded=True, padding=0):
-    """Parameters, state, and settled parameters after these batches."""
+    """Parameters before and after these batches, and what everybody else sees then: the state, and the parameters."""
     training_set = build_training_set(data, with_graph=False)
     objective = Objective(MODEL, bce, float(len(data)), reg, None)
     params = MODEL.init(jax.random.key(1), data.num_users, data.num_items)
@@ -71,13 +71,14 @@ def taken(optimiser, data, batches, *, reg=REG, recorded=True, padding=0):
     step = jax.jit(lambda carry, batch: optimiser.step(objective, carry, batch, len(data), RATE))
     for places in batches:
         carry = step(carry, batch_of(data, places, training_set.graph, padding))
-    return params, *carry, optimiser.settled(objective, carry, RATE)
+    settled, state = optimiser.settled(objective, carry, RATE)
+    return params, carry[0], state, settled
 
 
 def twin(start, data, batches):
-    """θ with all rows up to date, Σ |g| η / (√v̂ + ε) and Σ |g|, row by row."""
+    """θ and Σ ā η / (√v̂ + ε) with all rows up to date, and Σ |g|, row by row."""
     theta = {name: np.array(value) for name, value in start.items()}
-    m, v, applied, size = ({name: np.zeros_like(value) for name, value in theta.items()} for _ in range(4))
+    m, v, a, applied, size = ({name: np.zeros_like(value) for name, value in theta.items()} for _ in range(5))
     seen = {name: np.zeros(len(value), int) for name, value in theta.items()}
     sides = {"user_embedding": data.users, "item_embedding": data.items}
 
@@ -86,7 +87,9 @@ def twin(start, data, batches):
         rate = RATE / (np.sqrt(v[name][row] / (1 - BETA_2**first)) + 1e-8)
         path = sum((BETA_1 / np.sqrt(BETA_2)) ** j for j in range(1, missed + 1))
         theta[name][row] -= rate * m[name][row] / (1 - BETA_1**first) * path
+        applied[name][row] += rate * a[name][row] / (1 - BETA_1**first) * path
         m[name][row] *= BETA_1**missed
+        a[name][row] *= BETA_1**missed
         v[name][row] *= BETA_2**missed
 
     for count, places in enumerate(batches, 1):
@@ -107,7 +110,8 @@ def twin(start, data, batches):
                 g = g + missed * theta[name][row]
                 m[name][row] = BETA_1 * m[name][row] + (1 - BETA_1) * g
                 theta[name][row] -= rate * m[name][row] / (1 - BETA_1**count)
-                applied[name][row] += np.abs(g) * rate
+                a[name][row] = BETA_1 * a[name][row] + (1 - BETA_1) * np.abs(g)
+                applied[name][row] += rate * a[name][row] / (1 - BETA_1**count)
                 size[name][row] += np.abs(g)
                 seen[name][row] = count
     for name, rows in seen.items():

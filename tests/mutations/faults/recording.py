@@ -7,9 +7,11 @@ RECORDING = [
     *faults(
         "training/row_adam.py",
         BY_ROWS,
-        ("rows stay where they were left", "/ (1 - BETA_1**first) * path", "/ (1 - BETA_1**first) * 0"),
-        ("v does not decay while a row waits", "BETA_2**missed * v", "v"),
-        ("m does not decay while a row waits", "BETA_1**missed * m", "m"),
+        ("rows stay where they were left", "params[name] - path * mu[name]", "params[name]"),
+        ("nothing comes of rows that wait", "applied[name] + path * lately[name]", "applied[name]"),
+        ("what comes of rows that wait does not end", "BETA_1**missed * lately[name]", "lately[name]"),
+        ("v does not decay while a row waits", "BETA_2**missed * nu[name]", "nu[name]"),
+        ("m does not decay while a row waits", "BETA_1**missed * mu[name]", "mu[name]"),
         (
             "L2 of one step for all that were missed",
             "jnp.maximum(pull, jnp.minimum(pull * turns, 1 / r)), rate",
@@ -31,15 +33,26 @@ RECORDING = [
     *faults(
         "training/fit.py",
         "training/test_row_adam.py",
-        ("rows that wait are shown as they are", "state._replace(params=settled)", "state"),
+        ("rows that wait are shown as they are", "state._replace(params=settled[0], ", "state._replace("),
+        ("what comes of rows that wait is not recorded", "params=settled[0], opt_state=settled[1])", "params=settled[0])"),
     ),
     *faults(
         "training/record.py",
         RECORDED,
         ("all segments have one length", "FIRST = 1 / 2", "FIRST = 1.0"),
         ("θ_k is the beginning of its segment", '_at((low + high) / 2, known, "params")', '_at(low, known, "params")'),
-        ("P is not weighted by |g|", "jnp.abs(g) * learning_rate / (", "learning_rate / ("),
-        ("P without the correction of v", "corrected = 1 - BETA_2**count", "corrected = 1.0"),
+        ("P is not weighted by |g|", "a / (1 - BETA_1**count) * learning_rate / (", "learning_rate / ("),
+        (
+            "a gradient moves nothing after its own step",
+            "lambda a, g: BETA_1 * a + (1 - BETA_1) * jnp.abs(g), state.lately",
+            "lambda a, g: jnp.abs(g) * (1 - BETA_1**count), state.lately",
+        ),
+        ("ā is biased", "a / (1 - BETA_1**count) * learning_rate", "a * learning_rate"),
+        (
+            "P without the correction of v",
+            "jnp.sqrt(v / (1 - BETA_2**count)) + EPSILON)\n\n        applied",
+            "jnp.sqrt(v) + EPSILON)\n\n        applied",
+        ),
         ("P of all steps so far", "_at(low, known, part))", "_at(0, known, part))"),
         ("what lies between boundaries is that of the one before", "lambda a, b: a + share * (b - a)", "lambda a, b: a"),
         (
