@@ -52,20 +52,20 @@ EXPECTED = {
         segments=[37.8, 75.6, 75.6],
         peak=-0.05,
         floor=2.209763170607613e-05,
-        along=0.6782565352177943,
-        on=0.7255412841497547,
+        along=0.6664426609596444,
+        on=0.7082323809561449,
         products=25,
-        steps=203.58891269817366,
+        steps=203.64610291491886,
         end=0.800773566453895,
     ),
     "lightgcn-1": Figures(
         segments=[75.6, 151.2, 151.2],
-        peak=0.008454770415133225,
+        peak=0.00650503264414954,
         floor=8.209919288766252e-06,
-        along=0.41498902566036155,
-        on=0.424767746423461,
-        products=25,
-        steps=397.59179160367484,
+        along=0.41399276523191286,
+        on=0.4230783617886053,
+        products=26,
+        steps=396.821276368991,
         end=0.4708589844997778,
     ),
 }
@@ -125,11 +125,11 @@ def test_a_thousand_validation_pairs_have_a_say(case):
 
 @pytest.mark.parametrize("case", ["lightgcn-1"], indirect=True)
 def test_products_that_the_tolerance_leaves(case, noisy):
-    """Of the one more products would be taken at a tolerance of .27, of both fewer at .33."""
+    """Of both more products would be taken at a tolerance of .27, of the second fewer at .33."""
     _, state = case
     state = state.with_record(replace(state.record, peak=None))
-    shares = [ForgetRequest(pairs=noisy[1].pairs[::part]) for part in (13, 3)]
-    assert [forget(state, one)[1].solve.num_products for one in shares] == [24, 28]
+    shares = [ForgetRequest(pairs=noisy[1].pairs[::part]) for part in (6, 4)]
+    assert [forget(state, one)[1].solve.num_products for one in shares] == [24, 27]
 
 
 def test_the_estimate_of_what_is_not_settled_is_of_its_size(case):
@@ -143,4 +143,4 @@ def test_the_estimate_of_what_is_not_settled_is_of_its_size(case):
         ratios.append(apart(quick, settled) / (found.distance * found.size))
     print(name, ratios)
     assert all(0.4 < ratio < 1.6 for ratio in ratios)
-    assert ratios[-1] == pytest.approx({"mf": 0.9459581434371473, "lightgcn-1": 0.6135692181097463}[name], rel=1e-6)
+    assert ratios[-1] == pytest.approx({"mf": 1.198825022078059, "lightgcn-1": 0.609673316582}[name], rel=1e-6)
