@@ -9,7 +9,6 @@ nothing. A line per cell goes to experiments/results/parts.jsonl, from which `py
 is there is not run again. Twenty minutes on two cores.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +27,7 @@ from experiments.run.setup import Setup, set_up
 from experiments.run.yardsticks import Yardsticks
 from experiments.studies.cells import PAPER, append_cell, missing
 from ifru_jax.data import load_dataset
+from ifru_jax.files import write_atomic
 from ifru_jax.models.recommender import Side
 from ifru_jax.unlearning import forget, prepare
 
@@ -54,11 +54,9 @@ class Part:
         rows, count = (data.users, data.num_users) if self.side == "user" else (data.items, data.num_items)
         drawn = np.random.default_rng(0).permutation(count)[: round(self.share * count)]
         kept = data.select(np.isin(rows, drawn))
-        path = folder / f"{self.name}.csv"
-        with path.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["user", "item", "rating"])
-            writer.writerows(zip(kept.users.tolist(), kept.items.tolist(), kept.labels.tolist(), strict=True))
+        path, columns = folder / f"{self.name}.csv", (kept.users, kept.items, kept.labels)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        write_atomic(path, "".join(f"{user},{item},{rating}\n" for user, item, rating in (("user", "item", "rating"), *rows)))
         return path
 
 
