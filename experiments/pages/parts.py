@@ -14,7 +14,8 @@ def parts() -> str:
     table = []
     for _, line in read_lines(PATH):
         found = line["figures"]
-        between = " – ".join(plain(found[f"forget_undone_{end}"], 2) for end in ("low", "high"))
+        ends = [found[f"forget_undone_{end}"] for end in ("low", "high")]
+        between = "–" if None in ends else " – ".join(plain(end, 2) for end in ends)
         gap = f"{plain(found['forget_gap.unlearned'], 2)} ({plain(found['ideal_forget_gap'], 2)})"
         auc = [plain(found[f"auc.{role}"], 4) for role in ("original", "unlearned", "retrained")]
         auc[-1] += f" ± {plain(found['auc_std.retrained'], 4)}"
