@@ -18,7 +18,7 @@ import numpy as np
 
 from ifru_jax.data.groups import group_members
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError, NumericsError, check_whole
+from ifru_jax.errors import DataError, ModelError, NumericsError, check_whole
 from ifru_jax.graph import Batch, Examples, TrainingSet
 from ifru_jax.graph.training_set import padded_size
 from ifru_jax.models import Params, Recommender, check_recommender
@@ -71,8 +71,19 @@ class TrainConfig:
         return MOST_EPOCHS if self.epochs is None else self.epochs
 
     def segments_of(self, model: Recommender) -> int:
-        """How many are recorded of the training of a model."""
-        return model.num_segments if self.record is None else self.record
+        """How many are recorded of the training of a model.
+
+        Raises:
+          ModelError: the model's own number is none of at least one.
+        """
+        if self.record is not None:
+            return self.record
+        count = model.num_segments
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ModelError(
+                f"num_segments of {model!r} is {count!r}: give a whole number of at least 1. TrainConfig(record=0) records nothing."
+            )
+        return count
 
     @property
     def unrecorded(self) -> Self:

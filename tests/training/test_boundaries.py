@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ifru_jax import TrainConfig, from_nnx, mf, random_split
+from ifru_jax import ModelError, TrainConfig, from_nnx, mf, random_split
 from ifru_jax.models import in_bfloat16, ngcf
 from ifru_jax.training import train
 from ifru_jax.training.record import Boundary, Recorder
@@ -62,6 +62,12 @@ def test_a_training_of_one_step_has_parts_of_it_for_segments():
     segments = recorder.segments_to(at_step(1))
     np.testing.assert_allclose([segment.steps for segment in segments], [0.2, 0.4, 0.4])
     np.testing.assert_allclose([segment.params["a"][0] for segment in segments], [0.1, 0.4, 0.8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, -1, 2.5, None, True])
+def test_a_number_of_segments_that_is_none_is_refused(count):
+    with pytest.raises(ModelError, match=f"num_segments of MF.* is {count}: give a whole number of at least 1"):
+        train(jax.random.key(0), replace(mf(), num_segments=count), random_split(tastes(), seed=0), TrainConfig(epochs=1))
 
 
 def test_a_training_is_recorded_as_finely_as_its_model_needs():
