@@ -54,7 +54,7 @@ def test_nearer_to_retraining_than_doing_nothing(name):
     model = make(embedding_size=4, init_std=0.1)
     forgotten, everywhere = np.array([distances(seed, model) for seed in range(40)]).T
     print(name, forgotten.max(), np.sort(everywhere)[-3:])
-    assert (forgotten < 0.97).all()
+    assert (forgotten < {"mf": 0.95, "lightgcn-1": 0.97}[name]).all()
     assert (forgotten >= 0.9).sum() <= 1
     assert (forgotten[:12] < 0.9).all()
     assert (everywhere < 1.05).all()
