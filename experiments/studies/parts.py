@@ -5,8 +5,9 @@
 A share of the users or of the items of a data set, drawn once, is written as the file that somebody might have: no name of ours, so
 that threshold, split and hyper-parameters are those of unknown data. Shapes differ from those of the whole: few items with many
 ratings, sparser, shorter trainings. MF and LightGCN with one and two layers, 2 % of flipped labels, five seeds. These cells choose
-nothing. A line per cell goes to experiments/results/parts.jsonl, from which `python -m experiments.tables` fills docs/step.md; what
-is there is not run again. Twenty minutes on two cores.
+no constant; what momentum makes of P was found on some of them (docs/step.md). A line per cell goes to
+experiments/results/parts.jsonl, from which `python -m experiments.tables` fills docs/step.md; what is there is not run again.
+Twenty minutes on two cores.
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from experiments.run.models import ModelName
 from experiments.run.progress import telling
 from experiments.run.setup import Setup, set_up
 from experiments.run.yardsticks import Yardsticks
-from experiments.studies.cells import PAPER, append_cell, missing
+from experiments.studies.cells import PAPER, ModelCell, append_cell, missing
 from ifru_jax.data import load_dataset
 from ifru_jax.files import write_atomic
 from ifru_jax.models.recommender import Side
@@ -60,19 +61,6 @@ class Part:
         return path
 
 
-@dataclass(frozen=True)
-class PartCell:
-    """A part and a model."""
-
-    part: Part
-    model: ModelName
-    layers: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.part.name}_{self.model}" + (f"-{self.layers}" if self.layers else "")
-
-
 PARTS = (
     Part("ml-1m", "item", 0.05),
     Part("bookcrossing", "item", 0.5),
@@ -81,7 +69,7 @@ PARTS = (
     Part("ml-1m", "user", 0.12),
 )
 MODELS: tuple[tuple[ModelName, int], ...] = (*PAPER, ("lightgcn", 2))
-CELLS = tuple(PartCell(part, model, layers) for part in PARTS for model, layers in MODELS)
+CELLS = tuple(ModelCell(part.name, model, layers) for part in PARTS for model, layers in MODELS)
 
 
 def parts(only: str = "", models: Path | None = None) -> None:
@@ -92,10 +80,11 @@ def parts(only: str = "", models: Path | None = None) -> None:
       models: folder to keep trained models in between runs.
     """
     console, store = Console(), KEEP_NOTHING if models is None else ModelStore(models)
+    named = {part.name: part for part in PARTS}
     for cell in missing(CELLS, only, PATH):
         with telling(console) as tell, TemporaryDirectory() as folder:
             tell(cell.name)
-            found = undone(set_up(str(cell.part.write(Path(folder))), cell.model, cell.layers, FORGET), store)
+            found = undone(set_up(str(named[cell.dataset].write(Path(folder))), cell.model, cell.layers, FORGET), store)
         append_cell(PATH, cell, [found])
         console.print(cell.name, found)
 
