@@ -10,10 +10,15 @@ noise that training began to learn by heart. So from the unlearned θ′ the flo
 
 n validation pairs don't tell τ* any finer: what a few forgotten interactions move it by is no reason to train on. The difference,
 since a flow without the scatter of minibatches peaks elsewhere than the training it stands for; both see the same
-validation pairs, so that what is left is what the request changed. Where nothing is forgotten it is nothing. All τ come from one
-Krylov space, see `solvers.spectral`. As along the record, shared weights are held.
+validation pairs, so that what is left is what the request changed. Where nothing is forgotten it is nothing. As along the record,
+shared weights are held.
+
+All τ come from one Krylov space, see `solvers.spectral`. A model whose training is recorded in more segments than others is too far
+from linear for that: its flow goes on in as many stages, each from where the one before ended.
 """
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import jax
@@ -23,6 +28,7 @@ import optax
 
 from ifru_jax.graph import Batch, TrainingSet
 from ifru_jax.models import Params
+from ifru_jax.models.recommender import NUM_SEGMENTS
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import damping_path, lanczos
 from ifru_jax.solvers.lanczos import Krylov
@@ -60,11 +66,29 @@ class Flow:
         return jax.tree.map(lambda scale, step: scale * step[0] * jnp.sign(share), self.scale, steps)
 
 
-class Peak(NamedTuple):
-    """Where the validation metric is best along a flow."""
+class Stage(NamedTuple):
+    """A part of the way on, over which the flow is taken to be that of one Krylov space.
 
-    share: float
+    Attributes:
+      begins, ends: lengths of the training.
+      moved: θ(begins) − θ.
+      flow: from there.
+    """
+
+    begins: float
+    ends: float
+    moved: Params
     flow: Flow
+
+    @property
+    def looks(self) -> np.ndarray:
+        """Where the metric is looked at in this stage."""
+        new = SHARES if self.begins == 0 else SHARES[self.begins < SHARES]
+        return new[new <= self.ends]
+
+    def at(self, share: float) -> Params:
+        """θ(τ) − θ for a τ of this stage, of the parameters that follow."""
+        return _further(self.moved, self.flow, on_device(share - self.begins))
 
 
 def can_tell(objective: Objective, record: Record) -> bool:
@@ -72,14 +96,40 @@ def can_tell(objective: Objective, record: Record) -> bool:
     return record.valid.total >= LEAST_PAIRS and both_labels(record.valid, compared=objective.loss.grouped)
 
 
+class Peak(NamedTuple):
+    """Where the validation metric is best on the way on.
+
+    Attributes:
+      share: τ*.
+      only: the stage, where there is but one; more would be too much to hold, and are found again.
+    """
+
+    share: float
+    only: Stage | None
+
+
 def peak(objective: Objective, params: Params, record: Record, data: TrainingSet) -> Peak | None:
     """τ* of parameters that stand for `data`; None where the validation pairs are too few to tell."""
     if not can_tell(objective, record):
         return None
-    pairs = Batch(record.pairs, data.graph)
-    objective, steps, shares = on_device((objective, record.steps, SHARES.astype(jnp.result_type(float))))
-    flow = _flow(objective, params, record.segments[-1].applied, steps, data.batch)
-    return Peak(_top(SHARES, on_host(_metrics(objective, params, flow, shares, pairs))), flow)
+    pairs, values, only = Batch(record.pairs, data.graph), [], None
+    for stage in stages(objective, params, record, data):
+        if len(stage.looks):
+            since = on_device((stage.looks - stage.begins).astype(jnp.result_type(float)))
+            values.append(on_host(_metrics(objective, params, stage.moved, stage.flow, since, pairs)))
+        only = stage if stage.begins == 0 and stage.ends == SHARES[-1] else None
+    return Peak(_top(SHARES, np.concatenate(values)), only)
+
+
+def stages(objective: Objective, params: Params, record: Record, data: TrainingSet) -> Iterator[Stage]:
+    """The flow on from parameters that stand for `data`, as far as `SHARES` look; each stage is found when it is asked for."""
+    count = objective.model.num_segments
+    bounds = np.linspace(0, SHARES[-1], 1 + (count if count > NUM_SEGMENTS else 1)).round(9)
+    moved, steps = _nowhere(followers(objective.model, params)[0]), on_device(record.steps)
+    for begins, ends in pairwise(bounds.tolist()):
+        stage = Stage(begins, ends, moved, _flow(objective, params, moved, record.segments[-1].applied, steps, data.batch))
+        yield stage
+        moved = stage.at(ends)
 
 
 def gone_on(objective: Objective, params: Params, record: Record, data: TrainingSet) -> tuple[Params, Record]:
@@ -88,27 +138,42 @@ def gone_on(objective: Objective, params: Params, record: Record, data: Training
     share = 0.0 if found is None or record.peak is None else found.share - record.peak - record.valid.total**-0.5
     if found is None or not share > 0:
         return _nowhere(followers(objective.model, params)[0]), record
-    return _after(found.flow, on_device(share)), record.longer(share)
+    there = found.only or _stage_of(share, stages(objective, params, record, data))
+    return there.at(share), record.longer(share)
+
+
+def _stage_of(share: float, way: Iterator[Stage]) -> Stage:
+    """The stage that a share of the training lies in; the last where all end before."""
+    stage = next(way)
+    while stage.ends < min(share, SHARES[-1]):
+        stage = next(way)
+    return stage
 
 
 @jax.jit
-def _flow(objective: Objective, params: Params, applied: Params, steps: jax.Array, batch: Batch) -> Flow:
+def _flow(objective: Objective, params: Params, moved: Params, applied: Params, steps: jax.Array, batch: Batch) -> Flow:
     (free, held), (applied, _) = (followers(objective.model, of) for of in (params, applied))
-    objective = objective.holding(held)
+    objective, here = objective.holding(held), optax.tree.add(free, moved)
     scale = jax.tree.map(lambda p: jnp.sqrt(steps * p), applied)
-    force = optax.tree.scale(-1, objective.gradient(free, batch))
-    problem = scaled_problem(objective.hessian_product(free, batch), force, scale)
+    force = optax.tree.scale(-1, objective.gradient(here, batch))
+    problem = scaled_problem(objective.hessian_product(here, batch), force, scale)
     return Flow(lanczos(num_steps=PRODUCTS)(problem.product, problem.rhs), scale)
 
 
 @jax.jit
-def _metrics(objective: Objective, params: Params, flow: Flow, shares: jax.Array, pairs: Batch) -> jax.Array:
-    """The validation metric at θ(τ) of each τ, [k]."""
+def _metrics(objective: Objective, params: Params, moved: Params, flow: Flow, shares: jax.Array, pairs: Batch) -> jax.Array:
+    """The validation metric at each of these shares of the training further on, [k]."""
     free, held = followers(objective.model, params)
-    return jax.lax.map(lambda share: valid_metric(objective, optax.tree.add(free, flow.after(share)) | held, pairs), shares)
+    here = optax.tree.add(free, moved)
+    return jax.lax.map(lambda share: valid_metric(objective, optax.tree.add(here, flow.after(share)) | held, pairs), shares)
 
 
-_after, _nowhere = jax.jit(Flow.after), jax.jit(optax.tree.zeros_like)
+@jax.jit
+def _further(moved: Params, flow: Flow, share: jax.Array) -> Params:
+    return optax.tree.add(moved, flow.after(share))
+
+
+_nowhere = jax.jit(optax.tree.zeros_like)
 
 
 def _top(places: np.ndarray, values: np.ndarray) -> float:
