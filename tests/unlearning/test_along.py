@@ -219,9 +219,10 @@ def test_a_request_follows_the_record_and_leaves_no_trace_in_it(recorded):
     assert replace(state, params=after.params, training_set=after.training_set).record is None
 
 
-def test_the_pace_leads_to_the_middle_unless_users_are_what_their_items_add_up_to(split):
-    """Then a product leads there in every segment: the rows of the items of a user go too far together, and come back."""
-    for model, more in ((mf(embedding_size=4), 1), (multvae(hidden_size=6, code_size=3), 3)):
+def test_the_pace_leads_to_the_middle_unless_rows_turn(split):
+    """Then a product leads there in every segment: users are what the rows of their items add up to, or more segments are needed."""
+    finer = replace(mf(embedding_size=4), num_segments=4)
+    for model, more in ((mf(embedding_size=4), 1), (multvae(hidden_size=6, code_size=3), 3), (finer, 3)):
         trained = train(jax.random.key(0), model, split, replace(CONFIG, epochs=3, record=3))
         change = Change.of(trained.training_set, some(trained, 5))
         found = along_training(trained.objective, trained.record, change, solve=SegmentSolve(num_steps=2, tolerance=None))

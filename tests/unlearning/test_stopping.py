@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from jax.flatten_util import ravel_pytree
 
 from ifru_jax import mf
+from ifru_jax.graph import Batch
 from ifru_jax.training import Trained, train
+from ifru_jax.training.validation import valid_metric
 from ifru_jax.unlearning import prepare, stopping
-from ifru_jax.unlearning.stopping import gone_on, peak
+from ifru_jax.unlearning.stopping import SHARES, gone_on, peak, stages
 from tests.unlearning.conftest import CONFIG
 
 
@@ -41,7 +45,7 @@ def test_the_flow_goes_where_its_dense_formula_says(recorded, monkeypatch, share
         size = abs(share)
         gains = -jnp.expm1(-jnp.abs(t) * size) / jnp.abs(t) * jnp.exp(jnp.clip(-t * size, 0, 1))
         expected = -np.sign(share) * scale * (vectors @ (gains * (vectors.T @ (scale * jax.jit(jax.grad(value))(theta)))))
-        np.testing.assert_allclose(ravel_pytree(found.flow.after(share))[0], expected, atol=1e-8)
+        np.testing.assert_allclose(ravel_pytree(found.only.at(share))[0], expected, atol=1e-8)
     jax.clear_caches()
 
 
@@ -59,9 +63,77 @@ def test_training_goes_on_by_the_difference_of_the_peaks_and_the_record_is_longe
     before = replace(state.record, peak=now.share - 0.15)
     step, record = gone_on(state.objective, state.params, before, state.training_set)
     share = 0.15 - len(before.valid) ** -0.5
-    for name, leaf in now.flow.after(share).items():
+    for name, leaf in now.only.at(share).items():
         np.testing.assert_allclose(step[name], leaf, rtol=1e-5, atol=1e-7)
     assert record.steps == pytest.approx((1 + share) * before.steps)
+
+
+@pytest.fixture(scope="module")
+def in_five(recorded):
+    """The same training, of a model that needs five segments."""
+    model = replace(recorded.model, num_segments=5)
+    five = Trained.of(model, recorded.params, recorded.interactions, config=recorded.config)
+    return five.with_record(recorded.record)
+
+
+def way(trained, moved=None):
+    params = trained.params if moved is None else jax.tree.map(jnp.add, trained.params, moved)
+    return list(stages(trained.objective, params, trained.record, trained.training_set))
+
+
+def test_a_model_of_more_segments_goes_on_in_stages_each_from_the_end_of_the_one_before(recorded, in_five):
+    assert len(way(recorded)) == 1
+    found = way(in_five)
+    assert [stage.begins for stage in found] == pytest.approx([0.0, 0.08, 0.16, 0.24, 0.32])
+    assert np.concatenate([stage.looks for stage in found]).tolist() == SHARES.tolist()
+    there = jax.tree.map(jnp.zeros_like, in_five.params)
+    for stage in found:
+        chex.assert_trees_all_close(stage.moved, there, rtol=1e-6)
+        alone = next(iter(way(in_five, there)))
+        there = jax.tree.map(jnp.add, there, alone.at(0.08))
+        chex.assert_trees_all_close(stage.at(stage.ends), there, rtol=1e-5, atol=1e-7)
+
+
+def test_stages_are_nearer_to_the_flow_than_one_is(recorded, in_five):
+    """Against the flow along −S² ∇L in ten thousand small steps."""
+    rate = jax.tree.map(lambda p: recorded.record.steps * p * 0.4 / 10_000, recorded.record.segments[-1].applied)
+
+    @jax.jit
+    def flown(objective, params, batch):
+        def step(_, at):
+            return jax.tree.map(lambda p, r, g: p - r * g, at, rate, objective.gradient(at, batch))
+
+        return jax.lax.fori_loop(0, 10_000, step, params)
+
+    end = flown(recorded.objective, recorded.params, recorded.batch)
+    expected = jax.tree.map(jnp.subtract, end, recorded.params)
+    off = [
+        float(optax.tree.norm(jax.tree.map(jnp.subtract, way(of)[-1].at(0.4), expected))) / float(optax.tree.norm(expected))
+        for of in (recorded, in_five)
+    ]
+    assert off[1] < 0.5 * off[0], off
+
+
+@pytest.mark.parametrize("share", [0.06, 0.27, 0.43])
+def test_a_request_goes_on_within_the_stage_that_it_comes_to(in_five, share):
+    state = prepare(in_five)
+    now = peak(state.objective, state.params, state.record, state.training_set)
+    before = replace(state.record, peak=now.share - share - len(state.record.valid) ** -0.5)
+    step, record = gone_on(state.objective, state.params, before, state.training_set)
+    stage = next(one for one in way(in_five) if share <= one.ends or one.ends == 0.4)
+    chex.assert_trees_all_close(step, stage.at(share), rtol=1e-5, atol=1e-7)
+    assert record.steps == pytest.approx((1 + share) * before.steps)
+
+
+def test_the_metric_is_looked_at_along_the_stages(in_five):
+    found = peak(in_five.objective, in_five.params, in_five.record, in_five.training_set)
+    values = []
+    for share in SHARES:
+        stage = next(one for one in way(in_five) if share <= one.ends)
+        moved = jax.tree.map(jnp.add, in_five.params, stage.at(share))
+        values.append(float(valid_metric(in_five.objective, moved, Batch(in_five.record.pairs, in_five.training_set.graph))))
+    assert found.only is None
+    assert found.share == pytest.approx(stopping._top(SHARES, np.array(values)), abs=1e-4)
 
 
 def test_few_pairs_and_pairs_of_one_label_say_nothing(recorded):

@@ -155,8 +155,9 @@ FOLLOWING = [
     ),
     *faults(
         "unlearning/along.py",
-        "unlearning/test_along.py::test_the_pace_leads_to_the_middle_unless_users_are_what_their_items_add_up_to",
-        ("bags of items go on at their pace", "return of_bags(objective.model.tables) or ", "return "),
+        "unlearning/test_along.py::test_the_pace_leads_to_the_middle_unless_rows_turn",
+        ("bags of items go on at their pace", "turning = of_bags(objective.model.tables) or ", "turning = "),
+        ("models of more segments go on at their pace", " or objective.model.num_segments > NUM_SEGMENTS", ""),
     ),
     *faults(
         "unlearning/along.py",
