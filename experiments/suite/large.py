@@ -7,4 +7,4 @@ reaches  forget gaps of 1.09 (MF) and 1.13 (LightGCN-1)
 
 from experiments.suite.cell import MODELS, NOISE, QUICK_RIVALS, Cell
 
-CELLS = [Cell("ml-1m", *model, NOISE, f"ifru,{QUICK_RIVALS}") for model in MODELS]
+CELLS = [Cell("ml-1m", *model, NOISE, f"ifru,ifru-end,{QUICK_RIVALS}") for model in MODELS]

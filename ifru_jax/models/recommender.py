@@ -44,7 +44,10 @@ class Recommender(Protocol):
 
     @property
     def num_segments(self) -> int:
-        """Into how many segments its training is recorded for requests to follow: more where scores are far from linear in rows."""
+        """Into how many segments its training is recorded for requests to follow: more where scores are far from linear in rows.
+
+        With more than three, requests go on in as many stages, too, and don't count on the pace of the segment before.
+        """
         ...
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
