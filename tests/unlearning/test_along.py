@@ -220,7 +220,7 @@ def test_a_request_follows_the_record_and_leaves_no_trace_in_it(recorded):
 
 
 def test_the_pace_leads_to_the_middle_unless_rows_turn(split):
-    """Then a product leads there in every segment: users are what the rows of their items add up to, or more segments are needed."""
+    """Then a product leads there in every segment: users are what their items add up to, or more segments are needed."""
     finer = replace(mf(embedding_size=4), num_segments=4)
     for model, more in ((mf(embedding_size=4), 1), (multvae(hidden_size=6, code_size=3), 3), (finer, 3)):
         trained = train(jax.random.key(0), model, split, replace(CONFIG, epochs=3, record=3))

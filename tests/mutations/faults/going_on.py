@@ -61,8 +61,16 @@ GOING_ON = [
         ("every model goes on in one stage", "1 + (count if count > NUM_SEGMENTS else 1)", "2"),
         ("three segments are three stages", "(count if count > NUM_SEGMENTS else 1)", "count"),
         ("a stage begins where training ended", "yield stage\n        moved = stage.at(ends)", "yield stage"),
-        ("H of where training ended", "objective.hessian_product(here, batch), force", "objective.hessian_product(free, batch), force"),
-        ("the metric of a stage is of where training ended", "here = optax.tree.add(free, moved)\n    return", "here = free\n    return"),
+        (
+            "H of where training ended",
+            "objective.hessian_product(here, batch), force",
+            "objective.hessian_product(free, batch), force",
+        ),
+        (
+            "the metric of a stage is of where training ended",
+            "here = optax.tree.add(free, moved)\n    return",
+            "here = free\n    return",
+        ),
         ("a stage is as long as the way to it", "on_device(share - self.begins)", "on_device(share)"),
         ("looks are as far from each beginning", "(stage.looks - stage.begins).astype", "stage.looks.astype"),
         ("on in the first stage", "while stage.ends < min(share, SHARES[-1]):", "while False:"),
