@@ -29,11 +29,11 @@ def _sums(figures: dict[str, dict[str, Any]]) -> str:
             ours, portable = (figures[f"sums.{size}.{operation}.{form}"] for form in ("auto", "portable"))
             same = [("yes" if one["repeats"] else "no") for one in (ours, portable)]
             ratio = f"{portable['value'] / ours['value']:.2f}"
-            others = (figures.get(f"sums.{size}.{operation}.{form}") for form in ("bfloat16", "csr", "sorted"))
+            others = (figures.get(f"sums.{size}.{operation}.{form}") for form in ("bfloat16", "csr", "sorted", "hubs"))
             known = [MISSING if one is None else f"{one['value']:.0f}" for one in others]
             rows.append([place, operation, f"{ours['value']:.0f}", f"{portable['value']:.0f}", ratio, *same, *known])
     heads = ["data", "operation", "Triton, µs", "XLA, µs", "times faster", "same each time: Triton", "XLA"]
-    return markdown([*heads, "Triton, bfloat16, µs", "cuSPARSE, µs", "XLA, sorted, µs"], rows)
+    return markdown([*heads, "Triton, bfloat16, µs", "cuSPARSE, µs", "XLA, sorted, µs", "hubs dense, µs"], rows)
 
 
 def _products(figures: dict[str, dict[str, Any]]) -> str:

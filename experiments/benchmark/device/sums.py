@@ -1,6 +1,7 @@
 """The two sparse operations in every form, on patterns of two sizes: microseconds within a compiled loop, and whether they repeat.
 
-Forms are those of `sparse.kernels`, CSR products with cuSPARSE on a GPU, and the fastest on tables that are read in bfloat16.
+Forms are those of `sparse.kernels`, CSR products with cuSPARSE on a GPU, the fastest on tables that are read in bfloat16, and the
+candidate of `hubs`.
 
 A loop, because a call from Python takes longer than some of them. `copy` is what the memory does: bytes read and written by x + 1.
 """
@@ -14,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.benchmark.device.hubs import HubEdges, hub_edges
 from experiments.benchmark.device.workload import WIDTH, Workload, seconds
 from ifru_jax.data.synthetic import synthetic
 from ifru_jax.sparse import build_edges, edge_scores, kernels, propagate, propagate_back, read_in
@@ -51,14 +53,19 @@ def sums(work: Workload) -> Iterator[tuple[str, dict[str, Any]]]:
         shapes["large"] = (large.users, large.items, large.num_users, large.num_items, 64)
     for size, (users, items, num_users, num_items, width) in shapes.items():
         edges, _ = build_edges(users, items, num_rows=num_users, num_cols=num_items)
+        apart = hub_edges(np.asarray(edges.rows), np.asarray(edges.cols), num_rows=num_users, num_cols=num_items)
         rng = np.random.default_rng(0)
         w, x, y = (jnp.asarray(rng.normal(size=s), jnp.float32) for s in ((len(users),), (num_items, width), (num_users, width)))
-        runs: dict[str, tuple[Callable[..., jax.Array], jax.Array]] = {
-            "propagate": (lambda edges, x, w=w: propagate(w, x, edges), x),
-            "propagate-back": (lambda edges, y, w=w: propagate_back(w, y, edges), y),
-            "scores": (lambda edges, x, y=y: edge_scores(y, x, edges), x),
+        runs: dict[str, tuple[Callable[..., jax.Array], Callable[..., jax.Array], jax.Array]] = {
+            "propagate": (lambda edges, x, w=w: propagate(w, x, edges), lambda edges, x, w=w: edges.propagate(w, x), x),
+            "propagate-back": (
+                lambda edges, y, w=w: propagate_back(w, y, edges),
+                lambda edges, y, w=w: edges.propagate_back(w, y),
+                y,
+            ),
+            "scores": (lambda edges, x, y=y: edge_scores(y, x, edges), lambda edges, x, y=y: edges.edge_scores(y, x), x),
         }
-        for operation, (run, start) in runs.items():
+        for operation, (run, with_hubs, start) in runs.items():
             expected = None
             for form, choice, dtype in FORMS:
                 with kernels(choice), read_in(dtype), _cusparse(choice == "csr"):
@@ -73,6 +80,12 @@ def sums(work: Workload) -> Iterator[tuple[str, dict[str, Any]]]:
                 expected = result if expected is None else expected
                 figure["difference"] = float(jnp.abs(result - expected).max() / jnp.abs(expected).max())
                 yield f"{size}.{operation}.{form}", figure
+            figure, result = _measured(with_hubs, apart, start)
+            assert expected is not None
+            yield (
+                f"{size}.{operation}.hubs",
+                figure | {"difference": float(jnp.abs(result - expected).max() / jnp.abs(expected).max())},
+            )
 
 
 @contextmanager
@@ -86,10 +99,10 @@ def _cusparse(wanted: bool) -> Iterator[None]:
         jax.config.update(_CUSPARSE, before)
 
 
-def _measured(run: Callable[..., jax.Array], edges: Edges, start: jax.Array) -> tuple[dict[str, Any], jax.Array]:
+def _measured(run: Callable[..., jax.Array], edges: Edges | HubEdges, start: jax.Array) -> tuple[dict[str, Any], jax.Array]:
     once = jax.jit(lambda edges, x: run(edges, x))
 
-    def chained(edges: Edges, x: jax.Array) -> jax.Array:
+    def chained(edges: Edges | HubEdges, x: jax.Array) -> jax.Array:
         # Every round waits for the one before.
         return jax.lax.fori_loop(0, LOOP, lambda _, x: x.at[0, 0].add(1e-30 * run(edges, x).reshape(-1)[0]), x)
 
