@@ -126,13 +126,16 @@ def test_a_request_goes_on_within_the_stage_that_it_comes_to(in_five, share):
 
 
 def test_the_metric_is_looked_at_along_the_stages(in_five):
-    found = peak(in_five.objective, in_five.params, in_five.record, in_five.training_set)
+    """From early parameters, so that it is best in a late stage."""
+    data, early = in_five.training_set, in_five.record.segments[0].params
+    found = peak(in_five.objective, early, in_five.record, data)
     values = []
     for share in SHARES:
-        stage = next(one for one in way(in_five) if share <= one.ends)
-        moved = jax.tree.map(jnp.add, in_five.params, stage.at(share))
-        values.append(float(valid_metric(in_five.objective, moved, Batch(in_five.record.pairs, in_five.training_set.graph))))
+        stage = next(one for one in stages(in_five.objective, early, in_five.record, data) if share <= one.ends)
+        moved = jax.tree.map(jnp.add, early, stage.at(share))
+        values.append(float(valid_metric(in_five.objective, moved, Batch(in_five.record.pairs, data.graph))))
     assert found.only is None
+    assert found.share > 0.1
     assert found.share == pytest.approx(stopping._top(SHARES, np.array(values)), abs=1e-4)
 
 
