@@ -34,17 +34,32 @@ def valid_metric(objective: Objective, params: Params, batch: Batch) -> jax.Arra
     elif valid.leaders is None:
         found = auc(scores, valid.labels, counted, within=None if objective.loss.fixes_levels else valid.pairs.users)
     else:
-        found = _pairs_in_order(scores, valid)
+        in_order, counts = _pairs_in_order(scores, valid)
+        found = jnp.sum(counts * in_order) / jnp.sum(counts)
     return jnp.where(sound, found, jnp.nan)
 
 
-def _pairs_in_order(scores: jax.Array, valid: Examples) -> jax.Array:
-    """Share of the pairs of a leader with another member in which the positive scores higher, ties counting one half."""
+def chance_of(objective: Objective, params: Params, others: Params, batch: Batch) -> jax.Array:
+    """The standard error of the difference of `valid_metric` between two parameters, as far as it is one of chance.
+
+    Where a loss compares the members of a group, the metric is a share of some thousand pairs, and what few of them turn over says
+    little (McNemar, Psychometrika 1947). An AUC is of all pairs of both labels, and goes evenly from parameters to parameters: 0.
+    """
+    valid = batch.examples
+    if valid.leaders is None:
+        return jnp.zeros((), valid.labels.dtype)
+    (one, counts), (other, _) = (
+        _pairs_in_order(objective.model.score(p, valid.pairs, batch.graph), valid) for p in (params, others)
+    )
+    return jnp.sqrt(jnp.sum(jnp.square(counts * (one - other)))) / jnp.sum(counts)
+
+
+def _pairs_in_order(scores: jax.Array, valid: Examples) -> tuple[jax.Array, jax.Array]:
+    """Whether in the pairs of a leader with another member the positive scores higher, one half for ties; and what each counts."""
     positive, leaders = valid.labels > 0.5, valid.leaders
     margin = scores[leaders] - scores
     margin = jnp.where(positive[leaders], margin, -margin)
-    counts = jnp.where(positive != positive[leaders], valid.weights, 0)
-    return jnp.sum(counts * (0.5 + 0.5 * jnp.sign(margin))) / jnp.sum(counts)
+    return 0.5 + 0.5 * jnp.sign(margin), jnp.where(positive != positive[leaders], valid.weights, 0)
 
 
 def validation_pairs(valid: Interactions, capacity: int | None = None, *, compared: bool, mesh: Mesh | None = None) -> Examples:

@@ -10,8 +10,8 @@ noise that training began to learn by heart. So from the unlearned θ′ the flo
 
 n validation pairs don't tell τ* any finer: what a few forgotten interactions move it by is no reason to train on. The difference,
 since a flow without the scatter of minibatches peaks elsewhere than the training it stands for; both see the same
-validation pairs, so that what is left is what the request changed. Where nothing is forgotten it is nothing. As along the record,
-shared weights are held.
+validation pairs, so that what is left is what the request changed. Where nothing is forgotten it is nothing. A metric that is the
+share of some pairs counts for as much as it differs by more than its standard error. As along the record, shared weights are held.
 
 All τ come from one Krylov space, see `solvers.spectral`. A model whose training is recorded in more segments than others is too far
 from linear for that: its flow goes on in as many stages, each from where the one before ended.
@@ -35,7 +35,7 @@ from ifru_jax.solvers.lanczos import Krylov
 from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record
-from ifru_jax.training.validation import both_labels, valid_metric
+from ifru_jax.training.validation import both_labels, chance_of, valid_metric
 from ifru_jax.unlearning.shared_weights import followers
 from ifru_jax.unlearning.step import scaled_problem
 
@@ -162,10 +162,17 @@ def _flow(objective: Objective, params: Params, moved: Params, applied: Params, 
 
 @jax.jit
 def _metrics(objective: Objective, params: Params, moved: Params, flow: Flow, shares: jax.Array, pairs: Batch) -> jax.Array:
-    """The validation metric at each of these shares of the training further on, [k]."""
+    """The validation metric at each of these shares of the training further on, [k], as far as it is told from that of `params`."""
     free, held = followers(objective.model, params)
-    here = optax.tree.add(free, moved)
-    return jax.lax.map(lambda share: valid_metric(objective, optax.tree.add(here, flow.after(share)) | held, pairs), shares)
+    here, known = optax.tree.add(free, moved), valid_metric(objective, params, pairs)
+
+    def told(share: jax.Array) -> jax.Array:
+        there = optax.tree.add(here, flow.after(share)) | held
+        value, chance = valid_metric(objective, there, pairs), chance_of(objective, there, params, pairs)
+        surely = jnp.maximum(jnp.abs(value - known) - chance, 0)
+        return jnp.where(chance > 0, known + jnp.sign(value - known) * surely, value)
+
+    return jax.lax.map(told, shares)
 
 
 @jax.jit
@@ -177,8 +184,9 @@ _nowhere = jax.jit(optax.tree.zeros_like)
 
 
 def _top(places: np.ndarray, values: np.ndarray) -> float:
-    """Where values are largest, by the parabola through the largest and its neighbours."""
-    best = int(np.argmax(np.where(np.isfinite(values), values, -np.inf)))
+    """Where values are largest, by the parabola through the largest and its neighbours; of equals at the one nearest to 0."""
+    finite = np.where(np.isfinite(values), values, -np.inf)
+    best = min(np.flatnonzero(finite == finite.max()), key=lambda place: abs(places[place]))
     if not 0 < best < len(places) - 1:
         return float(places[best])
     near = slice(best - 1, best + 2)

@@ -10,13 +10,14 @@ import optax
 import pytest
 from jax.flatten_util import ravel_pytree
 
-from ifru_jax import mf
+from ifru_jax import bpr, mf, random_split
+from ifru_jax.data import sample_negatives
 from ifru_jax.graph import Batch
 from ifru_jax.training import Trained, train
 from ifru_jax.training.validation import valid_metric
 from ifru_jax.unlearning import prepare, stopping
 from ifru_jax.unlearning.stopping import SHARES, gone_on, peak, stages
-from tests.unlearning.conftest import CONFIG
+from tests.unlearning.conftest import CONFIG, tastes
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +142,44 @@ def test_the_metric_is_looked_at_along_the_stages(in_five, monkeypatch):
     assert np.ptp(values) > 0.01
 
 
+@pytest.fixture(scope="module")
+def compared():
+    """A training by comparisons, whose validation metric is a share of pairs."""
+    data = tastes()
+    data = sample_negatives(random_split(data.select(data.labels > 0.5)))
+    trained = train(jax.random.key(0), mf(embedding_size=4, init_std=0.1), data, replace(CONFIG, epochs=8), loss=bpr)
+    valid = trained.record.valid
+    groups = np.concatenate([valid.groups + number * (1 + valid.groups.max()) for number in range(8)])
+    many = replace(valid.select(np.tile(np.arange(len(valid)), 8)), groups=groups)
+    return trained.with_record(replace(trained.record, valid=many))
+
+
+def test_a_share_of_pairs_counts_as_far_as_it_is_told_from_what_it_was(compared, monkeypatch):
+    """McNemar's standard error, of the pairs that turn over."""
+    record, data, seen = compared.record, compared.training_set, []
+    monkeypatch.setattr(stopping, "_top", lambda places, values: seen.append(values) or 0.0)
+    found = peak(compared.objective, compared.params, record, data)
+    valid = record.valid
+
+    # By group, the negative first.
+    pairs = np.lexsort((valid.labels, valid.groups)).reshape(-1, 2)
+    assert np.all(valid.labels[pairs] == [0, 1])
+
+    def in_order(share):
+        params = {name: compared.params[name] + leaf for name, leaf in found.only.at(share).items()}
+        rows = np.asarray(params["user_embedding"])[valid.users], np.asarray(params["item_embedding"])[valid.items]
+        below, above = np.sum(rows[0] * rows[1], axis=1)[pairs].T
+        return above > below
+
+    before, expected = in_order(0.0), []
+    for share in SHARES:
+        turned = in_order(share).astype(int) - before
+        gain, chance = turned.mean(), np.sqrt(np.sum(turned**2)) / len(turned)
+        expected.append(before.mean() + np.sign(gain) * max(abs(gain) - chance, 0))
+    np.testing.assert_allclose(seen[0], expected, atol=1e-6)
+    assert np.ptp(expected) > 0
+
+
 def test_few_pairs_and_pairs_of_one_label_say_nothing(recorded):
     few = replace(recorded.record, valid=recorded.record.valid.select(np.arange(stopping.LEAST_PAIRS - 1)))
     alike = replace(recorded.record, valid=recorded.record.valid.with_labels(np.ones(len(recorded.record.valid))))
@@ -154,4 +193,5 @@ def test_the_top_is_that_of_the_parabola_and_stays_in_sight():
     assert stopping._top(places, -np.square(places - 0.03)) == pytest.approx(0.03)
     assert stopping._top(places, places) == 0.2
     assert stopping._top(places, -places) == -0.05
+    assert stopping._top(places, np.array([0.5, 0.5, 0.5, 0.5, 0.4])) == 0.0
     assert stopping._top(places, np.array([0.0, np.nan, 1.0, 0.5, np.nan])) in places

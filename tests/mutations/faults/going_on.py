@@ -74,6 +74,8 @@ GOING_ON = [
         ("a stage is as long as the way to it", "on_device(share - self.begins)", "on_device(share)"),
         ("looks are as far from each beginning", "(stage.looks - stage.begins).astype", "stage.looks.astype"),
         ("on in the first stage", "while stage.ends < min(share, SHARES[-1]):", "while False:"),
+        ("what few pairs turn over counts", "jnp.abs(value - known) - chance, 0)", "jnp.abs(value - known), 0)"),
+        ("of equals the first", "key=lambda place: abs(places[place])", "key=lambda place: place"),
         ("a stage goes without what came before", "return optax.tree.add(moved, flow.after(share))", "return flow.after(share)"),
     ),
     *faults(
