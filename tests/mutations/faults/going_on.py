@@ -68,8 +68,8 @@ GOING_ON = [
         ),
         (
             "the metric of a stage is of where training ended",
-            "here = optax.tree.add(free, moved)\n    return",
-            "here = free\n    return",
+            "here, known = optax.tree.add(free, moved), valid",
+            "here, known = free, valid",
         ),
         ("a stage is as long as the way to it", "on_device(share - self.begins)", "on_device(share)"),
         ("looks are as far from each beginning", "(stage.looks - stage.begins).astype", "stage.looks.astype"),
