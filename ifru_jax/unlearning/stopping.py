@@ -14,7 +14,8 @@ validation pairs, so that what is left is what the request changed. Where nothin
 share of some pairs counts for as much as it differs by more than its standard error. As along the record, shared weights are held.
 
 All τ come from one Krylov space, see `solvers.spectral`. A model whose training is recorded in more segments than others is too far
-from linear for that: its flow goes on in as many stages, each from where the one before ended.
+from linear for that: its flow goes on in as many stages, each from where the one before ended. Without a large share of its data a
+training may have lasted more than twice as long: a request for so much is followed as far, in stages as well.
 """
 
 from collections.abc import Iterator
@@ -41,6 +42,10 @@ from ifru_jax.unlearning.step import scaled_problem
 
 # Where the metric is looked at, in lengths of the training; backwards only to see the top.
 SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
+# Where more than a share of LARGE is forgotten at once, as by the parts of a request that is cut: past dips of the metric, which
+# early stopping has the patience for. One Krylov space is then good for LONGEST.
+LARGE, LONGEST = 0.06, 0.2
+FURTHER = np.array([*SHARES, 0.6, 0.8, 1.0, 1.2])
 # With fewer validation pairs the metric is a staircase.
 LEAST_PAIRS = 1000
 # The gradient is small and points along few directions; propagation adds stiff ones.
@@ -71,20 +76,16 @@ class Stage(NamedTuple):
 
     Attributes:
       begins, ends: lengths of the training.
+      looks: where the metric is looked at in this stage.
       moved: θ(begins) − θ.
       flow: from there.
     """
 
     begins: float
     ends: float
+    looks: np.ndarray
     moved: Params
     flow: Flow
-
-    @property
-    def looks(self) -> np.ndarray:
-        """Where the metric is looked at in this stage."""
-        new = SHARES if self.begins == 0 else SHARES[self.begins < SHARES]
-        return new[new <= self.ends]
 
     def at(self, share: float) -> Params:
         """θ(τ) − θ for a τ of this stage, of the parameters that follow."""
@@ -108,45 +109,58 @@ class Peak(NamedTuple):
     only: Stage | None
 
 
-def peak(objective: Objective, params: Params, record: Record, data: TrainingSet) -> Peak | None:
-    """τ* of parameters that stand for `data`; None where the validation pairs are too few to tell."""
+def peak(objective: Objective, params: Params, record: Record, data: TrainingSet, looks: np.ndarray = SHARES) -> Peak | None:
+    """τ* of parameters that stand for `data`, among these shares of the training; None where the validation pairs are too few."""
     if not can_tell(objective, record):
         return None
     pairs, values, only = Batch(record.pairs, data.graph), [], None
-    for stage in stages(objective, params, record, data):
+    for stage in stages(objective, params, record, data, looks):
         if len(stage.looks):
             since = on_device((stage.looks - stage.begins).astype(jnp.result_type(float)))
             values.append(on_host(_metrics(objective, params, stage.moved, stage.flow, since, pairs)))
-        only = stage if stage.begins == 0 and stage.ends == SHARES[-1] else None
-    return Peak(_top(SHARES, np.concatenate(values)), only)
+        only = stage if stage.begins == 0 and stage.ends == looks[-1] else None
+    return Peak(_top(looks, np.concatenate(values)), only)
 
 
-def stages(objective: Objective, params: Params, record: Record, data: TrainingSet) -> Iterator[Stage]:
-    """The flow on from parameters that stand for `data`, as far as `SHARES` look; each stage is found when it is asked for."""
-    count = objective.model.num_segments
-    bounds = np.linspace(0, SHARES[-1], 1 + (count if count > NUM_SEGMENTS else 1)).round(9)
+def stages(objective: Objective, params: Params, record: Record, data: TrainingSet, looks: np.ndarray = SHARES) -> Iterator[Stage]:
+    """The flow on from parameters that stand for `data`, as far as the last look; each stage is found when it is asked for."""
+    count, last = objective.model.num_segments, float(looks[-1])
+    longest = SHARES[-1] / count if count > NUM_SEGMENTS else LONGEST if last > SHARES[-1] else SHARES[-1]
+    bounds = np.linspace(0, last, 1 + round(last / longest)).round(9)
     moved, steps = _nowhere(followers(objective.model, params)[0]), on_device(record.steps)
     for begins, ends in pairwise(bounds.tolist()):
-        stage = Stage(begins, ends, moved, _flow(objective, params, moved, record.segments[-1].applied, steps, data.batch))
-        yield stage
+        inside = looks[((looks > begins) | (begins == 0)) & (looks <= ends)]
+        flow = _flow(objective, params, moved, record.segments[-1].applied, steps, data.batch)
+        yield (stage := Stage(begins, ends, inside, moved, flow))
         moved = stage.at(ends)
 
 
-def gone_on(objective: Objective, params: Params, record: Record, data: TrainingSet) -> tuple[Params, Record]:
-    """The step from θ′ to where training on what is retained would have stopped, and the record of a training that long."""
-    found = None if record.peak is None else peak(objective, params, record, data)
+def gone_on(
+    objective: Objective, params: Params, record: Record, data: TrainingSet, forgotten: float = 0.0
+) -> tuple[Params, Record]:
+    """The step from θ′ to where training on what is retained would have stopped, and the record of a training that long.
+
+    Args:
+      objective: of the training.
+      params: θ′.
+      record: of a training that ended there.
+      data: what is retained.
+      forgotten: the share of the interactions that are not.
+    """
+    looks = FURTHER if forgotten > LARGE else SHARES
+    found = None if record.peak is None else peak(objective, params, record, data, looks)
     share = 0.0 if found is None or record.peak is None else found.share - record.peak - record.valid.total**-0.5
     if found is None or not share > 0:
         return _nowhere(followers(objective.model, params)[0]), record
-    there = found.only or _stage_of(share, stages(objective, params, record, data))
+    there = found.only or _stage_of(share, stages(objective, params, record, data, looks))
     return there.at(share), record.longer(share)
 
 
 def _stage_of(share: float, way: Iterator[Stage]) -> Stage:
     """The stage that a share of the training lies in; the last where all end before."""
     stage = next(way)
-    while stage.ends < min(share, SHARES[-1]):
-        stage = next(way)
+    while share > stage.ends and (later := next(way, None)):
+        stage = later
     return stage
 
 

@@ -93,7 +93,7 @@ def _along(state: Prepared, objective: Objective, change: Change) -> _Step:
     found = along_training(objective, state.record, change, solve=solve)
     record = state.record.without(change.after, found.segments)
     params = moved(model, state.params, found.delta | still, change.after.examples)
-    further, record = gone_on(objective, params, record, change.after)
+    further, record = gone_on(objective, params, record, change.after, len(change) / len(change.before))
     delta = _added(found.delta, further) | still
     settled = settle(state, objective, moved(model, state.params, delta, change.after.examples), change)
     if settled is None:

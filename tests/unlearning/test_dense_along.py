@@ -1,6 +1,7 @@
 """Requests along the training against a dense float64 twin: equations (42) to (46) of the mathematics page."""
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 BATCH = 7
 SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
+FURTHER = np.array([*SHARES, 0.6, 0.8, 1.0, 1.2])
 # Twenty parameters, so that twenty products are enough for any accuracy; four, before the last segment, are not.
 EXACT = IFRUConfig(segment_steps=COUNT, early_steps=4, segment_tolerance=0.0, max_share=None)
 
@@ -142,26 +144,31 @@ def dense_course(problem, record):
     return Course(delta, segments)
 
 
-def dense_peak(twin, theta, data, record, valid):
-    """τ* of (46), and the flow to any τ."""
+def dense_peak(twin, theta, data, record, valid, looks=SHARES, length=0.4):
+    """τ* of (46), and the flow to any τ, in stages of a length."""
     S = np.sqrt(sum(segment.steps for segment in record.segments) * flat(record.segments[-1].applied))
-    gradient, H = twin.at(theta, data)
-    values, vectors = np.linalg.eigh(S[:, None] * H * S)
 
     def after(share):
-        size = abs(share)
-        return -np.sign(share) * S * (vectors @ (size * growing(size * values) * (vectors.T @ (S * gradient))))
+        # Where the last look was comes no stage after.
+        inner = [end for end in np.arange(length, looks[-1] - 1e-9, length) if end < share]
+        moved = np.zeros(COUNT)
+        for begins, ends in pairwise([0, *inner, share]):
+            gradient, H = twin.at(theta + moved, data)
+            values, vectors = np.linalg.eigh(S[:, None] * H * S)
+            size = abs(ends - begins)
+            moved = moved - np.sign(share) * S * (vectors @ (size * growing(size * values) * (vectors.T @ (S * gradient))))
+        return moved
 
     def auc(share):
         scores = np.asarray(twin.scores(theta + (after(share) if share else 0), data.edges))[valid.users, valid.items]
         above = scores[valid.labels > 0.5][:, None] - scores[valid.labels < 0.5]
         return np.mean((above > 1e-12) + 0.5 * (np.abs(above) <= 1e-12))
 
-    metric = np.array([auc(share) for share in SHARES])
+    metric = np.array([auc(share) for share in looks])
     best = int(metric.argmax())
-    if best in (0, len(SHARES) - 1):
-        return SHARES[best], after
-    x, y = SHARES[best - 1 : best + 2], metric[best - 1 : best + 2]
+    if best in (0, len(looks) - 1):
+        return looks[best], after
+    x, y = looks[best - 1 : best + 2], metric[best - 1 : best + 2]
     curvature, incline, _ = np.polyfit(x, y, 2)
     return (-incline / (2 * curvature) if curvature < 0 else x[1]), after
 
@@ -179,9 +186,12 @@ def test_batches_of_all_the_data_seek_the_middle_of_every_segment(seeded, monkey
     np.testing.assert_allclose(flat(unlearned.params), np.where(problem.lost, 0, problem.theta + course.delta), atol=1e-8)
 
 
-@pytest.mark.parametrize("goes_on", [True, False])
-def test_along_the_training_and_on(seeded, goes_on, monkeypatch):
+@pytest.mark.parametrize(("goes_on", "large"), [(True, False), (False, False), (True, True)])
+def test_along_the_training_and_on(seeded, goes_on, large, monkeypatch):
+    """As the small request that it isn't, with so few interactions, and as a large one."""
     monkeypatch.setattr("ifru_jax.unlearning.stopping.PRODUCTS", COUNT)
+    if not large:
+        monkeypatch.setattr("ifru_jax.unlearning.stopping.LARGE", 1.0)
     # Labels that were drawn rank as they like.
     monkeypatch.setattr("ifru_jax.unlearning.astray.LEAST_FALL", 1.0)
     seed, problem = seeded(goes_on)
@@ -193,7 +203,7 @@ def test_along_the_training_and_on(seeded, goes_on, monkeypatch):
     assert len(left) < len(valid)
     record = replace(state.record, segments=tuple(course.segments), valid=left)
     before, _ = dense_peak(twin, problem.theta, problem.before, state.record, valid)
-    peak, after = dense_peak(twin, theta, problem.after, record, left)
+    peak, after = dense_peak(twin, theta, problem.after, record, left, *((FURTHER, 0.2) if large else ()))
     share = peak - before - len(left) ** -0.5
     assert (share > 0) == goes_on
     unlearned, _ = forget(state, problem.request)

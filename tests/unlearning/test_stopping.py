@@ -11,12 +11,12 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from ifru_jax import bpr, mf, random_split
-from ifru_jax.data import sample_negatives
+from ifru_jax.data import ForgetRequest, sample_negatives
 from ifru_jax.graph import Batch
 from ifru_jax.training import Trained, train
 from ifru_jax.training.validation import valid_metric
-from ifru_jax.unlearning import prepare, stopping
-from ifru_jax.unlearning.stopping import SHARES, gone_on, peak, stages
+from ifru_jax.unlearning import IFRUConfig, forget, prepare, stopping
+from ifru_jax.unlearning.stopping import FURTHER, SHARES, gone_on, peak, stages
 from tests.unlearning.conftest import CONFIG, tastes
 
 
@@ -124,6 +124,41 @@ def test_a_request_goes_on_within_the_stage_that_it_comes_to(in_five, share):
     stage = next(one for one in way(in_five) if share <= one.ends or one.ends == 0.4)
     chex.assert_trees_all_close(step, stage.at(share), rtol=1e-5, atol=1e-7)
     assert record.steps == pytest.approx((1 + share) * before.steps)
+
+
+def test_a_large_request_is_followed_further_in_stages(recorded, in_five):
+    for of, length in ((recorded, 0.2), (in_five, 0.08)):
+        found = list(stages(of.objective, of.params, of.record, of.training_set, FURTHER))
+        assert [stage.begins for stage in found] == pytest.approx(np.arange(0, 1.2 - 1e-6, length))
+        assert found[-1].ends == 1.2
+        assert np.concatenate([stage.looks for stage in found]).tolist() == FURTHER.tolist()
+
+
+@pytest.mark.parametrize(("forgotten", "last"), [(0.06, 0.4), (0.061, 1.2)])
+def test_how_far_a_request_is_followed_is_a_matter_of_its_size(recorded, monkeypatch, forgotten, last):
+    """Up to the last look, where the metric is best further on."""
+    monkeypatch.setattr(stopping, "_top", lambda places, _: float(places[-1]))
+    before = replace(recorded.record, peak=0.0)
+    step, record = gone_on(recorded.objective, recorded.params, before, recorded.training_set, forgotten)
+    share = last - len(before.valid) ** -0.5
+    assert record.steps == pytest.approx((1 + share) * before.steps)
+    looks = FURTHER if last > 0.4 else SHARES
+    way = list(stages(recorded.objective, recorded.params, recorded.record, recorded.training_set, looks))
+    chex.assert_trees_all_close(step, way[-1].at(share), rtol=1e-5, atol=1e-7)
+
+
+def test_a_request_says_what_share_it_is(recorded, monkeypatch):
+    said = []
+
+    def spy(*arguments):
+        said.append(arguments[4])
+        return gone_on(*arguments)
+
+    monkeypatch.setattr("ifru_jax.unlearning.whole.gone_on", spy)
+    data = recorded.interactions
+    pairs = np.stack([data.users, data.items], axis=1)[: len(data) // 10]
+    forget(prepare(recorded, config=IFRUConfig(max_share=None)), ForgetRequest(pairs=pairs))
+    assert said == [pytest.approx(len(pairs) / len(data))]
 
 
 def test_the_metric_is_looked_at_along_the_stages(in_five, monkeypatch):

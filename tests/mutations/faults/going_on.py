@@ -58,9 +58,16 @@ GOING_ON = [
     *faults(
         "unlearning/stopping.py",
         "unlearning/test_stopping.py",
-        ("every model goes on in one stage", "1 + (count if count > NUM_SEGMENTS else 1)", "2"),
-        ("three segments are three stages", "(count if count > NUM_SEGMENTS else 1)", "count"),
-        ("a stage begins where training ended", "yield stage\n        moved = stage.at(ends)", "yield stage"),
+        ("every model goes on in one stage", "SHARES[-1] / count if count > NUM_SEGMENTS else", ""),
+        ("three segments are three stages", "SHARES[-1] / count if count > NUM_SEGMENTS else", "SHARES[-1] / count if count else"),
+        ("the longest way in stages of two fifths", "LONGEST if last > SHARES[-1] else SHARES[-1]", "SHARES[-1]"),
+        ("a large request is followed no further", "FURTHER if forgotten > LARGE else SHARES", "SHARES"),
+        (
+            "on in the stages of a small request",
+            "stages(objective, params, record, data, looks))",
+            "stages(objective, params, record, data))",
+        ),
+        ("a stage begins where training ended", "\n        moved = stage.at(ends)", ""),
         (
             "H of where training ended",
             "objective.hessian_product(here, batch), force",
@@ -73,7 +80,7 @@ GOING_ON = [
         ),
         ("a stage is as long as the way to it", "on_device(share - self.begins)", "on_device(share)"),
         ("looks are as far from each beginning", "(stage.looks - stage.begins).astype", "stage.looks.astype"),
-        ("on in the first stage", "while stage.ends < min(share, SHARES[-1]):", "while False:"),
+        ("on in the first stage", "while share > stage.ends and", "while False and"),
         ("what few pairs turn over counts", "jnp.abs(value - known) - chance, 0)", "jnp.abs(value - known), 0)"),
         ("of equals the first", "key=lambda place: abs(places[place])", "key=lambda place: place"),
         ("a stage goes without what came before", "return optax.tree.add(moved, flow.after(share))", "return flow.after(share)"),
@@ -90,14 +97,19 @@ GOING_ON = [
         ("going on is no part of the step", "delta = _added(found.delta, further) | still", "delta = found.delta | still"),
         (
             "on from where the training was",
-            "gone_on(objective, params, record, change.after)",
-            "gone_on(objective, state.params, record, change.after)",
+            "gone_on(objective, params, record, change.after, ",
+            "gone_on(objective, state.params, record, change.after, ",
         ),
         (
             "on with what is forgotten",
-            "gone_on(objective, params, record, change.after)",
-            "gone_on(objective, params, record, change.before)",
+            "gone_on(objective, params, record, change.after, ",
+            "gone_on(objective, params, record, change.before, ",
         ),
+    ),
+    *faults(
+        "unlearning/whole.py",
+        "unlearning/test_stopping.py",
+        ("every request is a small one", ", len(change) / len(change.before))\n    delta", ")\n    delta"),
     ),
     *faults(
         "training/record.py",
