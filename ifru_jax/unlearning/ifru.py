@@ -8,6 +8,7 @@ Source: Zhang et al., "Recommendation Unlearning via Influence Function" (arXiv 
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 
@@ -70,6 +71,18 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
       ModelError: `config.shared` names what is no shared parameter.
       NumericsError: the computation was not finite; nothing was changed.
     """
+    return _forget(trained, request, config)
+
+
+def _forget(
+    trained: Trained, request: ForgetRequest, config: IFRUConfig | None = None, share: float | None = None
+) -> tuple[Prepared, Report]:
+    """`forget`, of a whole request or of a part.
+
+    Args:
+      share: of the interactions, that are forgotten when this has been: of the last part that of all parts, of the others 0, which
+        another follows. None: those that are named.
+    """
     clock = Clock()
     change = trained.resolved(request)
     if not len(change):
@@ -78,12 +91,13 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
     if state is not trained:
         clock.part("prepare", state.propagations)
     most = most_at_once(len(change.before), state.step.max_share)
+    named = len(change) / len(change.before) if share is None else share
     if len(change) > most:
-        unlearned, report = _in_parts(state, cut_request(named_plainly(change), trained.interactions, most), clock)
+        unlearned, report = _in_parts(state, cut_request(named_plainly(change), trained.interactions, most), named, clock)
         report = beyond(with_linearity(report, trained, unlearned), len(change.before))
         # A part can't know what another names.
         return unlearned, replace(report, **alongside(change))
-    update = (confined_update if state.confined else whole_update)(state, change, clock)
+    update = confined_update(state, change, clock) if state.confined else whole_update(state, change, named, clock)
     status = check(update.solution)
     status = max(status, Status.UNRESOLVED) if update.unresolved else status
     if update.norm_step == 0 and change.leaves_rows:
@@ -91,7 +105,7 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
             f"the step is exactly 0 ({status.name}): nothing that the other rows learned from the request was undone. Look whether "
             "the scores depend on what may change, and whether the loss has a gradient there.",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
     unlearned = state.after(change, update.params, update.propagations, update.record, update.on_the_way)
     clock.part("update", update.params)
@@ -100,9 +114,10 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
     return unlearned, Report.of(change, status, state.model.tables, clock.seconds(), **evidence)
 
 
-def _in_parts(state: Prepared, parts: Sequence[ForgetRequest], clock: Clock) -> tuple[Prepared, Report]:
+def _in_parts(state: Prepared, parts: Sequence[ForgetRequest], share: float, clock: Clock) -> tuple[Prepared, Report]:
     one_step = prepare(state, config=replace(state.step, max_share=None))
-    unlearned, report = forget_each(one_step, parts, forget)
+    # What all of it did to the length of the training is seen in the end.
+    unlearned, report = forget_each(one_step, parts, partial(_forget, share=0.0), last=partial(_forget, share=share))
     unlearned = prepare(unlearned, config=state.step)
     clock.part("split", unlearned.params)
     before, within = clock.seconds(), report.seconds

@@ -144,13 +144,15 @@ def forget_in_parts(trained: State, request: ForgetRequest, count: int, step: St
     return forget_each(trained, split_request(request, count), step)
 
 
-def forget_each(trained: State, parts: Sequence[ForgetRequest], step: Step[State]) -> tuple[State, Report]:
-    """One part after the other, each `step(state, part)`; the report is of all, see `in_all`."""
+def forget_each(
+    trained: State, parts: Sequence[ForgetRequest], step: Step[State], last: Step[State] | None = None
+) -> tuple[State, Report]:
+    """One part after the other, each `step(state, part)`, or `last` the last; the report is of all, see `in_all`."""
     reports: list[Report] = []
-    for part in parts:
+    for number, part in enumerate(parts, start=1):
         left = part.still_in(trained.interactions)
         if len(left):
-            trained, report = step(trained, left)
+            trained, report = (last if last and number == len(parts) else step)(trained, left)
             reports.append(report)
     return trained, in_all(reports) if reports else Report.of_nothing(len(trained.training_set), {"total": 0.0})
 

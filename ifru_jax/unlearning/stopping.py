@@ -42,8 +42,8 @@ from ifru_jax.unlearning.step import scaled_problem
 
 # Where the metric is looked at, in lengths of the training; backwards only to see the top.
 SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
-# Where more than a share of LARGE is forgotten at once, as by the parts of a request that is cut: past dips of the metric, which
-# early stopping has the patience for. One Krylov space is then good for LONGEST.
+# Where a request is for more than a share of LARGE: past dips of the metric, which early stopping has the patience for. One Krylov
+# space is then good for LONGEST.
 LARGE, LONGEST = 0.06, 0.2
 FURTHER = np.array([*SHARES, 0.6, 0.8, 1.0, 1.2])
 # With fewer validation pairs the metric is a staircase.
@@ -145,7 +145,7 @@ def gone_on(
       params: θ′.
       record: of a training that ended there.
       data: what is retained.
-      forgotten: the share of the interactions that are not.
+      forgotten: the share of the interactions that the request is for.
     """
     looks = FURTHER if forgotten > LARGE else SHARES
     found = None if record.peak is None else peak(objective, params, record, data, looks)

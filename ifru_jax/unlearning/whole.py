@@ -42,18 +42,25 @@ class _Step(NamedTuple):
     record: Record | None = None
 
 
-def whole_update(state: Prepared, change: Change, clock: Clock) -> Update:
-    """θ' by products over all retained interactions."""
+def whole_update(state: Prepared, change: Change, share: float, clock: Clock) -> Update:
+    """θ' by products over all retained interactions.
+
+    Args:
+      state: the model.
+      change: what is forgotten now.
+      share: of the interactions, that the request is for that this ends; 0 where another part follows.
+      clock: of the request.
+    """
     after, config = change.after, state.step
     objective = on_device(replace(state.objective, chunk_size=config.chunk_size or "automatic"))
     clock.part("graph", after.batch)
     scope, left_out = importance_scope(change.before, change.places, config.scope, max_nodes=config.max_nodes)
     rows = after.masks(scope)
     clock.part("scope")
-    tried = _along_if_it_holds(state, objective, change) if state.follows else Tried(None, ())
+    tried = _along_if_it_holds(state, objective, change, share) if state.follows else Tried(None, ())
     astray = state.follows and tried.step is None
     if astray:
-        warn_astray(stacklevel=4)
+        warn_astray(stacklevel=5)
     step = tried.step or _from_the_end(state, objective, change, rows, clock)
     clock.part("solve", step.delta)
     params = moved(state.model, state.params, step.delta, after.examples)
@@ -69,7 +76,7 @@ class Tried(NamedTuple):
     in_vain: tuple[Solution, ...]
 
 
-def _along_if_it_holds(state: Prepared, objective: Objective, change: Change) -> Tried:
+def _along_if_it_holds(state: Prepared, objective: Objective, change: Change, share: float) -> Tried:
     """Through the segments of the record, and where that goes astray through all of the training at once.
 
     Where much is not linear, as between the layers of a graph network, each segment takes the error of the one before further.
@@ -77,14 +84,14 @@ def _along_if_it_holds(state: Prepared, objective: Objective, change: Change) ->
     assert state.record is not None
     in_vain: list[Solution] = []
     for record in (state.record, state.record.in_one())[: len(state.record.segments)]:
-        step = _along(state.with_record(record), objective, change)
+        step = _along(state.with_record(record), objective, change, share)
         if not _is_astray(objective, state, step, change):
             return Tried(step, tuple(in_vain))
         in_vain.append(step.solution)
     return Tried(None, tuple(in_vain))
 
 
-def _along(state: Prepared, objective: Objective, change: Change) -> _Step:
+def _along(state: Prepared, objective: Objective, change: Change, share: float) -> _Step:
     """Rows along the recorded training and on to where it would have stopped; then shared weights settle."""
     assert state.record is not None
     step, model = state.step, state.model
@@ -93,7 +100,7 @@ def _along(state: Prepared, objective: Objective, change: Change) -> _Step:
     found = along_training(objective, state.record, change, solve=solve)
     record = state.record.without(change.after, found.segments)
     params = moved(model, state.params, found.delta | still, change.after.examples)
-    further, record = gone_on(objective, params, record, change.after, len(change) / len(change.before))
+    further, record = gone_on(objective, params, record, change.after, share)
     delta = _added(found.delta, further) | still
     settled = settle(state, objective, moved(model, state.params, delta, change.after.examples), change)
     if settled is None:

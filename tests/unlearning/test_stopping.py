@@ -147,7 +147,8 @@ def test_how_far_a_request_is_followed_is_a_matter_of_its_size(recorded, monkeyp
     chex.assert_trees_all_close(step, way[-1].at(share), rtol=1e-5, atol=1e-7)
 
 
-def test_a_request_says_what_share_it_is(recorded, monkeypatch):
+@pytest.mark.parametrize(("most", "parts"), [(None, 1), (0.04, 4)])
+def test_the_last_part_of_a_request_is_followed_as_far_as_all_of_it_says(recorded, monkeypatch, most, parts):
     said = []
 
     def spy(*arguments):
@@ -157,8 +158,8 @@ def test_a_request_says_what_share_it_is(recorded, monkeypatch):
     monkeypatch.setattr("ifru_jax.unlearning.whole.gone_on", spy)
     data = recorded.interactions
     pairs = np.stack([data.users, data.items], axis=1)[: len(data) // 10]
-    forget(prepare(recorded, config=IFRUConfig(max_share=None)), ForgetRequest(pairs=pairs))
-    assert said == [pytest.approx(len(pairs) / len(data))]
+    forget(prepare(recorded, config=IFRUConfig(max_share=most)), ForgetRequest(pairs=pairs))
+    assert said == pytest.approx([0] * (parts - 1) + [len(pairs) / len(data)])
 
 
 def test_the_metric_is_looked_at_along_the_stages(in_five, monkeypatch):

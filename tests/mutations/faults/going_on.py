@@ -109,7 +109,12 @@ GOING_ON = [
     *faults(
         "unlearning/whole.py",
         "unlearning/test_stopping.py",
-        ("every request is a small one", ", len(change) / len(change.before))\n    delta", ")\n    delta"),
+        ("every request is a small one", "change.after, share)", "change.after)"),
+    ),
+    *faults(
+        "unlearning/ifru.py",
+        "unlearning/test_stopping.py",
+        ("the last part is a part like others", ", last=partial(_forget, share=share))", ")"),
     ),
     *faults(
         "training/record.py",
