@@ -80,8 +80,7 @@ def _forget(
     """`forget`, of a whole request or of a part.
 
     Args:
-      share: of the interactions, that are forgotten when this has been: of the last part that of all parts, of the others 0, which
-        another follows. None: those that are named.
+      share: how much of the data the request is for that this completes; 0 for a part that others follow; None takes its own.
     """
     clock = Clock()
     change = trained.resolved(request)

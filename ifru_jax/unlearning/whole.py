@@ -48,7 +48,7 @@ def whole_update(state: Prepared, change: Change, share: float, clock: Clock) ->
     Args:
       state: the model.
       change: what is forgotten now.
-      share: of the interactions, that the request is for that this ends; 0 where another part follows.
+      share: how much of the data the request is for that this completes; 0 for a part that others follow.
       clock: of the request.
     """
     after, config = change.after, state.step
