@@ -87,7 +87,7 @@ def contents_of(trained: Trained, *, with_record: bool) -> Contents:
     if trained.record and with_record:
         record, valid = trained.record, trained.record.valid
         steps = [float(segment.steps) for segment in record.segments]
-        known = {"batch_size": record.batch_size, "peak": record.peak, "adaptive": record.adaptive}
+        known = {"batch_size": record.batch_size, "peak": record.peak, "pending": record.pending, "adaptive": record.adaptive}
         description["record"] = {"steps": steps, **known}
         arrays |= {f"record/valid/{c}": getattr(valid, c) for c in _VALID if getattr(valid, c) is not None}
         for number, segment in enumerate(record.segments):
@@ -151,4 +151,6 @@ def _record(arrays: dict[str, np.ndarray], described: dict[str, Any], trees: Tre
     valid = Interactions(**columns, num_users=users, num_items=items, share=data.interactions.share)
     placed = [tuple(filled_up(trees.read(tree, tables), tables, data) for tree in pair) for pair in names]
     segments = tuple(Segment(params, applied, n) for (params, applied), n in zip(placed, steps, strict=True))
-    return Record(segments, described["batch_size"], valid, described["peak"], data.mesh, described.get("adaptive", True))
+    # Older files don't say what is pending.
+    known = {"peak": described["peak"], "pending": described.get("pending", 0.0), "adaptive": described.get("adaptive", True)}
+    return Record(segments, described["batch_size"], valid, mesh=data.mesh, **known)

@@ -92,6 +92,11 @@ class Change:
         forgotten, corrected = self.before.interactions.added_up(np.array([gone, len(self.gone) - gone])).tolist()
         return forgotten, corrected
 
+    @property
+    def share(self) -> float:
+        """Of the interactions, those that are touched."""
+        return len(self) / len(self.before)
+
     @cached_property
     def forgotten(self) -> np.ndarray:
         """int64 [f], places of the interactions that leave."""

@@ -72,6 +72,7 @@ class Record:
       valid: the interactions that stopped it, on the host, of users and items with data; with groups where those are compared.
       peak: how much longer, as a share of the training, its flow would have had to go on to the best validation metric; found when
         the model is prepared for requests, None before and where validation can't tell.
+      pending: the share of the interactions that requests were for since one was last followed as far as a large one is.
       mesh: devices that the validation pairs are put on; None for the default one.
       adaptive: whether P follows the gradients that it sees, as Adam's does; that of plain gradient descent is what it is.
     """
@@ -80,6 +81,7 @@ class Record:
     batch_size: float
     valid: Interactions
     peak: float | None = None
+    pending: float = 0.0
     mesh: Mesh | None = None
     adaptive: bool = True
 
@@ -104,6 +106,14 @@ class Record:
     def peaking(self, peak: float | None) -> Self:
         """The same once the peak is known."""
         return self._same_pairs(peak=peak)
+
+    def requested(self, share: float) -> Self:
+        """The same with this share of what is left pending as well: all of it as a share of what there was at first."""
+        return self._same_pairs(pending=self.pending + (1 - self.pending) * share)
+
+    def followed_far(self) -> Self:
+        """The same with nothing pending."""
+        return self._same_pairs(pending=0.0)
 
     def in_one(self) -> Self:
         """The same training as one segment: θ of the one in its middle, P as it was on average; it doesn't say where it peaks."""

@@ -75,12 +75,12 @@ def forget(trained: Trained, request: ForgetRequest, *, config: IFRUConfig | Non
 
 
 def _forget(
-    trained: Trained, request: ForgetRequest, config: IFRUConfig | None = None, share: float | None = None
+    trained: Trained, request: ForgetRequest, config: IFRUConfig | None = None, *, last: bool = True
 ) -> tuple[Prepared, Report]:
     """`forget`, of a whole request or of a part.
 
     Args:
-      share: how much of the data the request is for that this completes; 0 for a part that others follow; None takes its own.
+      last: whether the request is carried out with this; False for a part that others follow.
     """
     clock = Clock()
     change = trained.resolved(request)
@@ -90,13 +90,12 @@ def _forget(
     if state is not trained:
         clock.part("prepare", state.propagations)
     most = most_at_once(len(change.before), state.step.max_share)
-    named = len(change) / len(change.before) if share is None else share
     if len(change) > most:
-        unlearned, report = _in_parts(state, cut_request(named_plainly(change), trained.interactions, most), named, clock)
+        unlearned, report = _in_parts(state, cut_request(named_plainly(change), trained.interactions, most), clock)
         report = beyond(with_linearity(report, trained, unlearned), len(change.before))
         # A part can't know what another names.
         return unlearned, replace(report, **alongside(change))
-    update = confined_update(state, change, clock) if state.confined else whole_update(state, change, named, clock)
+    update = confined_update(state, change, clock) if state.confined else whole_update(state, change, clock, last=last)
     status = check(update.solution)
     status = max(status, Status.UNRESOLVED) if update.unresolved else status
     if update.norm_step == 0 and change.leaves_rows:
@@ -113,10 +112,10 @@ def _forget(
     return unlearned, Report.of(change, status, state.model.tables, clock.seconds(), **evidence)
 
 
-def _in_parts(state: Prepared, parts: Sequence[ForgetRequest], share: float, clock: Clock) -> tuple[Prepared, Report]:
+def _in_parts(state: Prepared, parts: Sequence[ForgetRequest], clock: Clock) -> tuple[Prepared, Report]:
     one_step = prepare(state, config=replace(state.step, max_share=None))
     # What all of it did to the length of the training is seen in the end.
-    unlearned, report = forget_each(one_step, parts, partial(_forget, share=0.0), last=partial(_forget, share=share))
+    unlearned, report = forget_each(one_step, parts, partial(_forget, last=False), last=_forget)
     unlearned = prepare(unlearned, config=state.step)
     clock.part("split", unlearned.params)
     before, within = clock.seconds(), report.seconds

@@ -15,7 +15,8 @@ share of some pairs counts for as much as it differs by more than its standard e
 
 All τ come from one Krylov space, see `solvers.spectral`. A model whose training is recorded in more segments than others is too far
 from linear for that: its flow goes on in as many stages, each from where the one before ended. Without a large share of its data a
-training may have lasted more than twice as long: a request for so much is followed as far, in stages as well.
+training may have lasted more than twice as long: a request for so much is followed as far, in stages as well. So is the one with
+which requests that came one by one add up to so much.
 """
 
 from collections.abc import Iterator
@@ -42,7 +43,7 @@ from ifru_jax.unlearning.step import scaled_problem
 
 # Where the metric is looked at, in lengths of the training; backwards only to see the top.
 SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
-# Where a request is for more than a share of LARGE: past dips of the metric, which early stopping has the patience for. One Krylov
+# Where requests are for more than a share of LARGE: past dips of the metric, which early stopping has the patience for. One Krylov
 # space is then good for LONGEST.
 LARGE, LONGEST = 0.06, 0.2
 FURTHER = np.array([*SHARES, 0.6, 0.8, 1.0, 1.2])
@@ -135,19 +136,19 @@ def stages(objective: Objective, params: Params, record: Record, data: TrainingS
         moved = stage.at(ends)
 
 
-def gone_on(
-    objective: Objective, params: Params, record: Record, data: TrainingSet, forgotten: float = 0.0
-) -> tuple[Params, Record]:
+def gone_on(objective: Objective, params: Params, record: Record, data: TrainingSet, *, last: bool = True) -> tuple[Params, Record]:
     """The step from θ′ to where training on what is retained would have stopped, and the record of a training that long.
 
     Args:
       objective: of the training.
       params: θ′.
-      record: of a training that ended there.
+      record: of a training that ended there, and how much is pending with this request.
       data: what is retained.
-      forgotten: the share of the interactions that the request is for.
+      last: whether the request is carried out with this; what is pending waits for its last part.
     """
-    looks = FURTHER if forgotten > LARGE else SHARES
+    looks = SHARES
+    if last and record.pending > LARGE:
+        looks, record = FURTHER, record.followed_far()
     found = None if record.peak is None else peak(objective, params, record, data, looks)
     share = 0.0 if found is None or record.peak is None else found.share - record.peak - record.valid.total**-0.5
     if found is None or not share > 0:

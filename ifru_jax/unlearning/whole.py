@@ -42,14 +42,14 @@ class _Step(NamedTuple):
     record: Record | None = None
 
 
-def whole_update(state: Prepared, change: Change, share: float, clock: Clock) -> Update:
+def whole_update(state: Prepared, change: Change, clock: Clock, *, last: bool = True) -> Update:
     """θ' by products over all retained interactions.
 
     Args:
       state: the model.
       change: what is forgotten now.
-      share: how much of the data the request is for that this completes; 0 for a part that others follow.
       clock: of the request.
+      last: whether the request is carried out with this; False for a part that others follow.
     """
     after, config = change.after, state.step
     objective = on_device(replace(state.objective, chunk_size=config.chunk_size or "automatic"))
@@ -57,7 +57,7 @@ def whole_update(state: Prepared, change: Change, share: float, clock: Clock) ->
     scope, left_out = importance_scope(change.before, change.places, config.scope, max_nodes=config.max_nodes)
     rows = after.masks(scope)
     clock.part("scope")
-    tried = _along_if_it_holds(state, objective, change, share) if state.follows else Tried(None, ())
+    tried = _along_if_it_holds(state, objective, change, last=last) if state.follows else Tried(None, ())
     astray = state.follows and tried.step is None
     if astray:
         warn_astray(stacklevel=5)
@@ -76,7 +76,7 @@ class Tried(NamedTuple):
     in_vain: tuple[Solution, ...]
 
 
-def _along_if_it_holds(state: Prepared, objective: Objective, change: Change, share: float) -> Tried:
+def _along_if_it_holds(state: Prepared, objective: Objective, change: Change, *, last: bool) -> Tried:
     """Through the segments of the record, and where that goes astray through all of the training at once.
 
     Where much is not linear, as between the layers of a graph network, each segment takes the error of the one before further.
@@ -84,23 +84,23 @@ def _along_if_it_holds(state: Prepared, objective: Objective, change: Change, sh
     assert state.record is not None
     in_vain: list[Solution] = []
     for record in (state.record, state.record.in_one())[: len(state.record.segments)]:
-        step = _along(state.with_record(record), objective, change, share)
+        step = _along(state.with_record(record), objective, change, last=last)
         if not _is_astray(objective, state, step, change):
             return Tried(step, tuple(in_vain))
         in_vain.append(step.solution)
     return Tried(None, tuple(in_vain))
 
 
-def _along(state: Prepared, objective: Objective, change: Change, share: float) -> _Step:
+def _along(state: Prepared, objective: Objective, change: Change, *, last: bool) -> _Step:
     """Rows along the recorded training and on to where it would have stopped; then shared weights settle."""
     assert state.record is not None
     step, model = state.step, state.model
     still = _nothing(followers(model, state.params)[1])
     solve = SegmentSolve.of(step, adaptive=state.record.adaptive)
     found = along_training(objective, state.record, change, solve=solve)
-    record = state.record.without(change.after, found.segments)
+    record = state.record.without(change.after, found.segments).requested(change.share)
     params = moved(model, state.params, found.delta | still, change.after.examples)
-    further, record = gone_on(objective, params, record, change.after, share)
+    further, record = gone_on(objective, params, record, change.after, last=last)
     delta = _added(found.delta, further) | still
     settled = settle(state, objective, moved(model, state.params, delta, change.after.examples), change)
     if settled is None:
@@ -112,7 +112,7 @@ def _is_astray(objective: Objective, state: Prepared, tried: _Step, change: Chan
     """Whether a step along the training is not to be taken."""
     assert tried.record is not None
     step = state.params, moved(state.model, state.params, tried.delta, change.after.examples)
-    share = on_device(np.asarray(len(change) / len(change.before), jnp.result_type(float)))
+    share = on_device(np.asarray(change.share, jnp.result_type(float)))
     graphs = change.before.batch.graph, change.after.batch.graph
     return went_astray(objective, *step, change.after.batch, share) or ranks_worse(objective, *step, graphs, tried.record)
 

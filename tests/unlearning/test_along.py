@@ -315,10 +315,10 @@ def test_the_record_is_saved_and_left_out_for_serving(recorded, tmp_path):
     path = tmp_path / "model.npz"
     # Validation pairs are too few for a peak, so it is one that was set.
     state = prepare(recorded)
-    save(state.with_record(replace(state.record, peak=0.07)), path)
+    save(state.with_record(replace(state.record, peak=0.07, pending=0.03)), path)
     found = load(path)
     jax.tree.map(np.testing.assert_array_equal, found.record.segments, recorded.record.segments)
-    assert found.record.peak == 0.07
+    assert (found.record.peak, found.record.pending) == (0.07, 0.03)
     assert found.record.batch_size == CONFIG.batch_size
     for column in ("users", "items", "labels"):
         np.testing.assert_array_equal(getattr(found.record.valid, column), getattr(recorded.record.valid, column))

@@ -134,32 +134,72 @@ def test_a_large_request_is_followed_further_in_stages(recorded, in_five):
         assert np.concatenate([stage.looks for stage in found]).tolist() == FURTHER.tolist()
 
 
-@pytest.mark.parametrize(("forgotten", "last"), [(0.06, 0.4), (0.061, 1.2)])
-def test_how_far_a_request_is_followed_is_a_matter_of_its_size(recorded, monkeypatch, forgotten, last):
-    """Up to the last look, where the metric is best further on."""
+@pytest.mark.parametrize(("pending", "last", "furthest"), [(0.06, True, 0.4), (0.061, True, 1.2), (0.1, False, 0.4)])
+def test_how_far_a_request_is_followed_is_a_matter_of_its_size(recorded, monkeypatch, pending, last, furthest):
+    """Up to the last look, where the metric is best further on; of a request that is cut, only with its last part."""
     monkeypatch.setattr(stopping, "_top", lambda places, _: float(places[-1]))
-    before = replace(recorded.record, peak=0.0)
-    step, record = gone_on(recorded.objective, recorded.params, before, recorded.training_set, forgotten)
-    share = last - len(before.valid) ** -0.5
+    before = replace(recorded.record, peak=0.0, pending=pending)
+    step, record = gone_on(recorded.objective, recorded.params, before, recorded.training_set, last=last)
+    share = furthest - len(before.valid) ** -0.5
     assert record.steps == pytest.approx((1 + share) * before.steps)
-    looks = FURTHER if last > 0.4 else SHARES
+    assert record.pending == (0 if furthest > 0.4 else pending)
+    looks = FURTHER if furthest > 0.4 else SHARES
     way = list(stages(recorded.objective, recorded.params, recorded.record, recorded.training_set, looks))
     chex.assert_trees_all_close(step, way[-1].at(share), rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(("most", "parts"), [(None, 1), (0.04, 4)])
 def test_the_last_part_of_a_request_is_followed_as_far_as_all_of_it_says(recorded, monkeypatch, most, parts):
+    pairs, said = pairs_of(recorded)[: len(recorded.interactions) // 10], told(monkeypatch)
+    unlearned, _ = forget(prepare(recorded, config=IFRUConfig(max_share=most)), ForgetRequest(pairs=pairs))
+    share = len(pairs) / len(recorded.interactions)
+    assert [last for _, last in said] == [False] * (parts - 1) + [True]
+    assert said[-1][0] == pytest.approx(share)
+    assert np.all(np.diff([pending for pending, _ in said]) > 0)
+    assert unlearned.record.pending == 0
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_requests_one_by_one_are_followed_further_once_they_add_up_to_a_large_one(recorded, monkeypatch, corrected):
+    # Labels turned at random make the ranking worse, as they should.
+    monkeypatch.setattr("ifru_jax.unlearning.whole.went_astray", lambda *_: False)
+    monkeypatch.setattr("ifru_jax.unlearning.whole.ranks_worse", lambda *_: False)
+    state, said, left, data = prepare(recorded), told(monkeypatch), [], recorded.interactions
+    for some in np.random.default_rng(0).permutation(len(data))[: 4 * (len(data) // 40)].reshape(4, -1):
+        pairs, others = pairs_of(recorded)[some], 1 - data.labels[some]
+        state, _ = forget(state, ForgetRequest(corrected=pairs, labels=others) if corrected else ForgetRequest(pairs=pairs))
+        left.append(state.record.pending)
+    size, each = len(data), len(data) // 40
+    # What is corrected stays, so that the next share is of as much.
+    fraction = each / size
+    shares = [fraction, 1 - (1 - fraction) ** 2, 1 - (1 - fraction) ** 3, fraction] if corrected else []
+    shares = shares or [fraction, 2 * fraction, 3 * fraction, each / (size - 3 * each)]
+    assert [pending for pending, _ in said] == pytest.approx(shares)
+    assert left == pytest.approx([*shares[:2], 0, shares[3]])
+
+
+def test_a_confined_request_is_pending_too(recorded):
+    state = prepare(recorded, config=IFRUConfig(scope=(0.5,)))
+    pairs = pairs_of(recorded)[:10]
+    for some in np.split(pairs, 5):
+        state, _ = forget(state, ForgetRequest(pairs=some))
+    assert state.record.pending == pytest.approx(len(pairs) / len(recorded.interactions))
+
+
+def pairs_of(trained):
+    return np.stack([trained.interactions.users, trained.interactions.items], axis=1)
+
+
+def told(monkeypatch):
+    """What is pending with each request, and whether it is the last part, as they come."""
     said = []
 
-    def spy(*arguments):
-        said.append(arguments[4])
-        return gone_on(*arguments)
+    def spy(*arguments, last):
+        said.append((arguments[2].pending, last))
+        return gone_on(*arguments, last=last)
 
     monkeypatch.setattr("ifru_jax.unlearning.whole.gone_on", spy)
-    data = recorded.interactions
-    pairs = np.stack([data.users, data.items], axis=1)[: len(data) // 10]
-    forget(prepare(recorded, config=IFRUConfig(max_share=most)), ForgetRequest(pairs=pairs))
-    assert said == pytest.approx([0] * (parts - 1) + [len(pairs) / len(data)])
+    return said
 
 
 def test_the_metric_is_looked_at_along_the_stages(in_five, monkeypatch):

@@ -61,7 +61,9 @@ GOING_ON = [
         ("every model goes on in one stage", "SHARES[-1] / count if count > NUM_SEGMENTS else", ""),
         ("three segments are three stages", "SHARES[-1] / count if count > NUM_SEGMENTS else", "SHARES[-1] / count if count else"),
         ("the longest way in stages of two fifths", "LONGEST if last > SHARES[-1] else SHARES[-1]", "SHARES[-1]"),
-        ("a large request is followed no further", "FURTHER if forgotten > LARGE else SHARES", "SHARES"),
+        ("a large request is followed no further", "if last and record.pending > LARGE:", "if False:"),
+        ("every part of a large request is followed further", "if last and record.pending", "if record.pending"),
+        ("what was followed stays pending", "FURTHER, record.followed_far()", "FURTHER, record"),
         (
             "on in the stages of a small request",
             "stages(objective, params, record, data, looks))",
@@ -109,12 +111,24 @@ GOING_ON = [
     *faults(
         "unlearning/whole.py",
         "unlearning/test_stopping.py",
-        ("every request is a small one", "change.after, share)", "change.after)"),
+        ("no part is the last", "change.after, last=last)", "change.after, last=False)"),
+        ("nothing is pending", ".requested(change.share)", ""),
     ),
     *faults(
         "unlearning/ifru.py",
         "unlearning/test_stopping.py",
-        ("the last part is a part like others", ", last=partial(_forget, share=share))", ")"),
+        ("the last part is a part like others", ", last=_forget)", ")"),
+    ),
+    *faults(
+        "training/record.py",
+        "unlearning/test_stopping.py",
+        ("what is pending is a share of what is left", "self.pending + (1 - self.pending) * share", "self.pending + share"),
+        ("what was pending is forgotten", "self.pending + (1 - self.pending) * share", "share"),
+    ),
+    *faults(
+        "unlearning/local/step.py",
+        "unlearning/test_stopping.py",
+        ("a confined request is not pending", ".requested(change.share)", ""),
     ),
     *faults(
         "training/record.py",

@@ -98,6 +98,7 @@ RECORDING = [
         "checkpoint/contents.py",
         "unlearning/test_along.py::test_the_record_is_saved_and_left_out_for_serving",
         ("the peak is not in the file", '"peak": record.peak,', '"peak": None,'),
+        ("what is pending is not in the file", '"pending": record.pending,', '"pending": 0.0,'),
         ("a file for serving has the record", "if trained.record and with_record:", "if trained.record:"),
     ),
 ]
