@@ -6,9 +6,9 @@
 Data are made up (`ifru_jax.data.synthetic`): ten interactions a user, a hundred an item, degrees spread like those of ml-1m; matrix
 factorisation with embeddings of 64, Adam on the rows of a batch, a recorded training. Of each size, in a process of its own:
 seconds to make the data, to stream them from Parquet, of an epoch, to prepare, and of a request for a user, confined and not, and
-for 2 %; and the memory of the process at the most. Timings count only where nothing else runs. Half an hour on two cores, nearly
-all of it for the largest. A line per size goes to experiments/results/scale.jsonl, and sizes that are there are not run again.
-`python -m experiments.tables` fills docs/scale.md from it.
+for 2 %; and the memory of the process at the most. Timings count only where nothing else runs. Twenty minutes to half an hour on
+two cores, nearly all of it for the largest. A line per size goes to experiments/results/scale.jsonl, and sizes that are there are
+not run again. `python -m experiments.tables` fills docs/scale.md from it.
 """
 
 import json
