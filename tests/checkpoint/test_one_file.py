@@ -106,7 +106,7 @@ def test_the_file_has_nothing_but_what_it_says(trained, tmp_path):
     assert set(description) == {
         "format", "model", "loss", "config", "total", "damping_scale", "damping_exponent", "sizes", "capacities", "record",
     }  # fmt: skip
-    assert set(description["record"]) == {"steps", "batch_size", "peak", "adaptive"}
+    assert set(description["record"]) == {"steps", "batch_size", "peak", "pending", "adaptive"}
 
 
 def test_a_model_of_ones_own_has_to_be_passed(trained, tmp_path):
