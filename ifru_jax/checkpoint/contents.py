@@ -1,5 +1,6 @@
 """What is saved of a model: a JSON description, arrays of the host, and trees of parameters wherever those lie; and back."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple, Protocol
@@ -107,10 +108,11 @@ def assembled(
     """The model of these parts; `model` and `loss` as in `load`, `share` as in `from_saved`.
 
     Raises:
-      KeyError, TypeError: a part is missing.
+      KeyError, TypeError: a part is missing, or a number is none.
       DataError: a part that is none.
       ModelError: as `load`.
     """
+    _check_numbers(description)
     data = from_saved(arrays, description, share)
     described = description["model"]
     if model is None and (described is None or (model := model_from_description(described)) is None):
@@ -138,6 +140,40 @@ def assembled(
     damping = Damping(description["damping_scale"], description["damping_exponent"])
     fields = trained.objective, trained.params, trained.training_set, trained.config
     return Prepared(*fields, IFRUConfig(), damping).with_record(trained.record)
+
+
+def _check_numbers(description: Mapping[str, Any]) -> None:
+    """Every number that is taken as it stands: a wrong one would be found by the first request, or never.
+
+    Raises:
+      TypeError: names it.
+    """
+    _check_number("total", description["total"], whole=True)
+    for size in description["sizes"]:
+        _check_number("sizes", size, whole=True)
+    for capacity in description["capacities"]:
+        if capacity is not None:
+            _check_number("capacities", capacity, whole=True)
+    if description["damping_scale"] is not None:
+        _check_number("damping_scale", description["damping_scale"])
+        _check_number("damping_exponent", description["damping_exponent"])
+    if (record := description.get("record")) is None:
+        return
+    for steps in record["steps"]:
+        _check_number("record/steps", steps)
+    _check_number("record/batch_size", record["batch_size"])
+    _check_number("record/pending", record.get("pending", 0.0), most=1.0)
+    if record["peak"] is not None:
+        _check_number("record/peak", record["peak"], least=-1.0)
+    if not isinstance(adaptive := record.get("adaptive", True), bool):
+        raise TypeError(f"record/adaptive is {adaptive!r}, neither true nor false")
+
+
+def _check_number(name: str, value: Any, *, least: float = 0.0, most: float = math.inf, whole: bool = False) -> None:
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not (math.isfinite(value) and least <= value <= most):
+        bounds = f"at least {least:g}" if most == math.inf else f"between {least:g} and {most:g}"
+        raise TypeError(f"{name} is {value!r}, not {'a whole' if whole else 'a finite'} number of {bounds}")
 
 
 def _record(arrays: dict[str, np.ndarray], described: dict[str, Any], trees: Trees, trained: Trained) -> Record:

@@ -25,6 +25,7 @@ from ifru_jax import (
     save,
     unlearn,
 )
+from ifru_jax.array_files import read_arrays, write_arrays
 from ifru_jax.training import train
 from ifru_jax.unlearning import Prepared, forget, prepare
 from tests.unlearning.conftest import tastes
@@ -197,6 +198,37 @@ def test_bad_files(trained, tmp_path):
     np.save(tmp_path / "array.npy", np.arange(3))
     with pytest.raises(DataError, match="damaged or something else"):
         load(tmp_path / "array.npy")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("total",), "551"),
+        (("sizes",), [40, -50]),
+        (("capacities",), [1024.5, None]),
+        (("damping_scale",), True),
+        (("damping_exponent",), "0.4"),
+        (("record", "steps"), [10.0, None, 20.0]),
+        (("record", "batch_size"), float("inf")),
+        (("record", "peak"), "0.1"),
+        (("record", "pending"), 1.5),
+        (("record", "pending"), None),
+        (("record", "adaptive"), 1),
+    ],
+)
+def test_a_number_that_is_none_is_named(trained, tmp_path, place, value):
+    """The checksum fits: the file was made by other means than `save`."""
+    path = tmp_path / "model.npz"
+    save(trained, path)
+    arrays = read_arrays(path).arrays
+    description = json.loads(str(arrays["description"]))
+    inner = description
+    for name in place[:-1]:
+        inner = inner[name]
+    inner[place[-1]] = value
+    write_arrays(path, arrays | {"description": np.asarray(json.dumps(description))})
+    with pytest.raises(DataError, match=f"{'/'.join(place)} is .*damaged or something else"):
+        load(path)
 
 
 def test_a_class_with_the_name_of_ours_is_not_taken_for_it(trained, tmp_path):
