@@ -5,12 +5,15 @@ killed leaves it there without a lock, and whoever writes into the folder next r
 """
 
 import contextlib
+import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import numpy as np
 
 from ifru_jax.errors import DataError
 from ifru_jax.locks import lock
@@ -18,6 +21,27 @@ from ifru_jax.locks import lock
 PARTIAL = ".ifru-partial"
 # Of a name, so that what stands around it leaves it shorter than a file system allows, which counts bytes.
 _NAME_BYTES = 120
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """A description as JSON. A number of NumPy, as a grid of settings gives them, is the number that it is.
+
+    Raises:
+      TypeError: something that JSON has no form for.
+      ValueError: a number that is not finite.
+    """
+    return json.dumps(content, allow_nan=False, default=plain)
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy as one of Python.
+
+    Raises:
+      TypeError: anything else.
+    """
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r}, a {type(value).__name__}, can't be written as JSON")
 
 
 def write_atomic(path: str | os.PathLike[str], content: str | bytes) -> None:

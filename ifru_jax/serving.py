@@ -9,7 +9,7 @@ from itertools import compress
 import numpy as np
 
 from ifru_jax.data.forget import Ids, listed
-from ifru_jax.data.groups import leads_group
+from ifru_jax.data.groups import perhaps_observed
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.evaluation.lists import NO_ITEM, scored_lists
 from ifru_jax.exact import ExactModel
@@ -48,7 +48,7 @@ def recommend(
         # As they were given: an array of all would make strings of numbers beside strings.
         asked, rows = named.tolist() if isinstance(named, np.ndarray) else list(named), data.user_rows(named)
     known = rows >= 0
-    observed = data if data.groups is None else data.select(leads_group(data))
+    observed = data if data.groups is None else data.select(perhaps_observed(data))
     score = trained.score_columns if isinstance(trained, Trained) else trained.score_grid
     found = scored_lists(score, observed, rows[known], known=data, k=k)
     ids = np.arange(data.num_items) if data.item_ids is None else data.item_ids

@@ -114,6 +114,16 @@ def test_retraining_and_shards_show_nothing_without_data_either(method):
     assert (np.sort(shown[0]) != NO_ITEM).sum() == (served.interactions.item_degrees() > 0).sum()
 
 
+def test_after_a_correction_nothing_of_its_group_is_recommended():
+    """Nobody knows any more which of its members was observed, and the first by its row is no better a guess than the others."""
+    rows = np.array([0, 0, 1, 1]), np.array([1, 3, 0, 2])
+    data = Interactions(*rows, np.array([0.0, 1, 1, 0]), USERS, ITEMS, groups=np.array([0, 0, 1, 1]))
+    trained = random_model("mf", "bce", data, 0)
+    corrected, _ = ifru_jax.unlearn(trained, corrected=[(0, 3, 0)])
+    assert {item for item, _ in recommend(trained, users=0)[0]} == {0, 1, 2}
+    assert {item for item, _ in recommend(corrected, users=0)[0]} == {0, 2}
+
+
 def test_lists_of_any_scorer_are_masked():
     """Also of one that knows nothing of data, by what is known of users and items."""
     data = observed(0)

@@ -169,7 +169,7 @@ def _targets(found: Sequence[Comparison]) -> Iterator[Target]:
         yield f"mean {what} over {len(six)} cells", f"≤ {most}", f"{value:.3f}", _said(value <= most)
     lost = {one.name: one.value("retrain", "auc") - one.value("ifru", "auc") for one in found}
     yield _worst("AUC below retraining's mean, whole users too", lost, 0.002)
-    for what, cells in (("the six cells", six), ("LightGCN-2", [one for one in noise if one.model == "lightgcn-2"])):
+    for what, cells in ((f"the {len(six)} cells", six), ("LightGCN-2", [one for one in noise if one.model == "lightgcn-2"])):
         slopes = {one.name: abs(one.value("ifru", "forget_slope") - 1) for one in cells}
         if slopes:
             yield _worst(f"distance of the forget slope from 1, {what}", slopes, 0.15)

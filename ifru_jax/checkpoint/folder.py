@@ -31,7 +31,7 @@ from ifru_jax.checkpoint.contents import Contents, Shapes
 from ifru_jax.data.extras import needed
 from ifru_jax.data.share import Share
 from ifru_jax.errors import DataError
-from ifru_jax.files import flush_folder
+from ifru_jax.files import as_json, flush_folder
 from ifru_jax.locks import alone
 from ifru_jax.meshes import among_processes, blocks, in_all_processes, same_token, sum_over_processes
 from ifru_jax.models import Params, Side
@@ -82,7 +82,7 @@ def write_folder(path: Path, contents: Contents, trained: Trained) -> None:
             with in_all_processes(mesh):
                 if first:
                     flush_folder(folder)
-                    described = np.asarray(json.dumps(description, allow_nan=False))
+                    described = np.asarray(as_json(description))
                     write_arrays(folder / FILE, arrays | {"description": described})
                     _remove_all_but(shards.name, folder)
         except BaseException as error:

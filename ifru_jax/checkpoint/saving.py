@@ -19,6 +19,7 @@ from ifru_jax.checkpoint.folder import FILE, open_folder, read_share, write_fold
 from ifru_jax.compiled import keep_compiled
 from ifru_jax.data.share import check_whole
 from ifru_jax.errors import DataError, check_kind
+from ifru_jax.files import as_json
 from ifru_jax.forks import check_not_forked
 from ifru_jax.meshes import first_process
 from ifru_jax.models import Recommender
@@ -68,7 +69,7 @@ def save(trained: Trained, path: str | Path, *, for_serving: bool = False, compa
     check_whole(trained.interactions, "a single file")
     trees = ((name, real_rows(tree, trained.model.tables, data)) for name, tree in contents.trees.items())
     arrays = contents.arrays | {f"{tree}/{name}": leaf for tree, leaves in trees for name, leaf in leaves.items()}
-    arrays["description"] = np.asarray(json.dumps(contents.description, allow_nan=False))
+    arrays["description"] = np.asarray(as_json(contents.description))
     with first_process(data.mesh) as writes:
         if writes:
             write_arrays(path, arrays)

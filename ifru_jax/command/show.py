@@ -76,7 +76,7 @@ def preview(found: Preview) -> None:
     if found.score_change:
         rows.append(("their scores change by", "{mean:.3g} on average, {largest:.3g} at the most".format(**found.score_change)))
     if found.overlap:
-        rows.append(("everybody's top lists keep", "{mean:.1%} on average, {smallest:.1%} at the least".format(**found.overlap)))
+        rows.append(("top lists keep", "{mean:.1%} on average, {smallest:.1%} at the least".format(**found.overlap)))
     if found.seconds is not None:
         rows.append(("seconds, about", f"{found.seconds:.2f}"))
     if found.spent is not None and found.spent.distance != 0:

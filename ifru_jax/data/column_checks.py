@@ -27,6 +27,32 @@ def check_rows(kind: str, rows: np.ndarray, size: int, ids: np.ndarray | None) -
         raise DataError(f"{kind}_ids has shape {ids.shape}, expected ({size},): one original id per {kind}.")
 
 
+def ids_held(kind: str, ids: np.ndarray | None) -> np.ndarray | None:
+    """Original ids as tables keep them: int64, whatever whole numbers they were, or texts.
+
+    Raises:
+      DataError: neither, or a number that int64 or the mark of the erased has no room for.
+    """
+    if ids is None or (ids := np.asarray(ids)).dtype.kind == "U" or ids.dtype == np.int64:
+        return ids
+    remedy = "give whole numbers from 0, or texts, or use Interactions.from_arrays, which numbers what a file has."
+    if ids.dtype.kind == "O":
+        types = {type(one) for one in ids.ravel().tolist()}
+        if types and all(issubclass(of, str) for of in types):
+            return ids.astype(str)
+        if not all(issubclass(of, int | np.integer) and of is not bool for of in types):
+            raise DataError(f"{kind}_ids hold values of type {', '.join(sorted(of.__name__ for of in types))}: {remedy}")
+    elif ids.dtype.kind not in "iu":
+        raise DataError(f"{kind}_ids have dtype {ids.dtype}: {remedy}")
+    if ids.size and not -(2**63) < int(ids.min()) <= int(ids.max()) < 2**63:
+        raise DataError(f"{kind}_ids reach from {ids.min()} to {ids.max()}: numbers go up to 2⁶³ − 1, write larger ones as texts.")
+    found = ids.astype(np.int64)
+    if ids.dtype.kind == "i":
+        # The mark of the erased, which is the smallest of its type.
+        found[ids == np.iinfo(ids.dtype).min] = np.iinfo(np.int64).min
+    return found
+
+
 def check_features(kind: str, features: Sized | None, size: int) -> None:
     """Refuses side features that are not one row per user or item (DataError)."""
     if features is not None and len(features) != size:

@@ -21,8 +21,7 @@ import numpy as np
 
 from ifru_jax.data.corrections import as_label, as_rows, one_label_each, row_name
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.pair_keys import contains, distinct, pair_keys
-from ifru_jax.data.selection import Named, anywhere, named_places, pair_places
+from ifru_jax.data.selection import Named, anywhere, have_interactions, named_places, pair_places
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.ragged import Ragged, order_of, places_in
 
@@ -131,7 +130,8 @@ class ForgetRequest:
 
         A pair takes all its copies and all of their groups; a user takes all interactions of that user. An item takes
         all of its interactions and, where it was the observed positive of a group, the negatives sampled for it; where
-        it was a sampled negative, only that one goes: nobody asked to forget the positive it was drawn for.
+        it was a sampled negative, or nobody knows which of its group was observed, only that one goes: nobody asked to forget the
+        positive it was drawn for.
 
         Of a share the places are those of this process; whether something is there, and whether anything is left, all find out
         together.
@@ -186,8 +186,7 @@ class ForgetRequest:
 
     def still_in(self, data: Interactions) -> "ForgetRequest":
         """Without what has no interaction in `data` any more, because an earlier request took it along."""
-        present = distinct(pair_keys(data.users, data.items, data.num_items))
-        pairs, corrected = (anywhere(contains(present, _keys(rows, data)), data) for rows in (self.pairs, self.corrected))
+        pairs, corrected = (anywhere(have_interactions(rows, data), data) for rows in (self.pairs, self.corrected))
         users, items = anywhere(np.isin(self.users, data.users), data), anywhere(np.isin(self.items, data.items), data)
         return ForgetRequest(
             self.pairs[pairs], self.users[users], self.items[items], self.corrected[corrected], self.labels[corrected]
@@ -224,10 +223,6 @@ def corrected_places(requests: Sequence[ForgetRequest], data: Interactions, gone
             raise DataError(f"user {user} with item {item} is to be forgotten and to be corrected: ask for one of the two.")
     other = labels != data.labels[places.values]
     return places.kept(other), labels[other]
-
-
-def _keys(pairs: np.ndarray, data: Interactions) -> np.ndarray:
-    return pair_keys(pairs[:, 0], pairs[:, 1], data.num_items)
 
 
 def listed(ids: Ids | None) -> Sequence[int | str] | np.ndarray:

@@ -2,8 +2,11 @@
 
 Each interaction knows its *leader*. The leader is the member of the group whose label differs from all others: the observed
 positive among its negatives, or, once label noise has flipped the group, the one negative among positives. It does not matter in
-which order the members stand.
+which order the members stand. Where no label differs from all others, as after a correction, nobody knows which member was
+observed: the first stands in where a leader is needed, and leads nothing.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +27,7 @@ def leaders_of(data: Interactions) -> np.ndarray:
             "the data has no groups, and this loss compares a positive with the negatives of its group: keep the positives only "
             "(data.select(data.labels > 0.5)), split them and call sample_negatives, or train with a pointwise loss (bce, wmse)."
         )
-    places, mixed = group_leaders(data.groups, data.labels)
+    places, mixed, _ = group_leaders(data.groups, data.labels)
     if mixed.any():
         at = int(np.argmax(mixed))
         members = data.labels[data.groups == data.groups[at]] > 0.5
@@ -37,14 +40,46 @@ def leaders_of(data: Interactions) -> np.ndarray:
 
 
 def leads_group(data: Interactions) -> np.ndarray:
-    """bool [n]: the interactions that lead their group; without groups, all."""
+    """bool [n]: the interactions that lead their group or stand in for its leader, one of each group; without groups, all."""
     if data.groups is None:
         return np.ones(len(data), bool)
-    return group_leaders(data.groups, data.labels)[0] == np.arange(len(data))
+    return group_leaders(data.groups, data.labels).places == np.arange(len(data))
 
 
-def group_leaders(groups: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Leaders int32 [n] by their places; and bool [n], which are of a group without one, whose first member stands in.
+def observed(data: Interactions) -> np.ndarray:
+    """bool [n]: the interactions that their group is about, none of a group of which that isn't known; without groups, all."""
+    return np.ones(len(data), bool) if data.groups is None else group_leaders(data.groups, data.labels).known
+
+
+def perhaps_observed(data: Interactions) -> np.ndarray:
+    """bool [n]: the interactions that their group is about, and all of a group of which that isn't known; without groups, all."""
+    if data.groups is None:
+        return np.ones(len(data), bool)
+    found = group_leaders(data.groups, data.labels)
+    return found.known | found.mixed | found.alike
+
+
+class Leaders(NamedTuple):
+    """The leader of each of n interactions.
+
+    Attributes:
+      places: int32 [n], of the leader, or of the first member of a group that has none.
+      mixed: bool [n], which are of a group with several positives and several negatives, which has no leader.
+      alike: bool [n], which are of a group of several members with one label, which has none.
+    """
+
+    places: np.ndarray
+    mixed: np.ndarray
+    alike: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool [n]: the interactions that lead, and don't just stand in."""
+        return (self.places == np.arange(len(self.places))) & ~self.mixed & ~self.alike
+
+
+def group_leaders(groups: np.ndarray, labels: np.ndarray) -> Leaders:
+    """The leaders of groups.
 
     Args:
       groups: [n], equal for the members of a group.
@@ -60,7 +95,16 @@ def group_leaders(groups: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, n
     leads &= ~mixed[group]
     place = first.copy()
     place[group[leads]] = np.flatnonzero(leads)
-    return place[group].astype(np.int32), mixed[group]
+    alike = (np.minimum(positives, size - positives) == 0) & (size > 1)
+    return Leaders(place[group].astype(np.int32), mixed[group], alike[group])
+
+
+def with_groups(data: Interactions, touched: np.ndarray) -> np.ndarray:
+    """bool [n]: those that are touched (bool [n]), and where they are what their group is about, all of it."""
+    if data.groups is None or not touched.any():
+        return touched
+    found = group_leaders(data.groups, data.labels)
+    return touched | whole_groups(touched & found.known, found.places)
 
 
 def whole_groups(touched: np.ndarray, leaders: np.ndarray) -> np.ndarray:

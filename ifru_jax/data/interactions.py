@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifru_jax.data.alignment import known_rows
-from ifru_jax.data.column_checks import check_features, check_finite, check_rows, check_shapes, held
+from ifru_jax.data.column_checks import check_features, check_finite, check_rows, check_shapes, held, ids_held
 from ifru_jax.data.notes import tell, tell_of_duplicates
 from ifru_jax.data.pair_keys import ascending
 from ifru_jax.data.reading.cells import cells_of
@@ -60,8 +60,8 @@ class Interactions:
       timestamps: float64 [n], seconds, or None.
       groups: int64 [n] or None. Interactions with the same group are forgotten together: the first of a group is the
         observed positive, the others are the negatives that were sampled for it.
-      user_ids: [num_users] original ids (integers or strings), or None when the rows are the ids. A forgotten user's id
-        is replaced by a mark, `row_ids.erased_mark`.
+      user_ids: [num_users] original ids (int64 or str; other whole numbers become int64), or None when the rows are the ids. A
+        forgotten user's id is replaced by a mark, `row_ids.erased_mark`.
       item_ids: [num_items] the same for items.
       user_features: what is known of each user beside the interactions, [num_users] rows, or None.
       item_features: the same for items. Those of a forgotten item are erased with its id.
@@ -69,8 +69,8 @@ class Interactions:
         ids and their features are whole. Degrees and what else is counted over all is then counted by all processes together.
 
     Raises:
-      DataError: arrays of different lengths, ids outside the tables, NaN or infinite labels or timestamps; the message
-        names the first bad value.
+      DataError: arrays of different lengths, rows outside the tables, ids that are neither whole numbers nor texts, NaN or infinite
+        labels or timestamps; the message names the first bad value.
     """
 
     users: np.ndarray
@@ -87,6 +87,8 @@ class Interactions:
     share: Share | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "user_ids", ids_held("user", self.user_ids))
+        object.__setattr__(self, "item_ids", ids_held("item", self.item_ids))
         check_rows("user", self.users, self.num_users, self.user_ids)
         check_rows("item", self.items, self.num_items, self.item_ids)
         check_features("user", self.user_features, self.num_users)

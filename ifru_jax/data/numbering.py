@@ -89,6 +89,11 @@ def in_order(data: Interactions, order: Order) -> Interactions:
     )
 
 
+def without_idle_ids(data: Interactions) -> Interactions:
+    """The same with a mark in place of the ids of users and items that have no interaction, who are nobody's to be kept."""
+    return data.erase_ids(*(np.flatnonzero(degrees == 0) for degrees in (data.user_degrees(), data.item_degrees())))
+
+
 def places_in(order: np.ndarray, size: int) -> np.ndarray:
     """int32 [size]: the new row of every old one, −1 for those that leave."""
     places = np.full(size, -1, np.int32)

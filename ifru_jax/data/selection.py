@@ -61,6 +61,17 @@ def pair_places(pairs: Ragged, data: Interactions) -> tuple[np.ndarray, np.ndarr
     return candidates[ranges(first, copies)], copies
 
 
+def have_interactions(pairs: np.ndarray, data: Interactions) -> np.ndarray:
+    """bool [k]: which of the pairs (int [k, 2]) have an interaction here."""
+    users, items = pairs.T
+    inside = (users >= 0) & (users < data.num_users) & (items >= 0) & (items < data.num_items)
+    if not inside.any():
+        return inside
+    candidates = _of_users(data, users[inside])
+    present = pair_keys(data.users[candidates], data.items[candidates], data.num_items)
+    return inside & contains(distinct(present), pair_keys(users, items, data.num_items))
+
+
 def _row_places(kind: str, wanted: Ragged, data: Interactions) -> Ragged:
     """int64, ascending: the interactions of the users, or items, that each request names; one without any is a DataError."""
     if not len(wanted.values):
@@ -112,7 +123,7 @@ def _with_groups(data: Interactions, hits: Ragged, by_pair: Ragged) -> Ragged:
     assert data.groups is not None
     touched = np.flatnonzero(contains(distinct(data.groups[hits.values]), data.groups))
     names, group = np.unique(data.groups[touched], return_inverse=True)
-    leads = group_leaders(group, data.labels[touched])[0] == np.arange(len(touched))
+    leads = group_leaders(group, data.labels[touched]).known
     of_hits = np.searchsorted(touched, hits.values)
     _, of_pairs = places_in(by_pair.keys(len(data)), hits.keys(len(data)))
     whole = leads[of_hits] | of_pairs

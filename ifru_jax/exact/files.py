@@ -17,6 +17,7 @@ from ifru_jax.exact.ease import EASE
 from ifru_jax.exact.item_knn import ItemKNN
 from ifru_jax.exact.model import ExactMethod, ExactModel
 from ifru_jax.exact.observed import observed
+from ifru_jax.files import as_json
 
 _FORMAT = 1
 _METHODS: dict[str, type[ExactMethod]] = {kind.__name__: kind for kind in (ALS, EASE, ItemKNN)}
@@ -39,7 +40,7 @@ def save(model: ExactModel, path: str | os.PathLike[str]) -> None:
         raise DataError(f"{name} does not ship with ifru_jax, so that no file can hold what it is.")
     description = {"exact": name, "format": _FORMAT, "method": asdict(method)} | described  # type: ignore[call-overload]
     arrays |= {f"model/{name}": value for name, value in model.arrays().items()}
-    write_arrays(path, arrays | {"description": np.asarray(json.dumps(description, allow_nan=False))})
+    write_arrays(path, arrays | {"description": np.asarray(as_json(description))})
 
 
 def is_exact(path: str | os.PathLike[str]) -> bool:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ifru_jax.data.forget import ForgetRequest
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.numbering import Order, in_order
+from ifru_jax.data.numbering import Order, in_order, without_idle_ids
 from ifru_jax.data.splits import Split
 from ifru_jax.errors import DataError, ModelError, check_kind
 from ifru_jax.exact.observed import check_positive, observed
@@ -136,8 +136,8 @@ class ExactModel(ABC):
         """`arrays` in these rows."""
 
     def in_rows(self, order: Order) -> Self:
-        """The same model with these users and items, in this order; those that nothing is left of may be left out."""
-        return self.of_arrays(observed(in_order(self.interactions, order)), self.method, self._arrays_in(order))
+        """The same model with these users and items, in this order; of whom nothing is left may be left out, or has no id."""
+        return self.of_arrays(observed(without_idle_ids(in_order(self.interactions, order))), self.method, self._arrays_in(order))
 
     def forget(self, request: ForgetRequest) -> tuple[Self, Report]:
         """Forgets, or corrects, what the request names; see `ifru_jax.unlearn`, and for the errors."""

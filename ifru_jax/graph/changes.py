@@ -181,5 +181,5 @@ class Changes:
 def _new_leaders(leaders: np.ndarray, labels: np.ndarray, retained: np.ndarray) -> np.ndarray:
     """int64 [m]: who leads the groups of what is retained, with these labels; the others lead themselves."""
     left, found = np.flatnonzero(retained), np.arange(len(leaders))
-    found[left] = left[group_leaders(leaders[left], labels[left])[0]]
+    found[left] = left[group_leaders(leaders[left], labels[left]).places]
     return found

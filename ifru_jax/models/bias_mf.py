@@ -25,7 +25,8 @@ class BiasMF(TwoTables):
 
 
 def bias_mf(*, embedding_size: int = 48, init_std: float = 1e-2) -> FlaxRecommender:
-    """Matrix factorisation with biases. Every score depends on μ, so a request is never confined to the rows it touches.
+    """Matrix factorisation with biases. Every score depends on μ, so a request is confined to the rows
+    it touches only where μ is frozen.
 
     Args:
       embedding_size: d, columns of both embedding tables; the bias tables have one number per row and start at 0.

@@ -67,8 +67,8 @@ class MultVAE(nn.Module):
 def multvae(*, hidden_size: int = 200, code_size: int = 64, leave_one_out: bool = True, init_std: float = 1e-2) -> FlaxRecommender:
     """Mult-VAE at the mean of its posterior.
 
-    A score depends on all edges of its user, so an interaction reaches one hop. Kernels are shared, so a request is never confined
-    to the rows it touches.
+    A score depends on all edges of its user, so an interaction reaches one hop. Kernels are shared, so a request is confined to
+    the rows it touches only where they are frozen.
 
     Args:
       hidden_size: width of the hidden layers, columns of both item tables; the paper's is 600.

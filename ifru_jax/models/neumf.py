@@ -53,7 +53,8 @@ def neumf(
     mlp_embedding_size: int | None = None,
     output_bias: bool = False,
 ) -> FlaxRecommender:
-    """Neural matrix factorisation. Its layers are shared, so a request is never confined to the rows it touches.
+    """Neural matrix factorisation. Its layers are shared, so a request is confined to the rows it touches
+    only where they are frozen.
 
     Args:
       embedding_size: d, columns of the two tables of the product.

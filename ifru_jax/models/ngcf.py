@@ -53,7 +53,8 @@ def _unit(vectors: jax.Array) -> jax.Array:
 
 
 def ngcf(*, num_layers: int = 1, embedding_size: int = 48, init_std: float = 1e-2) -> FlaxRecommender:
-    """NGCF. Its kernels are shared, so a request is never confined to the rows it touches.
+    """NGCF. Its kernels are shared, so a request is confined to the rows it touches
+    only where they are frozen.
 
     Args:
       num_layers: L ≥ 1; one ranks best on the explicit data here, the paper takes 3 on implicit data.

@@ -99,7 +99,7 @@ def sasrec(
     """SASRec; the data needs timestamps.
 
     A score depends on all interactions of its user, so an interaction reaches one hop. Its layers are shared, so a request is
-    never confined to the rows it touches.
+    confined to the rows it touches only where they are frozen.
 
     Args:
       embedding_size: d.

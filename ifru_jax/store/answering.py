@@ -42,7 +42,9 @@ def answer(store: Opened, kind: str, asked: Asked, *, missing: Missing, quick: b
         return Answer(line.number, kind, resolved.answers, elsewhere=elsewhere, spent=store.spent)
     model, report, of_step = _unlearned(store, state, resolved.request, quick=quick)
     before, after = state.model.interactions, model.interactions
-    found = State(model, **{name: held_out_after(part, resolved.everything, after) for name, part in state.parts.items()})
+    parts = {name: held_out_after(part, resolved.everything, after) for name, part in state.parts.items()}
+    # The record of the training names them as well, that of the state before quick answers those that went meanwhile.
+    found = State(models.stopped_by(model, parts.get("valid")), **parts)
     held_out = state.held_out - found.held_out
     with database.reading(store.folder) as connection:
         along = taken_along(before, after, resolved.request, store.tags(connection))

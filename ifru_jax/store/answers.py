@@ -72,7 +72,7 @@ class Preview:
       along: ids of users and of items that would lose their last interaction without being named.
       hops: users and items within 0, 1, … steps of what is forgotten, as far as the model propagates: whom it reaches directly.
       score_change: mean and largest absolute change of the scores of the pairs concerned; None where it wasn't tried.
-      overlap: of everybody's top lists before and after, the mean and the smallest; None where it wasn't tried.
+      overlap: of the top lists of up to a thousand users before and after, the mean and the smallest; None where it wasn't tried.
       seconds: that it will take, about; None where nobody knows yet.
       advice: to take it in parts, or to retrain instead; empty where one step is right.
       spent: of the budget of errors, before it.

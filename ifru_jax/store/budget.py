@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from ifru_jax.errors import DataError
+from ifru_jax.files import as_json
 from ifru_jax.store.coverage import factor
 from ifru_jax.unlearning.linearity import VALIDATED_RATIO, VALIDATED_SHARE
 
@@ -48,7 +49,7 @@ class ErrorBudget:
 
     def as_text(self) -> str:
         """JSON, as a store keeps it."""
-        return json.dumps(asdict(self))
+        return as_json(asdict(self))
 
     @classmethod
     def of_text(cls, text: str) -> Self:

@@ -5,14 +5,18 @@ import json
 import os
 import secrets
 import shutil
-from dataclasses import asdict, dataclass
+import warnings
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from ifru_jax.data.numbering import in_order
+from ifru_jax.data.filters import known_pairs
+from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.numbering import Order, in_order
+from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.data.splits import Split
-from ifru_jax.errors import DataError
+from ifru_jax.errors import DataError, DataWarning
 from ifru_jax.files import flush_folder
 from ifru_jax.store import commit, database, lines, models
 from ifru_jax.store.budget import ErrorBudget
@@ -46,15 +50,13 @@ def create(folder: Path, trained: Model, split: Split | None, terms: Terms) -> t
     """Makes a store of a model, with its rows in a random order; returns the right to write, and what is in it.
 
     Raises:
-      DataError: a split of other tables.
+      DataError: a split of other tables, or not the one that stopped the training of the model.
+
+    Warns:
+      DataWarning: with the number of held-out interactions that are left out, of users or items that have none to learn from.
     """
     model, order = models.shuffled(trained, np.random.default_rng(secrets.randbits(128)))
-    parts = {}
-    for name, part in () if split is None else (("valid", split.valid), ("test", split.test)):
-        if (part.num_users, part.num_items) != (trained.interactions.num_users, trained.interactions.num_items):
-            raise DataError(f"{name} is {part}, but the model was trained on {trained.interactions}: give its split.")
-        parts[name] = in_order(part, order)
-    state, name = State(model, **parts), secrets.token_hex(8)
+    state, name = State(model, **_held_out(model, split, trained.interactions, order)), secrets.token_hex(8)
     sources = [str(Path(one).resolve()) for one in terms.sources]
     facts = {"store": name, "grace": repr(terms.grace), "sources": json.dumps(sources), "budget": terms.budget.as_text()}
     if terms.key is not None:
@@ -75,6 +77,44 @@ def create(folder: Path, trained: Model, split: Split | None, terms: Terms) -> t
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
     return lock, state
+
+
+def _held_out(model: Model, split: Split | None, given: Interactions, order: Order) -> dict[str, Interactions]:
+    """What was held out of the training: of the split, or at least what the record of the training has."""
+    stopped = models.held_out(model)
+    if split is None:
+        return {} if stopped is None else {"valid": stopped}
+    parts = {}
+    for name, part in (("valid", split.valid), ("test", split.test)):
+        if (part.num_users, part.num_items) != (given.num_users, given.num_items):
+            raise DataError(f"{name} is {part}, but the model was trained on {given}: give its split.")
+        parts[name] = _of_known(in_order(part, order), model.interactions, name)
+    if stopped is not None:
+        there = contains(distinct(_keys(parts["valid"])), _keys(stopped))
+        if not there.all():
+            raise DataError(
+                f"{(~there).sum()} of {len(there)} interactions that stopped the training of the model are not in {split.valid}: "
+                "give the split that it was trained with."
+            )
+    return parts
+
+
+def _of_known(part: Interactions, data: Interactions, name: str) -> Interactions:
+    """What is held out of users and items with data, under the ids that are left."""
+    known = known_pairs(part, data)
+    if not known.all():
+        warnings.warn(
+            f"{(~known).sum()} of {len(known)} interactions of split.{name} are of users or items without one that the model "
+            "learned from: they are left out of the store.",
+            DataWarning,
+            stacklevel=5,
+        )
+        part = part.select(known)
+    return replace(part, **{side: getattr(data, side) for side in ("user_ids", "item_ids", "user_features", "item_features")})
+
+
+def _keys(part: Interactions) -> np.ndarray:
+    return pair_keys(part.users, part.items, part.num_items)
 
 
 def _remove_unfinished(folder: Path) -> None:

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ifru_jax.store import moments
 from ifru_jax.store.key import Key
 
@@ -72,6 +74,8 @@ def _finite(value: Any) -> Any:
         return {str(name): _finite(part) for name, part in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(part) for part in value]
+    if isinstance(value, np.generic):
+        return _finite(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

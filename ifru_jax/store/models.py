@@ -4,7 +4,7 @@ An exact model answers every request at once and for good. So it is never quick,
 of a store is about interactions, which both have.
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,22 @@ def whole_step(model: Model, request: ForgetRequest, config: IFRUConfig | None) 
         return found, report, {}
     report = report if report.linearity else with_linearity(report, model, found)
     return found, report, {"gradient": gradient_size(found)}
+
+
+def held_out(model: Model) -> Interactions | None:
+    """What stopped its training, of which its record has the interactions; None where it has none."""
+    if not isinstance(model, Trained) or model.record is None or not len(model.record.valid):
+        return None
+    valid = model.record.valid
+    columns = {name: getattr(valid, name) for name in ("users", "items", "labels", "groups")}
+    return replace(model.interactions, timestamps=None, **columns)
+
+
+def stopped_by(model: Model, valid: Interactions | None) -> Model:
+    """The model, whose record knows no other interactions that stopped its training than these, with the labels they have here."""
+    if not isinstance(model, Trained) or model.record is None or valid is None:
+        return model
+    return model.with_record(model.record.stopped_by(valid))
 
 
 def check_label(model: Model, label: float) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ifru_jax.data.filters import known_pairs
 from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.held_out import left_of
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.data.reading.ids import as_written
@@ -144,21 +145,8 @@ def resolve(asked: Asked, state: State, tags: Tags) -> Resolved:
 
 def held_out_after(part: Interactions, request: ForgetRequest, after: Interactions) -> Interactions:
     """What is left of held-out interactions: none that was asked for, and none of a user or an item that has no data left."""
-    left = request.still_in(part)
-    # A pair that is gone and corrected is refused where the model is asked.
-    labels = part.labels.copy()
-    places, new = left.corrections(part, gone=np.zeros(len(part), bool))
-    labels[places] = new
-    gone = _named_in(part, left)
-    kept = part.with_labels(labels).select(~gone)
-    return replace(kept.select(known_pairs(kept, after)), user_ids=after.user_ids, item_ids=after.item_ids)
-
-
-def _named_in(part: Interactions, left: ForgetRequest) -> np.ndarray:
-    """bool [n]: the interactions that a request forgets; all of them may go."""
-    gone = np.isin(part.users, left.users) | np.isin(part.items, left.items)
-    keys = pair_keys(left.pairs[:, 0], left.pairs[:, 1], part.num_items)
-    return gone | contains(distinct(keys), pair_keys(part.users, part.items, part.num_items))
+    left = left_of(part, request, ~known_pairs(part, after))
+    return replace(left, **{name: getattr(after, name) for name in ("user_ids", "item_ids", "user_features", "item_features")})
 
 
 def taken_along(before: Interactions, after: Interactions, request: ForgetRequest, tags: Tags) -> list[str]:

@@ -21,7 +21,7 @@ def settle(store: Opened, *, triggered: bool = False) -> Answer:
     before, quick = models.by_influence(basis.model), models.by_influence(state.model)
     request = difference_as_request(before.interactions, quick.interactions)
     found, report, of_step = models.whole_step(before, request, store.config)
-    model = models.by_influence(found)
+    model = models.by_influence(models.stopped_by(found, state.valid))
     after = State(model, valid=state.valid, test=state.test)
     content = {
         "error": error(quick, model, before),

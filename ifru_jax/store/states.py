@@ -84,7 +84,8 @@ def read(store: Path, name: str, *, model: Recommender | None = None, loss: Loss
         raise _gone(folder)
     trained = models.read(folder / MODEL, model=model, loss=loss)
     if not (folder / HELD_OUT).is_file():
-        return State(trained)
+        # Stores of before didn't take what stopped a training for held out.
+        return State(trained, valid=models.held_out(trained))
     try:
         arrays, sealed = read_arrays(folder / HELD_OUT)
         if not sealed:

@@ -1,8 +1,8 @@
 """Parameters over the devices of a mesh: tables by rows, as the interactions lie, filled up with rows of zeros.
 
 A row that fills up a table has no interaction, so its gradient is that of the L2 term, which is zero at zero: it stays what it is.
-Parameters that are no tables are the same on every device, and what each finds their gradient to be is added up. A loss that looks
-at all rows at once, or at the members of a group, would count those that fill up: such a model is trained on one device.
+Parameters that are no tables are the same on every device, and what each finds their gradient to be is added up. A loss that
+compares the members of a group is refused; one over all pairs finds scores of zero at the rows that fill up.
 """
 
 from collections.abc import Mapping

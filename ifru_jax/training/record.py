@@ -31,7 +31,11 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
+from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.groups import group_leaders
+from ifru_jax.data.held_out import left_of
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.graph import Examples, TrainingSet
 from ifru_jax.models import Params
 from ifru_jax.pytree import pytree
@@ -95,13 +99,27 @@ class Record:
         """The validation pairs on the device, padded to a power of two."""
         return validation_pairs(self.valid, compared=self.valid.groups is not None, mesh=self.mesh)
 
-    def without(self, retained: TrainingSet, segments: tuple[Segment, ...]) -> Self:
-        """That of a training on what is retained, which went along other segments; without users and items that have no data."""
+    def without(self, retained: TrainingSet, segments: tuple[Segment, ...], request: ForgetRequest) -> Self:
+        """That of a training on what a request leaves, which went along other segments.
+
+        It is stopped by what the request names no more, nor by users and items that have no data left.
+        """
         gone = retained.without_data
         lost = gone.users[self.valid.users] | gone.items[self.valid.items]
-        if self.valid.added_up(np.array(np.count_nonzero(lost))) > 0:
-            return replace(self, segments=segments, valid=self.valid.select(~lost))
-        return self._same_pairs(segments=segments)
+        left = left_of(self.valid, request, lost)
+        if left is self.valid:
+            return self._same_pairs(segments=segments)
+        return replace(self, segments=segments, valid=_comparable(left))
+
+    def stopped_by(self, left: Interactions) -> Self:
+        """The same with what is left of what stopped it: the interactions that are in `left`, with the labels they have there."""
+        known, here = (pair_keys(of.users, of.items, of.num_items) for of in (self.valid, left))
+        found = left.select(contains(distinct(known), here))
+        columns = {name: getattr(found, name) for name in ("users", "items", "labels", "groups")}
+        columns["groups"] = None if self.valid.groups is None else columns["groups"]
+        if all(np.array_equal(getattr(self.valid, name), column) for name, column in columns.items() if column is not None):
+            return self
+        return replace(self, valid=_comparable(replace(self.valid, **columns)))
 
     def peaking(self, peak: float | None) -> Self:
         """The same once the peak is known."""
@@ -134,6 +152,14 @@ class Record:
         """That of a training which lasted longer by this share of its length."""
         *others, last = self.segments
         return self._same_pairs(segments=(*others, replace(last, steps=last.steps + share * self.steps)))
+
+
+def _comparable(valid: Interactions) -> Interactions:
+    """Without groups of several positives and several negatives, which a correction may leave: they compare nothing."""
+    if valid.groups is None:
+        return valid
+    mixed = group_leaders(valid.groups, valid.labels).mixed
+    return valid.select(~mixed) if mixed.any() else valid
 
 
 @jax.jit

@@ -24,7 +24,7 @@ import jax
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.numbering import Order, in_order
+from ifru_jax.data.numbering import Order, in_order, without_idle_ids
 from ifru_jax.errors import ModelError
 from ifru_jax.models import Params
 from ifru_jax.models.tables import take_rows
@@ -36,7 +36,7 @@ from ifru_jax.unlearning.prepare import Prepared, prepare
 
 
 def shuffled(trained: Trained, rng: np.random.Generator) -> tuple[Trained, Order]:
-    """The same model with users and items in random order, and the order.
+    """The same model with users and items in random order, and the order. Who has no interaction has no id there.
 
     It answers requests as before: to rounding, and along a record to the draws by which the scatter of minibatches is estimated.
     """
@@ -67,7 +67,7 @@ def compact(trained: Trained, rng: np.random.Generator) -> tuple[Trained, Order]
 
 def _of(trained: Trained, order: Order, *, total: int, capacities: tuple[int | None, int | None] = (None, None)) -> Trained:
     # On the default device, where a model that was over a mesh comes to be written.
-    data, params = in_order(trained.interactions, order), _rows(trained, trained.params, order)
+    data, params = without_idle_ids(in_order(trained.interactions, order)), _rows(trained, trained.params, order)
     _check_sizes(trained, params, data)
     fields = {"config": trained.config, "loss": trained.loss, "total": total, "capacities": capacities}
     with on_mesh(None):

@@ -17,11 +17,13 @@ from dataclasses import fields, replace
 from typing import TypeVar
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ifru_jax.data.forget import ForgetRequest
-from ifru_jax.data.groups import leads_group
+from ifru_jax.data.groups import leads_group, observed
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.pair_keys import contains, pair_keys
+from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.errors import DataError
 from ifru_jax.graph import Change
 from ifru_jax.influence import Influence
@@ -67,20 +69,26 @@ def _keys(data: Interactions, places: np.ndarray | slice = slice(None)) -> np.nd
 def cut_request(request: ForgetRequest, data: Interactions, most: int) -> list[ForgetRequest]:
     """The request in parts of at most `most` interactions, all but the last about that large.
 
-    Which part a row is in is random but fixed. A single pair is never cut, whatever it takes along.
+    Which part a row is in is random but fixed. A single pair is never cut, whatever it takes along, nor are the corrections of a
+    group, which may compare nothing with some of its labels set right.
 
     Raises:
       DataError: a share of the data, and a user or an item that has more than a part holds.
     """
     request, late = _without_large(request, data, most)
-    sizes = np.concatenate([_sizes(request, data, name) for name in _NAMES])
+    rows = np.concatenate([_sizes(request, data, name) for name in _NAMES])
+    # Corrections come last.
+    others = len(rows) - len(request.corrected)
+    unit_of = np.concatenate([np.arange(others), others + _groups_of(request.corrected, data)])
+    sizes = np.bincount(unit_of, rows).astype(np.int64)
     order = np.random.default_rng(0).permutation(len(sizes))
-    part_of, filled, current = np.zeros(len(sizes), np.int64), 0, 0
+    part_of_unit, filled, current = np.zeros(len(sizes), np.int64), 0, 0
     for unit in order.tolist():
         if filled and filled + sizes[unit] > most:
             filled, current = 0, current + 1
-        part_of[unit] = current
+        part_of_unit[unit] = current
         filled += sizes[unit]
+    part_of = part_of_unit[unit_of]
     parts_by_name = dict(
         zip(_NAMES, np.split(part_of, np.cumsum([len(getattr(request, name)) for name in _NAMES])[:-1]), strict=True)
     )
@@ -100,7 +108,7 @@ def _without_large(request: ForgetRequest, data: Interactions, most: int) -> tup
             "processes have shares of the data none of them can name all: answer in one step, IFRUConfig(max_share=None)."
         )
     # Pairs take their groups along, so those that lead are enough; an item that was sampled for others goes with the item.
-    named = leads_group(data) & (np.isin(data.users, users) | np.isin(data.items, items))
+    named = (leads_group(data) & np.isin(data.users, users)) | (observed(data) & np.isin(data.items, items))
     pairs = np.stack([data.users[named], data.items[named]], axis=1)
     rest = {"users": np.setdiff1d(request.users, users), "items": np.setdiff1d(request.items, items)}
     return replace(request, pairs=np.concatenate([request.pairs, pairs]), **rest), ForgetRequest(users=users, items=items)
@@ -111,7 +119,7 @@ def _sizes(request: ForgetRequest, data: Interactions, name: str) -> np.ndarray:
     rows, taken = getattr(request, name), np.ones(len(data), np.int64)
     if data.groups is not None and name != "corrected":
         _, group, counts = np.unique(data.groups, return_inverse=True, return_counts=True)
-        taken = np.where(leads_group(data), counts[group], 1 if name == "items" else 0)
+        taken = np.where(observed(data), counts[group], 1) if name == "items" else np.where(leads_group(data), counts[group], 0)
     if name in ("users", "items"):
         side, size = (data.users, data.num_users) if name == "users" else (data.items, data.num_items)
         return data.added_up(np.bincount(side, taken, minlength=size).astype(np.int64)[rows])
@@ -125,23 +133,41 @@ def _sizes(request: ForgetRequest, data: Interactions, name: str) -> np.ndarray:
     return np.maximum(data.added_up((before[last] - before[first]).astype(np.int64)), 1)
 
 
-def split_request(request: ForgetRequest, count: int) -> list[ForgetRequest]:
-    """The request in `count` parts of about equal size, none empty; which part a row falls into is random but fixed."""
-    rng = np.random.default_rng(0)
-    orders = {name: rng.permutation(len(getattr(request, name))) for name in _NAMES}
-    parts = [
-        ForgetRequest(
-            **{name: getattr(request, name)[order[start::count]] for name, order in orders.items()},
-            labels=request.labels[orders["corrected"][start::count]],
-        )
-        for start in range(count)
-    ]
+def _groups_of(pairs: np.ndarray, data: Interactions) -> np.ndarray:
+    """int64 [k] from 0: the same for pairs (int32 [k, 2], distinct) with interactions in one group, all others have their own."""
+    if data.groups is None or data.share is not None or not len(pairs):
+        # Of a share no process has the groups of all; what is compared within groups is not in shares.
+        return np.arange(len(pairs))
+    keys, wanted = _keys(data), pair_keys(pairs[:, 0], pairs[:, 1], data.num_items)
+    places = np.flatnonzero(contains(distinct(wanted), keys))
+    order = np.argsort(wanted)
+    pair = order[np.searchsorted(wanted, keys[places], sorter=order)]
+    # Copies of a pair may be in several groups, which it holds together.
+    names, group = np.unique(data.groups[places], return_inverse=True)
+    size = len(pairs) + len(names)
+    together = coo_array((np.ones(len(places)), (pair, len(pairs) + group.reshape(-1))), shape=(size, size))
+    return np.unique(connected_components(together, directed=False)[1][: len(pairs)], return_inverse=True)[1].reshape(-1)
+
+
+def split_request(request: ForgetRequest, count: int, data: Interactions) -> list[ForgetRequest]:
+    """The request in `count` parts of about equal size, none empty; which part a row falls into is random but fixed.
+
+    The corrections of a group stay together.
+    """
+    rng, unit_of = np.random.default_rng(0), _groups_of(request.corrected, data)
+    orders = {name: rng.permutation(len(getattr(request, name))) for name in _NAMES if name != "corrected"}
+    units = rng.permutation(unit_of.max(initial=-1) + 1)
+    parts = []
+    for start in range(count):
+        corrected = np.isin(unit_of, units[start::count])
+        named = {name: getattr(request, name)[order[start::count]] for name, order in orders.items()}
+        parts.append(ForgetRequest(**named, corrected=request.corrected[corrected], labels=request.labels[corrected]))
     return [part for part in parts if len(part)]
 
 
 def forget_in_parts(trained: State, request: ForgetRequest, count: int, step: Step[State]) -> tuple[State, Report]:
     """`forget_each` of about equal parts. An empty request changes nothing."""
-    return forget_each(trained, split_request(request, count), step)
+    return forget_each(trained, split_request(request, count, trained.interactions), step)
 
 
 def forget_each(

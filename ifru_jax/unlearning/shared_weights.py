@@ -1,9 +1,10 @@
 """What a step may do to shared weights: parameters that are no tables, on which every interaction depends.
 
-    δ = E z,   z = f(Eᵀ H̃ E) Eᵀ b̃
+    δ = E M^-½ z,   z = f(M^-½ Eᵀ H E M^-½) M^-½ Eᵀ b
 
-with E the coordinates that may change: of all parameters, of the tables and some of the others, or of the tables and a subspace
-R (orthonormal, p × r) of the shared weights. What is frozen stays, and H is that of a function of the rest alone.
+with M the metric of E, and E the coordinates that may change: of all parameters, of the tables and some of the others, or of the
+tables and a subspace R (orthonormal, p × r) of the shared weights. What is frozen stays, and H is that of a function of the rest
+alone.
 """
 
 from collections.abc import Callable

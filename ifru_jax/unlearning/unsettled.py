@@ -71,7 +71,7 @@ class Unsettled:
 
 def unsettled(origin: Origin, quick: Prepared) -> Unsettled:
     """What is not settled in a model that answered quickly, since the origin."""
-    norms = _norms(replace(quick.step, scope=None), _objective(quick), (origin, quick.params), quick.batch, quick.floor)
+    norms = _norms(_of_all_rows(quick.step), _objective(quick), (origin, quick.params), quick.batch, quick.floor)
     return Unsettled(*map(float, norms))
 
 
@@ -87,7 +87,12 @@ def size(trained: Trained) -> float:
 
 def gradient_size(trained: Prepared) -> float:
     """‖M^-½ ∇L(θ; D, G)‖ on the rows that have data: what early stopping left over, and what steps added to it."""
-    return float(_gradient_size(replace(trained.step, scope=None), _objective(trained), trained.params, trained.batch))
+    return float(_gradient_size(_of_all_rows(trained.step), _objective(trained), trained.params, trained.batch))
+
+
+def _of_all_rows(step: IFRUConfig) -> IFRUConfig:
+    """Without a scope, and without the budgets that belong to one."""
+    return replace(step, scope=None, max_nodes=None, max_edges=None)
 
 
 def _objective(trained: Trained) -> Objective:

@@ -98,7 +98,7 @@ def _along(state: Prepared, objective: Objective, change: Change, *, last: bool)
     still = _nothing(followers(model, state.params)[1])
     solve = SegmentSolve.of(step, adaptive=state.record.adaptive)
     found = along_training(objective, state.record, change, solve=solve)
-    record = state.record.without(change.after, found.segments).requested(change.share)
+    record = state.record.without(change.after, found.segments, change.request).requested(change.share)
     params = moved(model, state.params, found.delta | still, change.after.examples)
     further, record = gone_on(objective, params, record, change.after, last=last)
     delta = _added(found.delta, further) | still

@@ -200,6 +200,18 @@ def test_bad_files(trained, tmp_path):
         load(tmp_path / "array.npy")
 
 
+def test_settings_of_numpy_are_the_numbers_that_they_are(tmp_path):
+    """As a grid of them gives."""
+    data, model = random_split(tastes()), mf(embedding_size=np.int64(4), init_std=np.float64(0.1))
+    config = TrainConfig(learning_rate=np.float32(1e-2), batch_size=np.int64(128), epochs=np.int32(2))
+    given = train(jax.random.key(0), model, data, config)
+    save(given, tmp_path / "model.npz")
+    found = load(tmp_path / "model.npz")
+    assert found.config == config
+    assert type(found.config.batch_size) is int
+    np.testing.assert_array_equal(found.params["user_embedding"], given.params["user_embedding"])
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [

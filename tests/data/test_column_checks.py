@@ -37,6 +37,50 @@ def test_values_that_no_column_holds_are_named(columns, message):
         Interactions(**(sound | columns), num_users=2, num_items=1)
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [
+        np.array([0, 7, 9], np.uint32),
+        np.array([0, 7, 9], np.uint64),
+        np.array([0, 7, 9], np.int8),
+        np.array([0, 7, 9], ">i8"),
+        np.array([0, np.int64(7), 9], object),
+        [0, 7, 9],
+        np.array(["0", "7", "9"], object),
+    ],
+)
+def test_ids_of_any_kind_are_found_and_erased(ids):
+    """The mark of the erased is the id of nobody: among unsigned numbers the smallest is 0."""
+    data = Interactions(np.arange(3), np.zeros(3, int), np.ones(3), 3, 1, user_ids=ids)
+    np.testing.assert_array_equal(data.user_rows([0, 7, 9, 8]), [0, 1, 2, -1])
+    left = data.erase_ids(np.array([1]), np.zeros(0, int))
+    np.testing.assert_array_equal(left.user_rows([0, 7, 9]), [0, -1, 2])
+
+
+def test_an_id_erased_among_short_numbers_stays_erased():
+    ids = np.array([np.iinfo(np.int32).min, 4], np.int32)
+    data = Interactions(np.arange(2), np.zeros(2, int), np.ones(2), 2, 1, user_ids=ids)
+    np.testing.assert_array_equal(data.user_rows([np.iinfo(np.int32).min, np.iinfo(np.int64).min, 4]), [-1, -1, 1])
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (np.array([1.5, 2.0]), "user_ids have dtype float64: give whole numbers from 0, or texts"),
+        (np.array([b"a", b"b"]), "user_ids have dtype"),
+        (np.array([True, False]), "user_ids have dtype bool"),
+        (np.array(["ann", None], object), "user_ids hold values of type NoneType, str"),
+        (np.array(["ann", 3], object), "user_ids hold values of type int, str"),
+        (np.array([True, 3], object), "user_ids hold values of type bool, int"),
+        (np.array([1, 2**63], np.uint64), f"user_ids reach from 1 to {2**63}"),
+        (np.array([1, 2**80], object), f"user_ids reach from 1 to {2**80}"),
+    ],
+)
+def test_what_is_no_id_is_named(ids, message):
+    with pytest.raises(DataError, match=message):
+        Interactions(np.arange(2), np.zeros(2, int), np.ones(2), 2, 1, user_ids=ids)
+
+
 def test_what_can_be_written_to_is_copied():
     labels, fixed = np.ones(2, np.float32), np.zeros(2, np.float32)
     fixed.flags.writeable = False

@@ -17,7 +17,7 @@ from experiments.reporting.records import environment, read_records
 from experiments.run.command_line import status_of
 from experiments.run.unfinished import Unfinished
 from ifru_jax import DataError, DataWarning
-from ifru_jax.data import ForgetRequest
+from ifru_jax.data import ForgetRequest, Interactions
 from ifru_jax.locks import alone
 from ifru_jax.training import Tried, train
 from ifru_jax.unlearning.in_parts import split_request
@@ -241,7 +241,7 @@ def test_a_killed_run_leaves_no_lock(tmp_path):
 
 def test_a_request_is_split_without_loss():
     request = ForgetRequest(pairs=np.stack([np.arange(23), np.arange(23)], axis=1), users=np.arange(30, 33))
-    parts = split_request(request, 10)
+    parts = split_request(request, 10, Interactions(np.arange(40), np.arange(40), np.ones(40), 40, 40))
     assert len(parts) == 10
     np.testing.assert_array_equal(np.unique(np.concatenate([p.pairs for p in parts]), axis=0), request.pairs)
     np.testing.assert_array_equal(np.unique(np.concatenate([p.users for p in parts])), request.users)

@@ -58,3 +58,14 @@ def test_no_file_is_replaced_that_the_store_did_not_write(store, tmp_path, key):
     assert ((store.folder / "store.sqlite").read_bytes(), len(store.history())) == (before, lines)
     page = store.report(tmp_path / "page.html")
     assert store.report(page) == page
+
+
+@pytest.mark.parametrize("takes_a_row", [True, False])
+def test_a_step_is_verified_before_the_rows_are_in_another_order(forgiving, takes_a_row):
+    """Also where as many are left as before."""
+    pair = next(iter(pairs_of(forgiving.model.interactions)))
+    forgiving.forget(**({"users": [103]} if takes_a_row else {"interactions": [pair]}))
+    forgiving.compact()
+    with pytest.raises(DataError, match="the rows were renumbered since"):
+        forgiving.verify(seeds=2)
+    assert all(line["kind"] != "verify" for line in forgiving.history())

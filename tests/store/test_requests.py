@@ -1,5 +1,7 @@
 """Requests to a store: every id is answered, in whatever it comes, and repeated, unknown and impossible ones are told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,8 @@ import ifru_jax
 from ifru_jax import DataError, Interactions
 from ifru_jax.store import Asked, Store, verify_record
 from ifru_jax.store.verifying import difference_as_request
-from tests.store.conftest import STEP, prepared
+from ifru_jax.unlearning import IFRUConfig, prepare
+from tests.store.conftest import PATIENT, STEP, prepared
 from tests.store.held import everything, pairs_of
 
 
@@ -183,6 +186,44 @@ def test_the_difference_of_two_states_is_the_request(split):
     found = difference_as_request(data, request.applied(data))
     assert pairs_of(found.applied(data)) == pairs_of(request.applied(data))
     assert user in found.users
+
+
+def test_copies_with_labels_of_their_own_were_not_set_right():
+    """Only what no copy of the pair has any more was."""
+    rows = np.array([0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 0])
+    data = Interactions(*rows, np.array([1.0, 0, 1, 0, 1]), 3, 2)
+    request = ifru_jax.ForgetRequest(users=np.array([2]), corrected=np.array([[1, 1]]), labels=np.array([0.0]))
+    found = difference_as_request(data, request.applied(data))
+    assert (found.users.tolist(), found.corrected.tolist(), found.labels.tolist()) == ([2], [[1, 1]], [0.0])
+    assert not len(difference_as_request(data, data))
+    for copies in ([5.0, 3], [3.0, 5]):
+        ratings = replace(data, labels=np.array([*copies, 1, 0, 1]))
+        asked = ifru_jax.ForgetRequest(corrected=np.array([[0, 0]]), labels=np.array([3.0]))
+        found = difference_as_request(ratings, asked.applied(ratings))
+        np.testing.assert_array_equal(found.applied(ratings).labels, asked.applied(ratings).labels)
+
+
+def test_a_store_of_copies_settles_to_what_was_asked(tmp_path, key):
+    rng = np.random.default_rng(0)
+    users, items = np.divmod(rng.permutation(12 * 8)[:60], 8)
+    twice = Interactions.from_arrays([*users, users[0]], [*items, items[0]], [*([1, 0] * 30), 0], keep_duplicates=True)
+    with Store.create(tmp_path / "s", prepared(twice), key=key, budget=PATIENT) as store:
+        store.forget(users=[next(int(user) for user in users if user != users[0])], quick=True)
+        before = sorted(store.model.interactions.labels)
+        answer = store.settle()
+        assert sorted(store.model.interactions.labels) == before
+        assert answer.report.corrected == 0
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_a_store_answers_by_steps_with_budgets(tmp_path, split, key, quick):
+    """They belong to a scope, and what is measured over all rows has none."""
+    trained = prepare(prepared(split.train), config=IFRUConfig(scope=(0.5,), max_nodes=40, max_edges=4000, num_steps=2))
+    with Store.create(tmp_path / "s", trained, split=split, key=key, budget=PATIENT) as store:
+        store._opened.config = trained.step
+        answer = store.forget(users=[103], quick=quick)
+        assert answer.complete
+        assert 103 not in store.model.interactions.user_ids
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])

@@ -22,13 +22,13 @@ from ifru_jax import (
     random_split,
     unlearn,
 )
-from ifru_jax.data import sample_negatives
+from ifru_jax.data import label_correction, sample_negatives
 from ifru_jax.data.groups import leads_group
 from ifru_jax.evaluation.facts import difference
 from ifru_jax.graph import Change, build_training_set
 from ifru_jax.training import bpr, train
 from ifru_jax.unlearning import forget, linearity, prepare
-from ifru_jax.unlearning.in_parts import cut_request, forget_in_parts, in_all, most_at_once, named_plainly
+from ifru_jax.unlearning.in_parts import cut_request, forget_in_parts, in_all, most_at_once, named_plainly, split_request
 from ifru_jax.unlearning.linearity import beyond
 from ifru_jax.unlearning.report import Linearity, Scope, Solve
 from tests.unlearning.conftest import CONFIG, tastes
@@ -56,6 +56,35 @@ def mixed(data, seed, kinds):
         corrected=pairs[corrected],
         labels=1 - data.labels[corrected],
     )
+
+
+@given(st.integers(0, 20), st.integers(4, 60), st.integers(1, 4))
+@settings(max_examples=40)
+def test_the_corrections_of_a_group_are_in_one_part(seed, most, count):
+    """Half of them would leave groups of several positives and several negatives, which a loss that compares refuses."""
+    positives = random_split(tastes().select(tastes().labels > 0.5), shares=(1.0, 0.0, 0.0))
+    data = sample_negatives(positives, per_positive=3, seed=seed).train
+    _, request = label_correction(data, 0.1)
+    of_pair = {(u, i): g for u, i, g in zip(data.users.tolist(), data.items.tolist(), data.groups.tolist(), strict=True)}
+    for parts in (cut_request(request, data, most), split_request(request, count, data)):
+        groups = [{of_pair[u, i] for u, i in part.corrected.tolist()} for part in parts]
+        assert sum(map(len, groups)) == len(set().union(*groups))
+        found = sorted((*pair, y) for part in parts for pair, y in zip(part.corrected.tolist(), part.labels.tolist(), strict=True))
+        wanted = sorted((*pair, y) for pair, y in zip(request.corrected.tolist(), request.labels.tolist(), strict=True))
+        assert found == wanted
+
+
+def test_many_corrections_of_pairs_that_are_compared(split):
+    """Cut into parts as any request, which then differ from one step by little."""
+    drawn = sample_negatives(split.of_parts(lambda part: part.select(part.labels > 0.5)), per_positive=3)
+    flipped, request = label_correction(drawn.train, 0.12)
+    model = mf(embedding_size=4, init_std=0.1)
+    trained = prepare(train(jax.random.key(0), model, replace(drawn, train=flipped), CONFIG, loss=bpr))
+    unlearned, report = forget(trained, request)
+    assert report.parts > 1
+    assert report.corrected == len(request.corrected)
+    expected = request.applied(trained.interactions)
+    np.testing.assert_array_equal(unlearned.interactions.labels, expected.labels)
 
 
 @given(st.integers(0, 20), st.integers(1, 120), st.sampled_from([(), ("users",), ("items",), ("users", "items")]), st.booleans())

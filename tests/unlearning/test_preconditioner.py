@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from ifru_jax import mf
-from ifru_jax.graph import Change
+from ifru_jax.graph import Change, Examples, IndexPairs
 from ifru_jax.models import multvae
-from ifru_jax.training import train
+from ifru_jax.training import softmax, train
 from ifru_jax.unlearning.preconditioner import MeanSquares, energy, row_means, signs, slope_after, slope_before
 from tests.unlearning.conftest import CONFIG, sides_of, some
 
@@ -69,6 +69,20 @@ def test_the_energy_is_a_mean_over_draws_of_signs(split, model, draws):
         mean = np.mean([squares[name] for squares in each], axis=0)
         expected = mean if mean.ndim == 1 else mean.mean(axis=1, keepdims=True)
         np.testing.assert_allclose(found[name], expected, rtol=2e-4)
+
+
+@pytest.mark.parametrize("drawn", range(4))
+def test_the_sign_of_a_softmax_is_that_of_its_positive(drawn):
+    """Its negatives are in its term whatever theirs is, so that squares of signed sums are on average the sum of squares."""
+    rng = np.random.default_rng(drawn)
+    labels, leaders = np.array([1.0, 0, 0, 1, 0, 0, 1]), np.array([0, 0, 0, 3, 3, 6, 6])
+    outputs, weights = rng.normal(size=7), rng.choice([-1.0, 1.0], 7)
+    pairs = IndexPairs(jnp.zeros(7, jnp.int32), jnp.arange(7, dtype=jnp.int32))
+    examples = Examples(pairs, jnp.asarray(labels), jnp.asarray(weights), jnp.asarray(leaders))
+    found = softmax.summed(jnp.asarray(outputs), examples)
+    rivals = {0: [1, 2], 3: [4], 6: [5]}
+    expected = sum(weights[p] * np.log1p(np.exp(outputs[n] - outputs[p]).sum()) for p, n in rivals.items())
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_signs_are_the_same_for_fewer_and_fair():

@@ -146,7 +146,7 @@ def confined_update(state: Prepared, change: Change, clock: Clock) -> Update:
     record, on_the_way = None, ()
     if moved.way is not None:
         assert state.record is not None
-        record = state.record.without(change.after, moved.way.segments).requested(change.share)
+        record = state.record.without(change.after, moved.way.segments, change.request).requested(change.share)
         on_the_way = moved.way.propagations
     evidence = solution, norm_step, influence, scope
     return Update(moved.params, *evidence, moved.propagations, record, on_the_way, unresolved=astray)
