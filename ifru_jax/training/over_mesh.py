@@ -31,8 +31,8 @@ def check_fits_mesh(mesh: Mesh | None, loss: Loss) -> None:
         return
     if not isinstance(loss, Pointwise):
         raise ModelError(
-            f"{loss!r} compares interactions or looks at all pairs: over several devices a loss is of one interaction at a time, "
-            "such as bce. Train with this one on one device, outside of on_mesh."
+            f"{loss!r} compares interactions or takes all items: over several devices a loss is of one interaction at a time, "
+            "such as bce, or AllPairs. Train with this one on one device, outside of on_mesh."
         )
 
 

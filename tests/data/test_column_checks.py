@@ -60,6 +60,7 @@ def test_ids_of_any_kind_are_found_and_erased(ids):
 def test_an_id_erased_among_short_numbers_stays_erased():
     ids = np.array([np.iinfo(np.int32).min, 4], np.int32)
     data = Interactions(np.arange(2), np.zeros(2, int), np.ones(2), 2, 1, user_ids=ids)
+    np.testing.assert_array_equal(data.user_ids, [np.iinfo(np.int64).min, 4])
     np.testing.assert_array_equal(data.user_rows([np.iinfo(np.int32).min, np.iinfo(np.int64).min, 4]), [-1, -1, 1])
 
 

@@ -120,6 +120,11 @@ def checks(name: str, folder: Path) -> Iterator[dict]:
             yield {"check": check, "error": apart(one, many), "whole": whole(many)}
         (one, _), (many, _) = (ifru_jax.unlearn(model, **request) for model in (one, many))
         yield {"check": "shared, forgotten", "error": apart(one, many), "whole": whole(many)}
+        one = small.of_all_pairs()
+        with ifru_jax.on_mesh(mesh):
+            many = small.of_all_pairs()
+        (one, _), (many, _) = (ifru_jax.unlearn(model, users=request["users"][:1]) for model in (one, many))
+        yield {"check": "all pairs, forgotten", "error": apart(one, many), "whole": whole(many)}
 
 
 if __name__ == "__main__":

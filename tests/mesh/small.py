@@ -9,6 +9,7 @@ import numpy as np
 import ifru_jax
 from ifru_jax.data import Dropped, k_core
 from ifru_jax.models import lightgcn, mf, neumf
+from ifru_jax.training import AllPairs
 from ifru_jax.training.over_mesh import real_rows
 
 MODELS = {"mf": mf(embedding_size=4, init_std=0.1), "lightgcn": lightgcn(embedding_size=4, init_std=0.1, num_layers=2)}
@@ -93,6 +94,15 @@ def given(name: str) -> ifru_jax.Trained:
 def fitted(name: str, **changes: Any) -> ifru_jax.Trained:
     """A model that is trained, with a record; `changes` are of the configuration."""
     return ifru_jax.fit(jax.random.key(0), MODELS[name], split(), config=replace(CONFIG, **changes), progress=False)
+
+
+def of_all_pairs() -> ifru_jax.Trained:
+    """A model of the positives against all other pairs, rows that fill up tables not among them."""
+    data = split()
+    positives = data.train.select(data.train.labels > 0.5)
+    config = replace(CONFIG, record=0, epochs=1)
+    chosen = ifru_jax.Split(positives, data.valid, data.test)
+    return ifru_jax.fit(jax.random.key(0), MODELS["mf"], chosen, config=config, loss=AllPairs(), progress=False)
 
 
 def parameters(trained: ifru_jax.Trained) -> np.ndarray:

@@ -85,6 +85,13 @@ def test_shared_weights_are_on_every_device_and_tables_are_not(found):
     assert found["shared"]["whole"] == found["shared, forgotten"]["whole"] == kernels
 
 
+def test_a_loss_over_all_pairs_does_not_count_rows_that_fill_up_tables(found):
+    if "all pairs, forgotten" not in found:
+        pytest.skip("of MF")
+    assert found["all pairs, forgotten"]["error"] < 1e-10
+    assert found["all pairs, forgotten"]["whole"] == []
+
+
 def test_another_request_compiles_nothing(found):
     assert found["again"]["compiled"] == 0
 

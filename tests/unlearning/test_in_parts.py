@@ -22,7 +22,8 @@ from ifru_jax import (
     random_split,
     unlearn,
 )
-from ifru_jax.data import label_correction, sample_negatives
+from ifru_jax.data import sample_negatives
+from ifru_jax.data.forget_sets import label_correction
 from ifru_jax.data.groups import leads_group
 from ifru_jax.evaluation.facts import difference
 from ifru_jax.graph import Change, build_training_set
@@ -82,7 +83,7 @@ def test_many_corrections_of_pairs_that_are_compared(split):
     trained = prepare(train(jax.random.key(0), model, replace(drawn, train=flipped), CONFIG, loss=bpr))
     unlearned, report = forget(trained, request)
     assert report.parts > 1
-    assert report.corrected == len(request.corrected)
+    assert report.corrected == len(request.corrections(trained.interactions)[0])
     expected = request.applied(trained.interactions)
     np.testing.assert_array_equal(unlearned.interactions.labels, expected.labels)
 

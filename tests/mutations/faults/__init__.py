@@ -8,6 +8,7 @@ from .following import FOLLOWING
 from .from_elsewhere import FROM_ELSEWHERE
 from .from_the_end import FROM_THE_END
 from .going_on import GOING_ON
+from .held_out import HELD_OUT
 from .over_devices import OVER_DEVICES
 from .preconditioner import PRECONDITIONER
 from .recording import RECORDING
@@ -25,6 +26,7 @@ FAULTS = (
     *FOLLOWING,
     *PRECONDITIONER,
     *GOING_ON,
+    *HELD_OUT,
     *RECORDING,
     *SETTLING,
     *YARDSTICKS,

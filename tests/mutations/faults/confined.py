@@ -125,7 +125,11 @@ CONFINED = [
         "unlearning/local/step.py",
         CONFINED_ALONG,
         ("a step that went astray is taken", "    if astray:\n", "    if False:\n"),
-        ("the confined record forgets nothing", "state.record.without(change.after, moved.way.segments)", "state.record"),
+        (
+            "the confined record forgets nothing",
+            "state.record.without(change.after, moved.way.segments, change.request)",
+            "state.record",
+        ),
         (
             "what flows in along the way is that of before",
             "zip(model.way.propagations, [of.params for of in segments], strict=True)",

@@ -133,7 +133,11 @@ GOING_ON = [
     *faults(
         "training/record.py",
         ALONG,
-        ("the pairs of whoever is gone stay in the record", "valid=self.valid.select(~lost))", "valid=self.valid)"),
+        (
+            "the pairs of whoever is gone stay in the record",
+            "left_of(self.valid, request, lost)",
+            "left_of(self.valid, request, lost & False)",
+        ),
         ("longer by a share of the last segment", "last.steps + share * self.steps", "last.steps + share * last.steps"),
     ),
 ]
