@@ -199,7 +199,12 @@ def test_along_the_training_and_on(seeded, goes_on, large, monkeypatch):
     course = dense_course(problem, state.record)
     theta = np.where(problem.lost, 0, problem.theta + course.delta)
     valid, known = state.record.valid, ~problem.lost[::SIZE]
-    left = valid.select(known[valid.users] & known[USERS + valid.items])
+    # What is asked for goes from them as well, and has its new label.
+    named, labels = np.zeros((USERS, ITEMS), bool), valid.labels.copy()
+    named[tuple(problem.request.pairs.T)] = True
+    for (user, item), label in zip(problem.request.corrected, problem.request.labels, strict=True):
+        labels[(valid.users == user) & (valid.items == item)] = label
+    left = valid.with_labels(labels).select(known[valid.users] & known[USERS + valid.items] & ~named[valid.users, valid.items])
     assert len(left) < len(valid)
     record = replace(state.record, segments=tuple(course.segments), valid=left)
     before, _ = dense_peak(twin, problem.theta, problem.before, state.record, valid)
@@ -219,3 +224,4 @@ def test_along_the_training_and_on(seeded, goes_on, large, monkeypatch):
         assert float(found.steps) == pytest.approx(expected.steps)
     np.testing.assert_array_equal(unlearned.record.valid.users, left.users)
     np.testing.assert_array_equal(unlearned.record.valid.items, left.items)
+    np.testing.assert_array_equal(unlearned.record.valid.labels, left.labels)
