@@ -21,7 +21,7 @@ import numpy as np
 
 from ifru_jax.data.corrections import as_label, as_rows, one_label_each, row_name
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.data.selection import Named, anywhere, have_interactions, named_places, pair_places
+from ifru_jax.data.selection import Named, anywhere, have_interactions, named_places, pair_places, rows_with_interactions
 from ifru_jax.errors import DataError, check_kind
 from ifru_jax.ragged import Ragged, order_of, places_in
 
@@ -187,7 +187,8 @@ class ForgetRequest:
     def still_in(self, data: Interactions) -> "ForgetRequest":
         """Without what has no interaction in `data` any more, because an earlier request took it along."""
         pairs, corrected = (anywhere(have_interactions(rows, data), data) for rows in (self.pairs, self.corrected))
-        users, items = anywhere(np.isin(self.users, data.users), data), anywhere(np.isin(self.items, data.items), data)
+        users = anywhere(rows_with_interactions(self.users, data.users, data.num_users), data)
+        items = anywhere(rows_with_interactions(self.items, data.items, data.num_items), data)
         return ForgetRequest(
             self.pairs[pairs], self.users[users], self.items[items], self.corrected[corrected], self.labels[corrected]
         )

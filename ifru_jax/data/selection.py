@@ -72,6 +72,14 @@ def have_interactions(pairs: np.ndarray, data: Interactions) -> np.ndarray:
     return inside & contains(distinct(present), pair_keys(users, items, data.num_items))
 
 
+def rows_with_interactions(wanted: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
+    """bool [k]: which of the wanted rows of a table of this size have an interaction among `rows` (int [n])."""
+    inside = (wanted >= 0) & (wanted < size)
+    if not inside.any():
+        return inside
+    return inside & contains(distinct(rows[rows_among(rows, wanted[inside], size)]), wanted)
+
+
 def _row_places(kind: str, wanted: Ragged, data: Interactions) -> Ragged:
     """int64, ascending: the interactions of the users, or items, that each request names; one without any is a DataError."""
     if not len(wanted.values):

@@ -238,11 +238,10 @@ class SampledSoftmax(_Grouped):
     def summed(self, outputs: jax.Array, examples: Examples) -> jax.Array:
         positive, weights, leaders = examples.labels > 0.5, examples.weights, _leaders(examples)
         size = outputs.shape[0]
-        # Weights may have signs, as where the scatter of the terms is measured: that of a term is the sign of its positive.
+        # Where the scatter of terms is measured weights have signs, of which that of the positive counts.
         negative = ~positive & (weights != 0)
-        highest = jax.ops.segment_max(
-            jnp.where(negative, jax.lax.stop_gradient(outputs), -jnp.inf), leaders, num_segments=size
-        )  # −∞ where a group has no negative
+        rivals = jnp.where(negative, jax.lax.stop_gradient(outputs), -jnp.inf)
+        highest = jax.ops.segment_max(rivals, leaders, num_segments=size)  # −∞ where a group has no negative
         highest = jnp.where(jnp.isfinite(highest), highest, 0)
         spread = jnp.where(negative, jnp.abs(weights) * jnp.exp(jnp.where(negative, outputs - highest[leaders], 0)), 0)
         total = jax.ops.segment_sum(spread, leaders, num_segments=size)
