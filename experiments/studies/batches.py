@@ -5,8 +5,9 @@
 Without what is forgotten embeddings grow sooner, and the batches of an epoch are smaller or fewer: Adam goes slower or faster all
 along the training (docs/step.md). Models with label noise of 2 % and without it are trained for as many steps, ten seeds each, and
 their records compared: by what factor P_r differs from P, on average over the rows, and what the step makes of it; and how much of
-the shift is undone where early stopping has no part in it. A line per cell goes to experiments/results/batches.jsonl, from which
-`python -m experiments.tables` fills docs/step.md; what is there is not run again. Half an hour on two cores.
+the shift is undone where early stopping has no part in it; and the same of trainings in few large steps. A line per cell goes to
+experiments/results/batches.jsonl, from which `python -m experiments.tables` fills docs/step.md; what is there is not run again.
+Half an hour on two cores.
 """
 
 from collections.abc import Sequence
@@ -35,9 +36,19 @@ FORGET, SEEDS = "noise:0.02", 10
 
 @dataclass(frozen=True)
 class BatchesCell(ModelCell):
-    """One that is trained for about as long as early stopping lets it."""
+    """One that is trained for about as long as early stopping lets it.
+
+    Attributes:
+      epochs: how long.
+      coarse: learning rate and batch size in place of its own, for a training of few large steps.
+    """
 
     epochs: int
+    coarse: tuple[float, int] | None = None
+
+    @property
+    def name(self) -> str:
+        return super().name + (f"_{self.coarse[1]}" if self.coarse else "")
 
 
 CELLS = (
@@ -45,6 +56,11 @@ CELLS = (
     BatchesCell("filmtrust", "lightgcn", 1, 60),
     BatchesCell("ml-100k", "mf", 0, 45),
     BatchesCell("ml-100k", "lightgcn", 2, 42),
+    BatchesCell("ml-100k", "mf", 0, 9, (3e-2, 32768)),
+    BatchesCell("ml-100k", "mf", 0, 7, (2e-2, 16384)),
+    BatchesCell("ml-100k", "mf", 0, 3, (2e-2, 4096)),
+    BatchesCell("filmtrust", "mf", 0, 9, (2e-2, 8192)),
+    BatchesCell("ml-100k", "lightgcn", 1, 19, (2e-2, 16384)),
 )
 
 
@@ -66,7 +82,7 @@ def batches(only: str = "", models: Path | None = None) -> None:
 
 def compared(cell: BatchesCell, store: ModelStore) -> dict[str, Any]:
     """The figures of one cell."""
-    setup = set_up(cell.dataset, cell.model, cell.layers, FORGET)
+    setup = _with_steps(set_up(cell.dataset, cell.model, cell.layers, FORGET), cell.coarse)
     size, data = setup.params.best.train.batch_size, setup.split.train
     gone = setup.request.touches(data)
     kept = data.select(~gone)
@@ -81,7 +97,16 @@ def compared(cell: BatchesCell, store: ModelStore) -> dict[str, Any]:
     figures = {name: undone[name] for name in ("forget_undone", "slope", "undone")}
     figures |= {"retrained": _slower(originals, retrained), "step": _slower(originals, unlearned)}
     each = [len(of) / -(-len(of) // size) for of in (data, kept)]
-    return {"batch_size": size, "each": each, "figures": figures}
+    return {"batch_size": size, "each": each, "steps": steps, "figures": figures}
+
+
+def _with_steps(setup: Setup, coarse: tuple[float, int] | None) -> Setup:
+    """The same with this learning rate and batch size."""
+    if coarse is None:
+        return setup
+    best, (rate, size) = setup.params.best, coarse
+    train = replace(best.train, learning_rate=rate, batch_size=size)
+    return replace(setup, params=replace(setup.params, best=replace(best, train=train)))
 
 
 def _trained_for(setup: Setup, data: Interactions, epochs: int, name: str) -> Setup:

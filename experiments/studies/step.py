@@ -35,7 +35,7 @@ PATH = RESULTS / "step.jsonl"
 DEVELOPMENT, CONFIRMATION = ("filmtrust", "movielens-small", "ml-100k", "amazon"), ("bookcrossing", "yelp", "gowalla", "ml-1m")
 # Of data that is trained on in seconds, by the paper's models; of models whose training takes minutes.
 SEEDS = {"filmtrust": 10, "movielens-small": 10, "ml-100k": 10, "bookcrossing": 10, "yelp": 10}
-SLOW = {"simgcl": 3, "sasrec": 3}
+SLOW = {"simgcl": 3}
 OTHERS: tuple[tuple[ModelName, int], ...] = (
     *(("bias-mf", 0), ("gmf", 0), ("fm", 0), ("neumf", 0), ("deepfm", 0)),
     *(("ngcf", 1), ("simgcl", 1), ("multvae", 0), ("sasrec", 0)),
