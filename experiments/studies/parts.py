@@ -79,7 +79,6 @@ FILES: dict[str, float | None] = {
     "lastfm": 260.0,
     "ciao": None,
     "anime": None,
-    "epinions": None,
 }
 MODELS: tuple[tuple[ModelName, int], ...] = (*PAPER, ("lightgcn", 2))
 CELLS = tuple(ModelCell(name, model, layers) for name in (*(part.name for part in PARTS), *FILES) for model, layers in MODELS)
