@@ -194,4 +194,7 @@ def _not_found(name: str) -> DataError:
         return DataError(f"{name} can't be downloaded and is not in the folder {DATA_VARIABLE}: {where_to_put(name)}.")
     near = difflib.get_close_matches(name.lower(), LABEL_ABOVE, n=1)
     hint = f" did you mean {near[0]}?" if near else ""
-    return DataError(f"unknown data set {name!r}:{hint} Give one of {', '.join(LABEL_ABOVE)}, or the path of a file.")
+    return DataError(
+        f"unknown data set {name!r}:{hint} Give one of {', '.join(LABEL_ABOVE)}, the NAME of a NAME.csv.gz in the folder "
+        f"{DATA_VARIABLE}, or the path of a file."
+    )
