@@ -131,7 +131,7 @@ def test_names(folder):
     with pytest.raises(DataError, match=r"unknown data set 'bookcrosing': did you mean bookcrossing\?") as caught:
         load_dataset("bookcrosing")
     assert all(name in str(caught.value) for name in LABEL_ABOVE)
-    with pytest.raises(DataError, match="unknown data set 'zzz': Give one of .*NAME.csv.gz in the folder IFRU_JAX_DATA"):
+    with pytest.raises(DataError, match=r"unknown data set 'zzz': Give one of .*NAME.csv.gz in the folder IFRU_JAX_DATA"):
         load_dataset("zzz")
     for name in ("bookcrossing", "amazon"):
         with pytest.raises(DataError, match=f"{name} can't be downloaded .* put {name}.csv.gz"):
