@@ -92,9 +92,8 @@ def _key(setup: Setup, role: str, choice: Choice, seed: int) -> dict[str, Any]:
         columns += [request.pairs, request.users, request.items, request.corrected, request.labels]
     digest = hashlib.sha256(b"".join(np.ascontiguousarray(column).tobytes() for column in columns))
     objective = {} if setup.loss == bce else {"objective": describe_loss(setup.loss)}
-    train = replace(choice.train, record=choice.train.segments_of(setup.build(choice.init_std)))
     names = {"dataset": setup.dataset, "data": digest.hexdigest(), "model": setup.model, "role": role, "seed": seed}
-    return objective | names | {"choice": asdict(replace(choice, train=train)), "jax": jax.__version__}
+    return objective | names | {"choice": asdict(choice), "jax": jax.__version__}
 
 
 def baselines_of(setup: Setup, original: Trained, retraining: list[Report], store: ModelStore, tell: Tell) -> dict[str, Baseline]:

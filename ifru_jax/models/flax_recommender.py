@@ -23,7 +23,7 @@ from ifru_jax.graph import BipartiteGraph, Graph, GraphView, IndexPairs, Pairs
 from ifru_jax.graph.histories import Histories
 from ifru_jax.models.checks import check_tables
 from ifru_jax.models.joint_tables import JointTables, Layout, as_joint, cut, joined, joint_sides
-from ifru_jax.models.recommender import NUM_SEGMENTS, Params, Side
+from ifru_jax.models.recommender import Params, Side
 from ifru_jax.sparse import build_edges
 
 
@@ -81,7 +81,7 @@ class FlaxRecommender:
       joint_tables: parameters that hold users and items together, such as {"embedding": ("user", "item")}, or (1, "user", "item")
         where a row of padding is before them; `models.joint_tables`.
       user_features, item_features: columns of side features that the module reads from the graph; they are no hop.
-      num_segments: see `Recommender`.
+      turning: see `Recommender`.
     """
 
     module: nn.Module
@@ -93,7 +93,7 @@ class FlaxRecommender:
     item_features: int = 0
     history_length: int = 0
     joint_tables: Mapping[str, Layout] | JointTables = ()
-    num_segments: int = NUM_SEGMENTS
+    turning: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "joint_tables", as_joint(self.joint_tables))

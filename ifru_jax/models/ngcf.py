@@ -21,8 +21,6 @@ from ifru_jax.models.flax_recommender import FlaxRecommender
 _SLOPE = 0.2
 # Added to squared lengths: small beside any row that data holds, and the derivatives at 0 stay finite.
 _LEAST = 1e-12
-# Rows of length 1 turn far while they are short, so that a request has to look at more places of the training (docs/step.md).
-_SEGMENTS = 8
 
 
 class NGCF(TwoTables):
@@ -68,6 +66,4 @@ def ngcf(*, num_layers: int = 1, embedding_size: int = 48, init_std: float = 1e-
         raise ModelError(f"num_layers is {num_layers}: NGCF propagates at least once; without propagation it is mf().")
     module = NGCF(embedding_size, init_std, num_layers=num_layers)
     shared = tuple(f"{kind}_kernel_{k}" for kind in ("sum", "product") for k in range(num_layers))
-    return FlaxRecommender(
-        module, ("user_embedding",), ("item_embedding",), num_hops=num_layers, shared=shared, num_segments=_SEGMENTS
-    )
+    return FlaxRecommender(module, ("user_embedding",), ("item_embedding",), num_hops=num_layers, shared=shared, turning=True)

@@ -29,7 +29,7 @@ from ifru_jax.graph import Graph, Pairs
 from ifru_jax.models.checks import check_tables
 from ifru_jax.models.flax_recommender import NoGraph
 from ifru_jax.models.joint_tables import JointTables, Layout, as_joint, cut, joined, joint_sides
-from ifru_jax.models.recommender import NUM_SEGMENTS, Params, Side
+from ifru_jax.models.recommender import Params, Side
 
 # num_users, num_items, rngs ↦ module
 Build = Callable[[int, int, nnx.Rngs], nnx.Module]
@@ -46,7 +46,7 @@ class NNXRecommender:
     shared: tuple[str, ...] = ()
     history_length: int = 0
     joint_tables: JointTables = ()
-    num_segments: int = NUM_SEGMENTS
+    turning: bool = False
 
     @property
     def tables(self) -> Mapping[str, Side]:
@@ -97,7 +97,7 @@ def from_nnx(
     num_hops: int = 0,
     shared: tuple[str, ...] = (),
     joint_tables: Mapping[str, Layout] = MappingProxyType({}),
-    num_segments: int = NUM_SEGMENTS,
+    turning: bool = False,
 ) -> NNXRecommender:
     """An NNX module as a recommender.
 
@@ -109,7 +109,7 @@ def from_nnx(
       num_hops: see `Recommender`.
       shared: names of parameters that are no tables although their first axis is as long as one.
       joint_tables: see `FlaxRecommender`.
-      num_segments: see `Recommender`.
+      turning: see `Recommender`.
 
     Raises:
       ModelError: when it is used, for a module with other variables than `nnx.Param`, or whose output is not one logit per pair.
@@ -121,7 +121,7 @@ def from_nnx(
         num_hops,
         tuple(shared),
         joint_tables=as_joint(joint_tables),
-        num_segments=num_segments,
+        turning=turning,
     )
 
 

@@ -34,8 +34,8 @@ class OpenModel:
         return self.model.history_length
 
     @property
-    def num_segments(self) -> int:
-        return self.model.num_segments
+    def turning(self) -> bool:
+        return self.model.turning
 
     def score(self, params: Params, pairs: Pairs, graph: Graph) -> jax.Array:
         assert isinstance(graph, OpenGraph)

@@ -19,8 +19,6 @@ from ifru_jax.graph import Graph, Pairs
 # By name; a parameter of a submodule is "submodule/parameter".
 Params = dict[str, Any]
 Side = Literal["user", "item"]
-# Of the training of most models (docs/step.md).
-NUM_SEGMENTS = 3
 
 
 @runtime_checkable
@@ -43,10 +41,11 @@ class Recommender(Protocol):
         ...
 
     @property
-    def num_segments(self) -> int:
-        """Into how many segments its training is recorded for requests to follow: more where scores are far from linear in rows.
+    def turning(self) -> bool:
+        """Whether its rows turn rather than grow, as those do that are divided by their length: the shorter, the further.
 
-        With more than three, requests go on in as many stages, too, and don't count on the pace of the segment before.
+        Requests that follow its training then look for the middle of each segment instead of counting on the pace of the one
+        before, go on in more stages, and take Adam's P as it was.
         """
         ...
 

@@ -43,8 +43,8 @@ class ReducedTables:
         return self.model.history_length
 
     @property
-    def num_segments(self) -> int:
-        return self.model.num_segments
+    def turning(self) -> bool:
+        return self.model.turning
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         return self.model.init(key, num_users, num_items)

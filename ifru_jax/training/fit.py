@@ -18,17 +18,17 @@ import numpy as np
 
 from ifru_jax.data.groups import group_members
 from ifru_jax.data.interactions import Interactions
-from ifru_jax.errors import DataError, ModelError, NumericsError, check_whole
+from ifru_jax.errors import DataError, NumericsError, check_whole
 from ifru_jax.graph import Batch, Examples, TrainingSet
 from ifru_jax.graph.training_set import padded_size
-from ifru_jax.models import Params, Recommender, check_recommender
+from ifru_jax.models import Params, check_recommender
 from ifru_jax.pytree import pytree
 from ifru_jax.sparse import on_device
 from ifru_jax.training.adam import ADAM, ROW_ADAM, Optimiser
 from ifru_jax.training.losses import Loss, check_labels
 from ifru_jax.training.objective import Objective
 from ifru_jax.training.over_mesh import drawn, filled_up
-from ifru_jax.training.record import Boundary, Record, Recorder, Recording
+from ifru_jax.training.record import NUM_SEGMENTS, Boundary, Record, Recorder, Recording
 from ifru_jax.training.row_adam import check_rows_alone
 from ifru_jax.training.validation import both_labels, valid_metric, validation_pairs
 
@@ -46,8 +46,8 @@ class TrainConfig:
       reg: λ₂, the weight of ‖θ‖²/2 beside the mean loss over N interactions.
       epochs: at the most; None stands for 1,000. Without validation data all of them are run, and it has to be given.
       patience: epochs without a better validation metric before training stops.
-      record: segments of the training that are recorded, for requests that follow it; None for as many as the model needs
-        (`Recommender.num_segments`). 0 records nothing, and requests then read all they know of the training off its end.
+      record: segments of the training that are recorded, for requests that follow it. 0 records nothing, and requests then read
+        all they know of the training off its end.
       sparse: a step moves the rows of its batch alone (`training.row_adam`), for tables much larger than a batch; for models whose
         scores depend on the rows of their pair.
     """
@@ -57,7 +57,7 @@ class TrainConfig:
     reg: float = 1e-5
     epochs: int | None = None
     patience: int = 10
-    record: int | None = None
+    record: int = NUM_SEGMENTS
     sparse: bool = False
 
     @property
@@ -70,21 +70,6 @@ class TrainConfig:
         """Epochs at the most."""
         return MOST_EPOCHS if self.epochs is None else self.epochs
 
-    def segments_of(self, model: Recommender) -> int:
-        """How many are recorded of the training of a model.
-
-        Raises:
-          ModelError: the model's own number is none of at least one.
-        """
-        if self.record is not None:
-            return self.record
-        count = model.num_segments
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise ModelError(
-                f"num_segments of {model!r} is {count!r}: give a whole number of at least 1. TrainConfig(record=0) records nothing."
-            )
-        return count
-
     @property
     def unrecorded(self) -> Self:
         """The same without a record, for a model that no request will come to."""
@@ -95,7 +80,7 @@ class TrainConfig:
         for name in ("learning_rate", "batch_size", "epochs", "patience"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise DataError(f"{name} is {getattr(self, name)}: it must be positive.")
-        if self.record is not None and self.record < 0:
+        if self.record is None or isinstance(self.record, bool) or self.record < 0:
             raise DataError(f"record is {self.record}: give the number of segments, or 0 to record nothing.")
         if not self.reg >= 0:
             raise DataError(f"reg is {self.reg}: the weight of the L2 term can't be negative.")
@@ -200,7 +185,7 @@ def fit_params(
         check_recommender(model, params, train.graph)
     if config.sparse:
         check_rows_alone(objective, params, train.graph)
-    optimiser, num_segments = config.optimiser, config.segments_of(model)
+    optimiser, num_segments = config.optimiser, config.record
     opt_state = optimiser.init(params, (train.placed.num_rows, train.placed.num_cols), num_segments > 0)
     state = _State(params, opt_state, params, jnp.asarray(-jnp.inf, jnp.result_type(float)))
     pairs = validation_pairs(valid, valid_capacity, compared=loss.grouped, mesh=train.mesh) if valid.total else None

@@ -42,6 +42,8 @@ from ifru_jax.pytree import pytree
 from ifru_jax.sparse import on_device
 from ifru_jax.training.validation import validation_pairs
 
+# Unless asked for otherwise (docs/step.md).
+NUM_SEGMENTS = 3
 # Of the first epochs, before the stride has grown.
 PARTS = 4
 # Boundaries per segment at the most: up to the best epoch, and since.

@@ -18,7 +18,7 @@ with H_1 at θ_1, and what Adam remembers in the middle is older by `age`, so th
 gradients may be no more than their rounding. All segments are begun like the first where the pace of the one before tells little:
 where a batch was all of the data, which is then small, so that Adam moves every element by a step of one size, this way and that;
 where users are what the rows of their items add up to, so that these go too far together and come back within a segment; and where
-a model needs more segments than others, since its rows turn.
+rows turn, as those that are divided by their length. There P is taken as it was, too, since ρ would be mostly noise.
 
 F_k is resolved by few products in all segments but the last: what they leave undone is in the force of the next, which is taken at
 θ_k + δ_½. Nothing comes after the last.
@@ -44,8 +44,7 @@ import optax
 from ifru_jax.graph import Batch, Change
 from ifru_jax.influence import Influence, right_hand_side
 from ifru_jax.influence.right_hand_side import SpilloverForm
-from ifru_jax.models import Params
-from ifru_jax.models.recommender import NUM_SEGMENTS
+from ifru_jax.models import Params, Recommender
 from ifru_jax.models.tables import clear_rows, of_bags
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import Solution, check, spectral_step
@@ -210,9 +209,14 @@ class Ground(NamedTuple):
     unsteady: jax.Array | bool
 
 
+def adapts(model: Recommender, record: Record) -> bool:
+    """Whether P_r is taken to differ from P: it does with Adam, but where rows turn what is known of it is mostly noise."""
+    return record.adaptive and not model.turning
+
+
 def unsteady(objective: Objective, sides: Sides) -> jax.Array | bool:
     """Whether the pace of a segment tells little of that of the next."""
-    turning = of_bags(objective.model.tables) or objective.model.num_segments > NUM_SEGMENTS
+    turning = of_bags(objective.model.tables) or objective.model.turning
     return turning or sides.batch_size >= objective.total
 
 

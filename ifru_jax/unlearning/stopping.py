@@ -13,9 +13,9 @@ since a flow without the scatter of minibatches peaks elsewhere than the trainin
 validation pairs, so that what is left is what the request changed. Where nothing is forgotten it is nothing. A metric that is the
 share of some pairs counts for as much as it differs by more than its standard error. As along the record, shared weights are held.
 
-All τ come from one Krylov space, see `solvers.spectral`. A model whose training is recorded in more segments than others is too far
-from linear for that: its flow goes on in as many stages, each from where the one before ended. Without a large share of its data a
-training may have lasted more than twice as long: a request for so much is followed as far, in stages as well. So is the one with
+All τ come from one Krylov space, see `solvers.spectral`. Where rows turn, as those that are divided by their length, much is too
+far from linear for that: the flow goes on in short stages, each from where the one before ended. Without a large share of its data
+a training may have lasted more than twice as long: a request for so much is followed as far, in stages as well. So is the one with
 which requests that came one by one add up to so much.
 """
 
@@ -30,7 +30,6 @@ import optax
 
 from ifru_jax.graph import Batch, TrainingSet
 from ifru_jax.models import Params
-from ifru_jax.models.recommender import NUM_SEGMENTS
 from ifru_jax.pytree import pytree
 from ifru_jax.solvers import damping_path, lanczos
 from ifru_jax.solvers.lanczos import Krylov
@@ -46,6 +45,8 @@ SHARES = np.array([-0.05, -0.025, 0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4])
 # Where requests are for more than a share of LARGE: past dips of the metric, which early stopping has the patience for. One Krylov
 # space is then good for LONGEST.
 LARGE, LONGEST = 0.06, 0.2
+# Where rows turn.
+LONGEST_TURNING = 0.05
 FURTHER = np.array([*SHARES, 0.6, 0.8, 1.0, 1.2])
 # With fewer validation pairs the metric is a staircase.
 LEAST_PAIRS = 1000
@@ -125,8 +126,8 @@ def peak(objective: Objective, params: Params, record: Record, data: TrainingSet
 
 def stages(objective: Objective, params: Params, record: Record, data: TrainingSet, looks: np.ndarray = SHARES) -> Iterator[Stage]:
     """The flow on from parameters that stand for `data`, as far as the last look; each stage is found when it is asked for."""
-    count, last = objective.model.num_segments, float(looks[-1])
-    longest = SHARES[-1] / count if count > NUM_SEGMENTS else LONGEST if last > SHARES[-1] else SHARES[-1]
+    last = float(looks[-1])
+    longest = LONGEST_TURNING if objective.model.turning else LONGEST if last > SHARES[-1] else SHARES[-1]
     bounds = np.linspace(0, last, 1 + round(last / longest)).round(9)
     moved, steps = _nowhere(followers(objective.model, params)[0]), on_device(record.steps)
     for begins, ends in pairwise(bounds.tolist()):

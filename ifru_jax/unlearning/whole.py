@@ -22,7 +22,7 @@ from ifru_jax.solvers import Solution, check
 from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record
-from ifru_jax.unlearning.along import SegmentSolve, along_training
+from ifru_jax.unlearning.along import SegmentSolve, adapts, along_training
 from ifru_jax.unlearning.astray import ranks_worse, warn_astray, went_astray
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.prepare import Prepared
@@ -96,7 +96,7 @@ def _along(state: Prepared, objective: Objective, change: Change, *, last: bool)
     assert state.record is not None
     step, model = state.step, state.model
     still = _nothing(followers(model, state.params)[1])
-    solve = SegmentSolve.of(step, adaptive=state.record.adaptive)
+    solve = SegmentSolve.of(step, adaptive=adapts(model, state.record))
     found = along_training(objective, state.record, change, solve=solve)
     record = state.record.without(change.after, found.segments, change.request).requested(change.share)
     params = moved(model, state.params, found.delta | still, change.after.examples)

@@ -90,7 +90,7 @@ def test_ranking_leaves_out_what_was_seen_and_counts_precision_of_ten(split):
         def score(self, params, pairs, graph):
             return params["liked"][pairs.users, pairs.items]
 
-        num_hops, tables, history_length, num_segments = 0, {}, 0, 3
+        num_hops, tables, history_length, turning = 0, {}, 0, False
 
     seen = join(split.train, split.valid)
     liked = np.zeros((60, 40), np.float32)

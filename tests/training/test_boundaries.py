@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ifru_jax import ModelError, TrainConfig, from_nnx, mf, random_split
+from ifru_jax import DataError, TrainConfig, from_nnx, mf, random_split
 from ifru_jax.models import in_bfloat16, ngcf
 from ifru_jax.training import train
 from ifru_jax.training.record import Boundary, Recorder
@@ -64,19 +64,22 @@ def test_a_training_of_one_step_has_parts_of_it_for_segments():
     np.testing.assert_allclose([segment.params["a"][0] for segment in segments], [0.1, 0.4, 0.8], rtol=1e-6)
 
 
-@pytest.mark.parametrize("count", [0, -1, 2.5, None, True])
+@pytest.mark.parametrize("count", [-1, 2.5, None, True])
 def test_a_number_of_segments_that_is_none_is_refused(count):
-    with pytest.raises(ModelError, match=f"num_segments of MF.* is {count}: give a whole number of at least 1"):
-        train(jax.random.key(0), replace(mf(), num_segments=count), random_split(tastes(), seed=0), TrainConfig(epochs=1))
+    with pytest.raises(DataError, match=f"record is {count}"):
+        TrainConfig(record=count)
 
 
-def test_a_training_is_recorded_as_finely_as_its_model_needs():
-    """Where nothing else is asked for; whatever a model is wrapped in."""
-    as_needed, own = TrainConfig(epochs=2, learning_rate=0.01), replace(mf(embedding_size=2), num_segments=5)
-    for model, count in ((mf(), 3), (ngcf(), 8), (own, 5), (in_bfloat16(own), 5), (from_nnx(dict, num_segments=2), 2)):
-        assert as_needed.segments_of(model) == count
-        assert replace(as_needed, record=1).segments_of(model) == 1
-        assert as_needed.unrecorded.segments_of(model) == 0
-    split = random_split(tastes(), seed=0)
-    for config, count in ((as_needed, 5), (replace(as_needed, record=1), 1)):
-        assert len(train(jax.random.key(0), own, split, config).record.segments) == count
+def test_a_training_is_recorded_in_three_segments_unless_asked_for_otherwise():
+    split, config = random_split(tastes(), seed=0), TrainConfig(epochs=2, learning_rate=0.01)
+    for asked, count in ((config, 3), (replace(config, record=1), 1), (replace(config, record=5), 5)):
+        assert len(train(jax.random.key(0), mf(embedding_size=2), split, asked).record.segments) == count
+    assert train(jax.random.key(0), mf(embedding_size=2), split, config.unrecorded).record is None
+
+
+def test_a_model_says_whether_its_rows_turn_whatever_it_is_wrapped_in():
+    turning = replace(mf(embedding_size=2), turning=True)
+    for model, turns in ((mf(), False), (ngcf(), True), (turning, True), (in_bfloat16(turning), True), (in_bfloat16(mf()), False)):
+        assert model.turning is turns
+    assert from_nnx(dict, turning=True).turning
+    assert not from_nnx(dict).turning

@@ -106,7 +106,7 @@ class Squares(Pointwise):
 class Biases:
     """s = b_u + c_i: squares of it are a quadratic objective."""
 
-    num_hops, history_length, num_segments = 0, 0, 3
+    num_hops, history_length, turning = 0, 0, False
     tables = {"user": "user", "item": "item"}  # noqa: RUF012
 
     def init(self, key, num_users, num_items):
@@ -220,14 +220,27 @@ def test_a_request_follows_the_record_and_leaves_no_trace_in_it(recorded):
 
 
 def test_the_pace_leads_to_the_middle_unless_rows_turn(split):
-    """Then a product leads there in every segment: users are what their items add up to, or more segments are needed."""
-    finer = replace(mf(embedding_size=4), num_segments=4)
-    for model, more in ((mf(embedding_size=4), 1), (multvae(hidden_size=6, code_size=3), 3), (finer, 3)):
+    """Then a product leads there in every segment: users are what their items add up to, or rows are divided by their length."""
+    turning = replace(mf(embedding_size=4), turning=True)
+    for model, more in ((mf(embedding_size=4), 1), (multvae(hidden_size=6, code_size=3), 3), (turning, 3)):
         trained = train(jax.random.key(0), model, split, replace(CONFIG, epochs=3, record=3))
         change = Change.of(trained.training_set, some(trained, 5))
         found = along_training(trained.objective, trained.record, change, solve=SegmentSolve(num_steps=2, tolerance=None))
         # Through each segment two lead, and one back from its middle.
         assert int(found.solution.num_steps) == 3 * (2 + 1) + more
+
+
+@pytest.mark.parametrize("turning", [False, True])
+def test_where_rows_turn_p_is_taken_as_it_was(split, turning):
+    model = replace(mf(embedding_size=4), turning=turning)
+    trained = train(jax.random.key(0), model, split, replace(CONFIG, epochs=3))
+    after, _ = forget(prepare(trained), some(trained, 5))
+    kept = after.interactions
+    rows = {"user": np.unique(kept.users), "item": np.unique(kept.items)}
+    for before, now in zip(trained.record.segments, after.record.segments, strict=True):
+        for name, side in model.tables.items():
+            same = [np.asarray(of.applied[name])[rows[side]] for of in (before, now)]
+            assert np.array_equal(*same) == turning
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])

@@ -70,11 +70,11 @@ def test_training_goes_on_by_the_difference_of_the_peaks_and_the_record_is_longe
 
 
 @pytest.fixture(scope="module")
-def in_five(recorded):
-    """The same training, of a model that needs five segments."""
-    model = replace(recorded.model, num_segments=5)
-    five = Trained.of(model, recorded.params, recorded.interactions, config=recorded.config)
-    return five.with_record(recorded.record)
+def turning(recorded):
+    """The same training, of a model whose rows are said to turn."""
+    model = replace(recorded.model, turning=True)
+    same = Trained.of(model, recorded.params, recorded.interactions, config=recorded.config)
+    return same.with_record(recorded.record)
 
 
 def way(trained, moved=None):
@@ -82,20 +82,20 @@ def way(trained, moved=None):
     return list(stages(trained.objective, params, trained.record, trained.training_set))
 
 
-def test_a_model_of_more_segments_goes_on_in_stages_each_from_the_end_of_the_one_before(recorded, in_five):
+def test_a_model_whose_rows_turn_goes_on_in_stages_each_from_the_end_of_the_one_before(recorded, turning):
     assert len(way(recorded)) == 1
-    found = way(in_five)
-    assert [stage.begins for stage in found] == pytest.approx([0.0, 0.08, 0.16, 0.24, 0.32])
+    found = way(turning)
+    assert [stage.begins for stage in found] == pytest.approx([0.05 * k for k in range(8)])
     assert np.concatenate([stage.looks for stage in found]).tolist() == SHARES.tolist()
-    there = jax.tree.map(jnp.zeros_like, in_five.params)
+    there = jax.tree.map(jnp.zeros_like, turning.params)
     for stage in found:
         chex.assert_trees_all_close(stage.moved, there, rtol=1e-6)
-        alone = next(iter(way(in_five, there)))
-        there = jax.tree.map(jnp.add, there, alone.at(0.08))
+        alone = next(iter(way(turning, there)))
+        there = jax.tree.map(jnp.add, there, alone.at(0.05))
         chex.assert_trees_all_close(stage.at(stage.ends), there, rtol=1e-5, atol=1e-7)
 
 
-def test_stages_are_nearer_to_the_flow_than_one_is(recorded, in_five):
+def test_stages_are_nearer_to_the_flow_than_one_is(recorded, turning):
     """Against the flow along −S² ∇L in ten thousand small steps."""
     rate = jax.tree.map(lambda p: recorded.record.steps * p * 0.4 / 10_000, recorded.record.segments[-1].applied)
 
@@ -110,24 +110,24 @@ def test_stages_are_nearer_to_the_flow_than_one_is(recorded, in_five):
     expected = jax.tree.map(jnp.subtract, end, recorded.params)
     off = [
         float(optax.tree.norm(jax.tree.map(jnp.subtract, way(of)[-1].at(0.4), expected))) / float(optax.tree.norm(expected))
-        for of in (recorded, in_five)
+        for of in (recorded, turning)
     ]
     assert off[1] < 0.5 * off[0], off
 
 
 @pytest.mark.parametrize("share", [0.06, 0.27, 0.43])
-def test_a_request_goes_on_within_the_stage_that_it_comes_to(in_five, share):
-    state = prepare(in_five)
+def test_a_request_goes_on_within_the_stage_that_it_comes_to(turning, share):
+    state = prepare(turning)
     now = peak(state.objective, state.params, state.record, state.training_set)
     before = replace(state.record, peak=now.share - share - len(state.record.valid) ** -0.5)
     step, record = gone_on(state.objective, state.params, before, state.training_set)
-    stage = next(one for one in way(in_five) if share <= one.ends or one.ends == 0.4)
+    stage = next(one for one in way(turning) if share <= one.ends or one.ends == 0.4)
     chex.assert_trees_all_close(step, stage.at(share), rtol=1e-5, atol=1e-7)
     assert record.steps == pytest.approx((1 + share) * before.steps)
 
 
-def test_a_large_request_is_followed_further_in_stages(recorded, in_five):
-    for of, length in ((recorded, 0.2), (in_five, 0.08)):
+def test_a_large_request_is_followed_further_in_stages(recorded, turning):
+    for of, length in ((recorded, 0.2), (turning, 0.05)):
         found = list(stages(of.objective, of.params, of.record, of.training_set, FURTHER))
         assert [stage.begins for stage in found] == pytest.approx(np.arange(0, 1.2 - 1e-6, length))
         assert found[-1].ends == 1.2
@@ -202,16 +202,16 @@ def told(monkeypatch):
     return said
 
 
-def test_the_metric_is_looked_at_along_the_stages(in_five, monkeypatch):
+def test_the_metric_is_looked_at_along_the_stages(turning, monkeypatch):
     """From early parameters, which move far."""
-    data, early, seen = in_five.training_set, in_five.record.segments[0].params, []
+    data, early, seen = turning.training_set, turning.record.segments[0].params, []
     monkeypatch.setattr(stopping, "_top", lambda places, values: seen.append((places, values)) or 0.3)
-    assert peak(in_five.objective, early, in_five.record, data) == (0.3, None)
+    assert peak(turning.objective, early, turning.record, data) == (0.3, None)
     expected = []
     for share in SHARES:
-        stage = next(one for one in stages(in_five.objective, early, in_five.record, data) if share <= one.ends)
+        stage = next(one for one in stages(turning.objective, early, turning.record, data) if share <= one.ends)
         moved = jax.tree.map(jnp.add, early, stage.at(share))
-        expected.append(float(valid_metric(in_five.objective, moved, Batch(in_five.record.pairs, data.graph))))
+        expected.append(float(valid_metric(turning.objective, moved, Batch(turning.record.pairs, data.graph))))
     [(places, values)] = seen
     assert places.tolist() == SHARES.tolist()
     np.testing.assert_allclose(values, expected, atol=1e-4)

@@ -80,8 +80,8 @@ class Aggregation:
         return self.model.history_length
 
     @property
-    def num_segments(self) -> int:
-        return self.model.num_segments
+    def turning(self) -> bool:
+        return self.model.turning
 
     def init(self, key: jax.Array, num_users: int, num_items: int) -> Params:
         """Glorot-normal transfer and He-like attention weights, zero biases, h = .01, as the public code starts."""

@@ -29,7 +29,7 @@ from ifru_jax.solvers import Solution, check
 from ifru_jax.sparse import capacity_of, on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Segment
-from ifru_jax.unlearning.along import SegmentSolve
+from ifru_jax.unlearning.along import SegmentSolve, adapts
 from ifru_jax.unlearning.astray import warn_astray
 from ifru_jax.unlearning.clock import Clock
 from ifru_jax.unlearning.config import IFRUConfig
@@ -91,7 +91,7 @@ class _Model:
         if state.follows:
             assert state.record is not None
             way = Way(state.record.segments, state.on_the_way, float(state.record.batch_size))
-            adaptive = state.record.adaptive
+            adaptive = adapts(state.model, state.record)
         return cls(state.step, adaptive, objective, state.params, state.propagations, state.floor, way)
 
 

@@ -157,7 +157,13 @@ FOLLOWING = [
         "unlearning/along.py",
         "unlearning/test_along.py::test_the_pace_leads_to_the_middle_unless_rows_turn",
         ("bags of items go on at their pace", "turning = of_bags(objective.model.tables) or ", "turning = "),
-        ("models of more segments go on at their pace", " or objective.model.num_segments > NUM_SEGMENTS", ""),
+        ("rows that turn go on at their pace", " or objective.model.turning", ""),
+    ),
+    *faults(
+        "unlearning/along.py",
+        "unlearning/test_along.py::test_where_rows_turn_p_is_taken_as_it_was",
+        ("P changes where rows turn", "record.adaptive and not model.turning", "record.adaptive"),
+        ("P never changes", "record.adaptive and not model.turning", "False"),
     ),
     *faults(
         "unlearning/along.py",

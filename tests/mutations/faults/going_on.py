@@ -58,8 +58,8 @@ GOING_ON = [
     *faults(
         "unlearning/stopping.py",
         "unlearning/test_stopping.py",
-        ("every model goes on in one stage", "SHARES[-1] / count if count > NUM_SEGMENTS else", ""),
-        ("three segments are three stages", "SHARES[-1] / count if count > NUM_SEGMENTS else", "SHARES[-1] / count if count else"),
+        ("every model goes on in one stage", "LONGEST_TURNING if objective.model.turning else", ""),
+        ("every model goes on in short stages", "LONGEST_TURNING if objective.model.turning else", "LONGEST_TURNING if True else"),
         ("the longest way in stages of two fifths", "LONGEST if last > SHARES[-1] else SHARES[-1]", "SHARES[-1]"),
         ("a large request is followed no further", "if last and record.pending > LARGE:", "if False:"),
         ("every part of a large request is followed further", "if last and record.pending", "if record.pending"),

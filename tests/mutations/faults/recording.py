@@ -81,10 +81,10 @@ RECORDING = [
     ),
     *faults(
         "training/fit.py",
-        "training/test_boundaries.py::test_a_training_is_recorded_as_finely_as_its_model_needs",
-        ("every model is recorded alike", "count = model.num_segments", "count = 3"),
+        "training/test_boundaries.py::test_a_training_is_recorded_in_three_segments_unless_asked_for_otherwise",
+        ("every training is recorded alike", "config.optimiser, config.record", "config.optimiser, NUM_SEGMENTS"),
     ),
-    *faults("models/recommender.py", REAL_DATA, ("two segments", "NUM_SEGMENTS = 3", "NUM_SEGMENTS = 2")),
+    *faults("training/record.py", REAL_DATA, ("two segments", "NUM_SEGMENTS = 3", "NUM_SEGMENTS = 2")),
     *faults(
         "checkpoint/contents.py",
         FILE,
