@@ -49,5 +49,5 @@ def searched(setup: Setup, folder: Path, tell: Tell) -> Setup:
         trained, tried = tuned(jax.random.key(SEED), model, setup.split, best.train, loss=setup.loss, watched=watched)
         found = {"of": of, "best": asdict(trained.config), "tried": [asdict(one) for one in tried]}
         write_json_atomic(path, found)
-    params = replace(setup.params, best=replace(best, train=TrainConfig(**found["best"])))
+    params = replace(setup.params, best=replace(best, train=TrainConfig.of_file(found["best"])))
     return replace(setup, params=params)

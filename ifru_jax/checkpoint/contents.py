@@ -127,7 +127,7 @@ def assembled(
         model,
         trees.read("params", model.tables),
         data,
-        config=TrainConfig(**description["config"]),
+        config=TrainConfig.of_file(description["config"]),
         loss=loss,
         total=description["total"],
         capacities=tuple(description["capacities"]),

@@ -7,7 +7,7 @@ many interactions remain, so training and retraining share one compilation.
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -69,6 +69,11 @@ class TrainConfig:
     def most_epochs(self) -> int:
         """Epochs at the most."""
         return MOST_EPOCHS if self.epochs is None else self.epochs
+
+    @classmethod
+    def of_file(cls, described: Mapping[str, Any]) -> Self:
+        """From the fields in a file; null for `record`, as older files have it, was as many segments as the default is."""
+        return cls(**{name: value for name, value in described.items() if (name, value) != ("record", None)})
 
     @property
     def unrecorded(self) -> Self:

@@ -243,6 +243,20 @@ def test_a_number_that_is_none_is_named(trained, tmp_path, place, value):
         load(path)
 
 
+def test_a_file_that_leaves_the_number_of_segments_open_loads_with_the_default(trained, tmp_path):
+    """As it was written when that was the model's to say."""
+    path = tmp_path / "model.npz"
+    save(trained, path)
+    arrays = read_arrays(path).arrays
+    description = json.loads(str(arrays["description"]))
+    description["config"]["record"] = None
+    write_arrays(path, arrays | {"description": np.asarray(json.dumps(description))})
+    found = load(path)
+    assert found.config == replace(trained.config, record=TrainConfig().record)
+    np.testing.assert_array_equal(found.params["user_embedding"], trained.params["user_embedding"])
+    assert len(found.record.segments) == len(trained.record.segments)
+
+
 def test_a_class_with_the_name_of_ours_is_not_taken_for_it(trained, tmp_path):
     import flax.linen as nn
 
