@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ SAME_SHARDS = {"receraser": "sisa"}
 
 # Of models, and of models with an objective, for data that nobody tuned; each says why.
 DEFAULTS: dict[str, dict[str, Any]] = json.loads((CONFIGS / "defaults.json").read_text())
+# Interactions above which the defaults have batches of this size at least: thousands of steps an epoch, each of which goes over
+# whole tables, take hours. Adam's rate goes with the square root of the batch (Malladi et al. 2022, arXiv 2205.10287).
+LARGE, LARGE_BATCH = 1_000_000, 16_384
 
 
 @dataclass(frozen=True)
@@ -60,16 +63,30 @@ def model_label(model: str, layers: int) -> str:
 
 
 def hyper_parameters(
-    data: str, model: str, layers: int, *, objective: str = "bce", shard_configs: Path = SHARD_CONFIGS
+    data: str, model: str, layers: int, *, objective: str = "bce", interactions: int = 0, shard_configs: Path = SHARD_CONFIGS
 ) -> HyperParameters:
-    """What was tuned for this data set and model, else the defaults, those of the model with this objective before its own."""
+    """What was tuned for this data set and model, else the defaults, those of the model with this objective before its own.
+
+    Args:
+      data, model, layers, objective: what is trained.
+      interactions: to train on; see `LARGE`.
+      shard_configs: what was tuned for shards.
+    """
     label = model_label(model, layers)
     found = _table(MODEL_CONFIGS).get(data, {}).get(label)
     if found is None:
-        return HyperParameters(_choice(DEFAULTS.get(f"{model}+{objective}", DEFAULTS[model])), None, None, tuned=False)
+        default = _choice(DEFAULTS.get(f"{model}+{objective}", DEFAULTS[model]))
+        return HyperParameters(_for_size(default, interactions), None, None, tuned=False)
     roles = (_choice(found[role]) for role in ("best", "protocol", "fastest"))
     of_shards = _table(shard_configs).get(data, {}).get(label, {})
     return HyperParameters(*roles, tuned=True, shards={name: _choice(entry) for name, entry in of_shards.items()})
+
+
+def _for_size(choice: Choice, interactions: int) -> Choice:
+    train, times = choice.train, LARGE_BATCH / choice.train.batch_size
+    if interactions <= LARGE or times <= 1:
+        return choice
+    return replace(choice, train=replace(train, learning_rate=train.learning_rate * times**0.5, batch_size=LARGE_BATCH))
 
 
 def _table(path: Path) -> dict[str, dict[str, Any]]:

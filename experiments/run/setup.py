@@ -91,7 +91,9 @@ def set_up(
         other=_another(train, request),
         # By the name that was given: somebody's own amazon.csv is not the Amazon data that was tuned for.
         # Nothing was tuned for another objective.
-        params=hyper_parameters(data if objective == "bce" else f"{data} with {objective}", model, layers, objective=objective),
+        params=hyper_parameters(
+            data if objective == "bce" else f"{data} with {objective}", model, layers, objective=objective, interactions=len(train)
+        ),
         build=build,
         loss=with_own_term(model, build(1e-2), loss, total=len(train)),
     )

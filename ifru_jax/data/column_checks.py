@@ -28,18 +28,43 @@ def check_rows(kind: str, rows: np.ndarray, size: int, ids: np.ndarray | None) -
 
 
 def ids_held(kind: str, ids: np.ndarray | None) -> np.ndarray | None:
-    """Original ids as tables keep them: int64, whatever whole numbers they were, or texts.
+    """Original ids as tables keep them: int64, whatever whole numbers they were, or texts, each of one row.
 
     Raises:
-      DataError: neither, or a number that int64 or the mark of the erased has no room for.
+      DataError: neither, a number that int64 or the mark of the erased has no room for, or an id of two rows.
     """
-    if ids is None or (ids := np.asarray(ids)).dtype.kind == "U" or ids.dtype == np.int64:
-        return ids
+    if ids is None:
+        return None
+    found = _ids_as_kept(kind, np.asarray(ids))
+    # In ascending order, as files are numbered, nothing has to be sorted.
+    if found.ndim != 1 or _ascending(found):
+        return found
+    # Those that were erased share a mark.
+    unique, counts = np.unique(found[found != ("" if found.dtype.kind == "U" else np.iinfo(np.int64).min)], return_counts=True)
+    if (counts > 1).any():
+        twice = unique[counts > 1][0]
+        places = np.flatnonzero(found == twice)
+        raise DataError(
+            f"{kind}_ids name {twice} {len(places)} times, in rows {places[0]} and {places[1]}: a row has an id of its own, by "
+            "which a request names it. Interactions.from_arrays numbers the ids of a list of interactions."
+        )
+    return found
+
+
+def _ascending(ids: np.ndarray, piece: int = 2**16) -> bool:
+    """Whether every id is larger than the one before; a piece at a time, since a table may be on disk and not fit."""
+    starts = range(0, len(ids), piece)
+    return all((ids[start + 1 : start + piece + 1] > ids[start : start + piece][: len(ids) - start - 1]).all() for start in starts)
+
+
+def _ids_as_kept(kind: str, ids: np.ndarray) -> np.ndarray:
+    if ids.dtype.kind == "U" or ids.dtype == np.int64:
+        return held(ids, ids.dtype)
     remedy = "give whole numbers from 0, or texts, or use Interactions.from_arrays, which numbers what a file has."
     if ids.dtype.kind == "O":
         types = {type(one) for one in ids.ravel().tolist()}
         if types and all(issubclass(of, str) for of in types):
-            return ids.astype(str)
+            return held(ids, np.dtype(str))
         if not all(issubclass(of, int | np.integer) and of is not bool for of in types):
             raise DataError(f"{kind}_ids hold values of type {', '.join(sorted(of.__name__ for of in types))}: {remedy}")
     elif ids.dtype.kind not in "iu":
@@ -50,6 +75,7 @@ def ids_held(kind: str, ids: np.ndarray | None) -> np.ndarray | None:
     if ids.dtype.kind == "i":
         # The mark of the erased, which is the smallest of its type.
         found[ids == np.iinfo(ids.dtype).min] = np.iinfo(np.int64).min
+    found.flags.writeable = False
     return found
 
 
@@ -66,18 +92,33 @@ def check_shapes(users: np.ndarray, columns: Mapping[str, np.ndarray | None]) ->
             raise DataError(f"{name} has shape {column.shape} but users has {users.shape}: give one value per interaction.")
 
 
-def check_finite(name: str, column: np.ndarray | None) -> None:
-    """Refuses NaN and infinite values (DataError); `name` is that of a single one."""
-    if column is None:
-        return
-    bad = np.flatnonzero(~np.isfinite(column))
+def numbers_held(name: str, column: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
+    """The column in this type of floating-point number, as `held` keeps it; `name` is that of a single value.
+
+    Raises:
+      DataError: values that are no numbers, such as dates, or NaN, or that are infinite in this type.
+    """
+    remedy = "give numbers, or use Interactions.from_arrays, which reads other kinds."
+    if column.dtype.kind not in "biufO":
+        raise DataError(f"the {name}s have dtype {column.dtype}: {remedy}")
+    try:
+        with np.errstate(over="ignore"):
+            found = held(column, dtype)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the {name}s are no numbers ({error}): {remedy}") from error
+    bad = np.flatnonzero(~np.isfinite(found))
     if bad.size:
         raise DataError(
-            f"the {name} of interaction {bad[0]} is {column[bad[0]]} ({bad.size} such): "
+            f"the {name} of interaction {bad[0]} is {found[bad[0]]} ({bad.size} such): "
             f"drop these rows or fill in their {name}s before loading."
         )
+    return found
 
 
 def held(column: np.ndarray, dtype: npt.DTypeLike) -> np.ndarray:
-    """The column in this type: itself where nobody can write to it, such as one on disk, else a copy."""
-    return column if column.dtype == dtype and not column.flags.writeable else column.astype(dtype)
+    """The column in this type: itself where nobody can write to it, such as one on disk, else a copy that nobody can write to."""
+    if column.dtype == dtype and not column.flags.writeable:
+        return column
+    kept = column.astype(dtype)
+    kept.flags.writeable = False
+    return kept

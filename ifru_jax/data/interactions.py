@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifru_jax.data.alignment import known_rows
-from ifru_jax.data.column_checks import check_features, check_finite, check_rows, check_shapes, held, ids_held
+from ifru_jax.data.column_checks import check_features, check_rows, check_shapes, held, ids_held, numbers_held
 from ifru_jax.data.notes import tell, tell_of_duplicates
 from ifru_jax.data.pair_keys import ascending
 from ifru_jax.data.reading.cells import cells_of
@@ -69,8 +69,8 @@ class Interactions:
         ids and their features are whole. Degrees and what else is counted over all is then counted by all processes together.
 
     Raises:
-      DataError: arrays of different lengths, rows outside the tables, ids that are neither whole numbers nor texts, NaN or infinite
-        labels or timestamps; the message names the first bad value.
+      DataError: arrays of different lengths, rows outside the tables, ids that are neither whole numbers nor texts or that two rows
+        have, NaN or infinite labels or timestamps; the message names the first bad value.
     """
 
     users: np.ndarray
@@ -95,15 +95,16 @@ class Interactions:
         check_features("item", self.item_features, self.num_items)
         columns = {"items": self.items, "labels": self.labels, "timestamps": self.timestamps, "groups": self.groups}
         check_shapes(self.users, columns)
-        with np.errstate(over="ignore"):
-            labels = held(self.labels, np.float32)
-        check_finite("rating", labels)
-        check_finite("timestamp", self.timestamps)
+        labels = numbers_held("rating", self.labels, np.float32)
+        times = None if self.timestamps is None else numbers_held("timestamp", self.timestamps, np.float64)
         if self.share is not None:
             self.share.check_users(self.users)
         object.__setattr__(self, "users", held(self.users, np.int32))
         object.__setattr__(self, "items", held(self.items, np.int32))
         object.__setattr__(self, "labels", labels)
+        object.__setattr__(self, "timestamps", times)
+        if self.groups is not None:
+            object.__setattr__(self, "groups", held(self.groups, np.int64))
 
     @classmethod
     def from_arrays(

@@ -44,9 +44,6 @@ def in_order(data: Interactions, sizes: tuple[int, int], user_ids: Ids | None = 
                 f"there are {len(found)} {kind}_ids for {size} rows of {kind}s: give one per row, in their order. If a row is "
                 "nobody's (padding), say so with pad."
             )
-        unique, counts = np.unique(found, return_counts=True)
-        if (counts > 1).any():
-            raise DataError(f"{kind}_ids name {unique[counts > 1][0]} {counts.max()} times: a row has an id of its own.")
         named[kind] = found
     none = np.zeros(0, np.int32)
     tables = Interactions(none, none, np.zeros(0, np.float32), *sizes, user_ids=named["user"], item_ids=named["item"])

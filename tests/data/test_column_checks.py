@@ -1,5 +1,7 @@
 """Columns that don't belong together, or hold what is no value, are refused; the message names the first such."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,8 @@ def test_an_id_erased_among_short_numbers_stays_erased():
         (np.array([True, 3], object), "user_ids hold values of type bool, int"),
         (np.array([1, 2**63], np.uint64), f"user_ids reach from 1 to {2**63}"),
         (np.array([1, 2**80], object), f"user_ids reach from 1 to {2**80}"),
+        (np.array([5, 5]), "user_ids name 5 2 times, in rows 0 and 1: a row has an id of its own"),
+        (["ann", "ann"], "user_ids name ann 2 times, in rows 0 and 1"),
     ],
 )
 def test_what_is_no_id_is_named(ids, message):
@@ -88,3 +92,37 @@ def test_what_can_be_written_to_is_copied():
     users = np.array([0, 1])
     assert not np.shares_memory(Interactions(users, users, labels, 2, 2).labels, labels)
     assert Interactions(users, users, fixed, 2, 2).labels is fixed
+
+
+@pytest.mark.parametrize("column", ["timestamps", "groups", "user_ids", "item_ids"])
+def test_what_is_written_to_a_column_later_stays_outside(column):
+    given = np.array([3, 1], np.float64 if column == "timestamps" else np.int64)
+    data = Interactions(np.arange(2), np.arange(2), np.ones(2), 2, 2, **{column: given})
+    given[:] = 7
+    np.testing.assert_array_equal(getattr(data, column), [3, 1])
+
+
+@pytest.mark.parametrize(
+    ("column", "given", "message"),
+    [
+        (
+            "timestamps",
+            np.array(["2026-01-01", "2026-01-02"], "datetime64[ns]"),
+            r"the timestamps have dtype datetime64\[ns\]: give numbers",
+        ),
+        ("timestamps", np.array(["10", "noon"], object), r"the timestamps are no numbers \(.*noon.*\): give numbers"),
+        ("labels", np.array(["1", "0"]), "the ratings have dtype <U1: give numbers, or use Interactions.from_arrays"),
+        ("labels", np.array([1, "x"], object), r"the ratings are no numbers \(.*x"),
+        ("labels", np.array([1 + 1j, 0]), "the ratings have dtype complex128"),
+    ],
+)
+def test_what_is_no_number_is_refused(column, given, message):
+    """A date in nanoseconds would be taken for so many seconds."""
+    with pytest.raises(DataError, match=message):
+        Interactions(np.arange(2), np.arange(2), **{"labels": np.ones(2), column: given}, num_users=2, num_items=2)
+
+
+def test_marks_of_the_erased_are_no_id_that_comes_twice():
+    data = Interactions(np.arange(4), np.zeros(4, int), np.ones(4), 4, 1, user_ids=np.array([9, 4, 7, 2]))
+    left = replace(data.erase_ids(np.array([0, 2]), np.zeros(0, int)), labels=np.zeros(4))
+    np.testing.assert_array_equal(left.user_rows([9, 4, 7, 2]), [-1, 1, -1, 3])
