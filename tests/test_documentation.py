@@ -5,10 +5,12 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import polars
 import pytest
 
 from ifru_jax import load_dataset
+from ifru_jax.data.bundled import movielens_small
 from ifru_jax.training import TrainConfig
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +28,16 @@ def short_trainings(monkeypatch):
 
 
 @pytest.fixture
-def files(tmp_path, monkeypatch):
+def few_users(monkeypatch):
+    """An eighth of the data, with all that pages name; whether code runs doesn't depend on how much there is."""
+    whole = movielens_small()
+    users = whole.user_ids[whole.users]
+    few = whole.select((users <= 120) | np.isin(users, users[whole.item_ids[whole.items] == 371]))
+    monkeypatch.setattr("ifru_jax.data.datasets.movielens_small", lambda: few)
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch, few_users):
     """A folder with the files that pages read."""
     monkeypatch.chdir(tmp_path)
     data = load_dataset("movielens-small").interactions  # the same as on other pages, so nothing is compiled for it
