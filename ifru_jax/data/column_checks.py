@@ -6,11 +6,16 @@ ifru_jax.errors.DataError: labels has shape (3,) but users has (2,): give one va
 """
 
 from collections.abc import Mapping, Sized
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 
+from ifru_jax.data.reading.ids import without_a_name
 from ifru_jax.errors import DataError
+
+# Tables of ids that were looked through, by where they are: nobody can write to them, and models share them.
+_CHECKED: WeakValueDictionary[int, np.ndarray] = WeakValueDictionary()
 
 
 def check_rows(kind: str, rows: np.ndarray, size: int, ids: np.ndarray | None) -> None:
@@ -31,16 +36,31 @@ def ids_held(kind: str, ids: np.ndarray | None) -> np.ndarray | None:
     """Original ids as tables keep them: int64, whatever whole numbers they were, or texts, each of one row.
 
     Raises:
-      DataError: neither, a number that int64 or the mark of the erased has no room for, or an id of two rows.
+      DataError: neither, a number that int64 or the mark of the erased has no room for, an id that no request can name, or one of
+        two rows.
     """
     if ids is None:
         return None
     found = _ids_as_kept(kind, np.asarray(ids))
-    # In ascending order, as files are numbered, nothing has to be sorted.
-    if found.ndim != 1 or _ascending(found):
-        return found
-    # Those that were erased share a mark.
-    unique, counts = np.unique(found[found != ("" if found.dtype.kind == "U" else np.iinfo(np.int64).min)], return_counts=True)
+    if found.ndim == 1 and _CHECKED.get(id(found)) is not found:
+        _check_ids(kind, found)
+        _CHECKED[id(found)] = found
+    return found
+
+
+def _check_ids(kind: str, found: np.ndarray) -> None:
+    """Refuses ids that no request can name, and those of two rows (DataError). Those that were erased share a mark."""
+    mark = "" if found.dtype.kind == "U" else np.iinfo(np.int64).min
+    # In ascending order from 0, as files are numbered, there is nothing to look for.
+    if found.dtype.kind == "i" and _ascending(found) and (not len(found) or found[0] >= 0):
+        return
+    nameless = [place for place in without_a_name(found).tolist() if found[place] != mark]
+    if nameless:
+        raise DataError(
+            f"{kind}_ids have {found[nameless[0]].item()!r} in row {nameless[0]} ({len(nameless)} such): no request could name it. "
+            "Give whole numbers from 0, or texts without blanks around them and without control characters."
+        )
+    unique, counts = np.unique(found[found != mark], return_counts=True)
     if (counts > 1).any():
         twice = unique[counts > 1][0]
         places = np.flatnonzero(found == twice)
@@ -48,7 +68,6 @@ def ids_held(kind: str, ids: np.ndarray | None) -> np.ndarray | None:
             f"{kind}_ids name {twice} {len(places)} times, in rows {places[0]} and {places[1]}: a row has an id of its own, by "
             "which a request names it. Interactions.from_arrays numbers the ids of a list of interactions."
         )
-    return found
 
 
 def _ascending(ids: np.ndarray, piece: int = 2**16) -> bool:

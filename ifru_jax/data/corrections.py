@@ -6,7 +6,7 @@
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,12 @@ def as_rows(given: Iterable[Sequence[Any]] | None, columns: tuple[str, ...]) -> 
       DataError: a row that doesn't have these columns.
     """
     kind, rows = f"({', '.join(columns)}) {'pair' if len(columns) == 2 else 'triple'}", []
+    if isinstance(given, Mapping) or hasattr(given, "columns"):
+        # Going through a frame gives its columns, or their names.
+        raise DataError(
+            f"a {type(given).__name__} has columns, and what is asked for are rows: give a list of {kind}s, such as "
+            f"list(zip({', '.join(f'frame[{name!r}]' for name in columns)}))."
+        )
     for row in () if given is None else given:
         if not _is_row(row):
             raise DataError(f"{row!r} is not a {kind}: give a list of them, [({', '.join(columns)}), …].")

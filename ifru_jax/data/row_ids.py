@@ -57,8 +57,10 @@ def erased(known: np.ndarray | None, rows: np.ndarray, size: int) -> np.ndarray 
     if len(rows) == 0:
         return known
     named = ids_of_rows(known, size).copy()
+    narrower = named.dtype.kind == "U" and np.char.str_len(named[rows]).max() * named.dtype.alignment == named.dtype.itemsize
     named[rows] = erased_mark(named.dtype)
-    return named
+    # A column is as wide as its longest text, which would tell the length of one that is gone.
+    return named.astype(f"<U{max(1, np.char.str_len(named).max())}") if narrower else named
 
 
 def erased_mark(dtype: np.dtype) -> int | str:

@@ -6,7 +6,7 @@ at a time. It is probed at parameters away from those of the initialisation, sin
 The reach is the largest number of propagations, one after the other, that any way through a trace passes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 
 from ifru_jax.errors import ModelError
 from ifru_jax.graph import BipartiteGraph, Graph, IndexPairs
-from ifru_jax.models.recommender import Params, Recommender
+from ifru_jax.models.recommender import Params, Recommender, Side
 from ifru_jax.models.tables import take_rows
 
 _PROPAGATE = "ifru_propagate"
@@ -27,10 +27,11 @@ _ROUNDS = 16
 
 
 def check_scores(name: str, model: Recommender, params: Params, graph: Graph) -> None:
-    """Scores four pairs, twice in other company; one compilation.
+    """Scores four pairs, twice in other company, and with a row of zeros; one compilation.
 
     Raises:
-      ModelError: scores that depend on the other pairs, that are the same for all, or that don't depend on a parameter.
+      ModelError: scores that depend on the other pairs, that are the same for all, or that don't depend on a parameter; scores or
+        derivatives that are not finite where a row is cleared.
     """
     users, items = graph.num_users, graph.num_items
     if users * items < 4:
@@ -39,10 +40,20 @@ def check_scores(name: str, model: Recommender, params: Params, graph: Graph) ->
     flat = np.unique(np.linspace(0, users * items - 1, 4).astype(int))
     places = [np.divmod(flat[list(chosen)], items) for chosen in ((0, 1, 2, 3), (0, 1, 3, 3))]
     pairs = [IndexPairs(jnp.asarray(u, jnp.int32), jnp.asarray(i, jnp.int32)) for u, i in places]
-    (scores, moves), (others, _) = (_scores(model, probed, company, graph) for company in pairs)
+    (scores, moves, slopes), (others, _, _) = (_scores(model, probed, company, graph) for company in pairs)
     first, second, size = np.asarray(scores), np.asarray(others), float(np.max(np.abs(scores)))
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         return
+    if slopes and users > 1 and items > 1:
+        # Of the first pair the user, of the last the item.
+        cleared = _cleared(model.tables, probed, {"user": 0, "item": items - 1})
+        zeros, _, finite = _scores(model, cleared, pairs[0], graph)
+        if not (finite and np.isfinite(np.asarray(zeros)).all()):
+            raise ModelError(
+                f"{name} has no finite score, or no finite derivative, where a row of its tables is zeros, which is what a request "
+                "leaves of who is forgotten: put a small constant under the root or beside the divisor, such as "
+                "x / jnp.sqrt(1e-12 + (x * x).sum(-1, keepdims=True)), which has derivatives at zero as well."
+            )
     if np.any(np.abs(first[:2] - second[:2]) > 1e-3 * size):
         raise ModelError(
             f"{name} scores a pair differently beside other pairs: a score is of its user and item alone. Normalise by constants "
@@ -85,11 +96,24 @@ def _away(params: Params) -> Params:
 
 
 @partial(jax.jit, static_argnums=0)
-def _scores(model: Recommender, params: Params, pairs: IndexPairs, graph: Graph) -> tuple[jax.Array, jax.Array]:
-    """Scores [4], and whether any of their derivatives is not 0."""
+def _scores(model: Recommender, params: Params, pairs: IndexPairs, graph: Graph) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Scores [4], whether any of their derivatives is not 0, and whether all are finite."""
     scores, back = jax.vjp(lambda p: model.score(p, pairs, graph), params)
-    moved = [jnp.any(leaf != 0) for leaf in jax.tree.leaves(back(jnp.ones_like(scores))[0])]
-    return scores, jnp.any(jnp.stack(moved)) if moved else jnp.zeros((), bool)
+    slopes = jax.tree.leaves(back(jnp.ones_like(scores))[0])
+    moved = [jnp.zeros((), bool), *(jnp.any(leaf != 0) for leaf in slopes)]
+    finite = [jnp.ones((), bool), *(jnp.all(jnp.isfinite(leaf)) for leaf in slopes)]
+    return scores, jnp.any(jnp.stack(moved)), jnp.all(jnp.stack(finite))
+
+
+def _cleared(tables: Mapping[str, Side], params: Params, rows: Mapping[Side, int]) -> Params:
+    """The parameters with zeros in one row of each table, that of its side."""
+    found = dict(params)
+    for name, side in tables.items():
+        # On the host, where nothing is compiled for it.
+        values = np.array(params[name])
+        values[rows[side]] = 0
+        found[name] = jnp.asarray(values)
+    return found
 
 
 def reach(jaxpr: jax.extend.core.Jaxpr) -> int:

@@ -27,7 +27,7 @@ from ifru_jax.unlearning.unsettled import unsettled
 def answer(store: Opened, kind: str, asked: Asked, *, missing: Missing, quick: bool) -> Answer:
     """Resolves, steps, records; see `Store.forget`."""
     resolved, state = store.resolved(asked), store.state
-    quick = quick and not isinstance(state.model, ExactModel)
+    quick = quick and not isinstance(state.model, ExactModel) and not _regroups(state.model, resolved.request)
     if missing == "error":
         _refuse_absent(resolved, known=store.key is not None)
     elsewhere = store.elsewhere
@@ -71,6 +71,11 @@ def _settled(store: Opened) -> int | None:
         told = f"the request is answered and recorded, but quick answers could not be settled ({error}): settle them later."
         warnings.warn(told, DataWarning, stacklevel=4)
         return None
+
+
+def _regroups(model: Model, request: ForgetRequest) -> bool:
+    """Whether a request may change what the groups of the data are about: later ones couldn't be told from the state before."""
+    return model.interactions.groups is not None and len(request.corrected) > 0
 
 
 def _refuse_absent(resolved: Resolved, *, known: bool) -> None:

@@ -224,7 +224,7 @@ class Store:
         alone, which takes milliseconds where the model allows it; what the other rows learned goes when it is settled, by `settle`
         or by the next request that isn't quick, or at once where the error that quick answers leave is estimated to be beyond the
         budget of the store. Until then the state before the first quick answer is kept, and all it holds. Exact models answer whole
-        in any case.
+        in any case, and so are corrections where negatives were sampled: which of a group was observed may not be known after one.
 
         Args:
           asked: the request, such as `Asked.read(path)`, instead of the following or with them.

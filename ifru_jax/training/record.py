@@ -117,8 +117,8 @@ class Record:
         """The same with what is left of what stopped it: the interactions that are in `left`, with the labels they have there."""
         known, here = (pair_keys(of.users, of.items, of.num_items) for of in (self.valid, left))
         found = left.select(contains(distinct(known), here))
-        columns = {name: getattr(found, name) for name in ("users", "items", "labels", "groups")}
-        columns["groups"] = None if self.valid.groups is None else columns["groups"]
+        columns = {name: getattr(found, name) for name in ("users", "items", "labels", "timestamps", "groups")}
+        columns |= {name: None for name in ("timestamps", "groups") if getattr(self.valid, name) is None}
         if all(np.array_equal(getattr(self.valid, name), column) for name, column in columns.items() if column is not None):
             return self
         return replace(self, valid=_comparable(replace(self.valid, **columns)))

@@ -82,6 +82,10 @@ def cut_request(request: ForgetRequest, data: Interactions, most: int) -> list[F
     unit_of = np.concatenate([np.arange(others), others + _groups_of(request.corrected, data)])
     sizes = np.bincount(unit_of, rows).astype(np.int64)
     order = np.random.default_rng(0).permutation(len(sizes))
+    corrects = np.bincount(unit_of[others:], minlength=len(sizes)) > 0
+    if data.groups is not None:
+        # What a deletion takes along is told by the labels before any correction.
+        order = order[np.argsort(corrects[order], kind="stable")]
     part_of_unit, filled, current = np.zeros(len(sizes), np.int64), 0, 0
     for unit in order.tolist():
         if filled and filled + sizes[unit] > most:
@@ -96,7 +100,10 @@ def cut_request(request: ForgetRequest, data: Interactions, most: int) -> list[F
     for part in range(current + 1):
         chosen = {name: getattr(request, name)[places == part] for name, places in parts_by_name.items()}
         parts.append(ForgetRequest(**chosen, labels=request.labels[parts_by_name["corrected"] == part]))
-    return [part for part in (*parts[:-1], parts[-1] | late) if len(part)]
+    # After the interactions of those that are late, and before any correction in a later part.
+    latest = part_of_unit[~corrects].max(initial=0) if data.groups is not None else current
+    parts[latest] |= late
+    return [part for part in parts if len(part)]
 
 
 def _without_large(request: ForgetRequest, data: Interactions, most: int) -> tuple[ForgetRequest, ForgetRequest]:

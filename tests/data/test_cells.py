@@ -224,6 +224,17 @@ def test_decimal_commas():
         from_frame(pl.DataFrame(RATED | {"rating": ["1.234,5", "1", "1"]}), decimal=",")
 
 
+@pytest.mark.parametrize(("cell", "decimal"), [("1.234,5", ","), ("1.234,5", "."), ("5 stars", "."), ("yes", ",")])
+def test_a_remedy_is_one_that_helps(cell, decimal):
+    with pytest.raises(DataError, match=r"is not a number \(1 such\): give numeric ratings\.$"):
+        from_frame(pl.DataFrame(RATED | {"rating": [cell, "1", "1"]}), decimal=decimal)
+
+
+def test_a_column_has_one_meaning():
+    with pytest.raises(DataError, match=r"the column 'user' is to be the user and the item: .*choose another by item="):
+        from_frame(pl.DataFrame(RATED), item="user")
+
+
 @pytest.mark.parametrize("name", ["stars", "label", "weight", "overall", "val", "Book-Rating", "RATING", "score"])
 def test_ratings_by_another_name(tmp_path, name):
     frame = pl.DataFrame(RATED | {name: [0.0, 3.0, 5.0]})

@@ -77,6 +77,9 @@ def test_an_id_erased_among_short_numbers_stays_erased():
         (np.array([True, 3], object), "user_ids hold values of type bool, int"),
         (np.array([1, 2**63], np.uint64), f"user_ids reach from 1 to {2**63}"),
         (np.array([1, 2**80], object), f"user_ids reach from 1 to {2**80}"),
+        (np.array([-1, 5]), "user_ids have -1 in row 0 .1 such.: no request could name it. Give whole numbers from 0, or texts"),
+        (np.array([" ann", "bob"]), "user_ids have ' ann' in row 0"),
+        (np.array(["ann", "b\tb"]), r"user_ids have 'b\\tb' in row 1"),
         (np.array([5, 5]), "user_ids name 5 2 times, in rows 0 and 1: a row has an id of its own"),
         (["ann", "ann"], "user_ids name ann 2 times, in rows 0 and 1"),
     ],
@@ -126,3 +129,14 @@ def test_marks_of_the_erased_are_no_id_that_comes_twice():
     data = Interactions(np.arange(4), np.zeros(4, int), np.ones(4), 4, 1, user_ids=np.array([9, 4, 7, 2]))
     left = replace(data.erase_ids(np.array([0, 2]), np.zeros(0, int)), labels=np.zeros(4))
     np.testing.assert_array_equal(left.user_rows([9, 4, 7, 2]), [-1, 1, -1, 3])
+
+
+def test_an_erased_text_leaves_no_width():
+    """The column would be as wide as the longest id that ever was."""
+    data = Interactions(np.arange(3), np.zeros(3, int), np.ones(3), 3, 1, user_ids=np.array(["ann", "a-name-of-its-own", "bo"]))
+    left = data.erase_ids(np.array([1]), np.zeros(0, int))
+    assert left.user_ids is not None
+    assert left.user_ids.dtype == np.dtype("<U3")
+    np.testing.assert_array_equal(left.user_ids, ["ann", "", "bo"])
+    nobody = left.erase_ids(np.array([0, 2]), np.zeros(0, int))
+    np.testing.assert_array_equal(nobody.user_ids, ["", "", ""])

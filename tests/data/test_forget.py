@@ -232,3 +232,16 @@ def test_bad_corrections():
             ForgetRequest(corrected=np.zeros((1, 2), int), labels=labels)
     with pytest.raises(DataError, match="corrected of a request have shape"):
         ForgetRequest(corrected=np.zeros((2, 3), int), labels=np.zeros(2))
+
+
+@pytest.mark.parametrize("library", ["polars", "pandas"])
+def test_a_frame_is_not_taken_for_rows(library):
+    """Two rows of two columns would be two pairs either way."""
+    frame = pytest.importorskip(library).DataFrame({"user": [0, 1], "item": [2, 0]})
+    data = Interactions.from_arrays([0, 1, 0, 2], [2, 0, 1, 0], [1, 0, 1, 1])
+    with pytest.raises(DataError, match=r"a DataFrame has columns.*list\(zip\(frame\['user'\], frame\['item'\]\)\)"):
+        ForgetRequest.of(data, interactions=frame)
+    found = ForgetRequest.of(data, interactions=list(zip(frame["user"], frame["item"], strict=True)))
+    np.testing.assert_array_equal(found.pairs, [[0, 2], [1, 0]])
+    with pytest.raises(DataError, match="a dict has columns"):
+        ForgetRequest.of(data, corrected={"user": [0], "item": [2], "label": [1.0]})

@@ -120,6 +120,13 @@ def test_an_nnx_module_with_state_is_refused(extra):
         model.init(jax.random.key(0), USERS, ITEMS)
 
 
+LENGTHS = {
+    "divided by the length": lambda x: x / jnp.linalg.norm(x, axis=1, keepdims=True),
+    "a length without a derivative at zero": lambda x: x / (1e-6 + jnp.linalg.norm(x, axis=1, keepdims=True)),
+    "a length with a constant under the root": lambda x: x / jnp.sqrt(1e-12 + (x * x).sum(1, keepdims=True)),
+}
+
+
 class Odd(nn.Module):
     """A graph model that `kind` makes unfit in ways that one trace does not tell."""
 
@@ -139,7 +146,7 @@ class Odd(nn.Module):
         elif self.kind == "in a scan":
             step = jax.checkpoint(lambda x, _: ((graph.to_users(x[1]), graph.to_items(x[0])), None))
             (users, items), _ = jax.lax.scan(step, (users, items), None, length=2)
-        else:
+        elif self.kind not in LENGTHS:
             users = users + graph.to_users(items)
         scores = inner_products(users, items, pairs)
         if self.kind == "mean over the batch":
@@ -148,6 +155,9 @@ class Odd(nn.Module):
             return nn.log_softmax(scores)
         if self.kind == "the same for all":
             return jnp.zeros(scores.shape) + users.sum()
+        if self.kind in LENGTHS:
+            users, items = LENGTHS[self.kind](users), LENGTHS[self.kind](items)
+            return inner_products(users, items, pairs)
         return jax.lax.stop_gradient(scores) if self.kind == "no derivative" else scores
 
 
@@ -165,6 +175,8 @@ def odd(kind, hops=1):
         ("in a scan", "Odd propagates .* times"),
         ("the same for all", "Odd gives every pair the same score"),
         ("no derivative", "the scores of Odd don't depend on its parameters"),
+        ("divided by the length", "Odd has no finite score, or no finite derivative, where a row of its tables is zeros"),
+        ("a length without a derivative at zero", "where a row of its tables is zeros.*put a small constant under the root"),
     ],
 )
 def test_what_one_trace_does_not_tell_is_refused(kind, message):
@@ -175,7 +187,8 @@ def test_what_one_trace_does_not_tell_is_refused(kind, message):
 
 
 def test_what_is_declared_and_of_its_pair_is_not_refused():
-    for kind, hops in (("", 1), ("three propagations", 3), ("three propagations", 4)):
+    safe = "a length with a constant under the root"
+    for kind, hops in (("", 1), ("three propagations", 3), ("three propagations", 4), (safe, 1)):
         model = odd(kind, hops)
         check_recommender(model, model.init(jax.random.key(0), USERS, ITEMS), GRAPH)
 

@@ -59,6 +59,34 @@ def test_a_pair_that_stopped_the_training_is_forgotten_in_its_record(tmp_path, f
         assert verify_record(store.folder, key=key).holds
 
 
+def test_a_held_out_pair_with_a_time_is_forgotten_by_the_session_that_made_the_store(tmp_path, larger, key):
+    split = larger.of_parts(lambda part: replace(part, timestamps=np.arange(len(part)) + 1e9))
+    trained = ifru_jax.fit(jax.random.key(0), mf(embedding_size=3), split, config=CONFIG, progress=False)
+    with Store.create(tmp_path / "s", trained, split=split, key=key, budget=PATIENT) as store:
+        gone = list(on_disk(store))[3]
+        assert store.forget(interactions=[gone]).held_out == 1
+        assert gone not in on_disk(store)
+        assert store.model.record.valid.timestamps is not None
+
+
+def test_a_correction_among_sampled_negatives_is_whole_so_that_the_rest_can_be_settled(tmp_path, larger, key):
+    """Afterwards a group may be about another of its members, and an item that is forgotten then takes others along."""
+    positives = larger.of_parts(lambda part: part.select(part.labels > 0.5))
+    split = sample_negatives(positives, per_positive=2)
+    trained = ifru_jax.fit(jax.random.key(0), mf(embedding_size=3), split, config=CONFIG, progress=False)
+    data = trained.interactions
+    observed, drawn = (int(np.flatnonzero((data.groups == data.groups[0]) & (data.labels == label))[0]) for label in (1, 0))
+    who = int(data.user_ids[data.users[observed]])
+    with Store.create(tmp_path / "s", trained, split=split, key=key, budget=PATIENT) as store:
+        store.correct([(who, str(data.item_ids[data.items[drawn]]), 1.0)], quick=True)
+        assert not store.history()[-1]["quick"]
+        store.forget(items=[str(data.item_ids[data.items[observed]])], quick=True)
+        assert store.history()[-1]["quick"]
+        quick = pairs_of(store.model.interactions)
+        store.settle()
+        assert pairs_of(store.model.interactions) == quick
+
+
 def test_what_went_between_quick_answers_does_not_come_back_when_they_are_settled(tmp_path, fitted, larger, key):
     """The state that they are settled from has all of it."""
     for settles in (True, False):

@@ -42,6 +42,27 @@ def third_of(data: Interactions) -> ForgetRequest:
     return ForgetRequest(pairs=pairs)
 
 
+@pytest.mark.parametrize("most", [3, 10, 25])
+def test_what_goes_does_not_depend_on_the_cut_where_a_correction_changes_what_a_group_is_about(most):
+    """Set right, a sampled negative is one of two positives, and an item no longer takes along what it took before."""
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        users, items = np.divmod(rng.choice(120, 25, replace=False), 12)
+        data = Interactions(users, items, np.ones(25, np.float32), 10, 12)
+        data = sample_negatives(random_split(data, shares=(1.0, 0.0, 0.0)), per_positive=2).train
+        first = ForgetRequest(items=rng.choice(np.unique(data.items), 2, replace=False), users=rng.choice(np.unique(data.users), 1))
+        keys, hit = data.users * 12 + data.items, first.select(data)
+        left = np.flatnonzero(~np.isin(keys, keys[hit]) & (data.labels < 0.5))
+        changed = rng.choice(left, 4, replace=False)
+        corrected = np.stack([data.users[changed], data.items[changed]], axis=1)
+        request = first | ForgetRequest(corrected=corrected, labels=np.ones(4, np.float32))
+        expected, found = request.applied(data), data
+        for part in cut_request(request, data, most):
+            found = part.still_in(found).applied(found)
+        for name in ("users", "items", "labels", "groups"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(expected, name), err_msg=f"{name}, seed {seed}")
+
+
 def mixed(data, seed, kinds):
     """Pairs, users, items and corrections, none of them of another's."""
     rng = np.random.default_rng(seed)

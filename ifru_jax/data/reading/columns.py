@@ -59,9 +59,16 @@ def find_columns(names: Sequence[str], reading: Reading) -> Columns:
     """Where each column is.
 
     Raises:
-      DataError: a column that the caller named isn't there, or several answer to a name.
+      DataError: a column that the caller named isn't there, several answer to a name, or one is to be two of them.
     """
     found = {kind: find_column(names, kind, vars(reading)[kind]) for kind in KNOWN}
+    for kind, place in found.items():
+        also = [other for other, there in found.items() if other != kind and there == place]
+        if place is not None and also:
+            raise DataError(
+                f"the column {names[place]!r} is to be the {kind} and the {also[0]}: a column is one of them; choose another by "
+                f"{also[0]}=."
+            )
     left = tuple(place for place in range(len(names)) if place not in found.values())
     return Columns(**found, left=left)
 

@@ -88,6 +88,13 @@ def as_written(wanted: Sequence[Any] | np.ndarray, dtype: np.dtype) -> np.ndarra
     return np.array([number if number is not None and 0 <= number < 2**63 else -1 for number in numbers], np.int64)
 
 
+def without_a_name(ids: np.ndarray) -> np.ndarray:
+    """The places of ids that no request can name: negative ones, and texts with blanks around them or control characters."""
+    if ids.dtype.kind != "U":
+        return np.flatnonzero(ids < 0)
+    return np.array([place for place, text in enumerate(ids.tolist()) if bare(text) != text or _CONTROL.search(text)], np.int64)
+
+
 def _as_number(value: Any) -> int | None:
     if isinstance(value, str):
         return whole_number(bare(value))

@@ -38,8 +38,9 @@ def numbers(cells: Cells, kind: str, *, decimal: str = ".", missing: Sequence[st
     found, bad = parsed(cells.values, decimal)
     if bad.any():
         value, place, count = cells.first(bad)
-        hint = f'give numeric {kind}s, or decimal="{"," if decimal == "." else "."}"'
-        raise DataError(f"{kind} {value!r} of {place} is not a number ({count} such): {hint}.")
+        other = "," if decimal == "." else "."
+        hint = f', or decimal="{other}"' if isinstance(value, str) and not parsed([value], other)[1].any() else ""
+        raise DataError(f"{kind} {value!r} of {place} is not a number ({count} such): give numeric {kind}s{hint}.")
     bad = ~np.isfinite(found)
     if bad.any():
         value, place, count = cells.first(bad)
