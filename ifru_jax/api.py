@@ -2,6 +2,7 @@
 
 import math
 import reprlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -239,27 +240,45 @@ def check_training(key: jax.Array, model: Recommender, data: Split) -> None:
 
 @contextmanager
 def training_progress(epochs: int, *, shown: bool, title: str = "training") -> Iterator[Callable[[int, float], None] | None]:
-    """Shows epochs and the validation metric; yields the callback for `on_epoch`, or None if not shown."""
+    """Shows epochs and the validation metric; yields the callback for `on_epoch`, or None if not shown.
+
+    A bar in a terminal or a notebook, elsewhere a line on stderr after two seconds, four, eight and so on.
+    """
     if not shown:
         yield None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     best = 0.0
-    with Progress(*columns, transient=True) as progress:
-        # Full when all epochs are run; early stopping usually ends it before.
-        task = progress.add_task(title, total=epochs)
+
+    def told(epoch: int, metric: float) -> str:
+        nonlocal best
+        if math.isnan(metric):
+            return f"{title}: epoch {epoch + 1}"
+        best = max(best, metric)
+        return f"{title}: epoch {epoch + 1}, validation AUC {metric:.4f}, best {best:.4f}"
+
+    # What a program writes is its own.
+    console = Console(stderr=True)
+    if not (console.is_terminal or console.is_jupyter):
+        began, due = time.monotonic(), 2.0
 
         def on_epoch(epoch: int, metric: float) -> None:
-            nonlocal best
-            text = f"{title}: epoch {epoch + 1}"
-            if not math.isnan(metric):
-                best = max(best, metric)
-                text += f", validation AUC {metric:.4f}, best {best:.4f}"
-            progress.update(task, advance=1, description=text)
+            nonlocal due
+            text, seconds = told(epoch, metric), time.monotonic() - began
+            if seconds >= due:
+                # Fewer and fewer: a training of an hour is a dozen lines.
+                due = 2 * seconds
+                console.print(f"{text}, {seconds:.0f} s so far", markup=False, highlight=False, soft_wrap=True)
 
         yield on_epoch
+        return
+    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, transient=True, console=console) as progress:
+        # Full when all epochs are run; early stopping usually ends it before.
+        task = progress.add_task(title, total=epochs)
+        yield lambda epoch, metric: progress.update(task, advance=1, description=told(epoch, metric))
 
 
 def tuning_progress(config: TrainConfig, *, shown: bool) -> AbstractContextManager[Callable[[int, float], None] | None]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ifru_jax import DataError, ForgetRequest, Interactions, Status, Trained, mf
+from ifru_jax.api import training_progress
 from ifru_jax.display import COLOURS, Mark, Within, bars, curves, limits, shown, table
 from ifru_jax.evaluation.facts import Fact
 from ifru_jax.evaluation.verdicts import Limits, Measure, Verification, judged
@@ -137,3 +138,15 @@ def test_a_verification_shows_measures_limits_and_facts():
     assert f'color:{COLOURS["fail"]}">fail<' in shown
     assert "oracle" not in found.plot().alt
     assert "auc: original -1.67, unlearned -1.67" in found.plot().alt
+
+
+def test_without_a_terminal_progress_is_a_few_lines_on_stderr(monkeypatch, capsys):
+    """What a program writes is its own; under two seconds there is nothing to tell."""
+    clock = iter([0.0, 1.0, 2.5, 4.0, 5.5])
+    monkeypatch.setattr("ifru_jax.api.time.monotonic", lambda: next(clock))
+    with training_progress(9, shown=True) as on_epoch:
+        for epoch, metric in enumerate((0.6, 0.7, 0.65, float("nan"))):
+            on_epoch(epoch, metric)
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err == "training: epoch 2, validation AUC 0.7000, best 0.7000, 2 s so far\ntraining: epoch 4, 6 s so far\n"
