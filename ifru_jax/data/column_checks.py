@@ -60,6 +60,8 @@ def _check_ids(kind: str, found: np.ndarray) -> None:
             f"{kind}_ids have {found[nameless[0]].item()!r} in row {nameless[0]} ({len(nameless)} such): no request could name it. "
             "Give whole numbers from 0, or texts without blanks around them and without control characters."
         )
+    if _ascending(found):
+        return
     unique, counts = np.unique(found[found != mark], return_counts=True)
     if (counts > 1).any():
         twice = unique[counts > 1][0]

@@ -69,8 +69,8 @@ class Interactions:
         ids and their features are whole. Degrees and what else is counted over all is then counted by all processes together.
 
     Raises:
-      DataError: arrays of different lengths, rows outside the tables, ids that are neither whole numbers nor texts or that two rows
-        have, NaN or infinite labels or timestamps; the message names the first bad value.
+      DataError: arrays of different lengths, rows outside the tables, ids that are neither whole numbers nor texts, that no request
+        can name or that two rows have, labels or timestamps that are no finite numbers; the message names the first bad value.
     """
 
     users: np.ndarray

@@ -51,7 +51,7 @@ def check_scores(name: str, model: Recommender, params: Params, graph: Graph) ->
         if not (finite and np.isfinite(np.asarray(zeros)).all()):
             raise ModelError(
                 f"{name} has no finite score, or no finite derivative, where a row of its tables is zeros, which is what a request "
-                "leaves of who is forgotten: put a small constant under the root or beside the divisor, such as "
+                "leaves of who is forgotten: put a small constant under the root, such as "
                 "x / jnp.sqrt(1e-12 + (x * x).sum(-1, keepdims=True)), which has derivatives at zero as well."
             )
     if np.any(np.abs(first[:2] - second[:2]) > 1e-3 * size):

@@ -92,7 +92,9 @@ def without_a_name(ids: np.ndarray) -> np.ndarray:
     """The places of ids that no request can name: negative ones, and texts with blanks around them or control characters."""
     if ids.dtype.kind != "U":
         return np.flatnonzero(ids < 0)
-    return np.array([place for place, text in enumerate(ids.tolist()) if bare(text) != text or _CONTROL.search(text)], np.int64)
+    # A piece at a time: a table may be on disk and not fit.
+    texts = (text for start in range(0, len(ids), 2**16) for text in ids[start : start + 2**16].tolist())
+    return np.array([place for place, text in enumerate(texts) if bare(text) != text or _CONTROL.search(text)], np.int64)
 
 
 def _as_number(value: Any) -> int | None:
