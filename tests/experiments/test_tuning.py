@@ -131,7 +131,7 @@ def test_shards_are_trained_with_what_was_chosen_for_them(tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("compiled_once")
 def test_a_comparison_takes_them(ratings, tmp_path, monkeypatch):
-    def tuned(data, model, layers, *, objective):
+    def tuned(data, model, layers, *, objective, interactions):
         best = Choice(TrainConfig(1e-2, 64, 1e-3, epochs=2), 1e-2)
         own = Choice(TrainConfig(2e-2, 32, 1e-2, epochs=2), 1e-1)
         return HyperParameters(best, None, None, tuned=True, shards={"sisa": own})
