@@ -114,14 +114,16 @@ def test_retraining_and_shards_show_nothing_without_data_either(method):
     assert (np.sort(shown[0]) != NO_ITEM).sum() == (served.interactions.item_degrees() > 0).sum()
 
 
-def test_after_a_correction_nothing_of_its_group_is_recommended():
-    """Nobody knows any more which of its members was observed, and the first by its row is no better a guess than the others."""
+def test_nothing_is_recommended_of_a_group_of_which_nobody_knows_who_was_observed():
+    """The first by its row is no better a guess than the others; where a label was set right it is known."""
     rows = np.array([0, 0, 1, 1]), np.array([1, 3, 0, 2])
     data = Interactions(*rows, np.array([0.0, 1, 1, 0]), USERS, ITEMS, groups=np.array([0, 0, 1, 1]))
     trained = random_model("mf", "bce", data, 0)
     corrected, _ = ifru_jax.unlearn(trained, corrected=[(0, 3, 0)])
     assert {item for item, _ in recommend(trained, users=0)[0]} == {0, 1, 2}
-    assert {item for item, _ in recommend(corrected, users=0)[0]} == {0, 2}
+    assert {item for item, _ in recommend(corrected, users=0)[0]} == {0, 1, 2}
+    unknown = random_model("mf", "bce", data.with_labels(corrected.interactions.labels), 0)
+    assert {item for item, _ in recommend(unknown, users=0)[0]} == {0, 2}
 
 
 def test_lists_of_any_scorer_are_masked():
@@ -160,6 +162,29 @@ def test_ids_are_not_rows():
     assert found["1"] == []
     assert recommend(trained, k=5).keys() == {10, 20, 30}
     assert recommend(trained, users=np.array([30]))[30][0][0] == 8
+
+
+@pytest.mark.parametrize("loss", ["bce", "bpr"])
+def test_a_sampled_negative_that_was_set_right_is_an_interaction_of_the_user(loss):
+    """It is in no list any more; who was observed stays so, and goes only when it is named."""
+    data = observed(0)
+    assert data.groups is not None
+    group = next(g for g, size in zip(*np.unique(data.groups, return_counts=True), strict=True) if size == 3)
+    places = np.flatnonzero(data.groups == group)
+    first, second, third = places[np.argsort(-data.labels[places], kind="stable")]
+    user, (seen, told, drawn) = f"u{data.users[first]}", (f"i{data.items[place]}" for place in (first, second, third))
+    trained = random_model("mf", loss, data, 0)
+    told_of, _ = ifru_jax.unlearn(trained, corrected=[(user, told, 1.0)])
+    for items in ([], [drawn]):
+        model = ifru_jax.unlearn(told_of, items=items)[0] if items else told_of
+        listed = [item for item, _ in recommend(model, users=user, k=ITEMS)[user]]
+        assert seen not in listed
+        assert told not in listed
+        left = model.interactions
+        mine = left.items[left.users == data.users[first]]
+        assert {data.items[first], data.items[second]} <= set(mine.tolist())
+    gone, _ = ifru_jax.unlearn(told_of, items=[seen])
+    assert data.items[second] in gone.interactions.items[gone.interactions.users == data.users[first]]
 
 
 def test_evaluation_asks_about_nobody_without_data():

@@ -43,7 +43,7 @@ FILE = "model.npz"
 _LOCK = ".saving"
 _SHARDS = re.compile(r"shards-[0-9a-f]{8}")
 # Columns that have an entry for every interaction.
-_OF_A_SHARE = re.compile(r"data/(users|items|labels|timestamps|groups)|record/valid/.*")
+_OF_A_SHARE = re.compile(r"data/(users|items|labels|timestamps|groups|observed)|record/valid/.*")
 
 
 def write_folder(path: Path, contents: Contents, trained: Trained) -> None:

@@ -20,6 +20,7 @@ from typing import Self
 import numpy as np
 
 from ifru_jax.data.corrections import as_label, as_rows, one_label_each, row_name
+from ifru_jax.data.groups import with_corrections
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.selection import Named, anywhere, have_interactions, named_places, pair_places, rows_with_interactions
 from ifru_jax.errors import DataError, check_kind
@@ -166,11 +167,7 @@ class ForgetRequest:
         """What is left of `data`, in its order and tables, with the corrected labels. Errors of `corrections`."""
         gone = self.select(data)
         places, new = self.corrections(data, gone=gone)
-        if places.size:
-            labels = data.labels.copy()
-            labels[places] = new
-            data = data.with_labels(labels)
-        return data.select(~gone)
+        return (with_corrections(data, places, new) if places.size else data).select(~gone)
 
     def takes_along(self, data: Interactions) -> tuple[list, list]:
         """Original ids of the users and of the items that lose their last interaction without being named. Errors of `select`."""

@@ -2,15 +2,26 @@
 
 Each interaction knows its *leader*. The leader is the member of the group whose label differs from all others: the observed
 positive among its negatives, or, once label noise has flipped the group, the one negative among positives. It does not matter in
-which order the members stand. Where no label differs from all others, as after a correction, nobody knows which member was
-observed: the first stands in where a leader is needed, and leads nothing.
+which order the members stand. Where no label differs from all others, the first stands in where a leader is needed, and leads
+nothing.
+
+Who leads is a matter of labels, and of the loss. Which members were *observed* is a fact, which `Interactions.observed` keeps:
+whoever samples negatives knows it, and of other groups the labels tell until one of them is set right. What was observed stays so,
+whatever its label, and what is set right to a positive is observed from then on, since somebody told of it.
+
+>>> data = Interactions(*np.array([[0, 0, 0], [4, 5, 6], [1, 0, 0]]), num_users=1, num_items=7, groups=np.zeros(3, int))
+>>> told = with_corrections(data, np.array([1]), np.array([1.0]))
+>>> observed(told), leaders_of(told)
+(array([ True,  True, False]), array([2, 2, 2], dtype=int32))
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from ifru_jax.data.interactions import Interactions
+from ifru_jax.data.pair_keys import contains, distinct
 from ifru_jax.errors import DataError
 
 
@@ -39,24 +50,41 @@ def leaders_of(data: Interactions) -> np.ndarray:
     return places
 
 
-def leads_group(data: Interactions) -> np.ndarray:
-    """bool [n]: the interactions that lead their group or stand in for its leader, one of each group; without groups, all."""
+def observed(data: Interactions) -> np.ndarray:
+    """bool [n]: the interactions that somebody made or told of, none of a group of which that isn't known; without groups, all."""
     if data.groups is None:
         return np.ones(len(data), bool)
-    return group_leaders(data.groups, data.labels).places == np.arange(len(data))
+    return group_leaders(data.groups, data.labels).known if data.observed is None else data.observed
 
 
-def observed(data: Interactions) -> np.ndarray:
-    """bool [n]: the interactions that their group is about, none of a group of which that isn't known; without groups, all."""
-    return np.ones(len(data), bool) if data.groups is None else group_leaders(data.groups, data.labels).known
+def leads_group(data: Interactions) -> np.ndarray:
+    """bool [n]: the interactions that stand for their groups: those observed, and of a group without any the one that leads it or
+    stands in for its leader; without groups, all."""
+    if data.groups is None:
+        return np.ones(len(data), bool)
+    leads = group_leaders(data.groups, data.labels).places == np.arange(len(data))
+    return leads if data.observed is None else data.observed | (leads & ~_of_groups(data.groups, data.observed))
 
 
 def perhaps_observed(data: Interactions) -> np.ndarray:
-    """bool [n]: the interactions that their group is about, and all of a group of which that isn't known; without groups, all."""
+    """bool [n]: the observed interactions, and all of a group of which that isn't known; without groups, all."""
     if data.groups is None:
         return np.ones(len(data), bool)
-    found = group_leaders(data.groups, data.labels)
-    return found.known | found.mixed | found.alike
+    if data.observed is None:
+        found = group_leaders(data.groups, data.labels)
+        return found.known | found.mixed | found.alike
+    return data.observed | ~_of_groups(data.groups, data.observed)
+
+
+def with_corrections(data: Interactions, places: np.ndarray, labels: np.ndarray) -> Interactions:
+    """The same interactions with other labels (float [k]) at these places (int [k]); of groups it is kept who was observed."""
+    changed = data.labels.copy()
+    changed[places] = labels
+    if data.groups is None:
+        return data.with_labels(changed)
+    known = observed(data).copy()
+    known[places] |= changed[places] > 0.5
+    return replace(data, labels=changed, observed=known)
 
 
 class Leaders(NamedTuple):
@@ -100,15 +128,20 @@ def group_leaders(groups: np.ndarray, labels: np.ndarray) -> Leaders:
 
 
 def with_groups(data: Interactions, touched: np.ndarray) -> np.ndarray:
-    """bool [n]: those that are touched (bool [n]), and where they are what their group is about, all of it."""
+    """bool [n]: those that are touched (bool [n]), and all of the groups of which they are all that was observed."""
     if data.groups is None or not touched.any():
         return touched
-    found = group_leaders(data.groups, data.labels)
-    return touched | whole_groups(touched & found.known, found.places)
+    known = observed(data)
+    return touched | (_of_groups(data.groups, touched & known) & ~_of_groups(data.groups, ~touched & known))
+
+
+def _of_groups(groups: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """bool [n]: all members of the groups that have a member in `of` (bool [n])."""
+    return contains(distinct(groups[of]), groups)
 
 
 def whole_groups(touched: np.ndarray, leaders: np.ndarray) -> np.ndarray:
-    """bool [n]: all members of the groups that have a member in `touched` (bool [n])."""
+    """bool [n]: all members of the groups, told by their leaders (int [n]), that have a member in `touched` (bool [n])."""
     marked = np.zeros(len(leaders), bool)
     marked[leaders[touched]] = True
     return marked[leaders]

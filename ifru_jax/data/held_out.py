@@ -14,7 +14,7 @@ to learn from goes altogether.
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest, corrected_places
-from ifru_jax.data.groups import with_groups
+from ifru_jax.data.groups import with_corrections, with_groups
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.selection import Named, named_places
 from ifru_jax.ragged import Ragged
@@ -35,7 +35,5 @@ def left_of(held: Interactions, request: ForgetRequest, lost: np.ndarray) -> Int
     places, new = corrected_places([here], held, Ragged.of([np.zeros(0, np.int64)]))
     changes = held.added_up(np.array([np.count_nonzero(gone), len(places.values)]))
     if changes[1]:
-        labels = held.labels.copy()
-        labels[places.values] = new
-        held = held.with_labels(labels)
+        held = with_corrections(held, places.values, new)
     return held.select(~gone) if changes[0] else held

@@ -58,8 +58,10 @@ class Interactions:
       num_users: rows of the user table, users without interactions included.
       num_items: rows of the item table.
       timestamps: float64 [n], seconds, or None.
-      groups: int64 [n] or None. Interactions with the same group are forgotten together: the first of a group is the
-        observed positive, the others are the negatives that were sampled for it.
+      groups: int64 [n] or None. Interactions with the same group are forgotten together: one is the observed positive, the others
+        are the negatives that were sampled for it.
+      observed: bool [n], which of the interactions in groups were observed and not sampled, see `data.groups`; None where their
+        labels tell, as long as none was set right, and where there are no groups.
       user_ids: [num_users] original ids (int64 or str; other whole numbers become int64), or None when the rows are the ids. A
         forgotten user's id is replaced by a mark, `row_ids.erased_mark`.
       item_ids: [num_items] the same for items.
@@ -80,6 +82,7 @@ class Interactions:
     num_items: int
     timestamps: np.ndarray | None = None
     groups: np.ndarray | None = None
+    observed: np.ndarray | None = None
     user_ids: np.ndarray | None = None
     item_ids: np.ndarray | None = None
     user_features: SideFeatures | None = None
@@ -87,6 +90,9 @@ class Interactions:
     share: Share | None = None
 
     def __post_init__(self) -> None:
+        if self.groups is None:
+            # Whoever takes the groups away takes away what was said of them.
+            object.__setattr__(self, "observed", None)
         object.__setattr__(self, "user_ids", ids_held("user", self.user_ids))
         object.__setattr__(self, "item_ids", ids_held("item", self.item_ids))
         check_rows("user", self.users, self.num_users, self.user_ids)
@@ -94,6 +100,7 @@ class Interactions:
         check_features("user", self.user_features, self.num_users)
         check_features("item", self.item_features, self.num_items)
         columns = {"items": self.items, "labels": self.labels, "timestamps": self.timestamps, "groups": self.groups}
+        columns |= {"observed": self.observed}
         check_shapes(self.users, columns)
         labels = numbers_held("rating", self.labels, np.float32)
         times = None if self.timestamps is None else numbers_held("timestamp", self.timestamps, np.float64)
@@ -105,6 +112,10 @@ class Interactions:
         object.__setattr__(self, "timestamps", times)
         if self.groups is not None:
             object.__setattr__(self, "groups", held(self.groups, np.int64))
+        if self.observed is not None:
+            if self.observed.dtype != bool:
+                raise DataError(f"observed is of {self.observed.dtype}: give bool, True for the observed members of a group.")
+            object.__setattr__(self, "observed", held(self.observed, bool))
 
     @classmethod
     def from_arrays(
@@ -213,7 +224,7 @@ class Interactions:
     ) -> "Interactions":
         # What is taken from checked columns needs no check: on a million interactions they cost more than the copy.
         chosen = copy(self)
-        for name in ("users", "items", "labels", "timestamps", "groups"):
+        for name in ("users", "items", "labels", "timestamps", "groups", "observed"):
             column = getattr(self, name)
             if column is not None:
                 object.__setattr__(chosen, name, changed[name] if name in changed else change(column))

@@ -114,4 +114,5 @@ def _interleave(part: Interactions, negatives: np.ndarray, groups: np.ndarray) -
     items = np.column_stack([part.items, negatives]).ravel()
     labels = np.column_stack([part.labels, np.zeros(negatives.shape, np.float32)]).ravel()
     repeated = part.select(np.repeat(np.arange(len(part)), size))
-    return replace(repeated, items=items, labels=labels, groups=np.repeat(groups, size))
+    sampled = np.tile(np.arange(size) > 0, len(part))
+    return replace(repeated, items=items, labels=labels, groups=np.repeat(groups, size), observed=~sampled)

@@ -16,15 +16,13 @@ from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.share import Share
 from ifru_jax.data.side_features import SideFeatures
 
-_COLUMNS = ("users", "items", "labels", "timestamps", "groups", "user_ids", "item_ids")
+_COLUMNS = ("users", "items", "labels", "timestamps", "groups", "observed", "user_ids", "item_ids")
 _FEATURES = ("user_features", "item_features")
 
 
 def saved(data: Interactions) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """All columns by name, and what JSON can hold of the rest."""
-    columns = {"users": data.users, "items": data.items, "labels": data.labels, "timestamps": data.timestamps}
-    columns |= {"groups": data.groups, "user_ids": data.user_ids, "item_ids": data.item_ids}
-    arrays = {f"data/{name}": column for name, column in columns.items() if column is not None}
+    arrays = {f"data/{name}": column for name in _COLUMNS if (column := getattr(data, name)) is not None}
     described: dict[str, Any] = {"sizes": [data.num_users, data.num_items]}
     for side, features in zip(_FEATURES, (data.user_features, data.item_features), strict=True):
         if features is not None:

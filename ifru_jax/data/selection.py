@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ifru_jax.data.corrections import row_name
-from ifru_jax.data.groups import group_leaders
+from ifru_jax.data.groups import observed
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import ascending, contains, distinct, pair_keys
 from ifru_jax.errors import DataError
@@ -127,15 +127,19 @@ def _of_each(wanted: Ragged, places: np.ndarray, lengths: np.ndarray) -> Ragged:
 
 
 def _with_groups(data: Interactions, hits: Ragged, by_pair: Ragged) -> Ragged:
-    """The hits and the whole groups of those that pairs named or that lead a group."""
+    """The hits, and the whole groups of those that are all that was observed, or that a pair named and that was sampled."""
     assert data.groups is not None
     touched = np.flatnonzero(contains(distinct(data.groups[hits.values]), data.groups))
     names, group = np.unique(data.groups[touched], return_inverse=True)
-    leads = group_leaders(group, data.labels[touched]).known
+    known = observed(data.select(touched))
     of_hits = np.searchsorted(touched, hits.values)
     _, of_pairs = places_in(by_pair.keys(len(data)), hits.keys(len(data)))
-    whole = leads[of_hits] | of_pairs
-    groups = Ragged.from_keys(distinct((hits.owners * len(names) + group[of_hits])[whole]), max(len(names), 1), len(hits))
+    # Of each request by itself.
+    keys, here = hits.owners * len(names) + group[of_hits], known[of_hits]
+    had = np.bincount(group[known], minlength=len(names))
+    found, lost = np.unique(keys[here], return_counts=True)
+    whole = np.concatenate([found[lost == had[found % max(len(names), 1)]], keys[of_pairs & ~here]])
+    groups = Ragged.from_keys(distinct(whole), max(len(names), 1), len(hits))
     order = order_of(group, len(names))
     first, last = (np.searchsorted(group[order], groups.values, side) for side in ("left", "right"))
     return hits | _of_each(groups, touched[order][ranges(first, last - first)], last - first)

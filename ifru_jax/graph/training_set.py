@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from ifru_jax.data.groups import leaders_of, leaders_without
+from ifru_jax.data.groups import leaders_of, leaders_without, with_corrections
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.share import check_whole
 from ifru_jax.errors import DataError
@@ -202,9 +202,7 @@ class TrainingSet:
 
         Shapes stay as they are unless there are more edges than the graph has room for.
         """
-        changed = self.interactions.labels.copy()
-        changed[places] = labels
-        data = self.interactions.with_labels(changed)
+        data = with_corrections(self.interactions, places, labels)
         if self.mesh is not None:
             return _over_mesh(data, self.mesh, self.has_graph, before=self)
         leaders = None if self.leaders is None else leaders_of(data)

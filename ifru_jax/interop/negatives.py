@@ -49,6 +49,7 @@ def with_negatives(data: Interactions, *, per_positive: int, popular: bool, seed
     groups = places.astype(np.int64)
     order = np.argsort(groups, kind="stable")
     whole = data.select(places[order])
-    labels = np.concatenate([np.ones(len(data), np.float32), np.zeros(int(kept.sum()), np.float32)])[order]
+    positive = np.arange(len(places))[order] < len(data)
     what = np.concatenate([data.items, items[kept]])[order]
-    return replace(whole, items=what.astype(np.int32), labels=labels, groups=groups[order])
+    labels = positive.astype(np.float32)
+    return replace(whole, items=what.astype(np.int32), labels=labels, groups=groups[order], observed=positive)

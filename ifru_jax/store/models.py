@@ -132,7 +132,7 @@ def held_out(model: Model) -> Interactions | None:
     if not isinstance(model, Trained) or model.record is None or not len(model.record.valid):
         return None
     valid = model.record.valid
-    columns = {name: getattr(valid, name) for name in ("users", "items", "labels", "groups")}
+    columns = {name: getattr(valid, name) for name in ("users", "items", "labels", "groups", "observed")}
     return replace(model.interactions, timestamps=None, **columns)
 
 

@@ -24,7 +24,7 @@ from ifru_jax.training import LossLike
 
 FOLDER = "states"
 MODEL, HELD_OUT = "model.npz", "held_out.npz"
-_COLUMNS = ("users", "items", "labels", "timestamps", "groups")
+_COLUMNS = ("users", "items", "labels", "timestamps", "groups", "observed")
 _PARTS = ("valid", "test")
 
 

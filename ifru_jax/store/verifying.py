@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from ifru_jax.data.forget import ForgetRequest
+from ifru_jax.data.groups import leads_group
 from ifru_jax.data.interactions import Interactions
 from ifru_jax.data.pair_keys import contains, distinct, pair_keys
 from ifru_jax.data.row_ids import erased_mark, ids_of_rows
@@ -53,7 +54,7 @@ def _renumbered(old: Interactions, new: Interactions) -> bool:
 def difference_as_request(before: Interactions, after: Interactions) -> ForgetRequest:
     """What was forgotten and corrected between two states of the same tables: users and items where all went, else pairs.
 
-    The pairs of a group, such as sampled negatives, are named one by one. Copies of a pair may have labels of their own: one was
+    Sampled negatives are not named: they go with what they were drawn for. Copies of a pair may have labels of their own: one was
     set right where no copy has its label afterwards.
     """
     keys, left = (pair_keys(data.users, data.items, data.num_items) for data in (before, after))
@@ -62,10 +63,13 @@ def difference_as_request(before: Interactions, after: Interactions) -> ForgetRe
         np.flatnonzero((had > 0) & (have == 0))
         for had, have in ((before.user_degrees(), after.user_degrees()), (before.item_degrees(), after.item_degrees()))
     )
-    pairs = gone & ~np.isin(before.users, users) & ~np.isin(before.items, items)
+    # What was sampled goes with what was observed, or with its item.
+    pairs = gone & leads_group(before) & ~np.isin(before.users, users) & ~np.isin(before.items, items)
     order = np.argsort(left, kind="stable")
     place = order[np.minimum(np.searchsorted(left, keys, sorter=order), max(len(left) - 1, 0))]
     changed = ~gone & ~_with_its_label(before, after)
+    if before.groups is not None and after.groups is not None:
+        changed &= np.isin(before.groups, after.groups)  # a copy with another label may be left in another group
     both = [np.stack([before.users[which], before.items[which]], axis=1) for which in (pairs, changed)]
     return ForgetRequest(both[0], users, items, both[1], after.labels[place[changed]])
 

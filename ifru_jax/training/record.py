@@ -117,8 +117,9 @@ class Record:
         """The same with what is left of what stopped it: the interactions that are in `left`, with the labels they have there."""
         known, here = (pair_keys(of.users, of.items, of.num_items) for of in (self.valid, left))
         found = left.select(contains(distinct(known), here))
-        columns = {name: getattr(found, name) for name in ("users", "items", "labels", "timestamps", "groups")}
-        columns |= {name: None for name in ("timestamps", "groups") if getattr(self.valid, name) is None}
+        columns = {name: getattr(found, name) for name in ("users", "items", "labels", "timestamps", "groups", "observed")}
+        columns |= {"timestamps": None} if self.valid.timestamps is None else {}
+        columns |= {"groups": None} if self.valid.groups is None else {}
         if all(np.array_equal(getattr(self.valid, name), column) for name, column in columns.items() if column is not None):
             return self
         return replace(self, valid=_comparable(replace(self.valid, **columns)))

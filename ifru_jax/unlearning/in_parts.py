@@ -174,6 +174,9 @@ def split_request(request: ForgetRequest, count: int, data: Interactions) -> lis
 
 def forget_in_parts(trained: State, request: ForgetRequest, count: int, step: Step[State]) -> tuple[State, Report]:
     """`forget_each` of about equal parts. An empty request changes nothing."""
+    if trained.interactions.groups is not None:
+        # A sampled negative is not there to take its group along once a part has taken its item.
+        request = named_plainly(Change.of(trained.training_set, request))
     return forget_each(trained, split_request(request, count, trained.interactions), step)
 
 
