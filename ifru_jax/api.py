@@ -1,10 +1,8 @@
 """The library in three calls: fit, unlearn, evaluate."""
 
-import math
 import reprlib
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from inspect import isfunction
@@ -24,10 +22,13 @@ from ifru_jax.exact import ExactModel
 from ifru_jax.forks import check_not_forked
 from ifru_jax.metrics import auc_or_none
 from ifru_jax.models import Recommender
+from ifru_jax.progress import training_progress, working
 from ifru_jax.training import LossLike, TrainConfig, Trained, bce, train, tuned
 from ifru_jax.unlearning import IFRUConfig, Prepared, Report, forget, prepare, warm_up
 
 Exact = TypeVar("Exact", bound=ExactModel)
+# Models that were asked for a confined request in this process, by `id`, so that it is compiled.
+_ASKED: set[int] = set()
 
 
 def fit(
@@ -75,7 +76,8 @@ def fit(
     else:
         with training_progress(config.most_epochs, shown=progress) as on_epoch:
             trained = train(key, model, data, config, loss=loss, on_epoch=on_epoch)
-    return warm_up(trained)[0] if warm else prepare(trained)
+    with working("preparing for requests", shown=progress):
+        return warm_up(trained)[0] if warm else prepare(trained)
 
 
 @overload
@@ -119,6 +121,8 @@ def unlearn(
 ) -> tuple[Prepared | Exact, Report]:
     """Forgets interactions, users or items, or corrects labels, named by original ids or by a `ForgetRequest`.
 
+    What takes longer than two seconds, as a first request does, which compiles, says so on stderr (`ifru_jax.progress.PATIENCE`).
+
     Args:
       trained: what `fit`, `load`, `warm_up` or `unlearn` returned, or an exact model (`ifru_jax.exact`).
       request: in rows of the tables, instead of the following.
@@ -154,11 +158,21 @@ def unlearn(
         request, absent = present_part(data, **names) if request is None else still_there(data, request)
     elif request is None:
         request = ForgetRequest.of(trained.interactions, **names)
-    if isinstance(trained, ExactModel):
-        unlearned, report = trained.forget(request)
-    else:
-        unlearned, report = forget(trained, request, config=config)
+    with working("forgetting" if len(request) > len(request.corrected) else "correcting", shown=_may_last(trained)):
+        if isinstance(trained, ExactModel):
+            unlearned, report = trained.forget(request)
+        else:
+            unlearned, report = forget(trained, request, config=config)
     return unlearned, replace(report, missing=absent) if absent else report
+
+
+def _may_last(trained: Trained | ExactModel) -> bool:
+    """Whether a request may take seconds: all but confined ones of a model that was asked before."""
+    if not isinstance(trained, Prepared) or not trained.confined:
+        return True
+    known = id(trained.objective.model) in _ASKED
+    _ASKED.add(id(trained.objective.model))
+    return not known
 
 
 def evaluate(trained: Trained | ExactModel, test: Interactions, *, k: int = 20) -> dict[str, float | None]:
@@ -236,49 +250,6 @@ def check_training(key: jax.Array, model: Recommender, data: Split) -> None:
         raise ModelError(f"{name} is no model that can be trained: {hint}, or take one that ships, such as mf() or lightgcn().")
     remedy = "split it first: protocol_split(interactions), or random_split(interactions, shares=(1, 0, 0)) to train on all"
     check_kind("data", data, Split, remedy)
-
-
-@contextmanager
-def training_progress(epochs: int, *, shown: bool, title: str = "training") -> Iterator[Callable[[int, float], None] | None]:
-    """Shows epochs and the validation metric; yields the callback for `on_epoch`, or None if not shown.
-
-    A bar in a terminal or a notebook, elsewhere a line on stderr after two seconds, four, eight and so on.
-    """
-    if not shown:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    best = 0.0
-
-    def told(epoch: int, metric: float) -> str:
-        nonlocal best
-        if math.isnan(metric):
-            return f"{title}: epoch {epoch + 1}"
-        best = max(best, metric)
-        return f"{title}: epoch {epoch + 1}, validation AUC {metric:.4f}, best {best:.4f}"
-
-    # What a program writes is its own.
-    console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
-        began, due = time.monotonic(), 2.0
-
-        def on_epoch(epoch: int, metric: float) -> None:
-            nonlocal due
-            text, seconds = told(epoch, metric), time.monotonic() - began
-            if seconds >= due:
-                # Fewer and fewer: a training of an hour is a dozen lines.
-                due = 2 * seconds
-                console.print(f"{text}, {seconds:.0f} s so far", markup=False, highlight=False, soft_wrap=True)
-
-        yield on_epoch
-        return
-    columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, transient=True, console=console) as progress:
-        # Full when all epochs are run; early stopping usually ends it before.
-        task = progress.add_task(title, total=epochs)
-        yield lambda epoch, metric: progress.update(task, advance=1, description=told(epoch, metric))
 
 
 def tuning_progress(config: TrainConfig, *, shown: bool) -> AbstractContextManager[Callable[[int, float], None] | None]:

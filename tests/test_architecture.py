@@ -43,6 +43,7 @@ FOUNDATIONS = [
     "compiled",
     "forks",
     "display",
+    "progress",
 ]
 TOP = {"api", "serving", "__init__", "__main__"}
 # Folders on top of the calls, which nothing else knows of.

@@ -1,19 +1,23 @@
 """Tables and pictures of results: text stays text, pictures say what they show, and a missing matplotlib is told."""
 
+import math
 import sys
+import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ifru_jax import DataError, ForgetRequest, Interactions, Status, Trained, mf
-from ifru_jax.api import training_progress
+import ifru_jax
+from ifru_jax import DataError, ForgetRequest, Interactions, Status, Trained, mf, progress
 from ifru_jax.display import COLOURS, Mark, Within, bars, curves, limits, shown, table
 from ifru_jax.evaluation.facts import Fact
 from ifru_jax.evaluation.verdicts import Limits, Measure, Verification, judged
-from ifru_jax.unlearning import Report, forget
+from ifru_jax.progress import training_progress, working
+from ifru_jax.unlearning import IFRUConfig, Report, forget, prepare
 
 
 @given(st.text(), st.text(), st.text())
@@ -140,10 +144,58 @@ def test_a_verification_shows_measures_limits_and_facts():
     assert "auc: original -1.67, unlearned -1.67" in found.plot().alt
 
 
+def test_long_work_says_so_without_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "PATIENCE", 0.05)
+    monkeypatch.setattr(progress, "NOW_AND_THEN", 0.05)
+    with working("forgetting"):
+        time.sleep(0.4)
+    told = capsys.readouterr()
+    assert told.err.count("forgetting: 0 s so far") >= 2
+    assert not told.out
+    with working("forgetting"):
+        pass
+    assert not capsys.readouterr().err
+    with working("forgetting"), working("compiling"):
+        time.sleep(0.2)
+    told = capsys.readouterr().err
+    assert "forgetting" in told
+    assert "compiling" not in told
+
+
+def test_a_request_that_takes_long_says_so(monkeypatch, capsys):
+    """Whatever is confined and was asked before takes milliseconds and is not watched; the next that is watched speaks again."""
+    rng = np.random.default_rng(0)
+    rows = np.divmod(rng.permutation(20 * 30)[:200], 30)
+    data = Interactions(*rows, rng.integers(2, size=200), 20, 30)
+    params = {
+        name: jnp.asarray(rng.normal(size=(size, 4)), jnp.float32)
+        for name, size in (("user_embedding", 20), ("item_embedding", 30))
+    }
+    trained = Trained.of(mf(embedding_size=4), params, data)
+    monkeypatch.setattr("ifru_jax.progress.PATIENCE", 0.01)
+    monkeypatch.setattr("ifru_jax.api.forget", lambda *given, **options: (time.sleep(0.3), forget(*given, **options))[1])
+
+    def told(config):
+        state = prepare(trained, config=config)
+        ifru_jax.unlearn(state, users=[0])
+        found = capsys.readouterr()
+        assert not found.out
+        return found.err
+
+    whole = IFRUConfig(num_steps=2)
+    assert told(whole).startswith("forgetting: ")
+    confined = IFRUConfig(scope=(), num_steps=2)
+    assert told(confined).startswith("forgetting: ")
+    assert not told(confined)
+    assert told(whole).startswith("forgetting: ")
+    monkeypatch.setattr("ifru_jax.progress.PATIENCE", math.inf)
+    assert not told(whole)
+
+
 def test_without_a_terminal_progress_is_a_few_lines_on_stderr(monkeypatch, capsys):
     """What a program writes is its own; under two seconds there is nothing to tell."""
     clock = iter([0.0, 1.0, 2.5, 4.0, 5.5])
-    monkeypatch.setattr("ifru_jax.api.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("ifru_jax.progress.time.monotonic", lambda: next(clock))
     with training_progress(9, shown=True) as on_epoch:
         for epoch, metric in enumerate((0.6, 0.7, 0.65, float("nan"))):
             on_epoch(epoch, metric)

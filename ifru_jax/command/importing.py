@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import tyro
 
-from ifru_jax.command.line import Exit, print_json, working
+from ifru_jax.command.line import Exit, print_json
 from ifru_jax.command.show import say, table
 from ifru_jax.data import read_interactions
 from ifru_jax.data.interactions import Interactions
@@ -15,6 +15,7 @@ from ifru_jax.data.labels import binarize
 from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.errors import DataError
 from ifru_jax.interop import Declared, ImplicitOptions, Imported, from_implicit, from_lightgcn_pytorch, from_tensors
+from ifru_jax.progress import working
 from ifru_jax.store import Store
 from ifru_jax.training import Trained
 

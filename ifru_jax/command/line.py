@@ -2,11 +2,8 @@
 
 import json
 import sys
-import threading
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from typing import Any
 
@@ -15,9 +12,6 @@ from rich.markup import escape
 
 from ifru_jax.errors import DataWarning, IfruError
 from ifru_jax.store import StoreBusy
-
-# Seconds without a word, and between two where there is no terminal to write over.
-PATIENCE, NOW_AND_THEN = 2.0, 15.0
 
 _shown_by_python = warnings.showwarning
 
@@ -64,32 +58,6 @@ def _show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -
 def _say(style: str, what: str, text: str) -> None:
     """A line on stderr, which nothing cuts: a path in it can be copied."""
     Console(stderr=True).print(f"[{style}]{what}:[/] {escape(text)}", highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def working(what: str) -> Iterator[None]:
-    """Says what goes on when it takes longer than two seconds: a clock in a terminal, else a line now and then."""
-    console, began, over = Console(stderr=True), time.monotonic(), threading.Event()
-
-    def speak() -> None:
-        if over.wait(PATIENCE):
-            return
-        if console.is_terminal:
-            with console.status(f"{what} …") as status:
-                while not over.wait(1):
-                    status.update(f"{what} … {time.monotonic() - began:.0f} s")
-            return
-        while not over.is_set():
-            console.print(f"{what}: {time.monotonic() - began:.0f} s so far", highlight=False)
-            over.wait(NOW_AND_THEN)
-
-    speaker = threading.Thread(target=speak, daemon=True)
-    speaker.start()
-    try:
-        yield
-    finally:
-        over.set()
-        speaker.join()
 
 
 def print_json(content: Mapping[str, Any] | list) -> None:

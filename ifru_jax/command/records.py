@@ -5,9 +5,10 @@ from pathlib import Path
 
 import tyro
 
-from ifru_jax.command.line import Exit, print_json, working
+from ifru_jax.command.line import Exit, print_json
 from ifru_jax.command.of_store import OfStore
 from ifru_jax.command.show import budget, history, say, table, verdict
+from ifru_jax.progress import working
 from ifru_jax.store import Asked, scan, verify_record
 from ifru_jax.store.database import FORMAT
 

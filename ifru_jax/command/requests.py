@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ifru_jax.command.line import Exit, print_json, working
+from ifru_jax.command.line import Exit, print_json
 from ifru_jax.command.of_store import OfStore
 from ifru_jax.command.show import answer, preview, say
 from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.errors import DataError
+from ifru_jax.progress import working
 from ifru_jax.store import Answer, Asked
 
 

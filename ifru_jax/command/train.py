@@ -9,7 +9,7 @@ import jax
 import tyro
 
 from ifru_jax.api import evaluate, fit
-from ifru_jax.command.line import Exit, print_json, working
+from ifru_jax.command.line import Exit, print_json
 from ifru_jax.command.of_store import OfStore
 from ifru_jax.command.show import say, table
 from ifru_jax.data import load_dataset, protocol_split
@@ -17,6 +17,7 @@ from ifru_jax.data.reading.options import ReadOptions
 from ifru_jax.errors import DataError
 from ifru_jax.interop.export import Like
 from ifru_jax.models import FlaxRecommender, bias_mf, lightgcn, mf
+from ifru_jax.progress import working
 from ifru_jax.serving import recommend
 from ifru_jax.store import ErrorBudget, Store, make_key
 from ifru_jax.training import TrainConfig

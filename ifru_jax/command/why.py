@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 
 import tyro
 
-from ifru_jax.command.line import Exit, print_json, working
+from ifru_jax.command.line import Exit, print_json
 from ifru_jax.command.of_store import OfStore
 from ifru_jax.command.show import say
 from ifru_jax.errors import DataError
 from ifru_jax.exact import ExactModel
 from ifru_jax.explaining import explain
+from ifru_jax.progress import working
 
 
 @dataclass(frozen=True)
