@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import tyro
 
 from ifru_jax.command.importing import Import
-from ifru_jax.command.line import Exit, status_of
+from ifru_jax.command.line import OPTIONS, Exit, options_of, status_of
 from ifru_jax.command.records import Compact, History, Migrate, Report, Scan, Verify, VerifyRecord
 from ifru_jax.command.requests import Correct, EndGrace, Erased, Forget, Preview, Settle, Undo
 from ifru_jax.command.show import say, table
@@ -62,7 +62,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return status_of(_refuse, f"there is no command {given[0]!r}.{hint} The commands are {', '.join(COMMANDS)}.")
     kind = COMMANDS[given[0]]
     command = tyro.cli(kind, prog=f"ifru {given[0]}", description=_help(kind), args=given[1:])
-    return status_of(command.run)
+    told = OPTIONS.set(options_of(command))
+    try:
+        return status_of(command.run)
+    finally:
+        OPTIONS.reset(told)
 
 
 def overview() -> None:

@@ -87,7 +87,7 @@ def _refuse_absent(resolved: Resolved, *, known: bool) -> None:
     hint = " and was not erased before" if known and absent[0].kind != "correction" else ""
     more = f" ({len(absent)} such)" if len(absent) > 1 else ""
     raise DataError(
-        f'{absent[0]} is not in the data{hint}{more}: nothing was done. With missing="report" (--missing report) '
+        f'{absent[0]} is not in the data{hint}{more}: nothing was done. With missing="report" '
         "the rest is done and this is recorded."
     )
 

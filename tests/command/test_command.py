@@ -130,6 +130,16 @@ def test_requests_from_files(ifru, home):
     assert ifru("forget", "shop", "--file", "odd.csv", "--reading.user", "who")[0] == Exit.DONE
 
 
+def test_messages_name_options_as_a_shell_takes_them(ifru, home):
+    """Those of a file of requests are named otherwise than those of data."""
+    (home / "fractions.csv").write_text("user\titem\trating\n1\t2\t3,5\n2\t3\t4,5\n")
+    assert 'or --decimal ",".' in ifru("train", "fractions.csv", "--store", "new")[2]
+    (home / "choice.csv").write_text("user,item,score,stars\n1,2,3,5\n2,3,4,5\n")
+    assert "choose one by --rating, or" in ifru("train", "choice.csv", "--store", "new")[2]
+    (home / "asked.csv").write_text('user,item,new_label\n103,i1,"0,5"\n')
+    assert "--reading.decimal" in ifru("correct", "shop", "--file", "asked.csv")[2]
+
+
 def test_pairs_and_corrections(ifru, home):
     with Store.open("shop", read_only=True) as store:
         data = store.model.interactions
