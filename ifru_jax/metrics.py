@@ -56,7 +56,8 @@ def auc(scores: ArrayLike, labels: ArrayLike, where: ArrayLike | None = None, *,
     # Padding is neither positive nor negative, so it may land anywhere, even among scores that are infinite.
     keys = (*groups, jnp.where(counted, scores, jnp.inf))
     *ranked, positive, negative = lax.sort((*keys, positive.astype(jnp.int32), negative.astype(jnp.int32)), num_keys=len(keys))
-    dtype = jnp.promote_types(scores.dtype, jnp.float32)
+    # By hand: under strict promotion float64 and float32 have none.
+    dtype = scores.dtype if jnp.finfo(scores.dtype).bits >= 32 else jnp.float32
     num_positive, num_negative = (jnp.sum(c, dtype=jnp.int32).astype(dtype) for c in (positive, negative))
     below, through = _negatives_around(negative, *ranked)
     twice_wins, twice_rivals = below + through, 2 * num_negative

@@ -160,3 +160,14 @@ def test_maps_over_masks_and_compiles_once():
 def test_shapes_that_do_not_fit_are_named():
     with pytest.raises(DataError, match=r"\(3,\), \(2,\)"):
         auc(jnp.zeros(3), jnp.zeros(2))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_types_are_not_mixed(dtype):
+    """Strict promotion has none between float32 and float64."""
+    scores, labels = np.array([3.0, 1, 2, 0]), np.array([1.0, 0, 0, 1])
+    with jax.enable_x64(True), jax.numpy_dtype_promotion("strict"):
+        pairs = jnp.asarray(scores, dtype), jnp.asarray(labels, dtype)
+        found = auc(*pairs), auc(*pairs, within=np.zeros(4, np.int32))
+        assert {each.dtype.name for each in found} == {dtype}
+    assert [float(each) for each in found] == [0.5, 0.5]
