@@ -74,7 +74,7 @@ def _settled(store: Opened) -> int | None:
 
 
 def _regroups(model: Model, request: ForgetRequest) -> bool:
-    """Whether a request may change what the groups of the data are about: later ones couldn't be told from the state before."""
+    """Whether a request may change who of a group was observed: what later ones take couldn't be named in the state before."""
     return model.interactions.groups is not None and len(request.corrected) > 0
 
 
