@@ -1,6 +1,7 @@
 """What goes on, where something takes longer than two seconds: on stderr, since what a program writes is its own.
 
-A terminal or a notebook shows a bar or a clock that goes when it is over; elsewhere there is a line now and then.
+A terminal shows a bar or a clock that goes when it is over, and so does a notebook with ipywidgets; elsewhere there is a line
+now and then.
 """
 
 import math
@@ -8,6 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Seconds without a word, math.inf for none at all, and between two where there is no terminal to write over.
 PATIENCE, NOW_AND_THEN = 2.0, 15.0
@@ -33,7 +39,9 @@ def working(what: str, *, shown: bool = True) -> Iterator[None]:
         from rich.console import Console
 
         console = Console(stderr=True)
-        if console.is_terminal or console.is_jupyter:
+        if console.is_jupyter and not _shows_over(console):
+            return  # the mark of its cell says that it runs
+        if _shows_over(console):
             with console.status(f"{what} …") as status:
                 while not over.wait(1):
                     status.update(f"{what} … {time.monotonic() - began:.0f} s")
@@ -52,11 +60,16 @@ def working(what: str, *, shown: bool = True) -> Iterator[None]:
         _SHOWN.release()
 
 
+def _shows_over(console: "Console") -> bool:
+    """Whether what was shown can be replaced: rich does that in a notebook by ipywidgets, without which it warns."""
+    return console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
+
+
 @contextmanager
 def training_progress(epochs: int, *, shown: bool, title: str = "training") -> Iterator[Callable[[int, float], None] | None]:
     """Shows epochs and the validation metric; yields the callback for `on_epoch`, or None if not shown.
 
-    A bar in a terminal or a notebook, elsewhere a line on stderr after two seconds, four, eight and so on.
+    A bar where it can be replaced, elsewhere a line on stderr after two seconds, four, eight and so on.
     """
     if not shown:
         yield None
@@ -74,7 +87,7 @@ def training_progress(epochs: int, *, shown: bool, title: str = "training") -> I
         return f"{title}: epoch {epoch + 1}, validation AUC {metric:.4f}, best {best:.4f}"
 
     console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
+    if not _shows_over(console):
         began, due = time.monotonic(), PATIENCE
 
         def on_epoch(epoch: int, metric: float) -> None:

@@ -156,7 +156,7 @@ def test_within_a_block_everything_is_compiled_anew(tmp_path):
 
 
 PROCESS = """
-    import sys, time
+    import math, sys, time
     import jax, numpy as np
     import ifru_jax
     from ifru_jax.models import lightgcn
@@ -167,6 +167,7 @@ PROCESS = """
     users, items = np.divmod(rng.choice(1200, 500, replace=False), 40)
     split = ifru_jax.random_split(ifru_jax.Interactions.from_arrays(users, items, (users + items) % 2))
     config = ifru_jax.TrainConfig(epochs=2)
+    ifru_jax.progress.PATIENCE = math.inf
     trained = ifru_jax.fit(jax.random.key(0), lightgcn(embedding_size=8), split, config=config, progress=False)
     np.save(sys.argv[1], np.stack([split.train.users, split.train.items]))
     ifru_jax.unlearn(trained, users=[3])

@@ -162,6 +162,21 @@ def test_long_work_says_so_without_a_terminal(monkeypatch, capsys):
     assert "compiling" not in told
 
 
+def test_a_notebook_without_widgets_is_told_nothing_that_it_can_not_replace(monkeypatch, capsys, recwarn):
+    """Rich would warn that ipywidgets is missing; epochs of a training are lines there."""
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("ifru_jax.progress.find_spec", lambda name: None)
+    monkeypatch.setattr(progress, "PATIENCE", 0.01)
+    with working("forgetting"):
+        time.sleep(0.2)
+    with training_progress(2, shown=True) as on_epoch:
+        time.sleep(0.02)
+        on_epoch(0, 0.5)
+    told = capsys.readouterr()
+    assert "forgetting" not in told.err + told.out
+    assert not recwarn.list
+
+
 def test_a_request_that_takes_long_says_so(monkeypatch, capsys):
     """Whatever is confined and was asked before takes milliseconds and is not watched; the next that is watched speaks again."""
     rng = np.random.default_rng(0)

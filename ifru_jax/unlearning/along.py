@@ -52,7 +52,7 @@ from ifru_jax.sparse import on_device, on_host
 from ifru_jax.training import Objective
 from ifru_jax.training.record import Record, Segment
 from ifru_jax.unlearning.config import IFRUConfig
-from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slope_after, slope_before
+from ifru_jax.unlearning.preconditioner import MeanSquares, Sides, age, slopes
 from ifru_jax.unlearning.shared_weights import followers
 from ifru_jax.unlearning.step import scaled_problem, without_data
 
@@ -177,6 +177,7 @@ def _follow_segment(
     key, model = jax.random.key(number), objective.model
     (params, held), (applied, beside) = (followers(model, of) for of in (segment.params, segment.applied))
     objective = objective.holding(held)
+    slope_before, slope_after = slopes(adaptive=solve.adaptive)
 
     def there(delta: Params) -> Params:
         return optax.tree.add(params, delta)

@@ -110,6 +110,23 @@ def slope_after(objective: Objective, params: Params, sides: Sides, key: jax.Arr
     return gradient, mean_square(objective, there, gradient, sides.counts[1], sides.batch_size)
 
 
+Slope = Callable[[Objective, Params, Sides, jax.Array], tuple[Params, Params]]
+
+
+def slopes(*, adaptive: bool) -> tuple[Slope, Slope]:
+    """`slope_before` and `slope_after`; where P is the same whatever is seen, E is not estimated, and v is 0."""
+    if adaptive:
+        return slope_before, slope_after
+
+    def before(objective: Objective, params: Params, sides: Sides, key: jax.Array) -> tuple[Params, Params]:
+        return objective.gradient(params, sides.before), optax.tree.zeros_like(params)
+
+    def after(objective: Objective, params: Params, sides: Sides, key: jax.Array) -> tuple[Params, Params]:
+        return objective.gradient(params, sides.after), optax.tree.zeros_like(params)
+
+    return before, after
+
+
 def mean_square(
     objective: Objective, energy: Params, gradient: Params, count: jax.Array | float, batch_size: jax.Array | float
 ) -> Params:

@@ -12,7 +12,7 @@ from ifru_jax import mf
 from ifru_jax.graph import Change, Examples, IndexPairs
 from ifru_jax.models import multvae
 from ifru_jax.training import softmax, train
-from ifru_jax.unlearning.preconditioner import MeanSquares, energy, row_means, signs, slope_after, slope_before
+from ifru_jax.unlearning.preconditioner import MeanSquares, energy, row_means, signs, slope_after, slope_before, slopes
 from tests.unlearning.conftest import CONFIG, sides_of, some
 
 
@@ -50,6 +50,17 @@ def test_mean_squares_are_those_of_minibatches(split, monkeypatch):
         ratio = np.asarray(found["user_embedding"])[seen].mean(axis=1) / (total[seen] / 4000)
         assert abs(np.median(ratio) - 1) < 0.08
         assert np.quantile(np.abs(ratio - 1), 0.9) < 0.35
+
+
+def test_where_nothing_is_seen_of_squares_the_gradients_are_the_same(split):
+    """Of a step whose P is the same whatever is seen, such as that of SGD, E would be estimated for nothing."""
+    trained = train(jax.random.key(0), mf(embedding_size=4, init_std=0.1), split, CONFIG)
+    sides = sides_of(Change.of(trained.training_set, some(trained, 60)), 32.0)
+    for full, plain in zip(slopes(adaptive=True), slopes(adaptive=False), strict=True):
+        (expected, _), (found, squares) = (of(trained.objective, trained.params, sides, jax.random.key(1)) for of in (full, plain))
+        for name, leaf in expected.items():
+            np.testing.assert_allclose(found[name], leaf, rtol=1e-5, atol=1e-9, err_msg=name)
+            assert not np.any(squares[name])
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from ifru_jax.training.record import Segment
 from ifru_jax.unlearning.along import Course, Ground, Place, SegmentSolve, follow, unsteady
 from ifru_jax.unlearning.astray import holds
 from ifru_jax.unlearning.local.problem import LocalProblem
-from ifru_jax.unlearning.preconditioner import Sides, slope_after, slope_before
+from ifru_jax.unlearning.preconditioner import Sides, Slope, slopes
 
 
 @pytree
@@ -109,7 +109,8 @@ def follow_local(
     def through(course: Course, numbered: tuple[jax.Array, _Known]) -> tuple[Course, tuple[Params, Params, Solution]]:
         number, known = numbered
         place = Place(number == 0, number == count - 1, rhs)
-        ground = _ground(objective, problem, known, _sides(problem, known.flow, way.batch_size), jax.random.key(number))
+        sides, key = _sides(problem, known.flow, way.batch_size), jax.random.key(number)
+        ground = _ground(objective, problem, known, slopes(adaptive=solve.adaptive), sides, key)
         found = follow(solve, ground, Segment(known.params, known.applied, known.steps), course, place)
         return found.course, (found.middle, optax.tree.sub(found.applied, known.applied), found.solution)
 
@@ -124,9 +125,11 @@ def follow_local(
     return LocalFollowed(course.delta, middles, applied, _telling(solutions), direct, spillover, losses, share)
 
 
-def _ground(objective: Objective, problem: LocalProblem, known: _Known, sides: Sides, key: jax.Array) -> Ground:
+def _ground(
+    objective: Objective, problem: LocalProblem, known: _Known, slopes_there: tuple[Slope, Slope], sides: Sides, key: jax.Array
+) -> Ground:
     """The segment as the rows in scope see it."""
-    tables = objective.model.tables
+    tables, (slope_before, slope_after) = objective.model.tables, slopes_there
 
     def at(delta: Params) -> Params:
         return optax.tree.add(known.params, with_zeros_behind(delta, known.params))
